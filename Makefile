@@ -1,0 +1,60 @@
+# make demo    install into .venv and run the main job: train, evaluate and explain GhostFace
+# make test    install into .venv and run the fast tests on every Keras backend that is there
+# make test-slow, make lint, make clean
+
+.PHONY: help demo test test-slow lint clean
+
+# The first Python of a supported version. PYTHON=... names another one.
+FIND = for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$p && break; done
+PYTHON ?= $(shell $(FIND))
+PY = .venv/bin/python
+PYTEST = $(PY) -m pytest --numprocesses 2
+BACKEND_TESTS = tests/layers tests/models
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+demo: .venv/demo.installed
+	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
+	$(PY) examples/train_ghostface.py --config examples/demo.json --output runs/demo
+
+test: .venv/test.installed
+	@echo "== Fast tests, TensorFlow backend"
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow"
+	@echo "== Fast tests of layers and models, JAX backend"
+	KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(BACKEND_TESTS)
+	@if $(PY) -c "import torch" 2>/dev/null; then \
+		echo "== Fast tests of layers and models, PyTorch backend"; \
+		KERAS_BACKEND=torch $(PYTEST) -m "not slow" $(BACKEND_TESTS); \
+	else echo "== PyTorch is not installed: its backend is not tested"; fi
+
+test-slow: .venv/test.installed
+	@echo "== Slow tests, TensorFlow backend"
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -m slow
+
+lint: .venv/test.installed
+	@echo "== ruff"
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+
+.venv/created:
+	@echo "== Making the virtual environment .venv"
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 on the path; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --upgrade pip
+	touch .venv/created
+
+.venv/demo.installed: pyproject.toml | .venv/created
+	@echo "== Installing fer-keras into .venv"
+	$(PY) -m pip install --quiet --editable .
+	touch .venv/demo.installed
+
+.venv/test.installed: pyproject.toml | .venv/created
+	@echo "== Installing fer-keras and what its tests need into .venv"
+	$(PY) -m pip install --quiet --editable ".[test]"
+	touch .venv/test.installed .venv/demo.installed

@@ -1,0 +1,81 @@
+"""A stack of Gaussian noise layers."""
+
+import keras
+
+from fer_layers._arguments import PACKAGE, positive_int
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GaussianNoiseStack(keras.layers.Layer):
+    """One or more `GaussianNoise` layers in a row, active in training only.
+
+    `n` layers of standard deviation `s` add noise of standard deviation `s * sqrt(n)`.
+
+    Args:
+        layers: Number of noise layers, at least 1.
+        stddev: Standard deviation of each, from 0 to 1, in units of the input.
+        seed: Seed; the layers draw from it independently of one another. Two runs with the
+            same seed add the same noise. None draws a seed.
+        **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If `layers` is below 1 or `stddev` is outside [0, 1].
+
+    Example:
+
+    >>> import keras
+    >>> from fer_layers import GaussianNoiseStack
+    >>> noise = GaussianNoiseStack(layers=2, stddev=0.1, seed=1)
+    >>> x = keras.ops.ones((1, 4, 4, 3))
+    >>> bool(keras.ops.all(noise(x, training=False) == x))
+    True
+
+    Reference:
+        Tang and Kok, "GhostFace", 2022: one or two layers of 0.1 as regulariser.
+    """
+
+    def __init__(self, layers=1, stddev=0.1, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = positive_int("layers", layers)
+        is_number = isinstance(stddev, (int, float)) and not isinstance(stddev, bool)
+        if not is_number or not 0 <= stddev <= 1:
+            raise ValueError(f"`stddev` must be a number from 0 to 1. Received: stddev={stddev!r}")
+        self.stddev = stddev
+        self.seed = seed
+        self.noises = [
+            keras.layers.GaussianNoise(
+                stddev,
+                seed=None if seed is None else seed + index,
+                dtype=self.dtype_policy,
+                name=f"noise_{index + 1}",
+            )
+            for index in range(layers)
+        ]
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        for noise in self.noises:
+            noise.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        x = inputs
+        for noise in self.noises:
+            x = noise(x, training=training)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return super().get_config() | {
+            "layers": self.layers,
+            "stddev": self.stddev,
+            "seed": self.seed,
+        }

@@ -1,0 +1,107 @@
+"""Triplet attention, written without a permutation of the big tensor."""
+
+import keras
+
+from fer_layers._arguments import PACKAGE, check_input, odd_int, resolve_data_format
+from fer_layers.attention_gate import AttentionGate
+
+
+def z_pool(x, axis):
+    """Return `(max, mean)` of `x` along `axis`, stacked last."""
+    return keras.ops.stack([keras.ops.max(x, axis), keras.ops.mean(x, axis)], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TripletAttention(keras.layers.Layer):
+    """Gate an image by its (channel, width), (channel, height) and (height, width) planes.
+
+    Each of three branches pools one axis to its maximum and mean, convolves the pair to a
+    gate in (0, 1), and scales the input by it; the three results are averaged. The authors
+    permute the input and its result in two of the branches; here each branch pools along
+    its axis where it is and its gate is broadcast along it, `x * (a + b + c) / 3`.
+
+    Args:
+        kernel_size: Odd length of the square kernel of the gates.
+        use_spatial: Whether the (height, width) branch takes part; without it two branches
+            are averaged.
+        data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
+
+    Input shape:
+        `(batch, height, width, channels)`, or channels first by `data_format`.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: If `kernel_size` is even or the input is not of rank 4 with defined
+            channels.
+
+    Example:
+
+    >>> import keras
+    >>> from fer_layers import TripletAttention
+    >>> TripletAttention()(keras.ops.ones((1, 14, 14, 24))).shape
+    TensorShape([1, 14, 14, 24])
+
+    Reference:
+        Misra et al., "Rotate to Attend: Convolutional Triplet Attention Module", WACV 2021,
+        equations 1 to 5.
+    """
+
+    def __init__(self, kernel_size=7, use_spatial=True, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_size = odd_int("kernel_size", kernel_size)
+        self.use_spatial = bool(use_spatial)
+        self.data_format = resolve_data_format(data_format)
+        common = {"kernel_size": kernel_size, "dtype": self.dtype_policy}
+        self.width_gate = AttentionGate(name="width_gate", **common)
+        self.height_gate = AttentionGate(name="height_gate", **common)
+        self.spatial_gate = AttentionGate(name="spatial_gate", **common) if use_spatial else None
+
+    def build(self, input_shape):
+        check_input(self, input_shape)
+        if self.data_format == "channels_last":
+            batch, height, width, channels = input_shape
+        else:
+            batch, channels, height, width = input_shape
+        self.width_gate.build((batch, width, channels, 2))
+        self.height_gate.build((batch, height, channels, 2))
+        if self.spatial_gate is not None:
+            self.spatial_gate.build((batch, height, width, 2))
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        return keras.ops.multiply(inputs, self.attention(inputs, training=training))
+
+    def attention(self, inputs, training=None):
+        """Return the averaged gate, which broadcasts to the shape of `inputs`."""
+        ops = keras.ops
+        last = self.data_format == "channels_last"
+        height, width, channel = (1, 2, 3) if last else (2, 3, 1)
+        share = 1 / (2 + self.use_spatial)
+
+        def gate(layer, axis):
+            pooled = z_pool(inputs, axis)
+            # The gates take (rows, channels, 2); pooled along height or width,
+            # channels-first data stands the other way round. These tensors are small.
+            turned = not last and axis != channel
+            if turned:
+                pooled = ops.swapaxes(pooled, 1, 2)
+            x = layer(pooled, training=training) * share
+            return ops.expand_dims(ops.swapaxes(x, 1, 2) if turned else x, axis)
+
+        total = gate(self.width_gate, height)
+        if self.use_spatial:
+            total = total + gate(self.spatial_gate, channel)
+        return total + gate(self.height_gate, width)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return super().get_config() | {
+            "kernel_size": self.kernel_size,
+            "use_spatial": self.use_spatial,
+            "data_format": self.data_format,
+        }

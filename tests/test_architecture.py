@@ -1,0 +1,173 @@
+"""Imports point one way: fer_layers <- fer_models -> fer_data."""
+
+import ast
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"fer_layers", "fer_models", "fer_data"}
+MAY_IMPORT = {"fer_layers": set(), "fer_data": set(), "fer_models": {"fer_layers", "fer_data"}}
+HEAVY = {"cv2", "dlib", "sklearn", "matplotlib"}
+LAYERS_NEED = {"keras", "numpy"}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules(package):
+    """Return `{module name: path}` of a package."""
+    return {module_name(path): path for path in sorted((ROOT / package).rglob("*.py"))}
+
+
+def imports(tree, name, is_package, *, top_only=False):
+    """Return the dotted names that a module's syntax tree imports.
+
+    `from a import b` counts as `a` and `a.b`, since `b` may be a module. With `top_only` the
+    imports inside functions are left out, and those for type checkers always are.
+    """
+    found = set()
+    pending = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+            continue
+        if top_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = name.split(".")
+                above = above[: len(above) - node.level + is_package]
+                base = ".".join(above + ([base] if base else []))
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        pending += ast.iter_child_nodes(node)
+    return found
+
+
+def imports_of(path, **options):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return imports(tree, module_name(path), path.name == "__init__.py", **options)
+
+
+def roots(names):
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_imports_point_one_way(package):
+    allowed = MAY_IMPORT[package] | {package}
+    wrong = {
+        name: sorted(found)
+        for name, path in modules(package).items()
+        if (found := (roots(imports_of(path)) & PACKAGES) - allowed)
+    }
+    assert not wrong, f"{package} may import {sorted(MAY_IMPORT[package]) or 'neither'}: {wrong}"
+
+
+def test_layers_import_keras_and_nothing_else():
+    allowed = LAYERS_NEED | sys.stdlib_module_names | {"fer_layers"}
+    wrong = {
+        name: sorted(found)
+        for name, path in modules("fer_layers").items()
+        if (found := roots(imports_of(path)) - allowed)
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_packages_import_nothing_from_tests_or_examples(package):
+    outside = {"tests", "helpers", "examples", "benchmarks"}
+    for name, path in modules(package).items():
+        assert not roots(imports_of(path)) & outside, name
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_modules_do_not_import_in_a_circle(package):
+    files = modules(package)
+    graph = {}
+    for name, path in files.items():
+        inside = imports_of(path, top_only=True) & files.keys()
+        # A module's own package runs before it anyhow; that is how packages work, no circle.
+        graph[name] = {other for other in inside if not name.startswith(f"{other}.")} - {name}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+# Keras itself takes cv2, matplotlib and sklearn where they are installed, so `sys.modules` tells
+# nothing of ours: Keras is imported first, without them, then whatever else asks for them is noted.
+ASKS_FOR_HEAVY = """
+import sys
+
+class Refuse:
+    asked = set()
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {heavy}:
+            self.asked.add(name)
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refuse())
+import keras
+Refuse.asked.clear()
+try:
+    {statement}
+finally:
+    print(*Refuse.asked)
+"""
+
+
+def heavy_packages_of(statement):
+    script = ASKS_FOR_HEAVY.format(heavy=HEAVY, statement=statement)
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    return result.stdout.split(), result
+
+
+@pytest.mark.parametrize("package", ["fer_layers", "fer_models"])
+def test_import_does_not_pull_in_heavy_packages(package):
+    asked, result = heavy_packages_of(f"import {package}")
+    assert result.returncode == 0, result.stderr
+    assert not asked
+
+
+def test_heavy_package_is_noticed_even_where_it_is_optional():
+    asked, _ = heavy_packages_of("from sklearn import metrics")
+    assert asked == ["sklearn"]
+
+
+def test_the_walk_finds_what_it_is_for():
+    source = """
+import keras.ops
+from . import labels
+from ..fer_models import recipes
+if TYPE_CHECKING:
+    import fer_unseen
+def later():
+    import cv2
+class Box:
+    import dlib
+try:
+    import sklearn
+except ImportError:
+    pass
+"""
+    tree = ast.parse(source)
+    found = imports(tree, "fer_data.images", False)
+    assert {"keras.ops", "fer_data.labels", "fer_models.recipes", "cv2", "dlib", "sklearn"} <= found
+    assert "fer_unseen" not in found
+    at_import = imports(tree, "fer_data.images", False, top_only=True)
+    assert found - at_import == {"cv2"}
+    nested = imports(ast.parse("from .faces import boxes"), "fer_data", True)
+    assert nested == {"fer_data.faces", "fer_data.faces.boxes"}
