@@ -1,0 +1,63 @@
+"""One tensorflow-datasets builder a data set, and `prepare`, which makes any of them ready."""
+
+import importlib
+import os
+
+BUILDERS = {
+    "fer2013": "fer_data.datasets.fer2013:Fer2013",
+    "raf_db": "fer_data.datasets.raf_db:RafDb",
+    "image_folder": "fer_data.datasets.image_folder:ImageFolder",
+    "synthetic_faces": "fer_data.datasets.synthetic_faces:SyntheticFaces",
+}
+WITHOUT_PATH = ("synthetic_faces",)
+
+
+def prepare(name, path=None, data_dir=None, **options):
+    """Make a data set ready to read, once; the next call with the same files returns at once.
+
+    Nothing is downloaded: the data sets are obtained by the user under their owners' terms, and
+    `path` says where they lie. What was read, used and dropped, and why, is printed at the end
+    and stays beside the prepared data in `report.json` (`builder.report()`). An interrupted
+    preparation leaves nothing that a later call would take as complete.
+
+    Args:
+        name: `"fer2013"`, `"raf_db"`, `"image_folder"` or `"synthetic_faces"`.
+        path: Folder or zip archive with the data set; not for `"synthetic_faces"`.
+        data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
+            (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
+        **options: Options of the builder, such as `on_bad`, `on_duplicate`, `on_conflict`,
+            `validation_fraction`, `seed`.
+
+    Returns:
+        The prepared `tfds.core.GeneratorBasedBuilder`: `builder.as_dataset(split="train")` gives
+        dictionaries with `image` (uint8 `(H, W, C)`), `label` and `id`, and
+        `builder.info.features["label"].names` the class names.
+
+    Raises:
+        ValueError: If the name is unknown, the path is missing or does not hold the data set, an
+            option is out of range, or fewer than two classes have usable pictures.
+        OSError: If the disk is full.
+
+    Example:
+
+    ```python
+    builder = prepare("fer2013", path="data/fer2013")
+    train = builder.as_dataset(split="train")
+    ```
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"`name` must be one of {tuple(BUILDERS)}. Received: name={name!r}")
+    if name in WITHOUT_PATH:
+        if path is not None:
+            raise ValueError(f"`path` must be None for {name!r}. Received: path={path!r}")
+    elif path is None or not os.fspath(path):
+        raise ValueError(
+            f"`path` must name the folder or archive of {name!r}, which you obtain from its "
+            f"owners. Received: path={path!r}"
+        )
+    else:
+        options["path"] = path
+    module, builder_class = BUILDERS[name].split(":")
+    builder = getattr(importlib.import_module(module), builder_class)(data_dir=data_dir, **options)
+    builder.download_and_prepare()
+    return builder

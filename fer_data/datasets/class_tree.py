@@ -1,0 +1,126 @@
+"""Class-per-folder trees: which folders are splits, which are classes, which files are pictures."""
+
+import functools
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+
+from fer_data.datasets import picture
+from fer_data.datasets.policy import Item
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "valid": "validation",
+    "validation": "validation",
+    "val": "validation",
+    "publictest": "validation",
+    "test": "test",
+    "testing": "test",
+    "privatetest": "test",
+}
+
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError),  # damaged or exotic zip members
+    *(PermissionError, FileNotFoundError),
+)
+
+
+def find_splits(source):
+    """Find the split folders of a tree.
+
+    The shallowest folder with a "train" folder is the top; single wrapping folders, as archives
+    have them, are passed through.
+
+    Args:
+        source: `Source`.
+
+    Returns:
+        Dictionary from split to list of folders, `None` when there is no "train" folder.
+    """
+    level = [""]
+    while level:
+        for parent in level:
+            splits = {}
+            for folder in source.folders(parent):
+                split = SPLIT_FOLDERS.get(PurePosixPath(folder).name.lower())
+                if split:
+                    splits.setdefault(split, []).append(folder)
+            if "train" in splits:
+                return splits
+        # Deeper only through wrapping folders: a class folder named "train" is no split.
+        level = source.folders(level[0]) if len(level) == 1 else []
+        level = level if len(level) == 1 else []
+    return None
+
+
+def read_picture(source, name, channels):
+    """Read and decode one picture of a source.
+
+    Args:
+        source: `Source`.
+        name: Name in the source.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 array `(height, width, channels)`.
+
+    Raises:
+        picture.UnreadableError: If the file or the picture cannot be read.
+    """
+    try:
+        data = source.read(name)
+    except UNREADABLE as error:
+        raise picture.UnreadableError("unreadable", f"{type(error).__name__}: {error}") from error
+    return picture.decode(data, channels)
+
+
+def tree_items(source, splits, label_of, channels, policy, report):
+    """List the pictures of a class-per-folder tree.
+
+    Args:
+        source: `Source`.
+        splits: Dictionary from split to list of folders that hold the class folders.
+        label_of: Function from class folder name to class index, to `None` for a class to leave
+            out, or raising `KeyError` for an unknown one.
+        channels: 1 or 3.
+        policy: `FilePolicy`.
+        report: `Report`.
+
+    Returns:
+        List of `Item`; `id` is the path in the source.
+    """
+    items = []
+    claimed = set()
+    for split, folders in splits.items():
+        for folder in folders:
+            for class_folder in source.folders(folder):
+                names = source.files_below(class_folder)
+                claimed.update(names)
+                title = PurePosixPath(class_folder).name
+                try:
+                    label = label_of(title)
+                except KeyError:
+                    for name in names:
+                        detail = f"folder {title!r} is no known class"
+                        policy.bad(report, "unknown_class", source.where(name), detail)
+                    report.read += len(names)
+                    continue
+                if label is None:
+                    for name in names:
+                        report.drop("left_out_class", source.where(name), f"class map: {title!r}")
+                    report.read += len(names)
+                    continue
+                items += _class_items(source, split, label, names, channels, policy, report)
+    report.ignored += [source.where(name) for name in source.sizes if name not in claimed]
+    return items
+
+
+def _class_items(source, split, label, names, channels, policy, report):
+    for name in names:
+        if not name.lower().endswith(picture.SUFFIXES):
+            report.read += 1
+            policy.bad(report, "not_a_picture", source.where(name), "by its file name")
+            continue
+        read = functools.partial(read_picture, source, name, channels)
+        yield Item(split, label, name, source.where(name), read)

@@ -1,0 +1,133 @@
+"""Any class-per-folder tree of pictures."""
+
+from pathlib import PurePosixPath
+
+from fer_data.datasets import picture
+from fer_data.datasets.class_tree import SPLIT_FOLDERS, find_splits, tree_items
+from fer_data.datasets.local_builder import LocalBuilder
+from fer_data.datasets.policy import FilePolicy
+from fer_data.labels import EMOTIONS_WITH_CONTEMPT, canonical, is_emotion
+
+CHANNELS = {"rgb": 3, "grayscale": 1}
+
+
+class ImageFolder(LocalBuilder, skip_registration=True):
+    """Pictures in class folders, `<class>/*.jpg` or `train/<class>/*.jpg`.
+
+    The tree holds class folders directly (then all pictures are `train`, and
+    `validation_fraction` and `test_fraction` take the other splits from it), or the folders
+    train, validation (also val, valid) and test with class folders in them. Pictures may lie
+    deeper below their class folder.
+
+    Classes, unless `class_map` or `classes` says otherwise: when every class folder is named
+    after an emotion, in any known spelling, the emotions that occur, in the order of `EMOTIONS`
+    (contempt last); else the folder names, sorted (numbers by value).
+
+    Args:
+        path: Folder or zip archive.
+        class_map: Dictionary from folder name to class name, `None` for a folder to leave out.
+            Folders it lacks are of unknown class and treated as `on_bad` says.
+        classes: Class names in label order, to fix it or to hold classes that do not occur.
+        color_mode: `"rgb"` or `"grayscale"`.
+        **kwargs: See `LocalBuilder`. Here `on_duplicate` and `on_conflict` default to `"drop"`.
+    """
+
+    name = "image_folder"
+    default_policy = FilePolicy(on_duplicate="drop", on_conflict="drop")
+
+    def _find(self, class_map=None, classes=None, color_mode="rgb"):
+        if color_mode not in CHANNELS:
+            raise ValueError(
+                f"`color_mode` must be one of {tuple(CHANNELS)}. "
+                f"Received: color_mode={color_mode!r}"
+            )
+        self.channels = CHANNELS[color_mode]
+        self._splits = find_splits(self._source) or {"train": [self._top()]}
+        folders = self._class_folders()
+        self._map = _class_map(folders, class_map)
+        named = {name for name in self._map.values() if name is not None}
+        self._classes = _class_order(named) if classes is None else _given(classes)
+        present = {self._map.get(folder) for folder in folders} & set(self._classes)
+        if len(present) < 2:
+            raise ValueError(
+                "`path` must hold pictures in at least two class folders, <class>/*.jpg or "
+                f"train/<class>/*.jpg. Received: {self._source.root} with the class folders "
+                f"{sorted(folders)}, which give the classes {sorted(present)}"
+            )
+
+    def _class_names(self):
+        return self._classes
+
+    def _items(self, report):
+        def label_of(folder):
+            name = self._map[folder]
+            if name is None:
+                return None
+            if name not in self._classes:
+                raise KeyError(folder)
+            return self._classes.index(name)
+
+        return tree_items(self._source, self._splits, label_of, self.channels, self._policy, report)
+
+    def _top(self):
+        """Pass through single wrapping folders, as archives have them."""
+        top = ""
+        while len(self._source.folders(top)) == 1:
+            only = self._source.folders(top)[0]
+            if not self._source.folders(only):
+                break
+            top = only
+        names = {PurePosixPath(folder).name.lower() for folder in self._source.folders(top)}
+        if names & set(SPLIT_FOLDERS):
+            raise ValueError(
+                "`path` must have a train folder where it has folders for other splits. "
+                f"Received: {self._source.root} with the folders {sorted(names)}"
+            )
+        return top
+
+    def _class_folders(self):
+        return {
+            PurePosixPath(folder).name
+            for tops in self._splits.values()
+            for top in tops
+            for folder in self._source.folders(top)
+            if any(n.lower().endswith(picture.SUFFIXES) for n in self._source.files_below(folder))
+        }
+
+
+def _class_map(folders, class_map):
+    if class_map is None:
+        if all(is_emotion(folder) for folder in folders):
+            return {folder: canonical(folder) for folder in folders}
+        return {folder: folder for folder in folders}
+    if not isinstance(class_map, dict) or not all(
+        name is None or isinstance(name, str) for name in class_map.values()
+    ):
+        raise ValueError(
+            "`class_map` must be a dictionary from folder name to class name or None. "
+            f"Received: class_map={class_map!r}"
+        )
+    absent = sorted(set(class_map) - folders)
+    if absent:
+        raise ValueError(
+            f"`class_map` must name folders of the tree; it has no {absent}. "
+            f"Received: the class folders {sorted(folders)}"
+        )
+    return class_map
+
+
+def _class_order(names):
+    if names <= set(EMOTIONS_WITH_CONTEMPT):
+        return tuple(name for name in EMOTIONS_WITH_CONTEMPT if name in names)
+    return tuple(
+        sorted(names, key=lambda name: (not name.isdigit(), name.isdigit() and int(name), name))
+    )
+
+
+def _given(classes):
+    if isinstance(classes, str) or len(set(classes)) < len(classes) or len(classes) < 2:
+        raise ValueError(
+            "`classes` must be two or more class names without repeats. "
+            f"Received: classes={classes!r}"
+        )
+    return tuple(classes)

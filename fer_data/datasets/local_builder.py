@@ -1,0 +1,251 @@
+"""The tensorflow-datasets builder that all data sets read from the user's disk share."""
+
+import dataclasses
+import errno
+import hashlib
+import io
+import json
+import os
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from fer_data.datasets import picture
+from fer_data.datasets.policy import FilePolicy, count_copies, examine
+from fer_data.datasets.report import Report
+from fer_data.datasets.source import open_source
+
+SPLITS = ("train", "validation", "test")
+
+
+class LocalInfo(tfds.core.DatasetInfo):
+    """Description of a data set that only this machine knows."""
+
+    def initialize_from_bucket(self):
+        """Ask no network for it."""
+
+
+class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Builder of a data set whose files the user has obtained.
+
+    Subclasses set `default_policy` and `channels`, find their files in `_find`, and list them in
+    `_items`. The prepared data lie under a configuration named by path, options and file listing,
+    so two folders, or a folder that changed, never share prepared data.
+
+    Args:
+        path: Folder or zip archive with the data set.
+        data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
+            (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
+        on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
+        validation_fraction: Share of the training pictures to set apart as validation split,
+            stratified by class; only where the data set ships none.
+        test_fraction: The same for a test split.
+        seed: Seed of that division.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    default_policy = FilePolicy()
+    channels = 3
+
+    def __init__(
+        self,
+        *,
+        path,
+        data_dir=None,
+        on_bad=None,
+        on_duplicate=None,
+        on_conflict=None,
+        validation_fraction=0.0,
+        test_fraction=0.0,
+        seed=0,
+        **options,
+    ):
+        policy = {"on_bad": on_bad, "on_duplicate": on_duplicate, "on_conflict": on_conflict}
+        self._policy = FilePolicy(
+            **{
+                **dataclasses.asdict(self.default_policy),
+                **{key: value for key, value in policy.items() if value is not None},
+            }
+        )
+        self._fractions = {"validation": validation_fraction, "test": test_fraction}
+        self._seed = seed
+        for split, fraction in self._fractions.items():
+            if not 0 <= fraction < 1:
+                raise ValueError(
+                    f"`{split}_fraction` must lie in [0, 1). Received: {split}_fraction={fraction}"
+                )
+        if sum(self._fractions.values()) >= 1:
+            raise ValueError(
+                "`validation_fraction` and `test_fraction` must leave pictures to train on. "
+                f"Received: {validation_fraction} and {test_fraction}"
+            )
+        self._source = open_source(path)
+        self._find(**options)
+        self._options = {
+            **dataclasses.asdict(self._policy),
+            "validation_fraction": validation_fraction,
+            "test_fraction": test_fraction,
+            "seed": seed,
+            **options,
+        }
+        super().__init__(data_dir=data_dir, config=self._configuration())
+        # What pickling hands to __init__ again.
+        self._original_state = {"path": os.fspath(path), "data_dir": data_dir, **self._options}
+
+    def _find(self, **options):
+        """Check that the data set is there; raise `ValueError` that says what was expected."""
+        raise NotImplementedError
+
+    def _items(self, report):
+        """Return the list of `Item`, noting in the report what is not one."""
+        raise NotImplementedError
+
+    def _class_names(self):
+        raise NotImplementedError
+
+    def _extra_features(self):
+        return {}
+
+    def _finish(self, items):
+        """Set features that need the whole data set."""
+
+    def report(self):
+        """Return the `Report` of the prepared data.
+
+        Raises:
+            FileNotFoundError: If the data are not prepared yet.
+        """
+        return Report.read_from(self.data_dir)
+
+    def download_and_prepare(self, **kwargs):
+        """Prepare the data and print the report; nothing is downloaded.
+
+        Raises:
+            OSError: If the disk is full; what was written is removed.
+        """
+        if self.data_path.exists():
+            return
+        kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
+        try:
+            super().download_and_prepare(**kwargs)
+        except Exception as error:
+            if _lost_a_race(error) and self.data_path.exists():
+                self.info.read_from_directory(self.data_dir)
+                return
+            if not _disk_is_full(error):
+                raise
+            raise OSError(
+                errno.ENOSPC,
+                f"The disk is full: {self.name} was not prepared and nothing half-written is "
+                "kept. Free space or pass another `data_dir`, then call again",
+                self.data_dir,
+            ) from error
+        print(self.report().summary())
+
+    def _configuration(self):
+        what = json.dumps(self._options, sort_keys=True, default=str)
+        digest = hashlib.sha256(f"{self._source.fingerprint()}{what}".encode()).hexdigest()
+        return tfds.core.BuilderConfig(
+            name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
+        )
+
+    def _create_builder_config(self, builder_config, version):
+        # Each folder has a configuration of its own by design: nothing to look up or warn about.
+        return builder_config
+
+    def _info(self):
+        return LocalInfo(
+            builder=self,
+            description=self.__doc__.splitlines()[0],
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(None, None, self.channels), encoding_format="png"
+                    ),
+                    "label": tfds.features.ClassLabel(names=list(self._class_names())),
+                    "id": tfds.features.Text(),
+                    **self._extra_features(),
+                }
+            ),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager):
+        classes = tuple(self._class_names())
+        report = Report(self.name, str(self._source.root), self._options, classes)
+        items = examine(self._items(report), self._policy, report)
+        self._divide(items)
+        self._check(items, report, classes)
+        count_copies(items, report)
+        self._finish(items)
+        splits = {}
+        for split in SPLITS:
+            chosen = [item for item in items if item.split == split]
+            if chosen:
+                counts = np.bincount([item.label for item in chosen], minlength=len(classes))
+                report.used[split] = dict(zip(classes, counts.tolist(), strict=True))
+                splits[split] = self._generate_examples(chosen)
+        # `data_dir` is the unfinished folder here: the report appears with the data or not at all.
+        report.write(self.data_dir)
+        return splits
+
+    def _generate_examples(self, items):
+        for item in items:
+            image = io.BytesIO(picture.encode_png(item.read()))
+            yield item.id, {"image": image, "label": item.label, "id": item.id, **item.extra}
+
+    def _check(self, items, report, classes):
+        present = {classes[item.label] for item in items if item.split == "train"}
+        if len(present) < 2:
+            raise ValueError(
+                "`path` must hold usable training pictures of at least two classes. "
+                f"Received: {sorted(present) or 'none'}\n{report.summary()}"
+            )
+
+    def _divide(self, items):
+        """Set apart the fractions; copies of a picture stay on one side."""
+        rng = np.random.default_rng(self._seed)
+        for split, fraction in self._fractions.items():
+            if not fraction:
+                continue
+            if any(item.split == split for item in items):
+                raise ValueError(
+                    f"`{split}_fraction` must be 0 where the data set has a {split} split. "
+                    f"Received: {split}_fraction={fraction}"
+                )
+        labels = {}
+        for item in items:
+            if item.split == "train":
+                labels.setdefault(item.pixels, item.label)
+        moved = {}
+        for label in sorted(set(labels.values())):
+            hashes = sorted(pixels for pixels, first in labels.items() if first == label)
+            rng.shuffle(hashes)
+            start = 0
+            for split, fraction in self._fractions.items():
+                stop = start + round(fraction * len(hashes))
+                moved.update(dict.fromkeys(hashes[start:stop], split))
+                start = stop
+        for item in items:
+            if item.split == "train":
+                item.split = moved.get(item.pixels, "train")
+
+
+def _chain(error):
+    """Yield an exception and its causes: tensorflow-datasets re-raises under other types."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _disk_is_full(error):
+    # TensorFlow's record writer has no error number, only the system's message.
+    return any(
+        getattr(cause, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(cause)
+        for cause in _chain(error)
+    )
+
+
+def _lost_a_race(error):
+    """Return whether another process put the same prepared data in place first."""
+    return isinstance(error, FileExistsError) or getattr(error, "errno", 0) == errno.ENOTEMPTY

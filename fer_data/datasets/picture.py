@@ -1,0 +1,71 @@
+"""Picture files to pixels and back: strict where OpenCV and TensorFlow patch damage silently."""
+
+import hashlib
+import io
+
+import numpy as np
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+
+class UnreadableError(Exception):
+    """A picture that cannot be used.
+
+    Attributes:
+        reason: Short name of the reason, a key of the report.
+    """
+
+    def __init__(self, reason, detail):
+        super().__init__(detail)
+        self.reason = reason
+
+
+def decode(data, channels):
+    """Decode a whole picture file, upright as its EXIF orientation says.
+
+    Args:
+        data: Bytes of the file.
+        channels: 1 for grey, 3 for RGB. Transparency is laid on black.
+
+    Returns:
+        uint8 array `(height, width, channels)`.
+
+    Raises:
+        UnreadableError: If the file is empty, truncated, damaged or no picture.
+    """
+    from PIL import Image, ImageOps
+
+    if not data:
+        raise UnreadableError("empty", "the file has 0 bytes")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I"):
+                # Pillow clips 16-bit pixels at 255 when it converts; keep the high byte instead.
+                grey = np.clip(np.asarray(upright, dtype=np.int64) // 256, 0, 255)
+                upright = Image.fromarray(grey.astype(np.uint8))
+            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                ground = Image.new("RGBA", upright.size, (0, 0, 0, 255))
+                upright = Image.alpha_composite(ground, upright.convert("RGBA"))
+            pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        raise UnreadableError("corrupt", f"{type(error).__name__}: {error}") from error
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def encode_png(pixels):
+    """Encode uint8 pixels `(height, width, 1 or 3)` as PNG bytes, without loss."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def pixel_hash(pixels):
+    """Return a hash that is equal for pixel-identical pictures, whatever their file format."""
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""What became of every file: the account that each preparation leaves behind."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+FILE_NAME = "report.json"
+
+
+@dataclasses.dataclass
+class Report:
+    """Account of one preparation.
+
+    Attributes:
+        dataset: Name of the data set.
+        source: Folder or archive that was read.
+        options: The options it was prepared with.
+        classes: Class names in label order.
+        read: Number of pictures (files or rows) looked at.
+        used: `{split: {class name: number of pictures}}`.
+        dropped: `{reason: [{"file": ..., "detail": ...}]}`, pictures left out.
+        kept: The same for pictures that were used all the same.
+        ignored: Files beside the class folders that no builder reads.
+        copies_across_splits: `{"validation/train": number}`: pictures of the first split that
+            stand pixel-identical in the second.
+    """
+
+    dataset: str
+    source: str
+    options: dict
+    classes: tuple
+    read: int = 0
+    used: dict = dataclasses.field(default_factory=dict)
+    dropped: dict = dataclasses.field(default_factory=dict)
+    kept: dict = dataclasses.field(default_factory=dict)
+    ignored: list = dataclasses.field(default_factory=list)
+    copies_across_splits: dict = dataclasses.field(default_factory=dict)
+
+    def drop(self, reason, file, detail=""):
+        """Note a picture that is left out."""
+        self.dropped.setdefault(reason, []).append({"file": file, "detail": str(detail)})
+
+    def keep(self, reason, file, detail=""):
+        """Note a picture that is used although something is odd about it."""
+        self.kept.setdefault(reason, []).append({"file": file, "detail": str(detail)})
+
+    def write(self, folder):
+        """Write `report.json` into a folder."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
+        (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read_from(cls, folder):
+        """Read the `report.json` of a prepared data set."""
+        return cls(**json.loads((Path(folder) / FILE_NAME).read_text(encoding="utf-8")))
+
+    def summary(self, examples=5):
+        """Return the report as text, with the first `examples` files of each reason."""
+        total = sum(sum(counts.values()) for counts in self.used.values())
+        lines = [f"{self.dataset}: {self.read} pictures read, {total} used, from {self.source}"]
+        for split, counts in self.used.items():
+            classes = ", ".join(f"{name} {n}" for name, n in counts.items())
+            lines.append(f"  {split}: {sum(counts.values())} ({classes})")
+        for title, group in (("dropped", self.dropped), ("kept", self.kept)):
+            for reason, entries in group.items():
+                lines.append(f"  {title}, {reason}: {len(entries)}")
+                for entry in entries[:examples]:
+                    detail = f" ({entry['detail']})" if entry["detail"] else ""
+                    lines.append(f"    {entry['file']}{detail}")
+                if len(entries) > examples:
+                    lines.append(f"    and {len(entries) - examples} more in {FILE_NAME}")
+        if self.ignored:
+            lines.append(f"  beside the class folders, not read: {len(self.ignored)} files")
+        for pair, number in self.copies_across_splits.items():
+            first, second = pair.split("/")
+            lines.append(f"  {number} pictures of {first} are pixel-identical to one of {second}")
+        return "\n".join(lines)

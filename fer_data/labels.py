@@ -1,0 +1,424 @@
+"""Emotions, their order in each data set, and the maps between the orders.
+
+Class order is FER2013's wherever nothing else is said: `EMOTIONS`. Names are canonical here
+("happy", not "happiness"); `canonical` turns the spellings of the data sets into them.
+"""
+
+import numpy as np
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+EMOTIONS_WITH_CONTEMPT = (*EMOTIONS, "contempt")
+
+FER2013_CLASSES = EMOTIONS
+RAF_DB_CLASSES = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
+FERPLUS_CLASSES = (
+    "neutral",
+    "happy",
+    "surprise",
+    "sad",
+    "angry",
+    "disgust",
+    "fear",
+    "contempt",
+)
+
+FERPLUS_VOTE_COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+
+CLASS_ORDERS = {
+    "fer2013": FER2013_CLASSES,
+    "raf_db": RAF_DB_CLASSES,
+    "ferplus": FERPLUS_CLASSES,
+}
+
+ALIASES = {
+    "anger": "angry",
+    "mad": "angry",
+    "disgusted": "disgust",
+    "disgusting": "disgust",
+    "afraid": "fear",
+    "fearful": "fear",
+    "scared": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "smile": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+    "suprise": "surprise",
+    "neutrality": "neutral",
+    "contemptuous": "contempt",
+}
+
+
+def canonical(name):
+    """Return the canonical spelling of an emotion.
+
+    Case and surrounding blanks do not count.
+
+    Args:
+        name: A spelling such as `"Happiness"`.
+
+    Returns:
+        One of `EMOTIONS_WITH_CONTEMPT`.
+
+    Raises:
+        ValueError: If the name is not a known emotion.
+
+    Example:
+
+    >>> canonical("Happiness")
+    'happy'
+    """
+    key = str(name).strip().lower()
+    key = ALIASES.get(key, key)
+    if key not in EMOTIONS_WITH_CONTEMPT:
+        raise ValueError(
+            f"`name` must be an emotion of {EMOTIONS_WITH_CONTEMPT} or one of its other spellings "
+            f"{tuple(ALIASES)}. Received: name={name!r}"
+        )
+    return key
+
+
+def is_emotion(name):
+    """Return whether `canonical` knows the name.
+
+    Args:
+        name: Any string.
+
+    Returns:
+        `True` or `False`.
+    """
+    key = str(name).strip().lower()
+    return ALIASES.get(key, key) in EMOTIONS_WITH_CONTEMPT
+
+
+def class_order(dataset):
+    """Return the class names of a data set in the data set's own order.
+
+    Args:
+        dataset: `"fer2013"`, `"raf_db"` or `"ferplus"`.
+
+    Returns:
+        A tuple of canonical names.
+
+    Raises:
+        ValueError: If the data set is not known.
+
+    Example:
+
+    >>> class_order("raf_db")[0]
+    'surprise'
+    """
+    if dataset not in CLASS_ORDERS:
+        raise ValueError(
+            f"`dataset` must be one of {tuple(CLASS_ORDERS)}. Received: dataset={dataset!r}"
+        )
+    return CLASS_ORDERS[dataset]
+
+
+def index_map(source, target, missing="raise"):
+    """Return where each class of one order stands in another.
+
+    Args:
+        source: Sequence of class names, the order the labels are in.
+        target: Sequence of class names, the order wanted.
+        missing: `"raise"`, or the integer to give classes that `target` lacks
+            (`-1` is the usual mark of "no label").
+
+    Returns:
+        int64 array of shape `(len(source),)`.
+
+    Raises:
+        ValueError: If names repeat, or `target` lacks a class and `missing="raise"`.
+
+    Example:
+
+    >>> index_map(("sad", "happiness"), EMOTIONS)
+    array([4, 3])
+    """
+    source = _spell(source, "source")
+    target = _spell(target, "target")
+    if missing != "raise" and (isinstance(missing, bool) or not isinstance(missing, int)):
+        raise ValueError(f'`missing` must be "raise" or an integer. Received: missing={missing!r}')
+    lacking = [name for name in source if name not in target]
+    if lacking and missing == "raise":
+        raise ValueError(
+            f"`target` must hold every class of `source`; it lacks {lacking}. "
+            f"Received: source={source}, target={target}"
+        )
+    return np.array(
+        [target.index(name) if name in target else missing for name in source], dtype=np.int64
+    )
+
+
+def remap_labels(labels, source, target, missing="raise"):
+    """Move integer labels from one class order to another.
+
+    Args:
+        labels: Integer array of any shape, values from 0 to `len(source) - 1`.
+        source: The class names `labels` counts in.
+        target: The class names wanted.
+        missing: As in `index_map`; only classes that occur in `labels` count.
+
+    Returns:
+        int64 array of the shape of `labels`.
+
+    Raises:
+        ValueError: If a label lies outside `source`, or its class is not in `target`.
+
+    Example:
+
+    >>> remap_labels([0, 3], RAF_DB_CLASSES, EMOTIONS)
+    array([5, 3])
+    """
+    labels = _indices(labels, len(source))
+    if missing == "raise":
+        table = index_map(source, target, missing=-1)
+        lacking = sorted({source[i] for i in np.unique(labels) if table[i] < 0})
+        if lacking:
+            raise ValueError(
+                f"`labels` must hold classes of `target` only; found {lacking}. "
+                f"Received: target={tuple(target)}"
+            )
+    else:
+        table = index_map(source, target, missing=missing)
+    return table[labels]
+
+
+def remap_probabilities(probabilities, source, target):
+    """Move the last axis of scores, probabilities or one-hot labels to another class order.
+
+    Args:
+        probabilities: Array `(..., len(source))`.
+        source: The class names of the last axis.
+        target: The class names wanted; classes that `source` lacks get 0.
+
+    Returns:
+        Array `(..., len(target))` of the same dtype.
+
+    Raises:
+        ValueError: If the last axis does not have `len(source)` entries, or `target` lacks a
+            class of `source` (dropping mass would leave rows that do not sum to 1).
+
+    Example:
+
+    >>> remap_probabilities([[0.25, 0.75]], ("sad", "happy"), ("happy", "sad"))
+    array([[0.75, 0.25]])
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim < 1 or probabilities.shape[-1] != len(source):
+        raise ValueError(
+            f"`probabilities` must have {len(source)} entries (one a class of `source`) on its "
+            f"last axis. Received: shape={probabilities.shape}"
+        )
+    table = index_map(source, target)
+    moved = np.zeros((*probabilities.shape[:-1], len(target)), dtype=probabilities.dtype)
+    moved[..., table] = probabilities
+    return moved
+
+
+def to_indices(names, classes=EMOTIONS):
+    """Turn class names into integer labels; other spellings of emotions are understood.
+
+    Args:
+        names: Sequence of names.
+        classes: Class names, whose position is the label.
+
+    Returns:
+        int64 array of shape `(len(names),)`.
+
+    Raises:
+        ValueError: Naming every name that `classes` does not hold.
+
+    Example:
+
+    >>> to_indices(["happiness", "angry"])
+    array([3, 0])
+    """
+    if isinstance(names, str):
+        raise ValueError(f"`names` must be a sequence of names. Received: names={names!r}")
+    places = {name: i for i, name in enumerate(_spell(classes, "classes"))}
+    spelt = [_spelling(name) for name in names]
+    unknown = sorted(
+        {str(raw) for raw, name in zip(names, spelt, strict=True) if name not in places}
+    )
+    if unknown:
+        raise ValueError(
+            f"`names` must be classes of {tuple(classes)}; unknown: {unknown}. "
+            f"Received: {len(spelt)} names"
+        )
+    return np.array([places[name] for name in spelt], dtype=np.int64)
+
+
+def to_names(labels, classes=EMOTIONS):
+    """Turn integer labels into class names.
+
+    Args:
+        labels: Integer array `(n,)`.
+        classes: Class names, whose position is the label.
+
+    Returns:
+        List of `n` names as they stand in `classes`.
+
+    Raises:
+        ValueError: If a label lies outside `classes`.
+
+    Example:
+
+    >>> to_names([3, 0])
+    ['happy', 'angry']
+    """
+    classes = tuple(classes)
+    return [classes[i] for i in _indices(labels, len(classes)).ravel()]
+
+
+def ferplus_distribution(
+    votes, classes=EMOTIONS_WITH_CONTEMPT, drop_single=False, min_votes=5, min_share=0.5
+):
+    """Turn FER+ votes into class distributions.
+
+    The rules, in this order:
+    1. With `drop_single`, a class with exactly one vote loses it (the FER+ authors' outlier rule).
+    2. Votes for "unknown", "NF" (not a face) and classes outside `classes` are set aside.
+    3. A row stands when at least `min_votes` votes remain and they are more than `min_share` of
+       the votes left after rule 1; else it has no label.
+    4. The remaining votes divided by their sum are the distribution.
+
+    Args:
+        votes: Array `(n, 10)`, columns `FERPLUS_VOTE_COLUMNS`, counts from 0 up. Rows of -1
+            (the mark of "no votes known" in the prepared data) stand for no label.
+        classes: Class names of the result, all among `FERPLUS_CLASSES`.
+        drop_single: Whether to drop single votes.
+        min_votes: Fewest votes that must remain.
+        min_share: Share of all votes that the remaining ones must exceed, from 0 up to 1.
+
+    Returns:
+        `(distribution, valid)`: float32 `(n, len(classes))` with rows that sum to 1, or are all 0
+        where `valid`, bool `(n,)`, is false.
+
+    Raises:
+        ValueError: If shapes, votes, classes or thresholds are out of range.
+
+    Example:
+
+    >>> p, ok = ferplus_distribution([[5, 0, 0, 5, 0, 0, 0, 0, 0, 0]])
+    >>> float(p[0, EMOTIONS.index("sad")]), bool(ok[0])
+    (0.5, True)
+
+    Reference:
+        Barsoum et al., "Training Deep Networks for Facial Expression Recognition with
+        Crowd-Sourced Label Distribution", ICMI 2016, and their code (microsoft/FERPlus).
+    """
+    kept, total = _counted_votes(votes, classes, drop_single, min_votes, min_share)
+    remaining = kept.sum(axis=1)
+    valid = (remaining >= max(min_votes, 1)) & (remaining > min_share * total)
+    distribution = np.zeros(kept.shape, dtype=np.float32)
+    distribution[valid] = kept[valid] / remaining[valid, None]
+    return distribution, valid
+
+
+def ferplus_majority(
+    votes, classes=EMOTIONS_WITH_CONTEMPT, drop_single=True, min_votes=1, min_share=0.5
+):
+    """Turn FER+ votes into the one label the taggers agree on.
+
+    The rules, in this order:
+    1. With `drop_single`, a class with exactly one vote loses it (the FER+ authors' outlier rule).
+    2. The winner among `classes` needs at least `min_votes` votes and more than `min_share` of
+       all votes left after rule 1, those for "unknown", "NF" and other classes included.
+    3. A tie for the first place has no winner, whatever `min_share` is.
+
+    Args:
+        votes: Array `(n, 10)`, as in `ferplus_distribution`.
+        classes: Class names of the result, all among `FERPLUS_CLASSES`.
+        drop_single: Whether to drop single votes.
+        min_votes: Fewest votes of a winner.
+        min_share: Share of all votes a winner must exceed, from 0 up to 1. 0.5 is the authors'
+            absolute majority, 0 a plurality.
+
+    Returns:
+        int64 array `(n,)`, -1 where no label stands.
+
+    Raises:
+        ValueError: If shapes, votes, classes or thresholds are out of range.
+
+    Example:
+
+    >>> ferplus_majority([[1, 8, 1, 0, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0]])
+    array([ 3, -1])
+
+    Reference:
+        Barsoum et al., ICMI 2016, and their code (microsoft/FERPlus, mode "majority").
+    """
+    kept, total = _counted_votes(votes, classes, drop_single, min_votes, min_share)
+    best = kept.max(axis=1)
+    alone = (kept == best[:, None]).sum(axis=1) == 1
+    stands = alone & (best >= max(min_votes, 1)) & (best > min_share * total)
+    return np.where(stands, kept.argmax(axis=1), -1)
+
+
+def _counted_votes(votes, classes, drop_single, min_votes, min_share):
+    """Check the arguments; return the votes of `classes` (n, c) and of everything (n,)."""
+    votes = np.array(votes, dtype=np.float64)
+    if votes.ndim != 2 or votes.shape[1] != len(FERPLUS_VOTE_COLUMNS):
+        raise ValueError(
+            f"`votes` must have shape (n, {len(FERPLUS_VOTE_COLUMNS)}), columns "
+            f"{FERPLUS_VOTE_COLUMNS}. Received: shape={votes.shape}"
+        )
+    absent = (votes == -1).all(axis=1)
+    votes[absent] = 0
+    if not np.isfinite(votes).all() or (votes < 0).any():
+        raise ValueError(
+            "`votes` must be counts from 0 up, or -1 in the whole row where no votes are known. "
+            f"Received: votes from {votes.min()} to {votes.max()}"
+        )
+    if not 0 <= min_share < 1:
+        raise ValueError(f"`min_share` must lie in [0, 1). Received: min_share={min_share}")
+    if min_votes < 0:
+        raise ValueError(f"`min_votes` must not be negative. Received: min_votes={min_votes}")
+    if drop_single:
+        votes[votes == 1] = 0
+    columns = index_map(classes, FERPLUS_CLASSES)
+    return votes[:, columns], votes.sum(axis=1)
+
+
+def _spelling(name):
+    return canonical(name) if is_emotion(name) else str(name)
+
+
+def _spell(names, argument):
+    """Spell emotions canonically, leave other class names as they are, refuse repeats."""
+    if isinstance(names, str):
+        raise ValueError(
+            f"`{argument}` must be a sequence of class names. Received: {argument}={names!r}"
+        )
+    spelt = tuple(_spelling(name) for name in names)
+    if not spelt or len(set(spelt)) < len(spelt):
+        raise ValueError(
+            f"`{argument}` must be class names without repeats. Received: {argument}={tuple(names)}"
+        )
+    return spelt
+
+
+def _indices(labels, count):
+    labels = np.asarray(labels)
+    if labels.size == 0:
+        labels = labels.astype(np.int64)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"`labels` must be integers. Received: dtype={labels.dtype}")
+    if labels.size and (labels.min() < 0 or labels.max() >= count):
+        raise ValueError(
+            f"`labels` must lie from 0 to {count - 1}. "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    return labels
