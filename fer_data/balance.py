@@ -1,0 +1,80 @@
+"""Class weights for data sets whose classes are not equally frequent."""
+
+import math
+
+import numpy as np
+
+
+def class_weights(labels, classes, power=1.0, largest=None, effective_beta=None):
+    """Returns the weight of every class for `fit(class_weight=...)`.
+
+    The weights are scikit-learn's "balanced" ones, `n / (classes * count)`, raised to `power`, or
+    those of the effective number of examples, `(1 - beta) / (1 - beta ** count)`. They are scaled
+    so that the mean weight of an example is one and the loss keeps its size; `largest` is applied
+    after that.
+
+    Args:
+        labels: integer class of every example, `(n,)`.
+        classes: number of classes, or a sequence of their names (only its length counts).
+        power: exponent in `[0, 1]`: 1 balances fully, 0.5 half way, 0 not at all.
+        largest: no weight is larger than this; a positive number or `None`.
+        effective_beta: beta in `[0, 1)` of the effective number; instead of `power`.
+
+    Returns:
+        Dictionary from class number to weight.
+
+    Raises:
+        ValueError: for a class without examples, labels outside the classes, or an argument out
+            of range.
+
+    Example:
+
+    >>> class_weights([0, 0, 0, 1], 2)
+    {0: 0.6666666666666666, 1: 2.0}
+
+    Reference:
+        [Cui et al., 2019](https://arxiv.org/abs/1901.05555) for the effective number.
+    """
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
+        raise ValueError(
+            "`labels` must be a non-empty vector of integers. "
+            f"Received: dtype={labels.dtype}, shape={labels.shape}"
+        )
+    classes = classes if isinstance(classes, (int, np.integer)) else len(classes)
+    if classes < 1:
+        raise ValueError(f"`classes` must be at least 1. Received: classes={classes}")
+    if not 0 <= power <= 1:
+        raise ValueError(f"`power` must be in [0, 1]. Received: power={power}")
+    if largest is not None and not 0 < largest < math.inf:
+        raise ValueError(f"`largest` must be a positive number. Received: largest={largest}")
+    if effective_beta is not None and not 0 <= effective_beta < 1:
+        raise ValueError(
+            f"`effective_beta` must be in [0, 1). Received: effective_beta={effective_beta}"
+        )
+    if effective_beta is not None and power != 1.0:
+        raise ValueError(
+            "`power` and `effective_beta` exclude each other. "
+            f"Received: power={power}, effective_beta={effective_beta}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"`labels` must be in [0, {classes}). "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    counts = np.bincount(labels, minlength=classes)
+    if not counts.all():
+        raise ValueError(
+            "Every class needs an example to have a weight. "
+            f"Received: none of class {np.flatnonzero(counts == 0).tolist()}"
+        )
+    if effective_beta is None:
+        weights = compute_class_weight("balanced", classes=np.arange(classes), y=labels) ** power
+    else:
+        weights = (1 - effective_beta) / (1 - effective_beta ** counts.astype(float))
+    weights = weights * (len(labels) / (weights * counts).sum())
+    if largest is not None:
+        weights = np.minimum(weights, largest)
+    return {number: float(weight) for number, weight in enumerate(weights)}
