@@ -1,0 +1,122 @@
+"""What every builder of an image model does before and after its own body."""
+
+from pathlib import Path
+
+import keras
+
+from fer_layers import PerImageStandardization
+
+POOLINGS = (None, "avg", "max")
+
+
+def check_choice(name, value, allowed):
+    """Raise `ValueError` unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {list(allowed)}. Received: {name}={value!r}")
+
+
+def build_image_model(
+    body,
+    *,
+    name,
+    default_shape,
+    min_size,
+    include_top,
+    weights,
+    input_tensor,
+    input_shape,
+    pooling,
+    classes,
+    classifier_activation,
+    include_preprocessing,
+):
+    """Wrap `body`, a function from an image tensor to a feature map, into a model.
+
+    Args:
+        body: Function that takes the standardised image and returns the last feature map.
+        name: Name of the model, under which the registry knows its weights.
+        default_shape: Shape of one image where `input_shape` and `input_tensor` are None.
+        min_size: Smallest height and width that the body works on.
+        include_top, weights, input_tensor, input_shape, pooling, classes,
+        classifier_activation, include_preprocessing: As in every public builder.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If an argument breaks its rule; the message names it.
+    """
+    check_choice("pooling", pooling, POOLINGS)
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise ValueError(
+            f"`classes` must be an integer of 2 or more. Received: classes={classes!r}"
+        )
+    inputs = _inputs(input_tensor, input_shape, default_shape, min_size)
+    x = PerImageStandardization(name="standardization")(inputs) if include_preprocessing else inputs
+    x = body(x)
+    if include_top:
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = keras.layers.Dense(classes, name="logits")(x)
+        # Float32 under every policy: a softmax in half precision loses the small classes.
+        x = keras.layers.Activation(classifier_activation, dtype="float32", name="predictions")(x)
+    elif pooling == "avg":
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    elif pooling == "max":
+        x = keras.layers.GlobalMaxPooling2D(name="max_pool")(x)
+    source = inputs if input_tensor is None else keras.utils.get_source_inputs(inputs)
+    model = keras.Model(source, x, name=name)
+    load_weights(model, weights)
+    return model
+
+
+def _inputs(input_tensor, input_shape, default_shape, min_size):
+    if input_tensor is not None:
+        if not keras.backend.is_keras_tensor(input_tensor):
+            raise ValueError(
+                "`input_tensor` must be a Keras tensor, as `keras.Input` gives. "
+                f"Received: input_tensor of type {type(input_tensor).__name__}"
+            )
+        given = tuple(input_tensor.shape[1:])
+        if input_shape is not None and tuple(input_shape) != given:
+            raise ValueError(
+                "`input_shape` must equal the shape of `input_tensor` where both are given. "
+                f"Received: input_shape={tuple(input_shape)}, input_tensor of shape {given}"
+            )
+        _check_shape(given, min_size)
+        return input_tensor
+    shape = tuple(default_shape if input_shape is None else input_shape)
+    _check_shape(shape, min_size)
+    return keras.Input(shape, name="image")
+
+
+def _check_shape(shape, min_size):
+    first = keras.config.image_data_format() == "channels_first"
+    rule = "(channels, height, width)" if first else "(height, width, channels)"
+    if len(shape) != 3:
+        raise ValueError(f"`input_shape` must be {rule}. Received: input_shape={shape}")
+    channels, sizes = (shape[0], shape[1:]) if first else (shape[2], shape[:2])
+    if channels not in (1, 3):
+        raise ValueError(
+            f"`input_shape` must be {rule} with 1 channel (grey) or 3 (colour). "
+            f"Received: input_shape={shape}"
+        )
+    if any(size is not None and size < min_size for size in sizes):
+        raise ValueError(
+            f"`input_shape` must have height and width of at least {min_size}. "
+            f"Received: input_shape={shape}"
+        )
+
+
+def load_weights(model, weights):
+    """Load `weights` (None, a tag of the registry, or a path) into `model`."""
+    if weights is None:
+        return
+    path = Path(weights)
+    if path.suffix in (".h5", ".keras"):
+        if not path.is_file():
+            raise ValueError(f"`weights` names no file. Received: weights={str(weights)!r}")
+        model.load_weights(path)
+        return
+    from fer_models.registry import weights_file
+
+    model.load_weights(weights_file(model.name, weights))

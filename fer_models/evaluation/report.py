@@ -1,0 +1,315 @@
+"""Classification report: accuracy, F1, the table per class, loss, calibration, confusion."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from fer_models.evaluation.calibration import calibration_error
+
+# Rows of a half-precision softmax sum to one only to about two digits.
+_SUM_TOLERANCE = 1e-2
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassScores:
+    """Scores of one class, each from 0 to 1; `None` where the class has no examples.
+
+    Attributes:
+        name: Name of the class.
+        precision: Share of right ones among the predictions of the class; 0 without any.
+        recall: Share of the class's examples that were found.
+        f1: Harmonic mean of the two.
+        support: Number of examples.
+    """
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `classification_report` and `evaluate` find.
+
+    Attributes:
+        accuracy: Share of right predictions.
+        macro_f1: Mean F1 of the classes that have examples (UF1 in micro-expression papers).
+        weighted_f1: Mean F1 weighted by the number of examples.
+        macro_recall: Mean recall of the classes that have examples (UAR, balanced accuracy).
+        loss: Mean cross-entropy in nats, the "test error" of the GhostFace paper.
+        calibration_error: Expected calibration error in 15 bins.
+        examples: Number of examples.
+        classes: `ClassScores` in class order.
+        confusion: Integer array `(classes, classes)`: rows are true, columns predicted classes.
+        absent: Names of the classes without examples. They enter no mean; predictions of them
+            count as errors of the true class.
+    """
+
+    accuracy: float
+    macro_f1: float
+    weighted_f1: float
+    macro_recall: float
+    loss: float
+    calibration_error: float
+    examples: int
+    classes: tuple
+    confusion: np.ndarray = dataclasses.field(compare=False)
+    absent: tuple
+
+    @property
+    def class_names(self):
+        """Names of the classes in order."""
+        return tuple(scores.name for scores in self.classes)
+
+    def to_dict(self):
+        """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
+        content = dataclasses.asdict(self)
+        content["classes"] = list(content["classes"])
+        content["confusion"] = self.confusion.tolist()
+        content["absent"] = list(self.absent)
+        return content
+
+    def to_markdown(self):
+        """Return the report as two Markdown tables."""
+        lines = [
+            "| examples | accuracy | macro F1 | weighted F1 | macro recall | loss | "
+            "calibration error |",
+            "|---:|---:|---:|---:|---:|---:|---:|",
+            f"| {self.examples:,} | {self.accuracy:.2%} | {self.macro_f1:.4f} | "
+            f"{self.weighted_f1:.4f} | {self.macro_recall:.4f} | {self.loss:.4f} | "
+            f"{self.calibration_error:.4f} |",
+            "",
+            "| class | precision | recall | F1 | examples |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for scores in self.classes:
+            cells = (_number(v) for v in (scores.precision, scores.recall, scores.f1))
+            name = scores.name.replace("|", "\\|")
+            lines.append(f"| {name} | {' | '.join(cells)} | {scores.support:,} |")
+        if self.absent:
+            lines += ["", f"Without examples, and in no mean: {', '.join(self.absent)}."]
+        return "\n".join(lines)
+
+    def __str__(self):
+        return self.to_markdown()
+
+
+def classification_report(labels, probabilities, class_names=None):
+    """Score predictions.
+
+    Args:
+        labels: Integers `(examples,)`, or one-hot or soft labels `(examples, classes)` whose rows
+            sum to one. Of soft labels the largest is the true class; the loss uses them whole.
+        probabilities: Array `(examples, classes)` from 0 to 1, rows summing to one.
+        class_names: Names in class order; `None` calls them "0", "1", ...
+
+    Returns:
+        A `Report`; `print` shows it as Markdown.
+
+    Raises:
+        ValueError: If shapes do not fit, there are no examples, a label is outside the classes,
+            probabilities do not sum to one, or names are missing or repeated.
+
+    Example:
+
+    >>> report = classification_report([0, 1], [[0.9, 0.1], [0.6, 0.4]], ("happy", "sad"))
+    >>> report.accuracy, report.confusion.tolist()
+    (0.5, [[1, 0], [1, 0]])
+    """
+    # Imported here: scikit-learn takes a second, which `import fer_models` should not cost.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    probabilities = _checked_probabilities(probabilities)
+    count, classes = probabilities.shape
+    truth, targets = _checked_labels(labels, count, classes)
+    names = _checked_names(class_names, classes)
+
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=range(classes), zero_division=0
+    )
+    present = support > 0
+    log_likelihood = np.log(np.maximum(probabilities, keras.config.epsilon()))
+    return Report(
+        accuracy=float(np.mean(predicted == truth)),
+        macro_f1=float(f1[present].mean()),
+        weighted_f1=float(np.average(f1, weights=support)),
+        macro_recall=float(recall[present].mean()),
+        loss=float(-np.sum(targets * log_likelihood) / count),
+        calibration_error=calibration_error(truth, probabilities),
+        examples=count,
+        classes=tuple(
+            ClassScores(
+                name,
+                *((float(v[i]) if present[i] else None) for v in (precision, recall, f1)),
+                int(support[i]),
+            )
+            for i, name in enumerate(names)
+        ),
+        confusion=confusion_matrix(truth, predicted, labels=range(classes)),
+        absent=tuple(name for name, there in zip(names, present, strict=True) if not there),
+    )
+
+
+def evaluate(model, data, labels=None, class_names=None, batch_size=64, verbose=1):
+    """Run a model over data once and score it.
+
+    Args:
+        model: Built Keras model whose output is `(batch, classes)` probabilities.
+        data: Finite iterable of `(images, labels)` batches, such as a `tf.data.Dataset` or a
+            `keras.utils.PyDataset`; or an array of images, with `labels`.
+        labels: Labels of the array `data`, as in `classification_report`; otherwise `None`.
+        class_names: Names in class order; `None` calls them "0", "1", ...
+        batch_size: Images at a time, for an array.
+        verbose: 0 is silent, 1 shows progress.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        ValueError: If the data is empty or infinite, a batch is no pair, or the predictions or
+            labels break a rule of `classification_report`.
+
+    Example:
+
+    ```python
+    report = evaluate(model, dataset, class_names=("happy", "sad"))
+    print(report.to_markdown())
+    ```
+    """
+    batches, total = _batches(data, labels, batch_size)
+    progress = keras.utils.Progbar(total, verbose=verbose, unit_name="batch")
+    all_labels, all_probabilities = [], []
+    for index, batch in enumerate(batches, 1):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ValueError(
+                "`data` must give pairs (images, labels). "
+                f"Received: a {type(batch).__name__}"
+                + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+            )
+        images, truth = batch
+        # tf.data gives TensorFlow's tensors, which other backends do not take.
+        images = keras.tree.map_structure(np.asarray, images)
+        all_probabilities.append(np.asarray(model.predict_on_batch(images), dtype="float32"))
+        all_labels.append(np.asarray(truth))
+        progress.update(index, finalize=index == total)
+    if not all_labels:
+        raise ValueError("`data` must hold at least one batch. Received: none")
+    if total is None:
+        progress.update(len(all_labels), finalize=True)
+    return classification_report(
+        np.concatenate(all_labels), np.concatenate(all_probabilities), class_names
+    )
+
+
+def _batches(data, labels, batch_size):
+    if labels is None:
+        if isinstance(data, np.ndarray):
+            raise ValueError("`labels` must be given with an array. Received: labels=None")
+        if isinstance(data, keras.utils.PyDataset):
+            return (data[i] for i in range(len(data))), len(data)
+        total = _cardinality(data)
+        return data, total
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
+        )
+    images, labels = np.asarray(data), np.asarray(labels)
+    if len(images) != len(labels):
+        raise ValueError(
+            f"`data` and `labels` must be of the same length. Received: {len(images)} images and "
+            f"{len(labels)} labels"
+        )
+    starts = range(0, len(images), batch_size)
+    pairs = ((images[i : i + batch_size], labels[i : i + batch_size]) for i in starts)
+    return pairs, len(starts)
+
+
+def _cardinality(data):
+    """Return the number of batches, or `None` where the data does not know it."""
+    if not hasattr(data, "cardinality"):
+        return len(data) if hasattr(data, "__len__") else None
+    # tf.data: -1 is infinite, -2 unknown.
+    count = int(data.cardinality())
+    if count == -1:
+        raise ValueError("`data` must end. Received: a dataset of infinite cardinality")
+    return None if count == -2 else count
+
+
+def _checked_probabilities(probabilities):
+    probabilities = np.asarray(probabilities, dtype="float64")
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise ValueError(
+            "`probabilities` must be of shape (examples, classes) with 2 classes or more. "
+            f"Received: shape={probabilities.shape}"
+        )
+    if not len(probabilities):
+        raise ValueError("`probabilities` must hold at least one example. Received: none")
+    if not np.isfinite(probabilities).all():
+        bad = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+        raise ValueError(
+            f"`probabilities` must be finite. Received: {len(bad)} rows that are not, the first "
+            f"{bad[0]}"
+        )
+    wrong = (probabilities < 0).any(axis=1)
+    wrong |= np.abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            "`probabilities` must be from 0 to 1 and sum to one in every row (logits go through a "
+            f"softmax first). Received: {int(wrong.sum())} rows that do not, the first {first}: "
+            f"{probabilities[first].tolist()}"
+        )
+    return probabilities
+
+
+def _checked_labels(labels, count, classes):
+    labels = np.asarray(labels)
+    if labels.ndim == 1:
+        if len(labels) != count:
+            raise ValueError(
+                f"`labels` must have one entry an example, {count}. Received: {len(labels)}"
+            )
+        if not np.issubdtype(labels.dtype, np.integer) and (labels != labels.round()).any():
+            raise ValueError(f"`labels` must be integers. Received: dtype={labels.dtype}")
+        outside = (labels < 0) | (labels >= classes)
+        if outside.any():
+            raise ValueError(
+                f"`labels` must be from 0 to {classes - 1}. Received: {int(outside.sum())} that "
+                f"are not, such as {labels[outside][0]}"
+            )
+        labels = labels.astype(int)
+        return labels, np.eye(classes)[labels]
+    if labels.shape != (count, classes):
+        raise ValueError(
+            f"`labels` must be of shape ({count},) or ({count}, {classes}). "
+            f"Received: shape={labels.shape}"
+        )
+    labels = labels.astype("float64")
+    if (labels < 0).any() or (np.abs(labels.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
+        raise ValueError(
+            "`labels` of one row an example must be from 0 to 1 and sum to one in every row. "
+            f"Received: sums from {labels.sum(axis=1).min()} to {labels.sum(axis=1).max()}"
+        )
+    return labels.argmax(axis=1), labels
+
+
+def _checked_names(class_names, classes):
+    if class_names is None:
+        return tuple(str(index) for index in range(classes))
+    names = tuple(str(name) for name in class_names)
+    if len(names) != classes:
+        raise ValueError(
+            f"`class_names` must name the {classes} classes of the predictions. "
+            f"Received: {len(names)} names, {names}"
+        )
+    if len(set(names)) != len(names):
+        raise ValueError(f"`class_names` must differ. Received: class_names={names}")
+    return names
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,168 @@
+"""Contact sheet: images with their heat maps and labels."""
+
+import numpy as np
+
+from fer_models.evaluation.files import save_figure
+
+_RIGHT, _WRONG, _PLAIN = "#1b7f4b", "#c8102e", "#1b2a3a"
+_INCH = 1.5
+
+
+def contact_sheet(
+    images, path, heat_maps=None, labels=None, predictions=None, columns=6, alpha=0.5, title=None
+):
+    """Draw images in rows, each with its original and its predicted label above it.
+
+    A prediction that equals the original label is green, another one red.
+
+    Args:
+        images: Array `(examples, height, width, channels)` with 1 channel (grey) or 3 (colour),
+            values in [0, 255].
+        path: File to write; its ending chooses the format.
+        heat_maps: Array `(examples, height, width)` from 0 to 1, laid over the images in the
+            viridis colour map; `None` shows the images alone.
+        labels: Original label of each image, as a name, or `None`.
+        predictions: Predicted label of each image, as a name; may carry more after a space, such
+            as `"happy 93%"`, which does not enter the comparison if `labels` holds the bare name.
+        columns: Images in a row, 1 or more.
+        alpha: Opacity of the heat maps, from 0 to 1.
+        title: Heading, or `None`.
+
+    Returns:
+        The path written, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If there is no image, shapes or lengths do not fit, or a value is out of range.
+
+    Example:
+
+    ```python
+    heat = grad_cam(model, images)
+    contact_sheet(images, "out/grad_cam.png", heat, labels=true_names, predictions=found_names)
+    ```
+
+    Reference:
+        Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022: viridis,
+        original and predicted label above each image.
+    """
+    # Imported here, and as an object without pyplot: no window system, no global state.
+    from matplotlib.figure import Figure
+
+    images = _checked_images(images)
+    count = len(images)
+    heat_maps = _checked_heat_maps(heat_maps, images, alpha)
+    labels = _checked_names("labels", labels, count)
+    predictions = _checked_names("predictions", predictions, count)
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise ValueError(
+            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
+        )
+
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    lines = sum(names is not None for names in (labels, predictions))
+    height, width = images.shape[1:3]
+    tall = _INCH * height / width
+    above, gap = 0.17 * lines + 0.06, 0.08
+    legend = 0.45 if heat_maps is not None else 0
+    heading = 0.35 if title else 0
+    figure_width = columns * (_INCH + gap) + gap + legend
+    figure_height = rows * (tall + above + gap) + gap + heading
+    figure = Figure(figsize=(figure_width, figure_height))
+
+    def place(left, top, wide, high):
+        # From inches, top down, to matplotlib's fractions, bottom up.
+        bottom = figure_height - top - high
+        return (
+            left / figure_width,
+            bottom / figure_height,
+            wide / figure_width,
+            high / figure_height,
+        )
+
+    shown = None
+    for index in range(count):
+        row, column = divmod(index, columns)
+        left = gap + column * (_INCH + gap)
+        top = heading + gap + row * (tall + above + gap) + above
+        axes = figure.add_axes(place(left, top, _INCH, tall))
+        axes.set_axis_off()
+        axes.imshow(images[index], vmin=0, vmax=255, cmap="gray", aspect="auto")
+        if heat_maps is not None:
+            shown = axes.imshow(
+                heat_maps[index], vmin=0, vmax=1, cmap="viridis", alpha=alpha, aspect="auto"
+            )
+        _write_labels(
+            axes,
+            None if labels is None else labels[index],
+            None if predictions is None else predictions[index],
+        )
+    if shown is not None:
+        top = heading + gap + above
+        axes = figure.add_axes(place(figure_width - legend + 0.04, top, 0.09, tall))
+        bar = figure.colorbar(shown, cax=axes, ticks=[0, 1])
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=7, length=0)
+    if title:
+        figure.text(0.5, 1 - 0.2 / figure_height, title, ha="center", va="center", fontsize=11)
+    return save_figure(figure, path)
+
+
+def _write_labels(axes, label, prediction):
+    common = {"transform": axes.transAxes, "ha": "center", "va": "bottom", "clip_on": False}
+    one_line = 0.17 / (axes.get_position().height * axes.figure.get_figheight())
+    if prediction is not None:
+        colour = _PLAIN
+        if label is not None:
+            right = prediction == label or prediction.startswith(f"{label} ")
+            colour = _RIGHT if right else _WRONG
+        axes.text(0.5, 1.01, prediction, color=colour, fontsize=8.5, fontweight="bold", **common)
+    if label is not None:
+        height = 1.01 + (one_line if prediction is not None else 0)
+        axes.text(0.5, height, label, color=_PLAIN, fontsize=8.5, **common)
+
+
+def _checked_images(images):
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            "`images` must be of shape (examples, height, width, channels) with one example or "
+            f"more and 1 or 3 channels. Received: shape={images.shape}"
+        )
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 255:
+        raise ValueError(
+            f"`images` must be in [0, 255]. Received: values from {images.min()} to {images.max()}"
+        )
+    # Rounded to bytes, since matplotlib takes floats to be in [0, 1].
+    images = np.round(images).astype("uint8")
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
+def _checked_heat_maps(heat_maps, images, alpha):
+    if heat_maps is None:
+        return None
+    heat_maps = np.asarray(heat_maps, dtype="float32")
+    if heat_maps.shape != images.shape[:3]:
+        raise ValueError(
+            f"`heat_maps` must be of shape {images.shape[:3]}, one for each image. "
+            f"Received: shape={heat_maps.shape}"
+        )
+    if not np.isfinite(heat_maps).all() or heat_maps.min() < 0 or heat_maps.max() > 1:
+        raise ValueError(
+            f"`heat_maps` must be from 0 to 1. Received: values from {heat_maps.min()} to "
+            f"{heat_maps.max()}"
+        )
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
+    return heat_maps
+
+
+def _checked_names(argument, names, count):
+    if names is None:
+        return None
+    names = [str(name) for name in names]
+    if len(names) != count:
+        raise ValueError(
+            f"`{argument}` must have one entry an image, {count}. Received: {len(names)}"
+        )
+    return names

@@ -1,0 +1,114 @@
+"""The models by name: how to build each, what it takes, what it costs, which weights it has."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from fer_models.ghostface import ghostface
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Bundled weights of a model.
+
+    Attributes:
+        file: Name of the file in `fer_models/weights`.
+        sha256: Its SHA-256, checked before it is read.
+        class_names: Names of the classes in output order.
+        licence: Terms of use.
+        scores: Measured scores by name.
+    """
+
+    file: str
+    sha256: str
+    class_names: tuple
+    licence: str
+    scores: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A model family.
+
+    Attributes:
+        builder: Function that builds it.
+        input_shape: Default shape of one image, channels last.
+        min_size: Smallest height and width.
+        classes: Default number of classes.
+        parameters: Trainable parameters at the defaults.
+        macs: Multiply-accumulates of convolutions and dense layers at the defaults.
+        papers_flops: The same by the FER papers' rule.
+        weights: `Weights` by tag.
+    """
+
+    builder: Callable
+    input_shape: tuple
+    min_size: int
+    classes: int
+    parameters: int
+    macs: int
+    papers_flops: int
+    weights: dict = dataclasses.field(default_factory=dict)
+
+
+MODELS = {
+    "ghostface": Entry(
+        builder=ghostface,
+        input_shape=(224, 224, 3),
+        min_size=32,
+        classes=7,
+        parameters=1_279_011,
+        macs=130_711_966,
+        papers_flops=134_678_348,
+    ),
+}
+
+
+def entry(name):
+    """Return the `Entry` of the model `name`.
+
+    Raises:
+        ValueError: If there is no model of that name.
+
+    Example:
+
+    >>> from fer_models import registry
+    >>> registry.entry("ghostface").parameters
+    1279011
+    """
+    if name not in MODELS:
+        raise ValueError(f"`name` must be one of {sorted(MODELS)}. Received: name={name!r}")
+    return MODELS[name]
+
+
+def weights_file(name, tag):
+    """Return the path of bundled weights, after checking that the file is what it was.
+
+    Args:
+        name: Name of the model.
+        tag: Tag of the weights, such as `"fer2013"`.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        ValueError: If the model or the tag is unknown, or the file's SHA-256 is another one.
+    """
+    known = entry(name).weights
+    if tag not in known:
+        raise ValueError(
+            f"`weights` must be None, a path ending in .h5 or .keras, or one of the tags "
+            f"{sorted(known)} of {name!r}. Received: weights={tag!r}"
+        )
+    path = WEIGHTS_FOLDER / known[tag].file
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != known[tag].sha256:
+        raise ValueError(
+            f"The weights file of {name!r}, {tag!r} is damaged: its SHA-256 must be "
+            f"{known[tag].sha256}. Received: {found}. Reinstall fer-keras."
+        )
+    return path

@@ -1,0 +1,210 @@
+"""Every registered model, through one parametrised test a property."""
+
+import hashlib
+
+import keras
+import numpy as np
+import pytest
+
+from fer_models import evaluation, registry
+
+NAMES = sorted(registry.MODELS)
+
+
+def small(name, **kwargs):
+    item = registry.entry(name)
+    size = max(item.min_size, 32)
+    return item.builder(**{"input_shape": (size, size, item.input_shape[-1])} | kwargs)
+
+
+def faces(model, count=4, seed=0):
+    shape = [size or 48 for size in model.input_shape[1:]]
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype("float32")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cost_is_the_pinned_one(name):
+    item = registry.entry(name)
+    model = item.builder()
+    assert model.input_shape[1:] == item.input_shape
+    cost = evaluation.complexity(model)
+    assert (cost.trainable, cost.macs, cost.papers_flops) == (
+        item.parameters,
+        item.macs,
+        item.papers_flops,
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forward_gives_probabilities_and_is_deterministic(name):
+    model = small(name)
+    images = faces(model)
+    first, second = (model.predict(images, verbose=0) for _ in range(2))
+    assert first.shape == (4, registry.entry(name).classes)
+    np.testing.assert_allclose(first.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_standardises_inside_so_that_scale_does_not_matter(name):
+    model = small(name)
+    images = faces(model)
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0), model.predict(images / 255, verbose=0), atol=1e-4
+    )
+    assert not any(
+        "standardization" in layer.name for layer in small(name, include_preprocessing=False).layers
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_fit_step_changes_every_trainable_weight(name):
+    keras.utils.set_random_seed(1)
+    model = small(name)
+    model.compile("sgd", "categorical_crossentropy")
+    before = [keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
+    model.fit(faces(model), np.eye(7)[:4], batch_size=4, verbose=0)
+    unchanged = [
+        weight.path
+        for weight, old in zip(model.trainable_weights, before, strict=True)
+        if np.array_equal(keras.ops.convert_to_numpy(weight), old)
+    ]
+    assert not unchanged
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_save_and_load_keep_outputs(name, tmp_path):
+    model = small(name)
+    images = faces(model)
+    expected = model.predict(images, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), expected)
+    model.save_weights(tmp_path / "model.weights.h5")
+    again = small(name, weights=str(tmp_path / "model.weights.h5"))
+    np.testing.assert_array_equal(again.predict(images, verbose=0), expected)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_precision_policies(name, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = small(name)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.output.dtype == "float32"
+    wanted = "bfloat16" if policy == "bfloat16" else "float32"
+    assert {weight.dtype for weight in model.trainable_weights} == {wanted}
+    found = model.predict(faces(model), verbose=0)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 1), (33, 47, 3), (None, None, 3), (96, 64, 1)])
+@pytest.mark.parametrize("name", NAMES)
+def test_input_sizes(name, shape):
+    model = small(name, input_shape=shape)
+    assert model.predict(faces(model, 2), verbose=0).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_undefined_size_gives_what_a_defined_size_gives(name):
+    fixed, free = small(name), small(name, input_shape=(None, None, 3))
+    free.set_weights(fixed.get_weights())
+    images = faces(fixed)
+    np.testing.assert_allclose(
+        fixed.predict(images, verbose=0), free.predict(images, verbose=0), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "shape"),
+    [
+        ({"include_top": False}, 4),
+        ({"include_top": False, "pooling": "avg"}, 2),
+        ({"include_top": False, "pooling": "max"}, 2),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_without_top(name, kwargs, shape):
+    assert len(small(name, **kwargs).output_shape) == shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_input_tensor_and_logits(name):
+    image = keras.Input((64, 64, 3))
+    model = registry.entry(name).builder(input_tensor=image * 1.0, classifier_activation=None)
+    assert model.inputs[0] is image
+    found = model.predict(faces(model), verbose=0)
+    assert not np.allclose(found.sum(-1), 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_channels_first_equals_channels_last(name):
+    last = small(name)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        shape = (last.input_shape[3], *last.input_shape[1:3])
+        first = registry.entry(name).builder(input_shape=shape)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    first.set_weights(last.get_weights())
+    images = faces(last)
+    np.testing.assert_allclose(
+        first.predict(images.transpose(0, 3, 1, 2), verbose=0),
+        last.predict(images, verbose=0),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"input_shape": (31, 64, 3)}, "`input_shape` must have height and width of at least 32"),
+        ({"input_shape": (64, 64)}, r"`input_shape` must be \(height, width, channels\)"),
+        ({"input_shape": (64, 64, 4)}, "1 channel"),
+        ({"input_shape": (64, 64, None)}, "1 channel"),
+        ({"classes": 1}, "`classes` must be an integer of 2 or more. Received: classes=1"),
+        ({"classes": 7.0}, "`classes`"),
+        ({"pooling": "mean", "include_top": False}, "`pooling` must be one of"),
+        ({"weights": "no_such_tag"}, "`weights` must be None, a path"),
+        ({"weights": "no_such_file.weights.h5"}, "`weights` names no file"),
+        ({"input_tensor": np.zeros((1, 64, 64, 3))}, "`input_tensor` must be a Keras tensor"),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_arguments(name, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        small(name, **kwargs)
+
+
+def test_input_tensor_and_shape_must_agree():
+    with pytest.raises(ValueError, match="must equal the shape of `input_tensor`"):
+        small("ghostface", input_tensor=keras.Input((64, 64, 3)), input_shape=(48, 48, 3))
+
+
+def test_unknown_model():
+    with pytest.raises(ValueError, match="Received: name='resnet'"):
+        registry.entry("resnet")
+
+
+def test_weights_are_checked_before_they_are_read(tmp_path, monkeypatch):
+    model = small("ghostface")
+    path = tmp_path / "tiny.weights.h5"
+    model.save_weights(path)
+    item = registry.entry("ghostface")
+    weights = registry.Weights(
+        path.name, hashlib.sha256(path.read_bytes()).hexdigest(), ("a",) * 7, "MIT", {}
+    )
+    monkeypatch.setitem(item.weights, "tiny", weights)
+    monkeypatch.setattr(registry, "WEIGHTS_FOLDER", tmp_path)
+    images = faces(model)
+    np.testing.assert_array_equal(
+        small("ghostface", weights="tiny").predict(images, verbose=0),
+        model.predict(images, verbose=0),
+    )
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="SHA-256"):
+        small("ghostface", weights="tiny")

@@ -1,0 +1,86 @@
+"""A stopped training goes on as if it had not been stopped."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from fer_models import resume
+
+
+class StopIn(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.now == self.epoch and batch == 1:
+            raise KeyboardInterrupt
+
+
+def training(folder, epochs, stop_in=None):
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 5)).astype("float32"), rng.integers(0, 2, 64)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, "softmax")])
+    model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy")
+    early = keras.callbacks.EarlyStopping("loss", patience=3, min_delta=10.0)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10.0, factor=0.5)
+    log = keras.callbacks.CSVLogger(folder / "history.csv", append=True)
+    callbacks = [log, *resume.resumable(folder / "state", [early, plateau])]
+    done = resume.epochs_done(folder / "state")
+    resume.trim_history(folder / "history.csv", done)
+    if stop_in is not None:
+        callbacks.insert(0, StopIn(stop_in))
+    model.fit(x, y, 16, epochs, verbose=0, callbacks=callbacks, initial_epoch=done, shuffle=False)
+    return model, early
+
+
+@pytest.mark.parametrize("stop_in", [1, 2, 3])
+def test_resumes_with_the_same_result(tmp_path, stop_in):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    whole, early = training(tmp_path / "whole", 20)
+    with pytest.raises(KeyboardInterrupt):
+        training(tmp_path / "broken", 20, stop_in)
+    assert resume.epochs_done(tmp_path / "broken" / "state") == stop_in
+    resumed, early_again = training(tmp_path / "broken", 20)
+    assert early_again.stopped_epoch == early.stopped_epoch == 3
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert float(resumed.optimizer.learning_rate) == float(whole.optimizer.learning_rate)
+    texts = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "broken")]
+    epochs = [[line.split(",")[0] for line in text.split()] for text in texts]
+    assert epochs[0] == epochs[1] == ["epoch", "0", "1", "2", "3"]
+
+
+def test_nothing_done_yet(tmp_path):
+    assert resume.epochs_done(tmp_path / "absent") == 0
+    resume.trim_history(tmp_path / "absent.csv", 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trim_history(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss\n0,1.0\n1,0.5\n2,0.4\n")
+    resume.trim_history(path, 2)
+    assert path.read_text() == "epoch,loss\n0,1.0\n1,0.5\n"
+    resume.trim_history(path, 0)
+    assert path.read_text() == ""
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    resume.write_text(path, json.dumps([1]))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(resume.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        resume.write_text(path, json.dumps([2]))
+    assert json.loads(path.read_text()) == [1]
