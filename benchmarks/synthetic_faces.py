@@ -46,27 +46,34 @@ def milliseconds_per_frame(size, repeats=5, frames=100):
     return 1000 * min(drawn) / frames, 1000 * min(taken) / frames
 
 
-def grey_pixels(count, people, first):
+def crop(image, box):
+    """The part of a picture inside a box."""
+    x, y, width, height = np.round(box).astype(int)
+    return image[max(y, 0) : y + height, max(x, 0) : x + width]
+
+
+def grey_pixels(count, people, first, cropped):
     """Pixels (count, 48 * 48) in [0, 1] and labels (count,)."""
     pixels = np.empty((count, 48 * 48), np.float32)
     labels = np.empty(count, np.int64)
     for row, face in enumerate(generate(count, seed=0, size=96, identities=people, first=first)):
-        grey = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY)
+        image = crop(face.image, face.box) if cropped else face.image
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         pixels[row] = cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA).ravel() / 255
         labels[row] = EMOTIONS.index(face.emotion)
     return pixels, labels
 
 
-def linear_accuracy(train, test, strengths=(1e-4, 1e-3, 1e-2, 1e-1)):
+def linear_accuracy(train, test, cropped, strengths=(1e-4, 1e-3, 1e-2)):
     """Test accuracy of logistic regression at each regularisation strength, as {C: accuracy}."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     people = max(1, train // 7)
-    x, y = grey_pixels(train, range(people), 0)
+    x, y = grey_pixels(train, range(people), 0, cropped)
     x_test, y_test = grey_pixels(
-        test, range(PEOPLE_APART, PEOPLE_APART + max(1, test // 7)), PEOPLE_APART
+        test, range(PEOPLE_APART, PEOPLE_APART + max(1, test // 7)), PEOPLE_APART, cropped
     )
     scores = {}
     for strength in strengths:
@@ -89,8 +96,13 @@ def main():
     drawn, taken = milliseconds_per_frame(128)
     print(f"ms a 128x128 frame: {drawn:.2f} drawn, {taken:.2f} with camera", flush=True)
     if not arguments.no_linear:
-        for strength, score in linear_accuracy(arguments.train, arguments.test).items():
-            print(f"logistic regression, C={strength:g}: {score:.1%} on unseen people", flush=True)
+        for cropped, what in ((False, "whole pictures"), (True, "cropped to the box")):
+            scores = linear_accuracy(arguments.train, arguments.test, cropped)
+            for strength, score in scores.items():
+                print(
+                    f"logistic regression, {what}, C={strength:g}: {score:.1%} on unseen people",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Features: `image` uint8 (size, size, 3); `label` and `clean_label`, in the order of `EMOTIONS`,
     the latter untouched by label noise; `id` (`train-0000001`); `identity` int64; `intensity`
-    float32, 0 for neutral; `landmarks` float32 (68, 2), (x, y) pixels in iBUG order.
+    float32, 0 for neutral; `landmarks` float32 (68, 2), (x, y) pixels in iBUG order; `box`
+    float32 (4,), (x, y, width, height), as inexact as a detector's: `images.pipeline` crops to it.
 
     Args:
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
@@ -144,6 +145,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     "identity": tfds.features.Scalar(np.int64),
                     "intensity": tfds.features.Scalar(np.float32),
                     "landmarks": tfds.features.Tensor(shape=(68, 2), dtype=np.float32),
+                    "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -184,6 +186,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     "identity": face.identity,
                     "intensity": face.intensity,
                     "landmarks": face.landmarks,
+                    "box": face.box,
                 },
             )
 

@@ -16,7 +16,7 @@ from fer_data.rendering.render import check_size, render
 from fer_data.rendering.scene import Scene
 
 # Streams of random numbers that must not meet.
-_IDENTITY, _FACE = 1, 2
+_IDENTITY, _FACE, _BOX = 1, 2, 4
 _CHUNK = 64
 
 
@@ -30,6 +30,7 @@ class Face:
         emotion: one of the seven.
         identity: integer, who it is.
         intensity: strength of the expression; 0 for neutral.
+        box: float32 (4,), (x, y, width, height) in pixels, as inexact as a detector's.
     """
 
     image: np.ndarray
@@ -37,6 +38,7 @@ class Face:
     emotion: str
     identity: int
     intensity: float
+    box: np.ndarray
 
 
 @functools.lru_cache(maxsize=32)
@@ -70,7 +72,25 @@ def sample_face(seed, index, identity, emotion, *, size=96, occlusion=0.0, inten
     image, landmarks = render(sample_identity(seed, identity), units, scene, size)
     image = photograph(image, scene.camera, rng)
     shown = strength if PROTOTYPES[emotion] else 0.0
-    return Face(image, landmarks, emotion, int(identity), shown)
+    box = detector_box(landmarks, np.random.default_rng([seed, _BOX, index]))
+    return Face(image, landmarks, emotion, int(identity), shown, box)
+
+
+def detector_box(landmarks, rng):
+    """Returns a square around the face, off in place and size as a detector's is.
+
+    Args:
+        landmarks: (68, 2), (x, y) pixels.
+        rng: NumPy generator. The side is 1.2 times the extent of the landmarks, give or take 8 %;
+            the centre is off by up to 5 % of it either way.
+
+    Returns:
+        float32 (4,), (x, y, width, height) in pixels; may reach over the picture's edge.
+    """
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    side = 1.2 * (high - low).max() * rng.uniform(0.92, 1.08)
+    corner = (low + high - side) / 2 + side * rng.uniform(-0.05, 0.05, 2)
+    return np.array([*corner, side, side], np.float32)
 
 
 def generate(
