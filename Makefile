@@ -18,7 +18,7 @@ help:
 
 demo: .venv/demo.installed
 	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
-	$(PY) examples/train_ghostface.py --config examples/demo.json --output runs/demo
+	$(PY) examples/train_ghostface.py --config examples/demo.json --data-dir runs/data --output runs/demo
 
 test: .venv/test.installed
 	@echo "== Fast tests, TensorFlow backend"

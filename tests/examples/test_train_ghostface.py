@@ -1,0 +1,249 @@
+"""The main job as a user runs it, on a small folder of pictures, and everything that goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from helpers.examples import load_example
+from helpers.shared import ROOT
+
+import fer_models
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
+)
+EMOTIONS = ("angry", "happy", "sad")
+WRITTEN = {
+    "run.json",
+    "history.csv",
+    "curves.png",
+    "report.md",
+    "report.json",
+    "confusion.png",
+    "grad_cam.png",
+    "best.keras",
+    "last.keras",
+}
+
+
+@pytest.fixture(scope="module")
+def example():
+    return load_example("train_ghostface")
+
+
+def small_network(input_shape, classes, **_):
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(8, 5, strides=2, activation="relu")(image / 255)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Put a small network in GhostFace's place, where the test is about the script."""
+    monkeypatch.setattr(fer_models, "ghostface", small_network)
+
+
+def make_folder(folder, classes=EMOTIONS, splits=("train", "validation", "test"), count=6):
+    """Class folders of pictures with a bright bar whose height is the class."""
+    rng = np.random.default_rng(0)
+    for split in splits:
+        for index, name in enumerate(classes):
+            where = folder / split / name
+            where.mkdir(parents=True)
+            for number in range(count):
+                picture = rng.integers(0, 100, (40, 40, 3)).astype("uint8")
+                picture[8 * index : 8 * index + 6] += 120
+                cv2.imwrite(str(where / f"{number}.png"), picture)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("faces with spaces"))
+
+
+@pytest.fixture
+def command(faces, tmp_path):
+    def make(**options):
+        words = {
+            "data": "folder",
+            "path": faces,
+            "output": tmp_path / "run",
+            "data-dir": tmp_path / "prepared",
+            "size": 32,
+            "width": 0.25,
+            "batch-size": 6,
+            "epochs": 3,
+            "noise-layers": 0,
+        } | {name.replace("_", "-"): value for name, value in options.items()}
+        return [str(word) for name, value in words.items() for word in (f"--{name}", value)]
+
+    return make
+
+
+@pytest.mark.slow
+def test_trains_evaluates_and_explains(example, command, tmp_path, capsys):
+    assert example.main(command(epochs=1)) == 0
+    output = tmp_path / "run"
+    assert {path.name for path in output.iterdir()} >= WRITTEN
+    text = (output / "report.md").read_text()
+    assert "best epoch, all" in text
+    assert "trainable parameters" in text
+    assert str(output) in capsys.readouterr().out
+    record = json.loads((output / "run.json").read_text())
+    assert record["finished"]
+    assert record["faces"] == {"train": 18, "validation": 18, "test": 18}
+
+
+def test_writes_everything_and_can_be_repeated(quick, example, command, tmp_path, capsys):
+    output = tmp_path / "run"
+    assert example.main(command()) == 0
+    assert {path.name for path in output.iterdir()} >= WRITTEN
+    models_before = (output / "last.keras").stat().st_mtime_ns
+    capsys.readouterr()
+    assert example.main(command()) == 0
+    assert "only the report is written again" in capsys.readouterr().out
+    assert (output / "last.keras").stat().st_mtime_ns == models_before
+
+    again = ["--config", str(output / "run.json"), "--output", str(tmp_path / "again")]
+    assert example.main([*again, "--data-dir", str(tmp_path / "prepared")]) == 0
+    weights = [
+        keras.models.load_model(folder / "last.keras").get_weights()
+        for folder in (output, tmp_path / "again")
+    ]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_other_settings_in_the_same_folder_are_refused(quick, example, command, tmp_path, capsys):
+    assert example.main(command(epochs=1)) == 0
+    assert example.main(command(epochs=1, seed=9)) == 2
+    assert "other settings (seed)" in capsys.readouterr().err
+    (tmp_path / "run" / "curves.png").write_bytes(b"old")
+    assert example.main([*command(epochs=1, seed=9), "--restart"]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["seed"] == 9
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda folder: folder / "absent", "absent"),
+        (lambda folder: folder.mkdir() or folder, "this one holds no files"),
+        (lambda folder: make_folder(folder, ("happy",)), "at least two class folders"),
+    ],
+    ids=["wrong path", "empty folder", "one class only"],
+)
+def test_bad_folders(example, command, tmp_path, capsys, prepare, message):
+    assert example.main(command(path=prepare(tmp_path / "input"))) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_unreadable_images_are_counted_and_listed(quick, example, command, tmp_path, capsys):
+    folder = make_folder(tmp_path / "dirty")
+    (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")
+    (folder / "train" / "sad" / "empty.jpg").write_bytes(b"")
+    assert example.main(command(path=folder, epochs=1)) == 0
+    out = capsys.readouterr().out
+    assert "broken.png" in out
+    assert "empty.jpg" in out
+
+
+def test_all_images_unreadable(example, command, tmp_path, capsys):
+    for name in EMOTIONS:
+        (tmp_path / "bad" / "train" / name).mkdir(parents=True)
+        (tmp_path / "bad" / "train" / name / "1.jpg").write_bytes(b"no picture")
+    assert example.main(command(path=tmp_path / "bad")) == 2
+    assert "error: `path` must hold usable training pictures" in capsys.readouterr().err
+
+
+def test_more_classes_than_the_model_has(example, command, tmp_path, capsys):
+    assert example.main(command(classes=2)) == 2
+    assert "the data has 3 classes (angry, happy, sad), the model only --classes 2" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys, monkeypatch):
+    save = keras.Model.save
+
+    def full(self, path, *args, **kwargs):
+        if (tmp_path / "run" / "state" / "training_metadata.json").exists():
+            raise OSError(28, "No space left on device", str(path))
+        return save(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "save", full)
+    assert example.main(command()) == 2
+    error = capsys.readouterr().err
+    assert "No space left on device" in error
+    assert "whole epochs are kept" in error
+    monkeypatch.undo()
+    assert example.main(command()) == 0
+    assert "Resuming after" in capsys.readouterr().out
+
+
+def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
+    quick, example, command, tmp_path, capsys
+):
+    class CtrlC(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self.epoch == 1 and batch == 1:
+                raise KeyboardInterrupt
+
+    plain = example.callbacks
+    example.callbacks = lambda *args: [CtrlC(), *plain(*args)]
+    try:
+        assert example.main(command()) == 130
+    finally:
+        example.callbacks = plain
+    assert "Stopped. 1 whole epochs are kept" in capsys.readouterr().out
+    assert example.main(command()) == 0
+    assert "Resuming after 1 of at most 3" in capsys.readouterr().out
+    whole = tmp_path / "whole"
+    assert example.main(command(output=whole)) == 0
+    weights = [
+        keras.models.load_model(folder / "last.keras").get_weights()
+        for folder in (tmp_path / "run", whole)
+    ]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_real_interrupt_and_a_real_kill(command, tmp_path):
+    words = [sys.executable, str(ROOT / "examples" / "train_ghostface.py"), *command(epochs=40)]
+    state = tmp_path / "run" / "state" / "training_metadata.json"
+    for stop, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        process = subprocess.Popen(
+            words, cwd=tmp_path, env=os.environ | {"KERAS_BACKEND": "tensorflow"}
+        )
+        until = time.monotonic() + 240
+        while not state.exists() or state.stat().st_mtime_ns == before:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        process.send_signal(stop)
+        assert process.wait(60) == code
+    done = json.loads(state.read_text())["epoch"]
+    assert done >= 2
+    finished = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "Resuming after" in finished.stdout
+    rows = (tmp_path / "run" / "history.csv").read_text().split()
+    epochs = [row.split(",")[0] for row in rows[1:]]
+    assert epochs == [str(number) for number in range(len(epochs))]
