@@ -183,12 +183,12 @@ def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys,
             raise OSError(28, "No space left on device", str(path))
         return save(self, path, *args, **kwargs)
 
-    monkeypatch.setattr(keras.Model, "save", full)
-    assert example.main(command()) == 2
+    with monkeypatch.context() as disk:
+        disk.setattr(keras.Model, "save", full)
+        assert example.main(command()) == 2
     error = capsys.readouterr().err
     assert "No space left on device" in error
     assert "whole epochs are kept" in error
-    monkeypatch.undo()
     assert example.main(command()) == 0
     assert "Resuming after" in capsys.readouterr().out
 
