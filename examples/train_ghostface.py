@@ -11,7 +11,10 @@ goes on from its last whole epoch when the same command is given again.
 
 import argparse
 import datetime
+import errno
+import importlib.metadata
 import json
+import math
 import os
 import platform
 import shlex
@@ -77,8 +80,29 @@ def parse(argv):
     add("--traceback", action="store_true", help="show where in the code an error arose")
     first = parser.parse_args(argv)
     if first.config:
-        parser.set_defaults(**json.loads(Path(first.config).read_text())["settings"])
-    return parser.parse_args(argv)
+        parser.set_defaults(**read_config(parser, first.config, vars(first).keys()))
+    args = parser.parse_args(argv)
+    for name in ("epochs", "size", "batch_size", "patience", "train"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be 1 or more, not {getattr(args, name)}")
+    for name in ("learning_rate", "validation_fraction", "test_fraction"):
+        if getattr(args, name) is not None and getattr(args, name) < 0:
+            parser.error(f"--{name.replace('_', '-')} must not be negative")
+    if args.path is not None:
+        args.path = str(Path(args.path).resolve())
+    return args
+
+
+def read_config(parser, path, known):
+    """Return the settings of a run.json, or leave with a message."""
+    try:
+        settings = json.loads(Path(path).read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(f"--config must be a run.json of this script; {path} is not: {error!r}")
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        parser.error(f"--config {path} has unknown settings: {', '.join(unknown)}")
+    return settings
 
 
 def settings_of(args):
@@ -94,7 +118,9 @@ def load(args):
     if args.data == "synthetic":
         options = {"train": args.train, "seed": args.seed, "size": max(args.size, 64)}
     else:
-        validation = args.validation_fraction or (0.1 if args.data == "raf_db" else 0)
+        validation = args.validation_fraction
+        if validation is None and args.data == "raf_db":
+            validation = 0.1
         fractions = {"validation_fraction": validation, "test_fraction": args.test_fraction}
         options = {name: value for name, value in fractions.items() if value}
         if options:
@@ -126,6 +152,7 @@ def pipelines(args, splits, classes, epoch):
         augmentation=args.augmentation,
         label_smoothing=args.label_smoothing,
         initial_epoch=epoch,
+        repeat=True,
         **common,
     )
     return train, {
@@ -143,7 +170,9 @@ def compiled(args, shape, classes, steps):
         noise_stddev=args.noise_stddev,
         seed=args.seed,
     )
-    rate = args.learning_rate or {"adamw": 0.002, "sgd": 0.1}[args.optimizer]
+    rate = args.learning_rate
+    if rate is None:
+        rate = {"adamw": 0.002, "sgd": 0.1}[args.optimizer]
     if args.schedule == "cosine":
         warm_up = min(500, steps * args.epochs // 10)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -182,7 +211,8 @@ def train(args, splits, counts, classes, output):
     keras.utils.set_random_seed(args.seed)
     faces, others = pipelines(args, splits, classes, done)
     shape = tuple(faces.element_spec[0].shape[1:])
-    model = compiled(args, shape, classes, len(faces))
+    steps = math.ceil(counts["train"] / args.batch_size)
+    model = compiled(args, shape, classes, steps)
     weights = None
     if args.class_weights:
         from fer_data import balance
@@ -194,8 +224,14 @@ def train(args, splits, counts, classes, output):
     print(
         f"Training on {counts['train']:,} faces of {shape}, validation on {counts['validation']:,}."
     )
+    if resume.is_over(state, args.epochs):
+        resume.restore(model, state)
+        model.save(output / "last.keras")
+        print("The training itself is done: only its report is missing.")
+        return others
     model.fit(
         faces,
+        steps_per_epoch=steps,
         validation_data=others["validation"],
         epochs=args.epochs,
         initial_epoch=done,
@@ -234,7 +270,10 @@ def draw(model, faces, labels, probabilities, names, report, where, output):
         np.concatenate([np.flatnonzero(labels == label)[:4] for label in range(len(names))])
     )
     chosen = chosen[np.argsort(labels[chosen], kind="stable")]
-    images = np.concatenate([image for image, _ in faces])[chosen]
+    wanted = set(chosen.tolist())
+    every = enumerate(image for batch, _ in faces for image in np.asarray(batch))
+    found_images = {place: image for place, image in every if place in wanted}
+    images = np.stack([found_images[place] for place in chosen])
     found = probabilities[chosen].argmax(-1)
     explain.contact_sheet(
         images,
@@ -297,14 +336,20 @@ def summary(record, reports, where, cost, times):
 def new_record(args, counts, source, command):
     import tensorflow as tf
 
-    packages = {"Keras": keras.__version__, "TensorFlow": tf.__version__, "NumPy": np.__version__}
+    packages = {
+        "fer-keras": importlib.metadata.version("fer-keras"),
+        "Keras": keras.__version__,
+        "TensorFlow": tf.__version__,
+        "NumPy": np.__version__,
+    }
+    devices = ", ".join(keras.distribution.list_devices()) or "cpu:0"
     return {
         "settings": settings_of(args),
         "command": command,
         "date": datetime.date.today().isoformat(),
         "versions": {"Python": platform.python_version(), **packages},
         "backend": keras.backend.backend(),
-        "hardware": f"{platform.machine()} CPU, {os.cpu_count()} cores",
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices}",
         "faces": counts,
         "prepared": source,
         "finished": False,
@@ -315,7 +360,7 @@ def open_run(args, output):
     """Return the record of an earlier run in `output`, or None, after checking it is the same."""
     path = output / RECORD
     if args.restart and path.exists():
-        shutil.rmtree(output)
+        return None
     if not path.exists():
         if output.exists() and any(output.iterdir()):
             raise ValueError(f"{output} is not empty and holds no run: choose another --output")
@@ -341,6 +386,8 @@ def run(args, command):
             f"--classes {args.classes}"
         )
     names += tuple(f"class {n}" for n in range(len(names), args.classes or 0))
+    if args.restart and (output / RECORD).exists():
+        shutil.rmtree(output)
     output.mkdir(parents=True, exist_ok=True)
     if record is None:
         record = new_record(args, counts, source, command)
@@ -382,6 +429,11 @@ def run(args, command):
             print(f"  {path.name}")
 
 
+def disk_is_full(error):
+    """HDF5 and TensorFlow raise errors of their own on a full disk, with the system's words."""
+    return os.strerror(errno.ENOSPC) in str(error) or f"errno = {errno.ENOSPC}" in str(error)
+
+
 def main(argv=None):
     args = parse(argv)
     words = sys.argv[1:] if argv is None else argv
@@ -392,8 +444,8 @@ def main(argv=None):
         done = resume.epochs_done(Path(args.output) / "state")
         print(f"\nStopped. {done} whole epochs are kept: the same command goes on from there.")
         return 130
-    except (ValueError, OSError) as error:
-        if args.traceback:
+    except Exception as error:
+        if args.traceback or not (isinstance(error, (ValueError, OSError)) or disk_is_full(error)):
             raise
         print(f"error: {error}", file=sys.stderr)
         done = resume.epochs_done(Path(args.output) / "state")

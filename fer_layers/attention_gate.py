@@ -33,7 +33,7 @@ class AttentionGate(keras.layers.Layer):
     A convolution from two channels to one leaves vector units idle. Here `block`
     neighbouring positions of the last spatial axis are viewed as channels, a free reshape,
     and the kernel is spread out to match (a Toeplitz matrix), which gives the same numbers
-    several times as fast. The stored kernel stays `(kernel_size, kernel_size, 2, 1)`.
+    faster. The stored kernel stays `(kernel_size, kernel_size, 2, 1)`.
 
     Args:
         kernel_size: Odd length of the square kernel.

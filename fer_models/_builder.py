@@ -100,7 +100,7 @@ def _check_shape(shape, min_size):
             f"`input_shape` must be {rule} with 1 channel (grey) or 3 (colour). "
             f"Received: input_shape={shape}"
         )
-    if any(size is not None and size < min_size for size in sizes):
+    if any(size is not None and not (isinstance(size, int) and size >= min_size) for size in sizes):
         raise ValueError(
             f"`input_shape` must have height and width of at least {min_size}. "
             f"Received: input_shape={shape}"
@@ -111,6 +111,11 @@ def load_weights(model, weights):
     """Load `weights` (None, a tag of the registry, or a path) into `model`."""
     if weights is None:
         return
+    if not isinstance(weights, (str, Path)):
+        raise ValueError(
+            "`weights` must be None, a tag of the registry or a path. "
+            f"Received: weights={weights!r}"
+        )
     path = Path(weights)
     if path.suffix in (".h5", ".keras"):
         if not path.is_file():

@@ -88,14 +88,19 @@ def ghostface(
         raise ValueError(
             f"`noise_layers` must be 0, 1 or 2. Received: noise_layers={noise_layers!r}"
         )
-    if isinstance(width, bool) or not isinstance(width, (int, float)) or width <= 0:
-        raise ValueError(f"`width` must be a number above 0. Received: width={width!r}")
+    if isinstance(width, bool) or not isinstance(width, (int, float)) or not 0 < width < 100:
+        raise ValueError(
+            f"`width` must be a number above 0 and below 100. Received: width={width!r}"
+        )
     if stem_strides not in (1, 2) or isinstance(stem_strides, bool):
         raise ValueError(f"`stem_strides` must be 1 or 2. Received: stem_strides={stem_strides!r}")
 
+    # Made even where it is left out, so that a bad `noise_stddev` never passes.
+    noise = GaussianNoiseStack(noise_layers or 1, noise_stddev, seed=seed, name="noise")
+
     def body(x):
         if noise_layers:
-            x = GaussianNoiseStack(noise_layers, noise_stddev, seed=seed, name="noise")(x)
+            x = noise(x)
         x = ConvNorm(_scaled(16, width), 3, stem_strides, name="stem")(x)
         x = FusedMBConv(_scaled(32, width), _scaled(24, width), strides=2, name="fused_mbconv")(x)
         for index, (kernel, expansion, filters, attention, strides) in enumerate(STAGES, 1):

@@ -3,11 +3,14 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import keras
 
 STATE = ("best", "best_epoch", "wait", "cooldown_counter", "stopped_epoch")
+# Names that `keras.callbacks.BackupAndRestore` gives its files.
+WEIGHTS, METADATA = "latest.weights.h5", "training_metadata.json"
 
 
 class CallbackState(keras.callbacks.Callback):
@@ -19,27 +22,28 @@ class CallbackState(keras.callbacks.Callback):
 
     Args:
         callbacks: The callbacks to keep.
-        path: JSON file to keep them in.
+        folder: Folder of `BackupAndRestore`, where `callbacks.json` is kept too.
     """
 
-    def __init__(self, callbacks, path):
+    def __init__(self, callbacks, folder):
         super().__init__()
         self.kept = list(callbacks)
-        self.path = Path(path)
+        self.folder = Path(folder)
 
     def on_train_begin(self, logs=None):
-        if not self.path.exists():
-            return
-        states = json.loads(self.path.read_text())
-        for callback, state in zip(self.kept, states, strict=True):
+        states = _callback_states(self.folder).get(str(epochs_done(self.folder)))
+        for callback, state in zip(self.kept, states or [], strict=bool(states)):
             vars(callback).update(state)
 
     def on_epoch_end(self, epoch, logs=None):
-        states = [
+        # The epoch before stays too: the model's own backup comes after this one and may fail.
+        states = _callback_states(self.folder)
+        kept = {key: state for key, state in states.items() if int(key) == epoch}
+        kept[str(epoch + 1)] = [
             {name: _plain(value) for name, value in vars(callback).items() if name in STATE}
             for callback in self.kept
         ]
-        write_text(self.path, json.dumps(states))
+        write_text(self.folder / "callbacks.json", json.dumps(kept))
 
 
 def resumable(folder, callbacks=()):
@@ -63,15 +67,39 @@ def resumable(folder, callbacks=()):
     folder = Path(folder)
     return [
         *callbacks,
-        CallbackState(callbacks, folder / "callbacks.json"),
+        CallbackState(callbacks, folder),
         keras.callbacks.BackupAndRestore(folder, double_checkpoint=True, delete_checkpoint=False),
     ]
 
 
 def epochs_done(folder):
     """Return how many whole epochs the training kept in `folder` has done; 0 without one."""
-    path = Path(folder) / "training_metadata.json"
-    return json.loads(path.read_text())["epoch"] if path.exists() else 0
+    folder = Path(folder)
+    path = folder / METADATA
+    if not path.exists():
+        return 0
+    try:
+        return json.loads(path.read_text())["epoch"]
+    except ValueError:
+        # Killed while it was written: the backup before it, weights and number together.
+        for name in (WEIGHTS, METADATA):
+            (folder / name).unlink(missing_ok=True)
+            if (folder / f"{name}.bkp").exists():
+                shutil.copy(folder / f"{name}.bkp", folder / name)
+        return json.loads(path.read_text())["epoch"] if path.exists() else 0
+
+
+def is_over(folder, epochs):
+    """Return whether the training kept in `folder` has done `epochs` epochs or stopped early."""
+    done = epochs_done(folder)
+    states = _callback_states(Path(folder)).get(str(done), [])
+    return done >= epochs or any(state.get("stopped_epoch") for state in states)
+
+
+def restore(model, folder):
+    """Give a compiled `model` the weights kept in `folder`, without training on."""
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(Path(folder) / WEIGHTS)
 
 
 def trim_history(path, epochs):
@@ -94,6 +122,11 @@ def write_text(path, text):
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_text(text)
     os.replace(unfinished, path)
+
+
+def _callback_states(folder):
+    path = folder / "callbacks.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _plain(value):

@@ -25,7 +25,40 @@ class LocalInfo(tfds.core.DatasetInfo):
         """Ask no network for it."""
 
 
-class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Builder that asks no network and leaves nothing half-written on a full disk."""
+
+    def download_and_prepare(self, **kwargs):
+        """Prepare the data, unless that is done; nothing is downloaded.
+
+        Raises:
+            OSError: If the disk is full; what was written is removed.
+        """
+        if self.data_path.exists():
+            return
+        kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
+        try:
+            super().download_and_prepare(**kwargs)
+        except Exception as error:
+            if _lost_a_race(error) and self.data_path.exists():
+                self.info.read_from_directory(self.data_dir)
+                return
+            if not _disk_is_full(error):
+                raise
+            raise OSError(
+                errno.ENOSPC,
+                f"The disk is full: {self.name} was not prepared and nothing half-written is "
+                "kept. Free space or pass another `data_dir`, then call again",
+                self.data_dir,
+            ) from error
+
+    def _create_builder_config(self, builder_config, version):
+        # Each set of options has a configuration of its own by design: nothing to look up or
+        # warn about.
+        return builder_config
+
+
+class LocalBuilder(OfflineBuilder, skip_registration=True):
     """Builder of a data set whose files the user has obtained.
 
     Subclasses set `default_policy` and `channels`, find their files in `_find`, and list them in
@@ -125,21 +158,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         if self.data_path.exists():
             return
-        kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
-        try:
-            super().download_and_prepare(**kwargs)
-        except Exception as error:
-            if _lost_a_race(error) and self.data_path.exists():
-                self.info.read_from_directory(self.data_dir)
-                return
-            if not _disk_is_full(error):
-                raise
-            raise OSError(
-                errno.ENOSPC,
-                f"The disk is full: {self.name} was not prepared and nothing half-written is "
-                "kept. Free space or pass another `data_dir`, then call again",
-                self.data_dir,
-            ) from error
+        super().download_and_prepare(**kwargs)
         print(self.report().summary())
 
     def _configuration(self):
@@ -148,10 +167,6 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds.core.BuilderConfig(
             name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
         )
-
-    def _create_builder_config(self, builder_config, version):
-        # Each folder has a configuration of its own by design: nothing to look up or warn about.
-        return builder_config
 
     def _info(self):
         return LocalInfo(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fer_data.datasets.local_builder import LocalInfo
+from fer_data.datasets.local_builder import LocalInfo, OfflineBuilder
 from fer_data.labels import EMOTIONS
 from fer_data.rendering import generate
 from fer_data.rendering.action_units import check_unit_interval
@@ -22,7 +22,7 @@ _STRIDE = 1_000_000
 _LABEL_NOISE = 3
 
 
-class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class SyntheticFaces(OfflineBuilder, skip_registration=True):
     """Synthetic faces: seven expressions by action units, exact landmarks, disjoint identities.
 
     No person of one split is in another one, and within a split the seven expressions are equally
@@ -53,6 +53,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Raises:
         ValueError: If an option is out of its range.
+        OSError: If the disk is full while they are drawn; what was written is removed.
 
     Example:
 
@@ -77,7 +78,7 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         seed=0,
         occlusion=0.0,
         label_noise=0.0,
-        intensity=(0.5, 1.0),
+        intensity=(0.6, 1.0),
         grey=False,
         workers=1,
     ):
@@ -113,23 +114,12 @@ class SyntheticFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # What pickling hands to __init__ again.
         self._original_state = {"data_dir": data_dir, "workers": workers, **self._options}
 
-    def download_and_prepare(self, **kwargs):
-        """Draws the faces, unless that is done; nothing is downloaded."""
-        if self.data_path.exists():
-            return
-        kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
-        super().download_and_prepare(**kwargs)
-
     def _configuration(self):
         what = json.dumps(self._options, sort_keys=True)
         digest = hashlib.sha256(what.encode()).hexdigest()
         return tfds.core.BuilderConfig(
             name=f"faces_{digest[:12]}", version=self.VERSION, description=f"Options {what}"
         )
-
-    def _create_builder_config(self, builder_config, version):
-        # Each set of options has a configuration of its own: nothing to look up or warn about.
-        return builder_config
 
     def _info(self):
         size = self._options["size"]

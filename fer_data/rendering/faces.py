@@ -47,7 +47,7 @@ def sample_identity(seed, index):
     return Identity.sample(np.random.default_rng([seed, _IDENTITY, index]))
 
 
-def sample_face(seed, index, identity, emotion, *, size=96, occlusion=0.0, intensity=(0.5, 1.0),
+def sample_face(seed, index, identity, emotion, *, size=96, occlusion=0.0, intensity=(0.6, 1.0),
                 grey=False):  # fmt: skip
     """Draws face number `index` of person `identity` in the world `seed`.
 
@@ -102,7 +102,7 @@ def generate(
     identities=None,
     first=0,
     occlusion=0.0,
-    intensity=(0.5, 1.0),
+    intensity=(0.6, 1.0),
     grey=False,
     workers=1,
 ):

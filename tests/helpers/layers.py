@@ -54,9 +54,7 @@ def infer(layer, x):
         return layer(x, training=False)
     import jax
 
-    trainable = [variable.value for variable in layer.trainable_variables]
-    frozen = [variable.value for variable in layer.non_trainable_variables]
-    return jax.jit(lambda x: layer.stateless_call(trainable, frozen, x, training=False)[0])(x)
+    return jax.jit(lambda x: layer(x, training=False))(x)
 
 
 def in_open_graph(layer, x):

@@ -58,6 +58,44 @@ def test_resumes_with_the_same_result(tmp_path, stop_in):
     assert epochs[0] == epochs[1] == ["epoch", "0", "1", "2", "3"]
 
 
+def test_a_training_that_stopped_early_is_over(tmp_path):
+    training(tmp_path, 20)
+    assert resume.is_over(tmp_path / "state", 20)
+    assert not resume.is_over(tmp_path / "absent", 20)
+
+
+def test_a_training_with_all_its_epochs_is_over(tmp_path):
+    model, _ = training(tmp_path, 2)
+    assert resume.is_over(tmp_path / "state", 2)
+    assert not resume.is_over(tmp_path / "state", 3)
+    other = keras.models.clone_model(model)
+    other.compile("adam")
+    resume.restore(other, tmp_path / "state")
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_record_falls_back_to_the_epoch_before(tmp_path):
+    training(tmp_path, 3)
+    state = tmp_path / "state"
+    (state / resume.METADATA).write_text("")
+    assert resume.epochs_done(state) == 2
+    assert (state / resume.WEIGHTS).read_bytes() == (state / "latest.weights.h5.bkp").read_bytes()
+    for name in (resume.METADATA, f"{resume.METADATA}.bkp"):
+        (state / name).write_text("")
+    (state / f"{resume.METADATA}.bkp").unlink()
+    assert resume.epochs_done(state) == 0
+
+
+def test_callbacks_that_are_an_epoch_ahead_of_the_model_go_back(tmp_path):
+    training(tmp_path, 3)
+    state = tmp_path / "state"
+    for name in (resume.METADATA, resume.WEIGHTS):
+        (state / f"{name}.bkp").replace(state / name)
+    _, early = training(tmp_path, 20)
+    assert early.stopped_epoch == 3
+
+
 def test_nothing_done_yet(tmp_path):
     assert resume.epochs_done(tmp_path / "absent") == 0
     resume.trim_history(tmp_path / "absent.csv", 3)

@@ -95,7 +95,7 @@ class TestGenerate:
             assert face.image.dtype == np.uint8
             assert face.landmarks.dtype == np.float32
             neutral = face.emotion == "neutral"
-            assert face.intensity == 0 if neutral else 0.5 <= face.intensity <= 1
+            assert face.intensity == 0 if neutral else 0.6 <= face.intensity <= 1
 
     def test_grey(self):
         (face,) = generate(1, seed=0, size=48, grey=True)

@@ -77,7 +77,7 @@ def test_label_noise(splits):
 def test_neutral_has_no_intensity(splits):
     for row in splits["train"]:
         neutral = EMOTIONS[row["clean_label"]] == "neutral"
-        assert row["intensity"] == 0 if neutral else 0.5 <= row["intensity"] <= 1
+        assert row["intensity"] == 0 if neutral else 0.6 <= row["intensity"] <= 1
 
 
 def test_second_preparation_draws_nothing(builder, data_dir, monkeypatch):
