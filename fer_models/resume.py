@@ -65,6 +65,9 @@ def resumable(folder, callbacks=()):
     ```
     """
     folder = Path(folder)
+    if not (folder / METADATA).exists():
+        # Left by a first backup that was cut off; Keras would try to load it.
+        (folder / WEIGHTS).unlink(missing_ok=True)
     return [
         *callbacks,
         CallbackState(callbacks, folder),

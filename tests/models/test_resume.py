@@ -96,6 +96,13 @@ def test_callbacks_that_are_an_epoch_ahead_of_the_model_go_back(tmp_path):
     assert early.stopped_epoch == 3
 
 
+def test_a_first_backup_that_was_cut_off_is_forgotten(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / resume.WEIGHTS).write_bytes(b"half a file")
+    training(tmp_path, 1)
+    assert resume.epochs_done(tmp_path / "state") == 1
+
+
 def test_nothing_done_yet(tmp_path):
     assert resume.epochs_done(tmp_path / "absent") == 0
     resume.trim_history(tmp_path / "absent.csv", 3)
