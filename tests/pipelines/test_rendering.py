@@ -208,8 +208,10 @@ class TestLandmarkGeometry:
         assert y[27] < y[28] < y[29] < y[30]
         assert y[51] < y[57]
         # The jaw runs from the left ear to the right one, lowest at the chin.
-        assert x[0] < x[4] < x[8] < x[12] < x[16]
-        assert y[0] < y[4] < y[7] < y[8] + 1e-6
+        # Turned far away, neighbouring points of the far side fall into one.
+        tie = 0.01 * size
+        assert (np.diff(x[[0, 4, 8, 12, 16]]) > -tie).all()
+        assert (np.diff(y[[0, 4, 7, 8]]) > -tie).all()
         # The lids do not cross, neither do the lips.
         assert (y[[41, 40, 47, 46]] - y[[37, 38, 43, 44]] > -0.02 * size).all()
         assert (y[[67, 66, 65]] - y[[61, 62, 63]] > -0.01 * size).all()
