@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data import augment as augmenting
+from fer_data._checks import check_choice, check_integer
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 
 LABELS = ("one_hot", "sparse", "soft")
@@ -112,12 +113,12 @@ def pipeline(
     """
     size = _size(size)
     policy = augmenting.policy(augmentation)
-    _check_integer("classes", classes, 1)
-    _check_integer("batch_size", batch_size, 1)
-    _check_integer("initial_epoch", initial_epoch, 0)
-    _check_choice("labels", labels, LABELS)
-    _check_choice("dtype", dtype, ("float32", "uint8"))
-    _check_choice("channels", channels, (None, 1, 3))
+    check_integer("classes", classes, 1)
+    check_integer("batch_size", batch_size, 1)
+    check_integer("initial_epoch", initial_epoch, 0)
+    check_choice("labels", labels, LABELS)
+    check_choice("dtype", dtype, ("float32", "uint8"))
+    check_choice("channels", channels, (None, 1, 3))
     if not 0 <= label_smoothing < 1:
         raise ValueError(
             f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
@@ -139,7 +140,7 @@ def pipeline(
                 f"MixUp needs batches of two images and more. Received: batch_size={batch_size}"
             )
     if isinstance(shuffle, int) and not isinstance(shuffle, bool):
-        _check_integer("shuffle", shuffle, 1)
+        check_integer("shuffle", shuffle, 1)
     if shuffle is None:
         shuffle = bool(training)
 
@@ -231,17 +232,6 @@ def _size(size):
             f"Received: size={size!r}"
         )
     return tuple(int(v) for v in pair)
-
-
-def _check_integer(name, value, least):
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"`{name}` must be an integer >= {least}. Received: {name}={value!r}")
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
 
 
 def _source(dataset, classes):

@@ -6,10 +6,11 @@ pictures that stand in two parts at once.
 
 import collections
 import dataclasses
-import hashlib
 import math
 
 import numpy as np
+
+from fer_data import picture
 
 EXACT, NEAR = "exact", "near"
 
@@ -252,20 +253,6 @@ class DuplicateError(ValueError):
         self.report = report
 
 
-def pixel_hash(image):
-    """Returns a hash of a picture's size, type and pixels: equal for equal pictures only.
-
-    Args:
-        image: array of any shape.
-
-    Returns:
-        32 bytes.
-    """
-    image = np.ascontiguousarray(image)
-    head = f"{image.dtype.str}{image.shape}".encode()
-    return hashlib.blake2b(head + image.tobytes(), digest_size=32).digest()
-
-
 def difference_hash(images):
     """Returns the 64-bit difference hash of each picture: whether it gets brighter rightwards.
 
@@ -394,7 +381,7 @@ class _Part:
                     f"Part {name!r} must hold uint8 pictures (height, width[, 1 or 3]). "
                     f"Received: dtype={np.asarray(image).dtype}, shape={shape}"
                 )
-        self.pixels = [pixel_hash(image) for image in images]
+        self.pixels = [picture.pixel_hash(image) for image in images]
         self._hashes = self._thumbnails = None
 
     @property

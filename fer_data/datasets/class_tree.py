@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from fer_data.datasets import picture
+from fer_data import picture
 from fer_data.datasets.policy import Item
 
 SPLIT_FOLDERS = {

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fer_data.datasets import picture
+from fer_data import picture
 from fer_data.datasets.class_tree import find_splits, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import Item

@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from fer_data.datasets import picture
+from fer_data import picture
 from fer_data.datasets.class_tree import SPLIT_FOLDERS, find_splits, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import FilePolicy

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fer_data.datasets import picture
+from fer_data import picture
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.report import Report
 from fer_data.datasets.source import open_source

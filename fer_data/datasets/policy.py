@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fer_data.datasets import picture
+from fer_data import picture
 
 
 @dataclasses.dataclass

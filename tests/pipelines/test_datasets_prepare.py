@@ -10,7 +10,8 @@ import pytest
 import tensorflow_datasets as tfds
 from helpers import fake_datasets as fake
 
-from fer_data.datasets import local_builder, picture, prepare
+from fer_data import picture
+from fer_data.datasets import local_builder, prepare
 from fer_data.labels import EMOTIONS
 
 

@@ -64,8 +64,15 @@ def encode_png(pixels):
     return buffer.getvalue()
 
 
-def pixel_hash(pixels):
-    """Return a hash that is equal for pixel-identical pictures, whatever their file format."""
-    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels).tobytes())
-    return digest.hexdigest()
+def pixel_hash(image):
+    """Return a hash of a picture's size, type and pixels: equal for equal pictures only.
+
+    Args:
+        image: array of any shape.
+
+    Returns:
+        32 bytes.
+    """
+    image = np.ascontiguousarray(image)
+    head = f"{image.dtype.str}{image.shape}".encode()
+    return hashlib.blake2b(head + image.tobytes(), digest_size=32).digest()
