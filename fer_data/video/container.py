@@ -1,0 +1,153 @@
+"""What a video file's structure says where the decoder says nothing.
+
+Decoders end a truncated file quietly, and half-decode its last frame.
+"""
+
+import math
+import os
+
+ISO_NEEDED = (b"moov", b"moof", b"mdat")
+ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
+EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+EBML_LIMIT = 4096  # bytes; the head of a Matroska file has about 40
+
+
+def missing_bytes(path):
+    """Return by how many bytes a file is shorter than its structure says.
+
+    Args:
+        path: `pathlib.Path` of an MP4 or MOV (ISO base media), AVI (RIFF), or Matroska file.
+
+    Returns:
+        0 for a whole file and for a structure that does not say.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
+        if head[:4] == b"RIFF":
+            end = _riff_end(file, size)
+        elif head[:4] == EBML:
+            end = _matroska_end(file)
+        elif head[4:8] in ISO_FIRST:
+            end = _iso_end(file, size)
+        else:
+            end = size
+    return max(0, end - size)
+
+
+def shown_seconds(path):
+    """Return how long the video of an MP4 or MOV file is shown, as its edit list says.
+
+    A trimmed video keeps frames that are not shown, before the start and after the end.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        Seconds; infinity where no edit list says so.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(8)[4:] not in ISO_FIRST:
+            return math.inf
+        for movie in _inside(file, (0, size), b"moov"):
+            ticks = [_iso_ticks(file, head) for head in _inside(file, movie, b"mvhd")]
+            for track in _inside(file, movie, b"trak"):
+                if any(ticks) and _is_picture(file, track):
+                    edits = _inside(file, track, b"edts", b"elst")
+                    return sum(_iso_edits(file, *edit) for edit in edits) / ticks[0] or math.inf
+    return math.inf
+
+
+def _boxes(file, start, end):
+    """Yield `(kind, start, end)` of each box, the start being that of its contents."""
+    while start + 8 <= end:
+        file.seek(start)
+        head = file.read(16)
+        length, kind, contents = int.from_bytes(head[:4], "big"), head[4:8], start + 8
+        if length == 1:
+            length, contents = int.from_bytes(head[8:16], "big"), start + 16
+        if length < 8:
+            # 0 means up to the end of the file; less is no box, but padding after the last one.
+            return
+        yield kind, contents, start + length
+        start += length
+
+
+def _inside(file, place, kind, *deeper):
+    """Yield `(start, end)` of the contents of each box that lies at a path of kinds."""
+    for found, start, end in _boxes(file, *place):
+        end = min(end, place[1])
+        if found == kind and deeper:
+            yield from _inside(file, (start, end), *deeper)
+        elif found == kind:
+            yield start, end
+
+
+def _iso_ticks(file, place):
+    file.seek(place[0])
+    head = file.read(24)
+    where = 20 if head[0] == 1 else 12
+    return int.from_bytes(head[where : where + 4], "big")
+
+
+def _is_picture(file, track):
+    for start, _ in _inside(file, track, b"mdia", b"hdlr"):
+        file.seek(start + 8)
+        return file.read(4) == b"vide"
+    return False
+
+
+def _iso_edits(file, start, end):
+    """Return the ticks that an edit list shows (ISO/IEC 14496-12, 8.6.6), without empty edits."""
+    file.seek(start)
+    data = file.read(end - start)
+    width = 8 if data[0] == 1 else 4
+    ticks = 0
+    for place in range(8, len(data), 2 * width + 4):
+        length, media = data[place : place + width], data[place + width : place + 2 * width]
+        if int.from_bytes(media, "big", signed=True) >= 0:
+            ticks += int.from_bytes(length, "big")
+    return ticks
+
+
+def _iso_end(file, size):
+    # Cameras append trailers of their own, which are no boxes and look like enormous ones.
+    needed = (end for kind, _, end in _boxes(file, 0, size) if kind in ISO_NEEDED)
+    return max(needed, default=size)
+
+
+def _riff_end(file, size):
+    end = 0
+    # Beyond a gigabyte AVI goes on in further RIFF chunks.
+    while end < size:
+        file.seek(end)
+        head = file.read(8)
+        length = int.from_bytes(head[4:], "little")
+        if head[:4] != b"RIFF" or not length:
+            return size
+        end += 8 + length + length % 2
+    # Not every writer pads its last chunk to an even length.
+    return end - 1 if end == size + 1 else end
+
+
+def _matroska_end(file):
+    file.seek(4)
+    head = _ebml_number(file)
+    if head is None or head > EBML_LIMIT:
+        return 0
+    file.seek(head, os.SEEK_CUR)
+    if file.read(4) != SEGMENT:
+        return 0
+    length = _ebml_number(file)
+    return 0 if length is None else file.tell() + length
+
+
+def _ebml_number(file):
+    """Read a number of variable length (RFC 8794, section 4); `None` for an unknown size."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    width = 9 - first[0].bit_length()
+    value = int.from_bytes(first + file.read(width - 1), "big") & ((1 << 7 * width) - 1)
+    return None if value == (1 << 7 * width) - 1 else value

@@ -1,0 +1,145 @@
+"""The frames of a video file, decoded in sequence by OpenCV's FFmpeg."""
+
+import math
+
+import numpy as np
+
+from fer_data import picture
+from fer_data.video.container import missing_bytes, shown_seconds
+
+TICK = 0.01  # milliseconds, below the resolution of any time stamp
+
+
+class FileFrames:
+    """Reads one video file; see `fer_data.video.Video`."""
+
+    def __init__(self, path, bad):
+        self.path = path
+        self._bad = bad
+        self._total = None
+        # FFmpeg plays GIFs, but not WebP.
+        if path.suffix.lower() in set(picture.SUFFIXES) - {".gif"}:
+            raise ValueError(
+                f"{str(path)!r} is a picture, not a video: name the folder that holds the frames."
+            )
+        self._missing = missing_bytes(path) if path.stat().st_size else 0
+        if self._missing:
+            bad("end", f"is missing: the file is truncated, {self._missing} bytes too short")
+
+    def facts(self):
+        import cv2
+
+        for _, _, _, image in self.read(0):
+            height, width = image.shape[:2]
+            break
+        else:
+            raise ValueError(f"Not one frame of {str(self.path)!r} can be decoded.")
+        capture = self._open()
+        try:
+            frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            fps = capture.get(cv2.CAP_PROP_FPS)
+            rotation = capture.get(cv2.CAP_PROP_ORIENTATION_META)
+        finally:
+            capture.release()
+        return {
+            "frames": int(frames) if frames >= 1 else None,
+            "fps": fps if math.isfinite(fps) and fps > 0 else None,
+            "width": width,
+            "height": height,
+            "rotation": int(rotation) % 360,
+        }
+
+    def count(self):
+        """Return how many frames there are, with those that were skipped."""
+        if self._total is None:
+            for _ in self._grab_all(self._open()):
+                pass
+        return self._total
+
+    def read(self, start):
+        """Yield `(number, seconds, None, image)` from frame `start` on."""
+        import cv2
+
+        capture = self._open()
+        for number, time in self._grab_all(capture):
+            # Grabbing decodes; what lies before the range is spared the colour conversion.
+            if number >= start:
+                readable, image = capture.retrieve()
+                if readable:
+                    yield number, time, None, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                else:
+                    self._bad(number, "cannot be converted to RGB")
+
+    def _grab_all(self, capture):
+        """Yield `(number, seconds)` of each frame, which can then be retrieved."""
+        import cv2
+
+        try:
+            whole = self._frames_before_tear() if self._missing else math.inf
+            number, time, times = -1, -math.inf, None
+            while True:
+                following = number + 1
+                if capture.grab():
+                    time = capture.get(cv2.CAP_PROP_POS_MSEC)
+                    if times is not None:
+                        # After damage, a frame's place among the time stamps is its number.
+                        following = max(following, int(np.searchsorted(times, time - TICK)))
+                    self._lose(range(number + 1, following))
+                    number = following
+                    if number >= whole:
+                        self._bad(number, "may be torn: the file ends in it or before it")
+                        self._total = number
+                        return
+                    yield number, time / 1000
+                    continue
+                if times is None:
+                    # Whether this is the end or damage, the packets tell, without decoding.
+                    times, failures = np.sort(self._packet_times()), 0
+                failures += 1
+                if number + failures >= len(times):
+                    lost = len(times) - int(np.searchsorted(times, time + TICK))
+                    self._lose(range(following, following + lost))
+                    self._total = min(following + lost, whole)
+                    return
+        finally:
+            capture.release()
+
+    def _lose(self, numbers):
+        for number in numbers:
+            self._bad(number, "cannot be decoded")
+
+    def _frames_before_tear(self):
+        # The last packet is the torn one; its frame need not be the last to be shown.
+        times = self._packet_times()
+        return int(np.searchsorted(np.sort(times), times[-1] - TICK)) if times else 0
+
+    def _packet_times(self):
+        """Return the times in milliseconds of the file's frames, in the order they are stored."""
+        import cv2
+
+        capture = self._open([cv2.CAP_PROP_FORMAT, -1])
+        times = []
+        try:
+            while capture.grab():
+                times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+        finally:
+            capture.release()
+        # The packets of frames that an edit list hides are there too.
+        end = 1000 * shown_seconds(self.path)
+        return [time for time in times if -TICK < time < end - TICK]
+
+    def _open(self, parameters=()):
+        import cv2
+
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
+            raise ImportError("This build of OpenCV has no FFmpeg; that of opencv-python has.")
+        # Told to use FFmpeg, OpenCV does not take a number in the name for a series of pictures.
+        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, list(parameters))
+        if not capture.isOpened():
+            capture.release()
+            size = self.path.stat().st_size
+            state = "is empty" if not size else "cannot be read as a video"
+            if self._missing:
+                state += f": it is truncated, {self._missing} bytes too short"
+            raise ValueError(f"{str(self.path)!r} {state}.")
+        return capture
