@@ -8,6 +8,18 @@ import numpy as np
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
+# What sets a picture upright, by the value of its EXIF orientation.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
+
 class UnreadableError(Exception):
     """A picture that cannot be used.
 
@@ -31,16 +43,22 @@ def decode(data, channels):
         uint8 array `(height, width, channels)`.
 
     Raises:
-        UnreadableError: If the file is empty, truncated, damaged or no picture.
+        UnreadableError: If the file is empty, truncated, damaged, no picture, or one of float
+            pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import ExifTags, Image
 
     if not data:
         raise UnreadableError("empty", "the file has 0 bytes")
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            # Not `ImageOps.exif_transpose`: it writes all tags anew, and fails on odd ones.
+            turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
+            upright = picture if turn is None else picture.transpose(Image.Transpose[turn])
+            if upright.mode == "F":
+                # Nothing says what their white is, and Pillow would clip them at 255.
+                raise ValueError("pixels of type float")
             if upright.mode.startswith("I"):
                 # Pillow clips 16-bit pixels at 255 when it converts; keep the high byte instead.
                 grey = np.clip(np.asarray(upright, dtype=np.int64) // 256, 0, 255)

@@ -1,0 +1,90 @@
+"""The one way to a face detector, by name."""
+
+import importlib
+
+from fer_data._checks import check_choice
+
+_DETECTORS = {
+    "mtcnn": ("fer_data.faces.mtcnn_detector", "MtcnnDetector"),
+    "retinaface": ("fer_data.faces.retinaface.detector", "RetinaFaceDetector"),
+    "yunet": ("fer_data.faces.yunet", "YuNetDetector"),
+    "dlib_hog": ("fer_data.faces.dlib_detectors", "DlibHogDetector"),
+    "dlib_cnn": ("fer_data.faces.dlib_detectors", "DlibCnnDetector"),
+}
+
+DETECTORS = tuple(_DETECTORS)
+
+
+def detector(name="mtcnn", **options):
+    """Return a face detector.
+
+    All have the same methods: `detect(image)` gives a list of `Face`, the most certain first, and
+    `detect_batch(images)` a list of such lists. An image is a file's name or an array in RGB
+    order, as `fer_data.faces.as_rgb` takes it.
+
+    | name | finds | five points | `min_score` | needs | licence |
+    |---|---|---|---|---|---|
+    | `mtcnn` | faces from about 20 px | yes | 0.8 | `fer-keras[faces]` | MIT |
+    | `retinaface` | faces from about 20 px | yes | 0.5 | weights, fetched once | MIT |
+    | `yunet` | faces from about 15 px | yes | 0.7 | weights, fetched once | MIT |
+    | `dlib_hog` | upright frontal faces from about 40 px (80 with `upsample=0`) | no | 0 | \
+`fer-keras[faces]` | Boost |
+    | `dlib_cnn` | faces from about 80 px, in seconds a picture without a GPU | no | 0 | \
+`fer-keras[faces]` | Boost, weights CC0 |
+
+    The sizes are those in the picture as the detector sees it: shrunk to the working size.
+
+    Args:
+        name: one of the names above.
+        **options: for all:
+
+            - `min_score`: drop faces of a lower score. In `[0, 1]`, but for the two of dlib, whose
+              scores are distances to a decision boundary at 0; `dlib_cnn` finds none below it.
+            - `min_size`: drop faces whose box, clipped to the picture, has a side shorter than
+              this many of the picture's pixels. 0 by default.
+            - `working_size`: shrink a picture whose longer side exceeds this many pixels before
+              looking for faces; boxes and points are those of the picture that came in all the
+              same. 640 by default: a small one is fast, a large one finds small faces. `None`
+              looks at every picture as it is.
+            - `max_faces`: keep only so many, the most certain. `None`, the default, keeps all.
+
+            of `mtcnn`: `batch_size=16`, how many pictures of one size go through its networks
+            together; `proposal_scores=(0.6, 0.7)`, what a face must score in the first and the
+            second network to be looked at by the third; `device="CPU:0"`, TensorFlow's device.
+
+            of `retinaface`: `weights=None`, the path of its h5 file; `batch_size=16`;
+            `iou_threshold=0.4`, by how much two boxes may overlap without being one face.
+
+            of `yunet`: `weights=None`, the path of its ONNX file.
+
+            of `dlib_hog`: `upsample=1`, how often the picture is doubled first.
+
+            of `dlib_cnn`: `weights=None`, the path of `mmod_human_face_detector.dat`;
+            `upsample=0`.
+
+    Returns:
+        A `fer_data.faces.Detector`. It holds its network: make it once, use it for all pictures.
+
+    Raises:
+        ImportError: if the package that it needs is not installed; the message names the extra.
+        FileNotFoundError: if there is no weights file at the path given.
+        OSError: if the public weights cannot be fetched; the message names their address.
+        RuntimeError: for `mtcnn` on another Keras backend than TensorFlow.
+        ValueError: if the name is unknown, an option out of its range, or a file holds no weights.
+
+    Example:
+
+    >>> from skimage import data
+    >>> faces = detector("mtcnn", min_score=0.9).detect(data.astronaut())
+    >>> len(faces), faces[0].points.shape
+    (1, (5, 2))
+
+    Sources: Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
+    Convolutional Networks" (arXiv:1604.02878); Deng et al., "RetinaFace: Single-stage Dense Face
+    Localisation in the Wild" (arXiv:1905.00641); Wu et al., "YuNet: A Tiny Millisecond-level Face
+    Detector" (doi:10.1007/s11633-023-1423-y); King, "Max-Margin Object Detection"
+    (arXiv:1502.00046).
+    """
+    check_choice("name", name, DETECTORS)
+    module, class_name = _DETECTORS[name]
+    return getattr(importlib.import_module(module), class_name)(**options)

@@ -1,0 +1,242 @@
+"""Pictures of what was found: boxes, points, regions."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from fer_data import picture
+from fer_data._checks import check_integer
+from fer_data.faces.image import as_rgb
+
+BOX = (255, 196, 0)
+POINT = (255, 64, 64)
+LINE = (64, 255, 128)
+SHADOW = (0, 0, 0)
+
+# Of the iBUG order: first and last landmark of each line, and whether it is closed.
+LINES = (
+    (0, 16, False),
+    (17, 21, False),
+    (22, 26, False),
+    (27, 30, False),
+    (31, 35, False),
+    (36, 41, True),
+    (42, 47, True),
+    (48, 59, True),
+    (60, 67, True),
+)
+FRACTION_BITS = 4
+
+
+def draw_face(image, face=None, landmarks=None, title=None):
+    """Return a picture with a face's box, score, five points and 68 landmarks drawn into it.
+
+    Lines and points grow with the picture and the face. For several faces, call it for each with
+    the picture that the last call gave.
+
+    Args:
+        image: a file's name or an array, as for `fer_data.faces.as_rgb`.
+        face: a `Face`, or `None`.
+        landmarks: `(68, 2)`, each `(x, y)` in pixels of the picture, or `None`.
+        title: a short text for the box in place of the score.
+
+    Returns:
+        uint8 RGB array of the picture's size. The given picture stays as it is.
+
+    Raises:
+        ValueError: if the landmarks have another shape or are not finite.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from fer_data.faces.face import Face
+    >>> picture = np.zeros((100, 120, 3), np.uint8)
+    >>> drawn = draw_face(picture, Face(box=(20, 30, 50, 60), score=0.98))
+    >>> drawn.shape, drawn[30, 45].tolist(), int(picture.max())
+    ((100, 120, 3), [255, 196, 0], 0)
+    """
+    drawn = as_rgb(image).copy()
+    if landmarks is not None:
+        _draw_landmarks(drawn, _checked(landmarks))
+    if face is not None:
+        _draw_box(drawn, face, f"{face.score:.2f}" if title is None else str(title))
+        if face.points is not None:
+            radius = max(0.8, face.size / 50)
+            for point in face.points:
+                _dot(drawn, point, radius, POINT)
+    return drawn
+
+
+def region_sheet(left, right, lower, titles=None, columns=8):
+    """Return a contact sheet of faces' three regions, each face's laid out as in the face.
+
+    Args:
+        left: uint8 `(faces, size, size, 1 or 3)`, the upper regions on the left of the pictures.
+        right: likewise, on their right.
+        lower: likewise, the lower regions.
+        titles: a short name for each face, or `None`.
+        columns: faces in a row, 1 or more.
+
+    Returns:
+        uint8 RGB array `(height, width, 3)`.
+
+    Raises:
+        ValueError: if there is no face, the shapes differ, or the titles are not as many.
+
+    Example:
+
+    >>> import numpy as np
+    >>> grey = np.full((5, 64, 64, 3), 128, np.uint8)
+    >>> region_sheet(grey, grey, grey, titles="abcde", columns=5).ndim
+    3
+    """
+    check_integer("columns", columns, 1)
+    regions = [np.asarray(region) for region in (left, right, lower)]
+    shape = regions[0].shape
+    if (
+        len(shape) != 4
+        or 0 in shape
+        or shape[1] != shape[2]
+        or shape[3] not in (1, 3)
+        or any(region.shape != shape or region.dtype != np.uint8 for region in regions)
+    ):
+        raise ValueError(
+            "`left`, `right` and `lower` must be uint8 (faces, size, size, 1 or 3), alike and not "
+            f"empty. Received: {[(region.dtype.name, region.shape) for region in regions]}"
+        )
+    if titles is not None and len(titles) != shape[0]:
+        raise ValueError(
+            f"`titles` must be one for each of {shape[0]} faces. Received: {len(titles)}"
+        )
+    cells = [
+        _cell(*(as_rgb(region[place]) for region in regions), titles and str(titles[place]))
+        for place in range(shape[0])
+    ]
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % min(columns, len(cells)))
+    rows = np.stack(cells).reshape(-1, min(columns, len(cells)), *cells[0].shape)
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def save_png(image, path):
+    """Write a picture into a PNG file, which appears whole or not at all.
+
+    Args:
+        image: a file's name or an array, as for `fer_data.faces.as_rgb`.
+        path: name of the file, ending in .png. Its folder is made if need be.
+
+    Raises:
+        ValueError: if the name has another ending.
+        OSError: if the file cannot be written; one that was there stays.
+
+    Example:
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_png(np.zeros((4, 6, 3), np.uint8), f"{folder}/black.png")
+    ...     as_rgb(f"{folder}/black.png").shape
+    (4, 6, 3)
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
+    try:
+        temporary.write_bytes(picture.encode_png(as_rgb(image)))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cell(left, right, lower, title):
+    import cv2
+
+    size = left.shape[0]
+    gap = max(2, size // 32)
+    margin = 2 * gap
+    head = 0 if title is None else max(12, size // 4)
+    cell = np.full((head + 2 * size + gap + 2 * margin, 2 * size + gap + 2 * margin, 3), 255)
+    cell = cell.astype(np.uint8)
+    top, middle = head + margin, margin + (size + gap) // 2
+    cell[top : top + size, margin : margin + size] = left
+    cell[top : top + size, margin + size + gap : margin + 2 * size + gap] = right
+    cell[top + size + gap : top + 2 * size + gap, middle : middle + size] = lower
+    if title:
+        font, scale = cv2.FONT_HERSHEY_SIMPLEX, head / 30
+        (width, _), _ = cv2.getTextSize(title, font, scale, 1)
+        # A title too long for its cell would run into the next.
+        scale *= min(1.0, (cell.shape[1] - 2 * gap) / width)
+        (width, height), _ = cv2.getTextSize(title, font, scale, 1)
+        at = ((cell.shape[1] - width) // 2, margin + (head + height) // 2 - gap // 2)
+        cv2.putText(cell, title, at, font, scale, (40, 40, 40), 1, cv2.LINE_AA)
+    return cell
+
+
+def _checked(landmarks):
+    landmarks = np.asarray(landmarks, dtype=np.float64)
+    if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
+        raise ValueError(
+            f"`landmarks` must be finite, of shape (68, 2). Received: shape={landmarks.shape}"
+        )
+    return landmarks
+
+
+def _draw_landmarks(drawn, landmarks):
+    import cv2
+
+    size = np.ptp(landmarks, axis=0).max()
+    width = max(1, round(size / 150))
+    # On a small face, shadows would hide what is to be seen.
+    shadows = [(SHADOW, 2)] if size > 150 else []
+    for colour, extra in (*shadows, (LINE, 0)):
+        for first, last, closed in LINES:
+            points = _fixed(landmarks[first : last + 1])
+            cv2.polylines(
+                drawn, [points], closed, colour, width + extra, cv2.LINE_AA, FRACTION_BITS
+            )
+    if size > 60:
+        for point in landmarks:
+            _dot(drawn, point, max(1.0, size / 90), LINE, shadow=bool(shadows))
+
+
+def _draw_box(drawn, face, text):
+    import cv2
+
+    width = max(2, round(min(drawn.shape[:2]) / 240))
+    # A box counts columns and rows, so its last ones are inside it.
+    low, high = face.box[:2], face.box[:2] + face.box[2:] - 1
+    for colour, extra in ((SHADOW, 2), (BOX, 0)):
+        low_corner, high_corner = np.rint(low).astype(int), np.rint(high).astype(int)
+        cv2.rectangle(drawn, low_corner.tolist(), high_corner.tolist(), colour, width + extra)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    scale = float(np.clip(face.size / 180, 0.3, max(0.35, min(drawn.shape[:2]) / 900)))
+    weight = max(1, round(1.5 * scale))
+    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, weight)
+    pad = width + 1
+    x = int(np.clip(round(float(low[0])), 0, max(0, drawn.shape[1] - text_width - 2 * pad)))
+    bottom = round(float(low[1])) - width
+    if bottom < text_height + 2 * pad:
+        bottom = round(float(high[1])) + width + text_height + 2 * pad
+    bottom = min(bottom, drawn.shape[0] - 1)
+    top = bottom - text_height - 2 * pad
+    cv2.rectangle(drawn, (x, top), (x + text_width + 2 * pad, bottom), BOX, -1)
+    cv2.putText(drawn, text, (x + pad, bottom - pad), font, scale, SHADOW, weight, cv2.LINE_AA)
+
+
+def _dot(drawn, point, radius, colour, shadow=True):
+    import cv2
+
+    radius = round(radius * 2**FRACTION_BITS)
+    centre = _fixed(point).tolist()
+    if shadow:
+        outer = radius + 2**FRACTION_BITS // 2
+        cv2.circle(drawn, centre, outer, SHADOW, -1, cv2.LINE_AA, FRACTION_BITS)
+    cv2.circle(drawn, centre, radius, colour, -1, cv2.LINE_AA, FRACTION_BITS)
+
+
+def _fixed(points):
+    """OpenCV draws at fractions of a pixel in fixed-point numbers."""
+    points = np.clip(points, -1e6, 1e6)
+    return np.rint(np.asarray(points) * 2**FRACTION_BITS).astype(np.int32)

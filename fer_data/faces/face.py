@@ -1,0 +1,67 @@
+"""What every detector finds: a face, in one convention."""
+
+import dataclasses
+
+import numpy as np
+
+from fer_data._checks import check_number
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Face:
+    """A detected face.
+
+    Points and boxes are in pixels of the picture that was given to the detector. A point's
+    coordinates are whole at a pixel's centre, as in OpenCV and dlib: the centre of the first pixel
+    is `(0, 0)`. A box counts pixel columns and rows: `(0, 0, width, height)` is the whole picture,
+    and the centre of a box, as a point, is `(x + (width - 1) / 2, y + (height - 1) / 2)`.
+
+    Attributes:
+        box: `(x, y, width, height)`, float32, clipped to the picture.
+        score: the detector's certainty, in `[0, 1]` but for `dlib_hog` and `dlib_cnn`, whose
+            scores are distances to the decision boundary.
+        points: float32 `(5, 2)`, each `(x, y)`: the eye on the left of the picture, the eye on its
+            right, the tip of the nose, the left and the right corner of the mouth; or `None`
+            where the detector has no points. They may lie outside the picture.
+        detector: the detector's name, from which `landmarks` knows how it frames a face; `None`
+            for a box from elsewhere.
+    """
+
+    box: np.ndarray
+    score: float
+    points: np.ndarray | None = None
+    detector: str | None = None
+
+    def __post_init__(self):
+        box = _finite(self.box, (4,))
+        if box is None or (box[2:] <= 0).any():
+            raise ValueError(
+                "`box` must be finite numbers (x, y, width, height) with a positive width and "
+                f"height. Received: box={self.box!r}"
+            )
+        object.__setattr__(self, "box", box)
+        check_number("score", self.score)
+        object.__setattr__(self, "score", float(self.score))
+        if self.points is not None:
+            points = _finite(self.points, (5, 2))
+            if points is None:
+                raise ValueError(
+                    "`points` must be finite numbers of the shape (5, 2), (x, y) of each point. "
+                    f"Received: points={self.points!r}"
+                )
+            object.__setattr__(self, "points", points)
+
+    @property
+    def size(self):
+        """The shorter side of the box, in pixels."""
+        return float(self.box[2:].min())
+
+
+def _finite(value, shape):
+    """Return `value` as float32, or `None` unless it is finite numbers of that shape."""
+    try:
+        with np.errstate(over="ignore"):
+            array = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        return None
+    return array if array.shape == shape and np.isfinite(array).all() else None

@@ -1,0 +1,293 @@
+"""From pictures to faces and regions in TensorFlow ops: for tf.data, graphs and batches.
+
+Each pixel of a face is sampled once, from the picture itself: where the face shrinks, from pixels
+averaged by a box as wide as the shrinking, which keeps out what would alias; else bilinearly.
+What lies outside the picture is black (0). A picture and its mirror image give faces that are
+mirror images bit for bit, if their points or boxes are (`width - 1 - x` must not have rounded).
+The picture gets gradients, exactly the adjoint of the sampling; points and boxes get none.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from fer_data.faces import _resample
+from fer_data.faces.similarity import as_numbers, from_box, from_landmarks
+
+_IMAGE_RULE = "(height, width, channels) or (batch, height, width, channels)"
+_CLIP_RULE = "(frames, height, width, channels) or (batch, frames, height, width, channels)"
+
+
+def crop_face(image, box, size, margin=0.0, dtype=None):
+    """Cut the square around a box out of a picture, at a given size.
+
+    The square is centred on the box and as wide as the longer side of the box, so that faces are
+    not stretched. Points of the picture come along with `transform_points` and `cropping`.
+
+    Args:
+        image: `(height, width, channels)`, or a batch of such pictures; any range of values.
+        box: `(4,)` box `(x, y, width, height)` in pixels, as in `Face.box`. One for each picture
+            of a batch, `(batch, 4)`; or several for a single picture, `(boxes, 4)`.
+        size: height and width of the face.
+        margin: widens the square on each side by this share of its side.
+        dtype: type of the face: `None` for float32 from whole numbers and the picture's own from
+            floats, or `"uint8"` (rounded, and clipped to [0, 255]), or a float type.
+
+    Returns:
+        Tensor `(size, size, channels)`, or `(batch, size, size, channels)` where pictures or boxes
+        have a batch axis. In the range of the picture, and black outside it.
+
+    Raises:
+        ValueError: if an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: if a box is not finite, its width or height not positive,
+            or it reaches farther from the middle of its picture than twice the longer side.
+
+    Example:
+
+    >>> picture = np.zeros((360, 640, 3), "uint8")
+    >>> crop_face(picture, (200, 100, 80, 96), size=64, margin=0.1).shape
+    TensorShape([64, 64, 3])
+    """
+    image = _pictures("image", image, (3, 4), _IMAGE_RULE)
+    box = as_numbers("box", box)
+    similarity = from_box(box, size, margin)
+    _check_axes("box", box, image, 1)
+    return _run(image, similarity, size, dtype)
+
+
+def align_face(image, landmarks, size=128, dtype=None):
+    """Turn, scale and shift a face so that its eyes come to fixed places.
+
+    The centres of the eyes come to 0.34 and 0.66 of the width and 0.36 of the height, where
+    `split_regions` expects them; `alignment` returns the transform.
+
+    Args:
+        image: `(height, width, channels)`, or a batch of such pictures; any range of values.
+        landmarks: `(68, 2)` points `(x, y)` in iBUG order, or `(5, 2)` as in `Face.points`. One set
+            for each picture of a batch, `(batch, 68, 2)`; or several for a single picture,
+            `(faces, 68, 2)`.
+        size: height and width of the face.
+        dtype: type of the face: `None` for float32 from whole numbers and the picture's own from
+            floats, or `"uint8"` (rounded, and clipped to [0, 255]), or a float type.
+
+    Returns:
+        Tensor `(size, size, channels)`, or `(batch, size, size, channels)` where pictures or
+        landmarks have a batch axis. In the range of the picture, and black outside it.
+
+    Raises:
+        ValueError: if an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: if landmarks are not finite, the eye centres coincide, or
+            the face reaches farther from the middle of its picture than twice the longer side.
+
+    Example:
+
+    >>> points = np.zeros((5, 2), "float32")
+    >>> points[:2] = (300, 150), (364, 154)
+    >>> align_face(np.zeros((360, 640, 3), "uint8"), points).shape
+    TensorShape([128, 128, 3])
+    """
+    image = _pictures("image", image, (3, 4), _IMAGE_RULE)
+    landmarks = as_numbers("landmarks", landmarks)
+    similarity = from_landmarks(landmarks, size)
+    _check_axes("landmarks", landmarks, image, 2)
+    return _run(image, similarity, size, dtype)
+
+
+def align_clip(frames, landmarks, size=128, dtype=None):
+    """Align all frames of a clip by the landmarks of its first one.
+
+    One transform for all: aligned one by one, the frames would shake with the landmarks' own
+    jitter, of which 0.2 px makes grey-level noise as large as a micro-expression.
+
+    Args:
+        frames: `(frames, height, width, channels)`, or a batch of such clips; any range of values.
+        landmarks: of the first frame `(68, 2)`, or of all frames `(frames, 68, 2)`, of which the
+            first is used; with a batch axis for a batch. `(5, 2)` in place of `(68, 2)` as in
+            `align_face`.
+        size: height and width of the faces.
+        dtype: type of the faces, as for `align_face`.
+
+    Returns:
+        Tensor `(frames, size, size, channels)`, or `(batch, frames, size, size, channels)`.
+
+    Raises:
+        ValueError: if an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: as for `align_face`.
+
+    Example:
+
+    >>> points = np.zeros((16, 5, 2), "float32")
+    >>> points[:, :2] = (300, 150), (364, 154)
+    >>> align_clip(np.zeros((16, 360, 640, 3), "uint8"), points).shape
+    TensorShape([16, 128, 128, 3])
+    """
+    frames = _pictures("frames", frames, (4, 5), _CLIP_RULE)
+    landmarks = as_numbers("landmarks", landmarks)
+    batched = frames.shape.rank == 5
+    if landmarks.shape.rank not in (2 + batched, 3 + batched):
+        raise ValueError(
+            "`landmarks` must have the shape (68, 2) or (frames, 68, 2), with a batch axis if "
+            f"`frames` has one. Received: shape={landmarks.shape}, frames.shape={frames.shape}"
+        )
+    if landmarks.shape.rank == 3 + batched:
+        _check_length("landmarks", landmarks.shape[batched], "frames", frames.shape[batched])
+        landmarks = landmarks[:, 0] if batched else landmarks[0]
+    if batched:
+        _check_length("landmarks", landmarks.shape[0], "frames", frames.shape[0])
+    return _run(frames, from_landmarks(landmarks, size), size, dtype)
+
+
+def split_regions(face, size=64):
+    """Cut an aligned face into the three regions of the micro-expression models.
+
+    Of a face of 128 pixels, rows and columns: `[0:64, 0:64]`, `[0:64, 64:128]` and
+    `[64:128, 32:96]`; of other sizes the same halves and quarters. Nothing is resampled: align the
+    face to `2 * size`. Left and right are the picture's, not the person's: a horizontal flip of
+    the picture swaps them, flipped.
+
+    Args:
+        face: `(..., 2 * size, 2 * size, channels)`, aligned by `align_face` or `align_clip`.
+        size: height and width of a region, even.
+
+    Returns:
+        `(left_upper, right_upper, lower)`, each `(..., size, size, channels)` of the face's type.
+
+    Raises:
+        ValueError: if `size` is odd or the face's static shape does not fit it.
+        tf.errors.InvalidArgumentError: if the face's shape does not fit `size`.
+
+    Example:
+
+    >>> left, right, lower = split_regions(np.zeros((128, 128, 3), "uint8"))
+    >>> lower.shape
+    TensorShape([64, 64, 3])
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 2 or size % 2:
+        raise ValueError(f"`size` must be an even integer >= 2. Received: size={size!r}")
+    face = as_numbers("face", face)
+    shape = face.shape
+    side = 2 * size
+    if shape.rank is None or shape.rank < 3 or not shape[-3:-1].is_compatible_with((side, side)):
+        raise ValueError(
+            f"`face` must have the shape (..., 2 * size, 2 * size, channels), here (..., {side}, "
+            f"{side}, channels). Received: shape={shape}, size={size}"
+        )
+    face = tf.ensure_shape(face, (*shape[:-3], side, side, shape[-1]))
+    quarter = size // 2
+    return (
+        face[..., :size, :size, :],
+        face[..., :size, size:, :],
+        face[..., size:, quarter : quarter + size, :],
+    )
+
+
+def _run(pictures, similarity, size, dtype):
+    target = _target("dtype", dtype, pictures.dtype)
+    if not tf.executing_eagerly():
+        return _faces(pictures, similarity, size, target)
+    shape, poses = pictures.shape, similarity.origin.shape
+    signature = (
+        tf.TensorSpec([None] * (shape.rank - 1) + [shape[-1]], pictures.dtype),
+        *[tf.TensorSpec([None] * (poses.rank - 1) + [2], tf.float64)] * 2,
+    )
+    faces = _compiled(size, target, similarity.anchor, signature)
+    return faces(pictures, similarity.origin, similarity.step)
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(size, target, anchor, signature):
+    """Eager calls go through a graph: op by op they would take ten times as long."""
+
+    def faces(pictures, origin, step):
+        return _faces(pictures, _resample.Similarity(origin, step, anchor), size, target)
+
+    return tf.function(faces, input_signature=signature, autograph=False)
+
+
+def _faces(pictures, similarity, size, target):
+    """Resample what pictures and similarities there are: one, or several of either or both."""
+    channels = pictures.shape[-1]
+    shape = tf.shape(pictures)[-3:]
+    spec = tf.TensorSpec((size, size, channels), target)
+
+    def sample(picture, plan):
+        return _as_type(_resample.resample(picture, plan, size, channels), target)
+
+    def planned(origin, step):
+        moved = _resample.Similarity(origin, step, similarity.anchor)
+        return _resample.plan(moved, shape, size, pictures.dtype)
+
+    batched = similarity.origin.shape.rank == 2
+    rank = pictures.shape.rank
+    if rank == 3 and not batched:
+        return sample(pictures, planned(similarity.origin, similarity.step))
+    if rank == 4 and not batched:
+        plan = planned(similarity.origin, similarity.step)
+        return _map(lambda picture: sample(picture, plan), pictures, spec)
+    poses = (similarity.origin, similarity.step)
+    if rank == 3:
+        return _map(lambda pose: sample(pictures, planned(*pose)), poses, spec)
+    if rank == 4:
+        return _map(lambda both: sample(both[0], planned(*both[1:])), (pictures, *poses), spec)
+
+    def clip(both):
+        plan = planned(*both[1:])
+        return _map(lambda picture: sample(picture, plan), both[0], spec)
+
+    spec_of_clip = tf.TensorSpec((pictures.shape[1], size, size, channels), target)
+    return _map(clip, (pictures, *poses), spec_of_clip)
+
+
+def _map(function, elements, spec):
+    faces = tf.map_fn(function, elements, fn_output_signature=spec)
+    first = tf.nest.flatten(elements)[0]
+    return tf.ensure_shape(faces, (first.shape[0], *spec.shape))
+
+
+def _as_type(face, target):
+    if target == tf.uint8:
+        face = tf.round(tf.clip_by_value(face, 0, 255))
+    return tf.cast(face, target)
+
+
+def _target(name, dtype, given):
+    if dtype is None:
+        return given if given.is_floating else tf.float32
+    try:
+        target = tf.as_dtype(dtype)
+    except TypeError:
+        target = None
+    if target is None or not (target == tf.uint8 or target.is_floating):
+        raise ValueError(
+            f'`{name}` must be None, "uint8" or a float type. Received: {name}={dtype!r}'
+        )
+    return target
+
+
+def _pictures(name, value, ranks, rule):
+    pictures = as_numbers(name, value)
+    shape = pictures.shape
+    if shape.rank not in ranks:
+        raise ValueError(f"`{name}` must have the shape {rule}. Received: shape={shape}")
+    if 0 in shape[-3:]:
+        raise ValueError(f"`{name}` must not be empty. Received: shape={shape}")
+    return pictures
+
+
+def _check_axes(name, value, image, rank):
+    """Check the axes before the last `rank` of `value` against those of `image`."""
+    extra, batched = value.shape.rank - rank, image.shape.rank == 4
+    if extra > 1 or (batched and extra != 1):
+        raise ValueError(
+            f"`{name}` must belong to one picture, or be one for each picture of a batch. "
+            f"Received: {name}.shape={value.shape}, image.shape={image.shape}"
+        )
+    if batched:
+        _check_length(name, value.shape[0], "image", image.shape[0])
+
+
+def _check_length(name, length, other, expected):
+    if None not in (length, expected) and length != expected:
+        raise ValueError(
+            f"`{name}` and `{other}` must be of the same number. Received: {length} and {expected}"
+        )

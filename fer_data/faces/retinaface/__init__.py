@@ -1,0 +1,1 @@
+"""RetinaFace on MobileNet-0.25: network, anchors, weights, detector."""

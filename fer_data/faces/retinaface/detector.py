@@ -1,0 +1,116 @@
+"""RetinaFace as a detector: pictures of one size go through the network together."""
+
+import keras
+import numpy as np
+
+from fer_data._checks import check_integer, check_number
+from fer_data.faces.base import Detector
+from fer_data.faces.retinaface.anchors import anchors, decode
+from fer_data.faces.retinaface.network import STRIDES, retinaface_mobilenet025
+from fer_data.faces.retinaface.weights import find_weights, load_weights
+
+# The grey that bordered the pictures in training.
+BORDER = 128
+
+
+class RetinaFaceDetector(Detector):
+    """RetinaFace MobileNet-0.25, our own Keras 3 network, on any Keras backend.
+
+    Pictures are padded to multiples of 32 on the right and below, and those of one padded size
+    go through the network in batches. Each new size may cost a compilation, on JAX always and on
+    TensorFlow for the first few.
+
+    Args:
+        weights: name of an h5 file with the weights, or None for the public file (MIT licence,
+            2 MB), which `keras.utils.get_file` fetches once and checks by its SHA-256.
+        min_score: drop faces with a lower score, from 0 to 1.
+        min_size: drop faces whose box has a shorter side, in pixels of the picture given.
+        working_size: shrink pictures whose longer side is longer to this many pixels, or None.
+            The smallest anchors are 16 pixels wide: much smaller faces of the shrunk picture are
+            missed.
+        max_faces: keep this many of the most certain faces, or None for all.
+        iou_threshold: of two boxes that overlap by more (intersection over union), the less
+            certain one is dropped.
+        batch_size: how many pictures go through the network at once.
+
+    Raises:
+        FileNotFoundError: if there is no file at `weights`.
+        OSError: if the public weights cannot be fetched.
+        ValueError: if the file does not hold the weights, or an argument breaks its rule.
+
+    References:
+        - Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild",
+          https://arxiv.org/abs/1905.00641
+
+    Example:
+
+    >>> from skimage import data
+    >>> detector = RetinaFaceDetector(working_size=320)  # fetches the weights
+    >>> [face] = detector.detect(data.astronaut())
+    >>> face.score > 0.99
+    True
+    """
+
+    name = "retinaface"
+
+    def __init__(
+        self,
+        weights=None,
+        *,
+        min_score=0.5,
+        min_size=0,
+        working_size=640,
+        max_faces=None,
+        iou_threshold=0.4,
+        batch_size=16,
+    ):
+        super().__init__(
+            min_score=min_score, min_size=min_size, working_size=working_size, max_faces=max_faces
+        )
+        check_number("min_score", min_score, 0, 1)
+        check_number("iou_threshold", iou_threshold, 0, 1)
+        check_integer("batch_size", batch_size, 1)
+        self.iou_threshold = iou_threshold
+        self.batch_size = batch_size
+        path = find_weights(weights)
+        self.network = retinaface_mobilenet025()
+        load_weights(self.network, path)
+        # On a CPU TensorFlow's XLA makes this network many times slower; JAX has no other way.
+        self.network.compile(jit_compile=keras.config.backend() != "tensorflow")
+
+    def _find(self, pictures):
+        by_size = {}
+        for place, picture in enumerate(pictures):
+            size = tuple(-(-side // STRIDES[-1]) * STRIDES[-1] for side in picture.shape[:2])
+            by_size.setdefault(size, []).append(place)
+        found = [None] * len(pictures)
+        for size, places in by_size.items():
+            for start in range(0, len(places), self.batch_size):
+                batch = places[start : start + self.batch_size]
+                faces = self._find_in_batch([pictures[place] for place in batch], size)
+                for place, some in zip(batch, faces, strict=True):
+                    found[place] = some
+        return found
+
+    def _find_in_batch(self, pictures, size):
+        pixels = np.full((len(pictures), *size, 3), BORDER, np.float32)
+        for row, picture in zip(pixels, pictures, strict=True):
+            row[: picture.shape[0], : picture.shape[1]] = picture
+        outputs = self.network.predict_on_batch(pixels)
+        places = anchors(*size)
+        return [
+            self._faces(places, *row)
+            for row in zip(outputs["scores"], outputs["boxes"], outputs["points"], strict=True)
+        ]
+
+    def _faces(self, places, scores, boxes, points):
+        import cv2
+
+        likely = np.flatnonzero(scores >= self.min_score)
+        if not likely.size:
+            return []
+        scores = scores[likely]
+        boxes, points = decode(places[likely], boxes[likely], points[likely])
+        kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, self.iou_threshold)
+        # The network's points have 0 at the picture's edge, a `Face`'s at the first pixel's centre.
+        return [(boxes[row], scores[row], points[row] - 0.5) for row in kept]

@@ -1,0 +1,177 @@
+"""Where a face lies in its picture: the similarity behind `align_face` and `crop_face`.
+
+Points are whole at pixel centres, so a face of `size` pixels spans -0.5 to `size - 0.5`, and what
+lies at a share `f` of the face has the coordinate `f * size - 0.5`.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from fer_data._checks import check_integer, check_number
+from fer_data.faces._resample import Similarity, require
+
+# Shares of the face's side. With them the eyes and brows stay in the upper quarters and the mouth
+# in the lower square of `split_regions`.
+EYES_X = (0.34, 0.66)
+EYES_Y = 0.36
+
+# The eyes among the landmarks: of 68 points in iBUG order, of a detector's five.
+_EYES = {68: slice(36, 48), 5: slice(0, 2)}
+
+
+def alignment(landmarks, size=128):
+    """Return the similarity that takes a picture's points to those of the aligned face.
+
+    The eye centres, means of the points 36 to 41 and 42 to 47, come to 0.34 and 0.66 of the
+    face's width and 0.36 of its height: for 128 pixels to `(43.02, 45.58)` and `(83.98, 45.58)`.
+
+    Args:
+        landmarks: `(..., 68, 2)` points `(x, y)` in iBUG order, or `(..., 5, 2)` as in
+            `Face.points`, in pixels of the picture.
+        size: height and width of the face in pixels.
+
+    Returns:
+        Tensor `(..., 2, 3)`, the matrix for `transform_points`; float64 for float64 landmarks,
+        else float32.
+
+    Raises:
+        ValueError: if an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: if landmarks are not finite, or the eye centres coincide.
+
+    Example:
+
+    >>> points = np.zeros((5, 2), "float32")
+    >>> points[:2] = (100, 80), (164, 80)
+    >>> alignment(points, size=128).numpy().round(2)
+    array([[  0.64,   0.  , -20.98],
+           [ -0.  ,   0.64,  -5.62]], dtype=float32)
+    """
+    landmarks = as_numbers("landmarks", landmarks)
+    return _matrix(from_landmarks(landmarks, size), landmarks.dtype)
+
+
+def cropping(box, size, margin=0.0):
+    """Return the similarity that takes a picture's points to those of `crop_face`'s face.
+
+    Args:
+        box: `(..., 4)` boxes `(x, y, width, height)` in pixels of the picture, as in `Face.box`.
+        size: height and width of the face in pixels.
+        margin: widens the square on each side by this share of its side.
+
+    Returns:
+        Tensor `(..., 2, 3)`, the matrix for `transform_points`; float64 for float64 boxes, else
+        float32.
+
+    Raises:
+        ValueError: if an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: if a box is not finite, or its width or height not positive.
+
+    Example:
+
+    >>> transform_points([[10, 20]], cropping((10, 20, 64, 64), size=64)).numpy()
+    array([[0., 0.]], dtype=float32)
+    """
+    box = as_numbers("box", box)
+    return _matrix(from_box(box, size, margin), box.dtype)
+
+
+def transform_points(points, matrix):
+    """Carry points along with the picture, as `alignment` or `cropping` says.
+
+    Args:
+        points: `(..., n, 2)` points `(x, y)`.
+        matrix: `(..., 2, 3)`; leading axes broadcast against those of the points.
+
+    Returns:
+        Tensor `(..., n, 2)` of the matrix's type.
+
+    Raises:
+        ValueError: if an argument's type or static shape is wrong.
+
+    Example:
+
+    >>> transform_points([[3.0, 4.0]], [[0.5, 0.0, 1.0], [0.0, 0.5, -1.0]]).numpy()
+    array([[2.5, 1. ]], dtype=float32)
+    """
+    matrix = as_numbers("matrix", matrix)
+    points = as_numbers("points", points)
+    for name, value, tail in (("points", points, (None, 2)), ("matrix", matrix, (2, 3))):
+        if value.shape.rank is not None and not value.shape[-2:].is_compatible_with(tail):
+            ends = ", ".join("n" if side is None else str(side) for side in tail)
+            raise ValueError(
+                f"`{name}` must have the shape (..., {ends}). Received: shape={value.shape}"
+            )
+    if not matrix.dtype.is_floating:
+        matrix = tf.cast(matrix, tf.float32)
+    points = tf.cast(points, matrix.dtype)[..., None, :]
+    # Not a matrix product, which TensorFloat-32 would round to 1/4 pixel in a large picture.
+    turned = tf.reduce_sum(matrix[..., None, :, :2] * points, axis=-1)
+    return turned + matrix[..., None, :, 2]
+
+
+def from_landmarks(landmarks, size):
+    """Return the `Similarity` of `alignment`."""
+    check_integer("size", size, 1)
+    shape = landmarks.shape
+    if shape.rank is None or shape.rank < 2 or shape[-1] != 2 or shape[-2] not in _EYES:
+        raise ValueError(
+            "`landmarks` must have the static shape (..., 68, 2) or (..., 5, 2). "
+            f"Received: shape={shape}"
+        )
+    points = tf.cast(landmarks[..., _EYES[shape[-2]], :], tf.float64)
+    count = points.shape[-2] // 2
+    # Sums, since of float32 points they are exact and so the same for a mirrored face.
+    first = tf.reduce_sum(points[..., :count, :], axis=-2)
+    second = tf.reduce_sum(points[..., count:, :], axis=-2)
+    apart = second - first
+    origin = (first + second) / (2 * count)
+    step = apart / ((EYES_X[1] - EYES_X[0]) * size * count)
+    finite = tf.reduce_all(tf.math.is_finite(tf.cast(landmarks, tf.float64)))
+    valid = finite & tf.reduce_all(tf.reduce_any(apart != 0, axis=-1))
+    message = (
+        "`landmarks` must be finite, and the centres of the two eyes apart. Received: landmarks ="
+    )
+    origin, step = require(valid, message, [landmarks], (origin, step))
+    return Similarity(origin, step, ((size - 1) / 2, EYES_Y * size - 0.5))
+
+
+def from_box(box, size, margin):
+    """Return the `Similarity` of `cropping`."""
+    check_integer("size", size, 1)
+    check_number("margin", margin, 0)
+    if box.shape.rank is None or box.shape.rank < 1 or box.shape[-1] != 4:
+        raise ValueError(f"`box` must have the static shape (..., 4). Received: shape={box.shape}")
+    box = tf.cast(box, tf.float64)
+    valid = tf.reduce_all(tf.math.is_finite(box)) & tf.reduce_all(box[..., 2:] > 0)
+    message = (
+        "`box` must be finite (x, y, width, height) with a positive width and height. "
+        "Received: box ="
+    )
+    box = require(valid, message, [box], box)
+    sides = box[..., 2:]
+    step = tf.reduce_max(sides, axis=-1) * ((1 + 2 * margin) / size)
+    step = tf.stack([step, tf.zeros_like(step)], axis=-1)
+    middle = (size - 1) / 2
+    return Similarity(box[..., :2] + (sides - 1) / 2, step, (middle, middle))
+
+
+def as_numbers(name, value):
+    """Return a tensor, whole or floating; `ValueError` for anything else."""
+    try:
+        tensor = tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be an array of numbers. Received: {value!r}") from error
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
+        raise ValueError(f"`{name}` must be of numbers. Received: dtype={tensor.dtype.name}")
+    return tensor
+
+
+def _matrix(similarity, dtype):
+    """The matrix from the picture to the face: the similarity turned round."""
+    a, b = tf.unstack(similarity.step, axis=-1)
+    square = a * a + b * b
+    rows = tf.stack([tf.stack([a, b], -1), tf.stack([-b, a], -1)], -2) / square[..., None, None]
+    moved = tf.linalg.matvec(rows, similarity.origin)
+    shift = np.array(similarity.anchor) - moved
+    matrix = tf.concat([rows, shift[..., None]], axis=-1)
+    return tf.cast(matrix, tf.float64 if dtype == tf.float64 else tf.float32)

@@ -1,0 +1,49 @@
+"""YuNet, through OpenCV."""
+
+import threading
+
+from fer_data._checks import check_number
+from fer_data.faces.base import Detector
+from fer_data.faces.weights import weights_file
+
+# A file of one commit never changes; the address resolves the repository's Git LFS pointer.
+URL = (
+    "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+    "f12e12798e8314f7c074a6656816c048dcc95b7a/models/face_detection_yunet/"
+    "face_detection_yunet_2023mar.onnx"
+)
+SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+
+class YuNetDetector(Detector):
+    """YuNet (2023mar), MIT licence; see `fer_data.faces.detector`."""
+
+    name = "yunet"
+
+    def __init__(self, weights=None, *, min_score=0.7, working_size=640, **options):
+        super().__init__(min_score=min_score, working_size=working_size, **options)
+        check_number("min_score", min_score, 0, 1)
+        import cv2
+
+        path = weights_file(weights, "face_detection_yunet_2023mar.onnx", URL, SHA256)
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
+        except cv2.error as error:
+            raise ValueError(
+                f"`weights` must be YuNet's ONNX file; OpenCV cannot read {str(path)!r}: {error}"
+            ) from error
+        # The network keeps the size of its input between two calls, which threads must not mix.
+        self._lock = threading.Lock()
+
+    def _find(self, pictures):
+        import cv2
+
+        found = []
+        for picture in pictures:
+            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            with self._lock:
+                self._network.setInputSize(bgr.shape[1::-1])
+                rows = self._network.detect(bgr)[1]
+            rows = [] if rows is None else rows
+            found.append([(row[:4], row[14], row[4:14].reshape(5, 2)) for row in rows])
+        return found
