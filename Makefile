@@ -33,6 +33,8 @@ test: .venv/test.installed
 test-slow: .venv/test.installed
 	@echo "== Slow tests, TensorFlow backend"
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -m slow
+	@echo "== Slow tests of layers and models, JAX backend"
+	KERAS_BACKEND=jax $(PYTEST) -m slow $(BACKEND_TESTS)
 
 lint: .venv/test.installed
 	@echo "== ruff"

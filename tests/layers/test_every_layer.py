@@ -4,7 +4,7 @@ import inspect
 
 import keras
 import pytest
-from helpers.layers import check_channels_first, check_layer
+from helpers.layers import SLOW_OFF_TENSORFLOW, check_channels_first, check_layer
 
 import fer_layers
 
@@ -243,6 +243,16 @@ CASES = {
         },
     ),
 }
+
+
+def params(names):
+    """Return the cases' names for pytest: one a class always, the others where they are fast."""
+    always = {layer_class: name for name, (layer_class, *_) in CASES.items()}.values()
+    return [
+        pytest.param(name, marks=[] if name in always else SLOW_OFF_TENSORFLOW) for name in names
+    ]
+
+
 TWO_FORMATS = [
     name for name, case in CASES.items() if "data_format" in inspect.signature(case[0]).parameters
 ]
@@ -264,13 +274,13 @@ def test_public_docstring_has_its_sections(layer_class):
     assert {"Args:", "Input shape:", "Output shape:", "Raises:", "Example:"} <= set(lines)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", params(CASES))
 def test_layer_keeps_the_promises(name):
     layer_class, arguments, input_shape, expected = CASES[name]
     check_layer(layer_class, arguments, input_shape, **expected)
 
 
-@pytest.mark.parametrize("name", TWO_FORMATS)
+@pytest.mark.parametrize("name", params(TWO_FORMATS))
 def test_layer_gives_the_same_channels_first(name):
     layer_class, arguments, input_shape, expected = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, idle=expected.get("idle", ()))
