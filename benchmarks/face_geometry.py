@@ -56,7 +56,6 @@ def ways(frames, points, options):
     from fer_data.faces.similarity import alignment
 
     matrices = alignment(points).numpy()
-    known = tf.constant(frames), tf.constant(points), tf.constant(matrices)
 
     def split(face):
         return face[:64, :64], face[:64, 64:], face[64:, 32:96]
@@ -79,20 +78,16 @@ def ways(frames, points, options):
         return warped(frame, matrix)
 
     def data(function):
-        # Picked from memory: a decoder would hand its frames over without this copy.
-        dataset = (
-            tf.data.Dataset.range(BATCH)
-            .repeat()
-            .map(
-                lambda i: function(*(part[i] for part in known)),
-                num_parallel_calls=options.cores or tf.data.AUTOTUNE,
-            )
-        )
+        # From a cache frames come without a copy, as from a decoder.
+        dataset = tf.data.Dataset.from_tensor_slices((frames, points, matrices)).cache().repeat()
+        calls = options.cores or tf.data.AUTOTUNE
+        dataset = dataset.map(function, num_parallel_calls=calls)
+        dataset = dataset.batch(BATCH, num_parallel_calls=calls)
         settings = tf.data.Options()
         settings.threading.max_intra_op_parallelism = 1
         if options.cores:
             settings.threading.private_threadpool_size = options.cores
-        batches = iter(dataset.batch(BATCH).prefetch(2).with_options(settings))
+        batches = iter(dataset.prefetch(2).with_options(settings))
         return lambda: next(batches)
 
     def ours(dtype):
