@@ -448,6 +448,12 @@ def main(argv=None):
         if args.traceback or not (isinstance(error, (ValueError, OSError)) or disk_is_full(error)):
             raise
         print(f"error: {error}", file=sys.stderr)
+        if disk_is_full(error):
+            print(
+                f"The disk of --output ({args.output}) or --data-dir is full: make room there, "
+                "then give the same command again.",
+                file=sys.stderr,
+            )
         done = resume.epochs_done(Path(args.output) / "state")
         if done:
             print(f"{done} whole epochs are kept: the same command goes on.", file=sys.stderr)

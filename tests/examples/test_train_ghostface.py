@@ -188,6 +188,7 @@ def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys,
         assert example.main(command()) == 2
     error = capsys.readouterr().err
     assert "No space left on device" in error
+    assert "make room there" in error
     assert "whole epochs are kept" in error
     assert example.main(command()) == 0
     assert "Resuming after" in capsys.readouterr().out
@@ -230,7 +231,11 @@ def test_a_real_interrupt_and_a_real_kill(command, tmp_path):
     for stop, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         before = state.stat().st_mtime_ns if state.exists() else 0
         process = subprocess.Popen(
-            words, cwd=tmp_path, env=os.environ | {"KERAS_BACKEND": "tensorflow"}
+            words,
+            cwd=tmp_path,
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            # A test run in the background ignores interrupts, and its children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         until = time.monotonic() + 240
         while not state.exists() or state.stat().st_mtime_ns == before:
