@@ -80,11 +80,13 @@ def ways(frames, points, options):
     def data(function):
         # From a cache frames come without a copy, as from a decoder.
         dataset = tf.data.Dataset.from_tensor_slices((frames, points, matrices)).cache().repeat()
-        calls = options.cores or tf.data.AUTOTUNE
+        calls = options.cores or os.cpu_count()
         dataset = dataset.map(function, num_parallel_calls=calls)
         dataset = dataset.batch(BATCH, num_parallel_calls=calls)
         settings = tf.data.Options()
         settings.threading.max_intra_op_parallelism = 1
+        # Its thread would at times not end with the iterators.
+        settings.autotune.enabled = False
         if options.cores:
             settings.threading.private_threadpool_size = options.cores
         batches = iter(dataset.prefetch(2).with_options(settings))

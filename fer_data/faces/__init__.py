@@ -7,6 +7,7 @@ from fer_data.faces.face import Face
 from fer_data.faces.geometry import align_clip, align_face, crop_face, split_regions
 from fer_data.faces.image import as_rgb, read_image
 from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
+from fer_data.faces.similarity import alignment, cropping, transform_points
 from fer_data.faces.tracking import TrackedFace, track
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "TrackedFace",
     "align_clip",
     "align_face",
+    "alignment",
     "as_rgb",
     "crop_face",
+    "cropping",
     "detector",
     "draw_face",
     "landmarks",
@@ -26,4 +29,5 @@ __all__ = [
     "region_sheet",
     "split_regions",
     "track",
+    "transform_points",
 ]
