@@ -6,6 +6,7 @@ from fer_layers.conv_norm import ConvNorm
 from fer_layers.fused_mbconv import FusedMBConv
 from fer_layers.gaussian_noise import GaussianNoiseStack
 from fer_layers.ghost import GhostBottleneck, GhostModule
+from fer_layers.shuffle import ChannelSpatialModulator, LocalFeatureExtractor, ShuffleUnit
 from fer_layers.squeeze_excite import SqueezeExcite
 from fer_layers.standardization import PerImageStandardization
 from fer_layers.triplet_attention import TripletAttention
@@ -14,12 +15,15 @@ __all__ = [
     "CBAM",
     "AttentionGate",
     "ChannelAttention",
+    "ChannelSpatialModulator",
     "ConvNorm",
     "FusedMBConv",
     "GaussianNoiseStack",
     "GhostBottleneck",
     "GhostModule",
+    "LocalFeatureExtractor",
     "PerImageStandardization",
+    "ShuffleUnit",
     "SpatialAttention",
     "SqueezeExcite",
     "TripletAttention",

@@ -15,6 +15,16 @@ def check_choice(name, value, allowed):
         raise ValueError(f"`{name}` must be one of {list(allowed)}. Received: {name}={value!r}")
 
 
+def channel_axis():
+    """Return the axis of the channels in a batch, by Keras's global data format."""
+    return 1 if keras.config.image_data_format() == "channels_first" else -1
+
+
+def square_shape(size, channels):
+    """Return the shape of one square image, by Keras's global data format."""
+    return (channels, size, size) if channel_axis() == 1 else (size, size, channels)
+
+
 def build_image_model(
     body,
     *,
@@ -29,16 +39,22 @@ def build_image_model(
     classes,
     classifier_activation,
     include_preprocessing,
+    head=None,
+    preprocess=None,
 ):
     """Wrap `body`, a function from an image tensor to a feature map, into a model.
 
     Args:
-        body: Function that takes the standardised image and returns the last feature map.
+        body: Function that takes the prepared image and returns the last feature map.
         name: Name of the model, under which the registry knows its weights.
         default_shape: Shape of one image where `input_shape` and `input_tensor` are None.
         min_size: Smallest height and width that the body works on.
         include_top, weights, input_tensor, input_shape, pooling, classes,
         classifier_activation, include_preprocessing: As in every public builder.
+        head: Function from the feature map to the vector that the classifying dense layer
+            reads. Default: global average pooling.
+        preprocess: Function from the image in [0, 255] to what `body` takes. Default: each
+            image standardised to mean 0 and standard deviation 1.
 
     Returns:
         A `keras.Model`.
@@ -52,10 +68,12 @@ def build_image_model(
             f"`classes` must be an integer of 2 or more. Received: classes={classes!r}"
         )
     inputs = _inputs(input_tensor, input_shape, default_shape, min_size)
-    x = PerImageStandardization(name="standardization")(inputs) if include_preprocessing else inputs
+    head = head or keras.layers.GlobalAveragePooling2D(name="avg_pool")
+    preprocess = preprocess or PerImageStandardization(name="standardization")
+    x = preprocess(inputs) if include_preprocessing else inputs
     x = body(x)
     if include_top:
-        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = head(x)
         x = keras.layers.Dense(classes, name="logits")(x)
         # Float32 under every policy: a softmax in half precision loses the small classes.
         x = keras.layers.Activation(classifier_activation, dtype="float32", name="predictions")(x)

@@ -5,7 +5,10 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from fer_models.efficientface import efficientface
+from fer_models.emotion_cnn import emotion_cnn
 from fer_models.ghostface import ghostface
+from fer_models.resnet50_cbam import resnet50_cbam
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
@@ -42,6 +45,7 @@ class Entry:
         macs: Multiply-accumulates of convolutions and dense layers at the defaults.
         papers_flops: The same by the FER papers' rule.
         weights: `Weights` by tag.
+        fixed_size: Whether the classifying layers need a known height and width.
     """
 
     builder: Callable
@@ -52,6 +56,7 @@ class Entry:
     macs: int
     papers_flops: int
     weights: dict = dataclasses.field(default_factory=dict)
+    fixed_size: bool = False
 
 
 MODELS = {
@@ -63,6 +68,34 @@ MODELS = {
         parameters=1_279_011,
         macs=130_711_966,
         papers_flops=134_678_348,
+    ),
+    "efficientface": Entry(
+        builder=efficientface,
+        input_shape=(224, 224, 3),
+        min_size=32,
+        classes=7,
+        parameters=1_275_293,
+        macs=149_728_880,
+        papers_flops=154_176_526,
+    ),
+    "resnet50_cbam": Entry(
+        builder=resnet50_cbam,
+        input_shape=(224, 224, 3),
+        min_size=32,
+        classes=7,
+        parameters=24_075_499,
+        macs=3_856_992_962,
+        papers_flops=3_888_754_468,
+    ),
+    "emotion_cnn": Entry(
+        builder=emotion_cnn,
+        input_shape=(48, 48, 1),
+        min_size=24,
+        classes=7,
+        parameters=2_345_607,
+        macs=77_326_464,
+        papers_flops=77_577_472,
+        fixed_size=True,
     ),
 }
 

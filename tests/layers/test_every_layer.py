@@ -218,6 +218,65 @@ CASES = {
             "expected_parameters": 8 * 4 + 4 + 4 * 8 + 8,
         },
     ),
+    "shuffle_unit": (
+        fer_layers.ShuffleUnit,
+        {"filters": 8},
+        (4, 6, 5, 8),
+        {
+            "expected_output_shape": (4, 6, 5, 8),
+            "expected_trainable": 9,
+            "expected_non_trainable": 6,
+            "expected_parameters": (4 * 4 + 9 * 4 + 4 * 4) + 3 * 4 * 4,
+            # A 1x1 convolution and its batch norm follow without anything between.
+            "idle": ("depthwise/norm/beta",),
+        },
+    ),
+    "shuffle_unit_stride2": (
+        fer_layers.ShuffleUnit,
+        {"filters": 12, "strides": 2, "kernel_size": 5},
+        (4, 7, 6, 4),
+        {
+            "expected_output_shape": (4, 4, 3, 12),
+            "expected_trainable": 15,
+            "expected_non_trainable": 10,
+            "expected_parameters": (4 * 6 + 25 * 6 + 6 * 6 + 3 * 4 * 6)
+            + (25 * 4 + 4 * 4)
+            + (4 * 6 + 4 * 6),
+            "idle": ("depthwise/norm/beta",),
+        },
+    ),
+    "local_feature_extractor": (
+        fer_layers.LocalFeatureExtractor,
+        {"filters": 8},
+        (4, 9, 10, 4),
+        {
+            "expected_output_shape": (4, 5, 5, 8),
+            "expected_trainable": 4 * 6,
+            "expected_non_trainable": 4 * 4,
+            "expected_parameters": 4 * 2 * (9 * 8 + 4 * 8),
+        },
+    ),
+    "channel_spatial_modulator": (
+        fer_layers.ChannelSpatialModulator,
+        {"reduction": 2, "dilation_rate": 2},
+        (4, 6, 5, 8),
+        {
+            "expected_output_shape": (4, 6, 5, 8),
+            "expected_trainable": 6 + 14,
+            "expected_non_trainable": 2 + 6,
+            "expected_parameters": (8 * 4 + 4 + 4 * 4 + 4 * 8 + 8)
+            + (8 * 4 + 4 + 4 * 4)
+            + 2 * (9 * 4 * 4 + 4 + 4 * 4)
+            + (4 + 1),
+            # The authors' biases, which the batch norm after them takes out.
+            "idle": (
+                "channel_reduce/bias",
+                "spatial_reduce/bias",
+                "spatial_dilated_1/bias",
+                "spatial_dilated_2/bias",
+            ),
+        },
+    ),
     "gaussian_noise_stack": (
         fer_layers.GaussianNoiseStack,
         {"layers": 2, "stddev": 0.1, "seed": 3},
