@@ -10,6 +10,8 @@ from helpers.shared import shared_path
 from fer_models.efficientface import efficientface
 from fer_models.evaluation import complexity
 
+pytestmark = SLOW_OFF_TENSORFLOW
+
 
 @pytest.fixture(scope="module")
 def authors_model():
@@ -74,12 +76,9 @@ def test_stem_pool_pads_as_pytorch_does(authors_model):
 @pytest.mark.parametrize(
     ("shape", "stem", "local"),
     [
-        pytest.param(*case, marks=SLOW_OFF_TENSORFLOW)
-        for case in [
-            ((32, 32, 3), (8, 8), (4, 4)),
-            ((33, 40, 1), (9, 10), (5, 5)),
-            ((48, 47, 3), (12, 12), (6, 6)),
-        ]
+        ((32, 32, 3), (8, 8), (4, 4)),
+        ((33, 40, 1), (9, 10), (5, 5)),
+        ((48, 47, 3), (12, 12), (6, 6)),
     ],
 )
 def test_local_features_fit_the_global_ones_at_every_size(shape, stem, local):
@@ -89,9 +88,8 @@ def test_local_features_fit_the_global_ones_at_every_size(shape, stem, local):
     assert model.get_layer("modulator").output.shape[1:3] == local
 
 
-@pytest.mark.parametrize("strides", [pytest.param(1, marks=SLOW_OFF_TENSORFLOW)])
-def test_stem_stride_one_doubles_every_map(strides):
-    model = efficientface(input_shape=(48, 48, 1), stem_strides=strides, include_top=False)
+def test_stem_stride_one_doubles_every_map():
+    model = efficientface(input_shape=(48, 48, 1), stem_strides=1, include_top=False)
     assert model.output_shape == (None, 3, 3, 1024)
 
 

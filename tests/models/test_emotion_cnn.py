@@ -3,9 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models.emotion_cnn import emotion_cnn
 from fer_models.evaluation import complexity
+
+pytestmark = SLOW_OFF_TENSORFLOW
 
 FORMS = (False, True)
 

@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_layers import CBAM
 from fer_models.evaluation import complexity
 from fer_models.resnet50_cbam import _imagenet_preparation, resnet50_cbam
+
+pytestmark = SLOW_OFF_TENSORFLOW
 
 SHAPE = (32, 32, 3)
 
