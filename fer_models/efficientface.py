@@ -4,7 +4,7 @@ import keras
 
 from fer_layers import ConvNorm
 from fer_layers.shuffle import ChannelSpatialModulator, LocalFeatureExtractor, ShuffleUnit
-from fer_models._builder import build_image_model
+from fer_models._builder import build_image_model, square_shape
 
 # name, output channels, number of units
 STAGES = (("stage2", 116, 4), ("stage3", 232, 8), ("stage4", 464, 4))
@@ -95,7 +95,7 @@ def efficientface(
     return build_image_model(
         body,
         name=name,
-        default_shape=_default_shape(),
+        default_shape=square_shape(224, 3),
         min_size=32,
         include_top=include_top,
         weights=weights,
@@ -106,9 +106,3 @@ def efficientface(
         classifier_activation=classifier_activation,
         include_preprocessing=include_preprocessing,
     )
-
-
-def _default_shape():
-    if keras.config.image_data_format() == "channels_first":
-        return (3, 224, 224)
-    return (224, 224, 3)

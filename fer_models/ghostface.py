@@ -1,9 +1,7 @@
 """GhostFace: light expression recognition in single images."""
 
-import keras
-
 from fer_layers import ConvNorm, FusedMBConv, GaussianNoiseStack, GhostBottleneck
-from fer_models._builder import build_image_model
+from fer_models._builder import build_image_model, square_shape
 
 # kernel, expansion, filters, triplet attention, strides
 STAGES = (
@@ -117,7 +115,7 @@ def ghostface(
     return build_image_model(
         body,
         name=name,
-        default_shape=_default_shape(),
+        default_shape=square_shape(224, 3),
         min_size=32,
         include_top=include_top,
         weights=weights,
@@ -128,12 +126,6 @@ def ghostface(
         classifier_activation=classifier_activation,
         include_preprocessing=include_preprocessing,
     )
-
-
-def _default_shape():
-    if keras.config.image_data_format() == "channels_first":
-        return (3, 224, 224)
-    return (224, 224, 3)
 
 
 def _scaled(channels, width):
