@@ -102,14 +102,18 @@ class MixUp:
 class Augmentation:
     """What may happen to a training image, as plain data.
 
-    Flip, rotation, shift and zoom are one affine map, so an image is resampled once (bilinear).
-    Every amount is drawn uniformly and for every image on its own.
+    Flip, rotation, shift and zoom are one affine map, so an image is resampled once (bilinear); a
+    crop comes before it and resamples for itself. Every amount is drawn uniformly and for every
+    image on its own.
 
     Args:
         flip: probability of a horizontal flip, in `[0, 1]`.
         rotation: largest rotation either way, as a fraction of a full turn, in `[0, 0.5]`.
         shift: largest shift either way, as a fraction of height and width, in `[0, 1]`.
         zoom: the scale is drawn from `[1 - zoom, 1 + zoom]`, in `[0, 1)`.
+        crop: if not 0, a random resized crop: a part of the image of this share of its area at
+            least, drawn uniformly up to the whole, of an aspect ratio of 3/4 to 4/3 times its
+            own, is brought back to the image's size. In `[0, 1]`.
         contrast: the distance to the image's mean of each channel is multiplied by a factor from
             `[1 - contrast, 1 + contrast]`, in `[0, 1]`.
         brightness: an offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.
@@ -129,6 +133,7 @@ class Augmentation:
     rotation: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
+    crop: float = 0.0
     contrast: float = 0.0
     brightness: float = 0.0
     fill: str = "reflect"
@@ -140,6 +145,7 @@ class Augmentation:
         _fraction("rotation", self.rotation, 0.5)
         _fraction("shift", self.shift)
         _fraction("zoom", self.zoom, open_end=True)
+        _fraction("crop", self.crop)
         _fraction("contrast", self.contrast)
         _fraction("brightness", self.brightness)
         if self.fill not in _rand_augment.FILLS:
@@ -225,7 +231,7 @@ def augment(images, labels, augmentation, seed):
         labels: float32 tensor `(batch, classes)` of class weights that sum to one; with no MixUp
             in the policy any tensor, which is passed through.
         augmentation: anything `policy` takes.
-        seed: integer tensor or pair `(2,)`: the same seed gives the same result.
+        seed: a pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
 
     Returns:
         `(images, labels)` of the same shapes and dtypes.
@@ -253,14 +259,40 @@ def augment(images, labels, augmentation, seed):
     return images, labels
 
 
+def _cropped(pixels, least, seed):
+    """Random resized crops, with torchvision's rule: ten tries to draw one that fits inside."""
+    batch, tries = tf.shape(pixels)[0], 10
+    draws = tf.random.stateless_uniform((4, tries, batch), seed)
+    area = least + (1.0 - least) * draws[0]
+    ratio = tf.exp((2.0 * draws[1] - 1.0) * math.log(4.0 / 3.0))
+    height, width = tf.sqrt(area / ratio), tf.sqrt(area * ratio)
+    fits = (height <= 1.0) & (width <= 1.0)
+    first = tf.argmax(fits, axis=0, output_type=tf.int32)
+    chosen = tf.stack([first, tf.range(batch)], axis=1)
+    # Where no try fits, the whole image.
+    height, width = (
+        tf.where(tf.reduce_any(fits, axis=0), tf.gather_nd(side, chosen), 1.0)
+        for side in (height, width)
+    )
+    top = tf.gather_nd(draws[2], chosen) * (1.0 - height)
+    left = tf.gather_nd(draws[3], chosen) * (1.0 - width)
+    boxes = tf.stack([top, left, top + height, left + width], axis=1)
+    size = pixels.shape[1:3]
+    crops = tf.image.crop_and_resize(pixels, boxes, tf.range(batch), size)
+    return tf.ensure_shape(crops, pixels.shape)
+
+
 def _basic(images, augmentation, seed):
-    if not (augmentation.geometric or augmentation.contrast or augmentation.brightness):
+    toned = augmentation.contrast or augmentation.brightness
+    if not (augmentation.geometric or augmentation.crop or toned):
         return images
     batch = tf.shape(images)[0]
     # One draw for all: seven uniform numbers an image.
     draws = tf.unstack(tf.random.stateless_uniform((7, batch), seed, -1.0, 1.0), num=7)
     flip, turn, down, right, scale, contrast, brightness = draws
     pixels = tf.cast(images, tf.float32)
+    if augmentation.crop:
+        pixels = _cropped(pixels, augmentation.crop, tf.random.fold_in(seed, 1))
     if augmentation.geometric:
         height, width = images.shape[1:3]
         pixels = _rand_augment.affine(

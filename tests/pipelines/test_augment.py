@@ -136,6 +136,39 @@ def test_flip_probability_and_no_more_than_a_flip():
     assert abs(flipped.mean() - 0.3) < 0.04
 
 
+def test_random_crops_have_the_stated_area_and_aspect_and_lie_inside():
+    side, count, least = 64, 2000, 0.25
+    rows, columns = np.mgrid[:side, :side].astype("uint8")
+    ramps = np.stack([rows, columns, columns], axis=-1)
+    images = np.broadcast_to(ramps, (count, side, side, 3))
+    crops, _ = augment(images, np.zeros(count), Augmentation(crop=least), (1, 2))
+    crops = crops.numpy().astype("float64")
+    assert crops.min() == 0
+    assert crops.max() == side - 1
+    height = (crops[:, -1, 0, 0] - crops[:, 0, 0, 0]) / (side - 1)
+    width = (crops[:, 0, -1, 1] - crops[:, 0, 0, 1]) / (side - 1)
+    rounding = 2 / (side - 1)
+    assert (height > 0).all()
+    assert (width > 0).all()
+    assert ((height + rounding) * (width + rounding) >= least).all()
+    assert (width / height < 4 / 3 * 1.15).all()
+    assert (height / width < 4 / 3 * 1.15).all()
+    # Uniform over [least, 1] but for those near 1 whose aspect does not fit, drawn again.
+    assert 0.5 < (height * width).mean() < 0.63
+    again, _ = augment(images, np.zeros(count), Augmentation(crop=least), (1, 2))
+    np.testing.assert_array_equal(crops, again)
+
+
+def test_a_crop_of_the_whole_and_the_draws_of_the_rest_stay_as_they_were():
+    images = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 1)).astype("uint8")
+    labels = np.zeros(6)
+    plain, _ = augment(images, labels, Augmentation(flip=0.5, rotation=0.1), (3, 4))
+    cropped, _ = augment(images, labels, Augmentation(flip=0.5, rotation=0.1, crop=0.9), (3, 4))
+    whole, _ = augment(images, labels, Augmentation(flip=0.5, rotation=0.1, crop=1.0), (3, 4))
+    np.testing.assert_array_equal(plain, whole)
+    assert np.abs(plain.numpy() - cropped.numpy().astype(int)).mean() > 1
+
+
 def test_contrast_and_brightness_keep_to_their_ranges():
     images = np.repeat(smooth(), 200, axis=0)
     got = augment(images, one_hot(200), Augmentation(contrast=0.3), (1, 2))[0].numpy()
@@ -343,6 +376,7 @@ def test_none_means_nothing():
         (lambda: Augmentation(flip=True), "`flip` must be a number"),
         (lambda: Augmentation(rotation=0.6), r"`rotation` must be a number in \[0, 0.5\]"),
         (lambda: Augmentation(shift=-0.1), "`shift`"),
+        (lambda: Augmentation(crop=1.5), r"`crop` must be a number in \[0, 1\]"),
         (lambda: Augmentation(zoom=1.0), r"`zoom` must be a number in \[0, 1\)"),
         (lambda: Augmentation(contrast=float("nan")), "`contrast`"),
         (lambda: Augmentation(brightness=2), "`brightness`"),
