@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.efficientface_names import load
 from helpers.layers import (
     SLOW_OFF_TENSORFLOW,
-    channels_first_problem,
     first,
     infer,
     last,
@@ -13,7 +11,6 @@ from helpers.layers import (
     sample,
     to_numpy,
 )
-from helpers.shared import shared_path
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,29 +23,6 @@ from fer_layers.shuffle import (
 )
 
 FORMATS = ["channels_last", "channels_first"]
-
-
-@pytest.mark.parametrize(
-    "data_format", ["channels_last", pytest.param("channels_first", marks=SLOW_OFF_TENSORFLOW)]
-)
-def test_modulator_agrees_with_its_authors_module(data_format):
-    if data_format == "channels_first" and channels_first_problem():
-        pytest.skip(channels_first_problem())
-    with np.load(shared_path("reference/modulator.npz")) as archive:
-        weights = {
-            key.removeprefix("weights/"): archive[key]
-            for key in archive.files
-            if key.startswith("weights/")
-        }
-        inputs, expected = archive["input_nchw"], archive["output"]
-    is_first = data_format == "channels_first"
-    inputs = inputs if is_first else last(inputs)
-    layer = ChannelSpatialModulator(data_format=data_format, name="modulator")
-    layer.build(inputs.shape)
-    load(layer, weights, "modulator.")
-    actual = to_numpy(infer(layer, inputs))
-    actual = actual if is_first else first(actual)
-    np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=0)
 
 
 def test_modulator_gates_by_its_attention():
