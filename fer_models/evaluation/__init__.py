@@ -1,22 +1,26 @@
 """How good a model is, and what it costs."""
 
-from fer_models.evaluation.calibration import calibration_error
+from fer_models.evaluation.calibration import ConfidenceBins, calibration_error, confidence_bins
 from fer_models.evaluation.complexity import Complexity, LayerComplexity, complexity
 from fer_models.evaluation.latency import Latency, latency
 from fer_models.evaluation.pictures import plot_confusion, plot_curves
+from fer_models.evaluation.reliability import plot_reliability
 from fer_models.evaluation.report import ClassScores, Report, classification_report, evaluate
 
 __all__ = [
     "ClassScores",
     "Complexity",
+    "ConfidenceBins",
     "Latency",
     "LayerComplexity",
     "Report",
     "calibration_error",
     "classification_report",
     "complexity",
+    "confidence_bins",
     "evaluate",
     "latency",
     "plot_confusion",
     "plot_curves",
+    "plot_reliability",
 ]

@@ -1,6 +1,62 @@
 """How far a model's confidence is from its accuracy."""
 
+import dataclasses
+
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfidenceBins:
+    """Examples by the probability of their predicted class, in bins of equal width.
+
+    Attributes:
+        counts: Examples in each bin, integers `(bins,)`.
+        accuracy: Share of right predictions in each bin; nan in an empty one.
+        confidence: Mean probability of the predicted class in each bin; nan in an empty one.
+    """
+
+    counts: np.ndarray
+    accuracy: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def error(self):
+        """Expected calibration error: the mean of |accuracy - confidence|, by examples."""
+        gaps = np.nan_to_num(np.abs(self.accuracy - self.confidence))
+        return float(gaps @ self.counts / self.counts.sum())
+
+
+def confidence_bins(labels, probabilities, bins=15):
+    """Put examples into bins by the probability of their predicted class.
+
+    Args:
+        labels: Integer array `(examples,)`.
+        probabilities: Array `(examples, classes)`, rows summing to one.
+        bins: Number of bins of equal width from 0 to 1, 1 or more.
+
+    Returns:
+        `ConfidenceBins`.
+
+    Raises:
+        ValueError: If `bins` is below 1.
+
+    Example:
+
+    >>> confidence_bins([0, 1], [[0.9, 0.1], [0.9, 0.1]], bins=2).accuracy
+    array([nan, 0.5])
+    """
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise ValueError(f"`bins` must be an integer of 1 or more. Received: bins={bins!r}")
+    probabilities = np.asarray(probabilities, dtype="float64")
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == np.asarray(labels)
+    # A confidence of exactly 1 belongs to the last bin.
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(index, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        accuracy = np.bincount(index, weights=correct, minlength=bins) / counts
+        confidence = np.bincount(index, weights=confidence, minlength=bins) / counts
+    return ConfidenceBins(counts, accuracy, confidence)
 
 
 def calibration_error(labels, probabilities, bins=15):
@@ -28,12 +84,4 @@ def calibration_error(labels, probabilities, bins=15):
     Reference:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"`bins` must be an integer of 1 or more. Received: bins={bins!r}")
-    probabilities = np.asarray(probabilities, dtype="float64")
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == np.asarray(labels)
-    # A confidence of exactly 1 belongs to the last bin.
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(index, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(confidence))
+    return confidence_bins(labels, probabilities, bins).error

@@ -89,9 +89,18 @@ class Report:
             cells = (_number(v) for v in (scores.precision, scores.recall, scores.f1))
             name = scores.name.replace("|", "\\|")
             lines.append(f"| {name} | {' | '.join(cells)} | {scores.support:,} |")
+        for name, weigh in (("macro mean", lambda scores: 1), ("weighted mean", _support)):
+            cells = (_number(self._mean(v, weigh)) for v in ("precision", "recall", "f1"))
+            lines.append(f"| *{name}* | {' | '.join(cells)} | {self.examples:,} |")
         if self.absent:
             lines += ["", f"Without examples, and in no mean: {', '.join(self.absent)}."]
         return "\n".join(lines)
+
+    def _mean(self, value, weigh):
+        present = [scores for scores in self.classes if scores.support]
+        return float(
+            np.average([getattr(s, value) for s in present], weights=[weigh(s) for s in present])
+        )
 
     def __str__(self):
         return self.to_markdown()
@@ -122,9 +131,9 @@ def classification_report(labels, probabilities, class_names=None):
     # Imported here: scikit-learn takes a second, which `import fer_models` should not cost.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    probabilities = _checked_probabilities(probabilities)
+    probabilities = checked_probabilities(probabilities)
     count, classes = probabilities.shape
-    truth, targets = _checked_labels(labels, count, classes)
+    truth, targets = checked_labels(labels, count, classes)
     names = _checked_names(class_names, classes)
 
     predicted = probabilities.argmax(axis=1)
@@ -239,7 +248,8 @@ def _cardinality(data):
     return None if count == -2 else count
 
 
-def _checked_probabilities(probabilities):
+def checked_probabilities(probabilities):
+    """Return probabilities as float64 `(examples, classes)`, or raise `ValueError`."""
     probabilities = np.asarray(probabilities, dtype="float64")
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise ValueError(
@@ -266,7 +276,8 @@ def _checked_probabilities(probabilities):
     return probabilities
 
 
-def _checked_labels(labels, count, classes):
+def checked_labels(labels, count, classes):
+    """Return the class numbers and the distributions that `labels` mean, or raise `ValueError`."""
     labels = np.asarray(labels)
     if labels.ndim == 1:
         if len(labels) != count:
@@ -309,6 +320,10 @@ def _checked_names(class_names, classes):
     if len(set(names)) != len(names):
         raise ValueError(f"`class_names` must differ. Received: class_names={names}")
     return names
+
+
+def _support(scores):
+    return scores.support
 
 
 def _number(value):
