@@ -14,45 +14,64 @@ WEIGHTS, METADATA = "latest.weights.h5", "training_metadata.json"
 
 
 class CallbackState(keras.callbacks.Callback):
-    """Keep what other callbacks remember between epochs, and give it back on resuming.
+    """Keep what other callbacks and the model's dropout remember, and give it back on resuming.
 
-    `keras.callbacks.BackupAndRestore` brings back the model, the optimiser and the number of
-    the epoch, but `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` would begin to
-    count anew. Put this callback after them and before `BackupAndRestore`.
+    `keras.callbacks.BackupAndRestore` brings back the model's weights, the optimiser and the
+    number of the epoch, but `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` would
+    begin to count anew, and the random numbers of dropout and noise layers begin again where
+    they began. Put this callback after the others and before `BackupAndRestore`.
 
     Args:
         callbacks: The callbacks to keep.
         folder: Folder of `BackupAndRestore`, where `callbacks.json` is kept too.
+        after: Folder of a training before this one, whose callbacks were of the same kinds:
+            where `folder` is empty, they go on from there.
     """
 
-    def __init__(self, callbacks, folder):
+    def __init__(self, callbacks, folder, after=None):
         super().__init__()
         self.kept = list(callbacks)
         self.folder = Path(folder)
+        self.after = after
 
     def on_train_begin(self, logs=None):
-        states = _callback_states(self.folder).get(str(epochs_done(self.folder)))
-        for callback, state in zip(self.kept, states or [], strict=bool(states)):
-            vars(callback).update(state)
+        state = _state(self.folder)
+        if state:
+            _give_back_seeds(self.model, state["seeds"])
+        elif self.after is not None:
+            state = _state(self.after)
+        if state:
+            give_back(self.kept, state["callbacks"])
 
     def on_epoch_end(self, epoch, logs=None):
         # The epoch before stays too: the model's own backup comes after this one and may fail.
-        states = _callback_states(self.folder)
-        kept = {key: state for key, state in states.items() if int(key) == epoch}
-        kept[str(epoch + 1)] = [
-            {name: _plain(value) for name, value in vars(callback).items() if name in STATE}
-            for callback in self.kept
-        ]
+        kept = {key: state for key, state in _states(self.folder).items() if int(key) == epoch}
+        kept[str(epoch + 1)] = {"callbacks": remembered(self.kept), "seeds": _seeds(self.model)}
         write_text(self.folder / "callbacks.json", json.dumps(kept))
 
 
-def resumable(folder, callbacks=()):
+def remembered(callbacks):
+    """Return what callbacks remember between epochs: a list of dictionaries of JSON's types."""
+    return [
+        {name: _plain(value) for name, value in vars(callback).items() if name in STATE}
+        for callback in callbacks
+    ]
+
+
+def give_back(callbacks, states):
+    """Give callbacks what others of the same kinds `remembered`."""
+    for callback, state in zip(callbacks, states, strict=True):
+        vars(callback).update(state)
+
+
+def resumable(folder, callbacks=(), after=None):
     """Return `callbacks` and those that make a training resume from `folder`.
 
     Args:
         folder: Where the state is kept; empty or absent for a new training. It is left in
             place at the end: `epochs_done` then gives the number of epochs trained.
         callbacks: The training's own callbacks.
+        after: Folder of a training before this one, whose callbacks go on in `callbacks`.
 
     Returns:
         A list for `fit(callbacks=...)`.
@@ -70,7 +89,7 @@ def resumable(folder, callbacks=()):
         (folder / WEIGHTS).unlink(missing_ok=True)
     return [
         *callbacks,
-        CallbackState(callbacks, folder),
+        CallbackState(callbacks, folder, after),
         keras.callbacks.BackupAndRestore(folder, double_checkpoint=True, delete_checkpoint=False),
     ]
 
@@ -94,15 +113,22 @@ def epochs_done(folder):
 
 def is_over(folder, epochs):
     """Return whether the training kept in `folder` has done `epochs` epochs or stopped early."""
-    done = epochs_done(folder)
-    states = _callback_states(Path(folder)).get(str(done), [])
-    return done >= epochs or any(state.get("stopped_epoch") for state in states)
+    return epochs_done(folder) >= epochs or has_stopped(folder)
+
+
+def has_stopped(folder):
+    """Return whether the training kept in `folder` was stopped early by a callback."""
+    state = _state(folder)
+    return bool(state) and any(each.get("stopped_epoch") for each in state["callbacks"])
 
 
 def restore(model, folder):
     """Give a compiled `model` the weights kept in `folder`, without training on."""
     model.optimizer.build(model.trainable_variables)
     model.load_weights(Path(folder) / WEIGHTS)
+    state = _state(folder)
+    if state:
+        _give_back_seeds(model, state["seeds"])
 
 
 def trim_history(path, epochs):
@@ -127,9 +153,28 @@ def write_text(path, text):
     os.replace(unfinished, path)
 
 
-def _callback_states(folder):
-    path = folder / "callbacks.json"
+def _states(folder):
+    path = Path(folder) / "callbacks.json"
     return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _state(folder):
+    """Return what was kept at the last whole epoch, or None."""
+    return _states(folder).get(str(epochs_done(folder)))
+
+
+def _seed_variables(model):
+    # They are no weights to Keras, and in none of its files.
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]
+
+
+def _seeds(model):
+    return [keras.ops.convert_to_numpy(v).tolist() for v in _seed_variables(model)]
+
+
+def _give_back_seeds(model, seeds):
+    for variable, value in zip(_seed_variables(model), seeds, strict=True):
+        variable.assign(value)
 
 
 def _plain(value):
