@@ -1,17 +1,32 @@
 """Models for facial expression recognition, and what one does with them."""
 
-from fer_models import evaluation, explain, registry
+from fer_models import evaluation, explain, recipes, registry
 from fer_models.efficientface import efficientface
 from fer_models.emotion_cnn import emotion_cnn
 from fer_models.ghostface import ghostface
+from fer_models.label_distribution import (
+    LabelDistributionDistillation,
+    LabelDistributionDistiller,
+    LabelDistributionLoss,
+    distiller,
+    teacher_for,
+)
 from fer_models.resnet50_cbam import resnet50_cbam
+from fer_models.torch_import import load_torch_weights
 
 __all__ = [
+    "LabelDistributionDistillation",
+    "LabelDistributionDistiller",
+    "LabelDistributionLoss",
+    "distiller",
     "efficientface",
     "emotion_cnn",
     "evaluation",
     "explain",
     "ghostface",
+    "load_torch_weights",
+    "recipes",
     "registry",
     "resnet50_cbam",
+    "teacher_for",
 ]

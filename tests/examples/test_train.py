@@ -1,5 +1,6 @@
 """The main job as a user runs it, on a small folder of pictures, and everything that goes wrong."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ import pytest
 from helpers.examples import load_example
 from helpers.shared import ROOT
 
-import fer_models
+from fer_models import recipes, registry
+from fer_models.recipes import training
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
@@ -27,6 +29,7 @@ WRITTEN = {
     "report.md",
     "report.json",
     "confusion.png",
+    "reliability.png",
     "grad_cam.png",
     "best.keras",
     "last.keras",
@@ -35,20 +38,24 @@ WRITTEN = {
 
 @pytest.fixture(scope="module")
 def example():
-    return load_example("train_ghostface")
+    return load_example("train")
 
 
-def small_network(input_shape, classes, **_):
+def small_network(input_shape, classes, width=1, noise_layers=1, noise_stddev=0.1, seed=None):
     image = keras.Input(input_shape)
     x = keras.layers.Conv2D(8, 5, strides=2, activation="relu")(image / 255)
     x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dropout(0.1, seed=seed)(x)
     return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Put a small network in GhostFace's place, where the test is about the script."""
-    monkeypatch.setattr(fer_models, "ghostface", small_network)
+    """Put a small network in the place of every other, where the test is about the script."""
+    for name, entry in registry.MODELS.items():
+        monkeypatch.setitem(
+            registry.MODELS, name, dataclasses.replace(entry, builder=small_network)
+        )
 
 
 def make_folder(folder, classes=EMOTIONS, splits=("train", "validation", "test"), count=6):
@@ -79,14 +86,85 @@ def command(faces, tmp_path):
             "output": tmp_path / "run",
             "data-dir": tmp_path / "prepared",
             "size": 32,
-            "width": 0.25,
             "batch-size": 6,
             "epochs": 3,
-            "noise-layers": 0,
         } | {name.replace("_", "-"): value for name, value in options.items()}
-        return [str(word) for name, value in words.items() for word in (f"--{name}", value)]
+        options = [str(word) for name, value in words.items() for word in (f"--{name}", value)]
+        return [*options, "--model", "width=0.25", "noise_layers=0"]
 
     return make
+
+
+def test_the_ghostface_example_is_the_short_form(command, tmp_path):
+    words = [sys.executable, str(ROOT / "examples" / "train_ghostface.py"), "--describe"]
+    found = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert '"name": "ghostface_small"' in found.stdout
+
+
+@pytest.mark.parametrize("recipe", ["emotion_cnn", "resnet50_cbam", "efficientface_ldl"])
+def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, recipe):
+    # The small network takes no arguments of the others', and has none of their layers.
+    changed = recipes.get(recipe).replace(
+        model_options={},
+        freeze_batch_norm=False,
+        stages=(recipes.Stage("one", 1), recipes.Stage("two", 1)),
+    )
+    monkeypatch.setitem(recipes.RECIPES, recipe, changed)
+    words = command(recipe=recipe, epochs=2, labels="one_hot", channels=3, precision="float32")
+    assert example.main(words) == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {*WRITTEN, "tensorboard"}
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert changed.stated in text
+    assert "weighted mean" in text
+    assert "published" not in text, "nobody published on this folder"
+
+
+def test_published_numbers_stand_beside_ours(example):
+    import train_report
+
+    recipe = recipes.get("resnet50_cbam")
+    names = ["surprise", "fear"]
+    report = train_report.evaluation.classification_report([0, 1], np.eye(2), names)
+    history = [{"accuracy": "0.5", "val_accuracy": "0.25"}]
+    text = "\n".join(train_report.published(recipe, "raf_db", report, report, "test", history))
+    assert "| accuracy | 1.0000 | 1.0000 | 0.8200 |" in text
+    assert "| surprise | 1.00, 1.00, 1.00, 1 | 0.80, 0.87, 0.83, 165 |" in text
+    assert "0.5000 | 0.5000 | 0.9900" in text
+    assert train_report.published(recipe, "fer2013", report, report, "test", history) == []
+
+
+def test_a_teacher(quick, example, command, tmp_path):
+    assert example.main(command(epochs=1)) == 0
+    teacher = tmp_path / "run" / "best.keras"
+    before = keras.models.load_model(teacher).get_weights()
+    student = tmp_path / "student"
+    words = command(epochs=2, size=48, teacher=teacher, output=student)
+    assert example.main(words) == 0
+    assert keras.models.load_model(student / "best.keras").student.input_shape == (None, 48, 48, 3)
+    for a, b in zip(before, keras.models.load_model(teacher).get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    weighed = [*command(epochs=1, teacher=teacher, output=tmp_path / "w"), "--class-weights"]
+    assert example.main(weighed) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "depth"], "--model takes NAME=VALUE"),
+        (["--epochs", "0"], "--epochs must be 1 or more"),
+        (["--patience", "-1"], "--patience must not be negative"),
+        (["--recipe", "vgg"], "invalid choice: 'vgg'"),
+    ],
+)
+def test_bad_words(example, capsys, words, message):
+    with pytest.raises(SystemExit):
+        example.main(words)
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_arguments_of_the_model(quick, example, command, capsys):
+    assert example.main([*command(), "--model", "depth=3"]) == 2
+    assert "ghostface has no arguments of the names ['depth']" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -179,7 +257,7 @@ def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys,
     save = keras.Model.save
 
     def full(self, path, *args, **kwargs):
-        if (tmp_path / "run" / "state" / "training_metadata.json").exists():
+        if (tmp_path / "run" / "state" / "1" / "training_metadata.json").exists():
             raise OSError(28, "No space left on device", str(path))
         return save(self, path, *args, **kwargs)
 
@@ -195,7 +273,7 @@ def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys,
 
 
 def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
-    quick, example, command, tmp_path, capsys
+    quick, example, command, tmp_path, capsys, monkeypatch
 ):
     class CtrlC(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -205,12 +283,10 @@ def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
             if self.epoch == 1 and batch == 1:
                 raise KeyboardInterrupt
 
-    plain = example.callbacks
-    example.callbacks = lambda *args: [CtrlC(), *plain(*args)]
-    try:
+    plain = training._logs
+    with monkeypatch.context() as stopping:
+        stopping.setattr(training, "_logs", lambda folder: [*plain(folder), CtrlC()])
         assert example.main(command()) == 130
-    finally:
-        example.callbacks = plain
     assert "Stopped. 1 whole epochs are kept" in capsys.readouterr().out
     assert example.main(command()) == 0
     assert "Resuming after 1 of at most 3" in capsys.readouterr().out
@@ -227,7 +303,7 @@ def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
 @pytest.mark.slow
 def test_a_real_interrupt_and_a_real_kill(command, tmp_path):
     words = [sys.executable, str(ROOT / "examples" / "train_ghostface.py"), *command(epochs=40)]
-    state = tmp_path / "run" / "state" / "training_metadata.json"
+    state = tmp_path / "run" / "state" / "1" / "training_metadata.json"
     for stop, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         before = state.stat().st_mtime_ns if state.exists() else 0
         process = subprocess.Popen(

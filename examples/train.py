@@ -1,0 +1,427 @@
+"""Train a model as its paper does, or otherwise, and say how good it is and why.
+
+    python examples/train.py --recipe ghostface_small --data synthetic --output runs/synthetic
+    python examples/train.py --recipe emotion_cnn --data fer2013 --path FOLDER --output runs/cnn
+    python examples/train.py --config runs/cnn/run.json --output runs/again
+
+What a recipe says is the default of every setting below; `--recipe NAME --describe` prints it.
+The output folder holds run.json (everything that reproduces the run), history.csv, curves.png,
+report.md, report.json, confusion.png, reliability.png, grad_cam.png, best.keras, last.keras and
+tensorboard. A stopped run goes on from its last whole epoch when the same command is given again.
+"""
+
+import argparse
+import datetime
+import errno
+import importlib.metadata
+import inspect
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import fer_models
+from fer_models import recipes, registry, resume
+
+sys.path.insert(0, str(Path(__file__).parent))
+import train_report
+
+DATA = {
+    "synthetic": "synthetic_faces",
+    "fer2013": "fer2013",
+    "raf_db": "raf_db",
+    "folder": "image_folder",
+}
+RECIPES = sorted(name for name, recipe in recipes.RECIPES.items() if recipe.model)
+SCHEDULES = {
+    "constant": recipes.Constant(),
+    "cosine": recipes.Cosine(),
+    "plateau": recipes.Plateau(patience=3, factor=0.3),
+}
+LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.002}
+RECORD = "run.json"
+NOT_SETTINGS = ("config", "output", "data_dir", "describe", "restart", "traceback")
+
+
+def parser_of():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--recipe", choices=RECIPES, default="ghostface_small", help="how to train what")
+    add("--describe", action="store_true", help="print the recipe, trained on nothing")
+    add("--data", choices=DATA, default="synthetic", help="which faces")
+    add("--path", help="folder or archive of the data set; none for synthetic")
+    add("--output", help="folder for everything that is written (default: runs/RECIPE)")
+    add("--config", help="run.json of an earlier run, whose settings become the defaults")
+    add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
+    add("--teacher", help=".keras file of a trained model, whose answers are learned instead")
+
+    model = parser.add_argument_group("model (default: the recipe's)").add_argument
+    model("--size", type=int, help="height and width of the faces in pixels")
+    model("--channels", type=int, choices=(1, 3), help="grey or colour")
+    model("--classes", type=int, help="of the model, if more than the data has")
+    model(
+        "--model",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="arguments of the model's builder: width=0.5 stem_strides=1 weights=null",
+    )
+    model(
+        "--precision",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        default="float32",
+        help="in which the training computes",
+    )
+
+    change = parser.add_argument_group("training (default: the recipe's)").add_argument
+    change("--epochs", type=int, help="at most, all stages together")
+    change("--batch-size", type=int, help="images a step")
+    change("--optimizer", choices=sorted(LEARNING_RATES))
+    change("--learning-rate", type=float, help="the highest")
+    change("--weight-decay", type=float)
+    change("--schedule", choices=sorted(SCHEDULES), help="of the learning rate")
+    change("--patience", type=int, help="epochs without a better one before it stops; 0: never")
+    change("--augmentation", help="none, basic, randaug, mixup, randaug+mixup, fer2013")
+    change("--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them")
+    change("--label-smoothing", type=float, help="of the training labels")
+    change(
+        "--class-weights",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="weigh classes against their frequency",
+    )
+
+    data = parser.add_argument_group("data").add_argument
+    data("--train", type=int, default=7000, help="synthetic training faces")
+    data(
+        "--validation-fraction",
+        type=float,
+        help="of the training faces, where the data has no such split (default: 0.1 for raf_db)",
+    )
+    data("--test-fraction", type=float, help="likewise")
+    add("--seed", type=int, default=1, help="of everything random")
+    add("--restart", action="store_true", help="delete the run in the output folder first")
+    add("--traceback", action="store_true", help="show where in the code an error arose")
+    return parser
+
+
+def parse(argv):
+    parser = parser_of()
+    first = parser.parse_args(argv)
+    if first.config:
+        parser.set_defaults(**read_config(parser, first.config, vars(first).keys()))
+    defaults = parser.get_default("model") or {}
+    args = parser.parse_args(argv)
+    for name in ("epochs", "size", "batch_size", "train"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
+    for name in (
+        "learning_rate",
+        "weight_decay",
+        "patience",
+        "validation_fraction",
+        "test_fraction",
+    ):
+        if getattr(args, name) is not None and getattr(args, name) < 0:
+            parser.error(f"--{name.replace('_', '-')} must not be negative")
+    if not isinstance(args.model, dict):
+        args.model = {**defaults, **dict(option(parser, word) for word in args.model or ())}
+    for name in ("path", "teacher"):
+        if getattr(args, name) is not None:
+            setattr(args, name, str(Path(getattr(args, name)).resolve()))
+    if args.output is None:
+        args.output = f"runs/{args.recipe}"
+    return args
+
+
+def option(parser, word):
+    """Return name and value of an argument like `width=0.5`."""
+    name, equals, value = word.partition("=")
+    if not (name and equals):
+        parser.error(f"--model takes NAME=VALUE, not {word!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def read_config(parser, path, known):
+    """Return the settings of a run.json, or leave with a message."""
+    try:
+        settings = json.loads(Path(path).read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(f"--config must be a run.json of this script; {path} is not: {error!r}")
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        parser.error(f"--config {path} has unknown settings: {', '.join(unknown)}")
+    return settings
+
+
+def settings_of(args):
+    """Everything that decides the outcome, and nothing else."""
+    return {k: v for k, v in vars(args).items() if k not in NOT_SETTINGS}
+
+
+def recipe_of(args):
+    """Return the recipe with the changes of the command line."""
+    recipe = recipes.get(args.recipe)
+    names = ("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing")
+    changes = {name: getattr(args, name) for name in (*names, "class_weights")}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    options = recipe.optimizer_options
+    if args.optimizer not in (None, recipe.optimizer):
+        options = {}
+        changes = {"learning_rate": LEARNING_RATES[args.optimizer], **changes}
+        changes["optimizer"] = args.optimizer
+    if args.weight_decay is not None:
+        options = {**options, "weight_decay": args.weight_decay}
+    if args.schedule is not None:
+        changes["schedule"] = SCHEDULES[args.schedule]
+    if args.patience is not None:
+        changes["patience"] = args.patience or None
+    if args.teacher is not None and args.labels is None:
+        # The teacher's answers are the targets; the labels only say how often it is right.
+        changes["labels"] = "one_hot"
+    height, width, channels = recipe.input_shape
+    size = (args.size or height, args.size or width)
+    return recipe.replace(
+        epochs=args.epochs,
+        optimizer_options=options,
+        input_shape=(*size, args.channels or channels),
+        model_options={**recipe.model_options, **args.model},
+        **changes,
+    )
+
+
+def load(args, recipe):
+    """Return the prepared data set: splits by name, counts, class names, where it came from."""
+    from fer_data import datasets
+
+    options = {}
+    if args.data == "synthetic":
+        size = max(*recipe.input_shape[:2], 64)
+        options = {"train": args.train, "seed": args.seed, "size": size}
+    else:
+        validation = args.validation_fraction
+        if validation is None and args.data == "raf_db":
+            validation = 0.1
+        fractions = {"validation_fraction": validation, "test_fraction": args.test_fraction}
+        options = {name: value for name, value in fractions.items() if value}
+        if options:
+            options["seed"] = args.seed
+    builder = datasets.prepare(DATA[args.data], path=args.path, data_dir=args.data_dir, **options)
+    splits = {name: builder.as_dataset(split=name) for name in builder.info.splits}
+    if "validation" not in splits:
+        raise ValueError(
+            f"the data set has no validation split, only {sorted(splits)}: set apart a share of "
+            "its training faces with --validation-fraction 0.1"
+        )
+    counts = {name: split.num_examples for name, split in builder.info.splits.items()}
+    return splits, counts, tuple(builder.info.features["label"].names), str(builder.data_path)
+
+
+def pipelines(args, recipe, splits, classes):
+    """Return the training batches as a function of the first epoch, and the other splits'."""
+    from fer_data import images
+
+    training = recipe.data_kwargs()
+    common = {name: training[name] for name in ("size", "channels", "batch_size")}
+    common |= {"classes": classes, "seed": args.seed}
+
+    def train(epoch):
+        return images.pipeline(
+            splits["train"], training=True, initial_epoch=epoch, repeat=True, **training | common
+        )
+
+    return train, {
+        name: images.pipeline(split, **common) for name, split in splits.items() if name != "train"
+    }
+
+
+def build(args, recipe, classes):
+    options = {}
+    if "seed" in inspect.signature(registry.entry(recipe.model).builder).parameters:
+        options["seed"] = args.seed
+    unknown = (
+        recipe.model_options.keys()
+        - inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
+    )
+    if unknown:
+        raise ValueError(f"{recipe.model} has no arguments of the names {sorted(unknown)}")
+    model = recipe.build(classes=classes, **options)
+    if args.teacher is None:
+        return model
+    if recipe.class_weights:
+        raise ValueError("--teacher and --class-weights cannot go together: choose one")
+    teacher = keras.models.load_model(args.teacher, compile=False)
+    return fer_models.distiller(
+        model, fer_models.teacher_for(teacher, model.input_shape[1:]), class_mean=True
+    )
+
+
+def train(args, recipe, splits, counts, classes, output):
+    done = recipe.epochs_done(output)
+    keras.utils.set_random_seed(args.seed)
+    faces, others = pipelines(args, recipe, splits, classes)
+    model = build(args, recipe, classes)
+    weights = None
+    if recipe.class_weights:
+        from fer_data import balance
+
+        labels = [int(label) for label in splits["train"].map(lambda x: x["label"])]
+        weights = balance.class_weights(labels, classes)
+    if done:
+        print(f"Resuming after {done} of at most {recipe.epochs} epochs.")
+    print(
+        f"Training on {counts['train']:,} faces of {recipe.input_shape}, validation on "
+        f"{counts['validation']:,}."
+    )
+    history = recipe.fit(
+        model,
+        faces,
+        others["validation"],
+        directory=output,
+        steps_per_epoch=math.ceil(counts["train"] / recipe.batch_size),
+        class_weight=weights,
+        verbose="auto" if sys.stdout.isatty() else 2,
+    )
+    if not history.epoch:
+        print("The training itself is done: only its report is missing.")
+    return others
+
+
+def new_record(args, recipe, counts, source, command):
+    import tensorflow as tf
+
+    packages = {
+        "fer-keras": importlib.metadata.version("fer-keras"),
+        "Keras": keras.__version__,
+        "TensorFlow": tf.__version__,
+        "NumPy": np.__version__,
+    }
+    devices = ", ".join(keras.distribution.list_devices()) or "cpu:0"
+    return {
+        "settings": settings_of(args),
+        "recipe": recipe.to_dict(),
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "versions": {"Python": platform.python_version(), **packages},
+        "backend": keras.backend.backend(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices}",
+        "faces": counts,
+        "prepared": source,
+        "finished": False,
+    }
+
+
+def open_run(args, recipe, output):
+    """Return the record of an earlier run in `output`, or None, after checking it is the same."""
+    path = output / RECORD
+    if args.restart and path.exists():
+        return None
+    if not path.exists():
+        if output.exists() and any(output.iterdir()):
+            raise ValueError(f"{output} is not empty and holds no run: choose another --output")
+        return None
+    record = json.loads(path.read_text())
+    now = settings_of(args)
+    changed = [key for key in now if record["settings"].get(key) != now[key]]
+    # Through JSON, as the record went.
+    if not changed and record["recipe"] != json.loads(json.dumps(recipe.to_dict())):
+        changed = ["the recipe itself, by another version of fer-keras"]
+    if changed:
+        raise ValueError(
+            f"{output} holds a run with other settings ({', '.join(changed)}): choose another "
+            "--output, or --restart to replace it"
+        )
+    return record
+
+
+def run(args, command):
+    output = Path(args.output)
+    recipe = recipe_of(args)
+    if args.describe:
+        print(json.dumps(recipe.to_dict(), indent=1))
+        print(f"{recipe.source}\nIt says: {recipe.stated or '-'}\nOurs: {recipe.chosen or '-'}")
+        return
+    record = open_run(args, recipe, output)
+    splits, counts, names, source = load(args, recipe)
+    if args.classes is not None and args.classes < len(names):
+        raise ValueError(
+            f"the data has {len(names)} classes ({', '.join(names)}), the model only "
+            f"--classes {args.classes}"
+        )
+    names += tuple(f"class {n}" for n in range(len(names), args.classes or 0))
+    if args.restart and (output / RECORD).exists():
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+    if record is None:
+        record = new_record(args, recipe, counts, source, command)
+        resume.write_text(output / RECORD, json.dumps(record, indent=1))
+    if record["finished"]:
+        print(f"{output} holds this run, finished: only the report is written again.")
+        others = pipelines(args, recipe, splits, len(names))[1]
+    else:
+        others = train(args, recipe, splits, counts, len(names), output)
+    where = "test" if "test" in others else "validation"
+    text = train_report.write(record, recipe, names, where, others[where], splits[where], output)
+    resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
+    print(text)
+    print(f"Pictures, report and models are in {output.resolve()}:")
+    for path in sorted(output.iterdir()):
+        if path.is_file():
+            print(f"  {path.name}")
+
+
+def disk_is_full(error):
+    """HDF5 and TensorFlow raise errors of their own on a full disk, with the system's words."""
+    return os.strerror(errno.ENOSPC) in str(error) or f"errno = {errno.ENOSPC}" in str(error)
+
+
+def main(argv=None, script="train.py"):
+    words = sys.argv[1:] if argv is None else argv
+    args = parse(words)
+    command = shlex.join(["python", f"examples/{script}", *words])
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(args.precision)
+    try:
+        run(args, command)
+    except KeyboardInterrupt:
+        done = recipe_of(args).epochs_done(args.output)
+        print(f"\nStopped. {done} whole epochs are kept: the same command goes on from there.")
+        return 130
+    except Exception as error:
+        if args.traceback or not (isinstance(error, (ValueError, OSError)) or disk_is_full(error)):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        if disk_is_full(error):
+            print(
+                f"The disk of --output ({args.output}) or --data-dir is full: make room there, "
+                "then give the same command again.",
+                file=sys.stderr,
+            )
+        # Where the recipe itself is at fault, there is nothing to count.
+        if (Path(args.output) / "state").exists() and (
+            done := recipe_of(args).epochs_done(args.output)
+        ):
+            print(f"{done} whole epochs are kept: the same command goes on.", file=sys.stderr)
+        return 2
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

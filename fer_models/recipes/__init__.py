@@ -1,0 +1,17 @@
+"""How each paper trains, as data that can be run: see `Recipe`."""
+
+from fer_models.recipes.papers import RECIPES, get
+from fer_models.recipes.recipe import Published, Recipe, Stage
+from fer_models.recipes.schedule import Constant, Cosine, Plateau, Steps
+
+__all__ = [
+    "RECIPES",
+    "Constant",
+    "Cosine",
+    "Plateau",
+    "Published",
+    "Recipe",
+    "Stage",
+    "Steps",
+    "get",
+]

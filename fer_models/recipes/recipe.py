@@ -1,0 +1,374 @@
+"""A paper's training as data: `Recipe`, with the `Stage`s it goes through."""
+
+import dataclasses
+import fnmatch
+from pathlib import Path
+
+import keras
+
+from fer_models import registry
+from fer_models.label_distribution import LabelDistributionLoss
+from fer_models.recipes import training
+from fer_models.recipes.schedule import Constant, Plateau
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+}
+LABELS = ("one_hot", "soft")
+LOSSES = ("categorical_crossentropy", "label_distribution")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A part of a training, with layers that train and layers that do not.
+
+    Attributes:
+        name: Its name.
+        epochs: Its epochs, at most.
+        trainable: Patterns (`fnmatch`) of the names of the layers that train; None for all.
+        learning_rate: Its learning rate; None for the recipe's.
+    """
+
+    name: str
+    epochs: int
+    trainable: tuple | None = None
+    learning_rate: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What a paper reports, in shares of one.
+
+    Attributes:
+        data: Name of the data set, as in `fer_data.datasets`.
+        faces: Which faces it was measured on, in words.
+        scores: Values by name: `"accuracy"`, `"loss"`, `"macro_f1"`, ...
+        classes: `(precision, recall, f1, support)` by class name.
+        training_accuracy: Accuracy on the training faces, where it is given.
+    """
+
+    data: str
+    faces: str
+    scores: dict
+    classes: dict = dataclasses.field(default_factory=dict)
+    training_accuracy: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a paper trains its model.
+
+    The object says everything and does little: `fit` runs plain `model.fit`, and
+    `compile_kwargs` and `callbacks` serve those who call `fit` themselves. It is frozen; `replace`
+    gives a changed one.
+
+    Attributes:
+        name: Its name in `fer_models.recipes`.
+        source: The paper.
+        model: Name of its network in the registry; None where the network is not there.
+        model_options: Arguments of the builder.
+        input_shape: Shape of one image, channels last.
+        optimizer: `"sgd"`, `"adam"` or `"adamw"`.
+        learning_rate: Its (first or highest) learning rate.
+        optimizer_options: Its other arguments, such as `{"momentum": 0.9}`. AdamW leaves
+            scales and offsets of norms, and biases, without decay.
+        schedule: How the rate moves: a `Constant`, `Cosine`, `Steps` or `Plateau`.
+        batch_size: Images a step.
+        stages: The `Stage`s, one after the other; each begins with a fresh optimiser.
+        freeze_batch_norm: Whether the batch norm layers of the model's own graph keep the
+            statistics, scales and offsets that they came with, in all stages. Those inside of
+            a composed layer, such as CBAM's, train with it.
+        labels: `"one_hot"`, or `"soft"` for the shares of votes.
+        label_smoothing: Share of every training label that is spread over the classes.
+        loss: `"categorical_crossentropy"`, or `"label_distribution"` for
+            `fer_models.LabelDistributionLoss` as EfficientFace's authors use it.
+        augmentation: What `fer_data.augment.policy` takes: a preset, or amounts.
+        class_weights: Whether classes are weighed against their frequency.
+        patience: Epochs without a better value of `monitor` before the training stops; None
+            for never.
+        monitor: What is watched for stopping and for the best epoch: `"val_accuracy"` (higher
+            is better) or a loss (lower is better).
+        stated: What the paper says about the training.
+        chosen: What it leaves open and is our choice.
+        published: What it reports: a tuple of `Published`.
+
+    Example:
+
+    >>> from fer_models import recipes
+    >>> recipe = recipes.get("ghostface").replace(epochs=2, batch_size=8)
+    >>> model = recipe.build(input_shape=(32, 32, 3), width=0.25)
+    >>> model.compile(**recipe.compile_kwargs())
+    """
+
+    name: str
+    source: str
+    model: str | None
+    model_options: dict = dataclasses.field(default_factory=dict)
+    input_shape: tuple = (224, 224, 3)
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    optimizer_options: dict = dataclasses.field(default_factory=dict)
+    schedule: Constant = dataclasses.field(default_factory=Constant)
+    batch_size: int = 64
+    stages: tuple = (Stage("all", 50),)
+    freeze_batch_norm: bool = False
+    labels: str = "one_hot"
+    label_smoothing: float = 0.0
+    loss: str = "categorical_crossentropy"
+    augmentation: str | dict = "basic"
+    class_weights: bool = False
+    patience: int | None = None
+    monitor: str = "val_accuracy"
+    stated: str = ""
+    chosen: str = ""
+    published: tuple = ()
+
+    def __post_init__(self):
+        def check(name, valid, rule):
+            if not valid:
+                raise ValueError(f"`{name}` must be {rule}. Received: {name}={vars(self)[name]!r}")
+
+        def whole(value):
+            return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+        check("optimizer", self.optimizer in OPTIMIZERS, f"one of {sorted(OPTIMIZERS)}")
+        check("loss", self.loss in LOSSES, f"one of {list(LOSSES)}")
+        check("labels", self.labels in LABELS, f"one of {list(LABELS)}")
+        check("batch_size", whole(self.batch_size), "an integer of 1 or more")
+        check("learning_rate", self.learning_rate > 0, "positive")
+        check("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
+        check("patience", self.patience is None or whole(self.patience), "None or 1 or more")
+        check(
+            "stages",
+            self.stages and all(whole(stage.epochs) for stage in self.stages),
+            "one or more stages of 1 epoch or more",
+        )
+
+    @property
+    def epochs(self):
+        """Epochs of all stages, at most."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def replace(self, *, epochs=None, **changes):
+        """Return a copy with other values.
+
+        Args:
+            epochs: Epochs of all stages: later stages are cut off, or the last one is
+                lengthened.
+            **changes: Attributes by name.
+
+        Returns:
+            A `Recipe`.
+
+        Raises:
+            ValueError: If a value breaks its rule, or there is no attribute of that name.
+        """
+        unknown = changes.keys() - {field.name for field in dataclasses.fields(self)}
+        if unknown:
+            raise ValueError(
+                f"A recipe has the attributes {[f.name for f in dataclasses.fields(self)]}. "
+                f"Received: {sorted(unknown)}"
+            )
+        changed = dataclasses.replace(self, **changes)
+        if epochs is None:
+            return changed
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(f"`epochs` must be an integer of 1 or more. Received: {epochs=}")
+        kept, left = [], epochs
+        for stage in changed.stages:
+            if left:
+                last = stage is changed.stages[-1]
+                kept.append(
+                    dataclasses.replace(stage, epochs=left if last else min(left, stage.epochs))
+                )
+                left -= kept[-1].epochs
+        return dataclasses.replace(changed, stages=tuple(kept))
+
+    def to_dict(self):
+        """Return everything that decides the training, of JSON's types."""
+        left_out = ("stated", "chosen", "published")
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+        content["schedule"] = {"kind": type(self.schedule).__name__.lower(), **content["schedule"]}
+        return content
+
+    def build(self, classes=7, input_shape=None, **options):
+        """Return the recipe's network.
+
+        Args:
+            classes: Number of classes.
+            input_shape: Shape of one image in Keras's data format; default: the recipe's.
+            **options: Arguments of the builder, over the recipe's own.
+
+        Returns:
+            A `keras.Model`, not compiled.
+
+        Raises:
+            ValueError: If the recipe's network is not in the registry.
+        """
+        if self.model is None:
+            raise ValueError(
+                f"The network of {self.name!r} is not in the registry: build your own and give it "
+                "to `fit`. Received: model=None"
+            )
+        if input_shape is None:
+            height, width, channels = self.input_shape
+            first = keras.config.image_data_format() == "channels_first"
+            input_shape = (channels, height, width) if first else self.input_shape
+        builder = registry.entry(self.model).builder
+        return builder(
+            input_shape=input_shape, classes=classes, **{**self.model_options, **options}
+        )
+
+    def data_kwargs(self):
+        """Return the arguments of `fer_data.images.pipeline` for the training faces."""
+        return {
+            "size": tuple(self.input_shape[:2]),
+            "channels": self.input_shape[2],
+            "batch_size": self.batch_size,
+            "augmentation": self.augmentation,
+            "labels": self.labels,
+            "label_smoothing": self.label_smoothing,
+        }
+
+    def freeze(self, model, stage=0):
+        """Set which layers of `model` train in a stage. Compile the model after it.
+
+        A recipe that freezes nothing leaves the model as it is.
+
+        Args:
+            model: A model whose layers have the names of the recipe's network.
+            stage: Number of the stage, from 0.
+
+        Raises:
+            ValueError: If a pattern of the stage fits no layer.
+        """
+        # The network that trains under a teacher is the distiller's student.
+        model = getattr(model, "student", model)
+        if not self.freeze_batch_norm and all(s.trainable is None for s in self.stages):
+            return
+        patterns = self.stages[stage].trainable
+        names = [layer.name for layer in model.layers]
+        missing = [p for p in patterns or () if not fnmatch.filter(names, p)]
+        if missing:
+            raise ValueError(
+                f"Stage {self.stages[stage].name!r} of {self.name!r} trains layers of the names "
+                f"{missing}, of which the model has none. Received: a model of {names}"
+            )
+        model.trainable = True
+        for layer in model.layers:
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = not (norm and self.freeze_batch_norm) and (
+                patterns is None or any(fnmatch.fnmatch(layer.name, p) for p in patterns)
+            )
+
+    def compile_kwargs(self, steps_per_epoch=None, stage=0):
+        """Return the arguments of `compile`.
+
+        Args:
+            steps_per_epoch: Steps of an epoch; needed by a `Cosine` schedule only.
+            stage: Number of the stage, from 0.
+
+        Returns:
+            A dictionary: `model.compile(**recipe.compile_kwargs())`.
+        """
+        chosen = self.stages[stage]
+        peak = chosen.learning_rate or self.learning_rate
+        rate = self.schedule.rate(peak, steps_per_epoch, chosen.epochs)
+        optimizer = OPTIMIZERS[self.optimizer](rate, **self.optimizer_options)
+        if self.optimizer == "adamw":
+            optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        loss = self.loss
+        if loss == "label_distribution":
+            # Divided by the number of classes, as the authors' learning rate expects.
+            loss = LabelDistributionLoss(class_mean=True)
+        return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
+
+    def callbacks(self, directory=None, stage=0):
+        """Return the callbacks of the recipe: best checkpoint, early stopping, schedule.
+
+        Args:
+            directory: Folder of `best.keras`; None for no checkpoint.
+            stage: Number of the stage, from 0.
+
+        Returns:
+            A list for `model.fit(callbacks=...)`.
+        """
+        kept = []
+        mode = "max" if "acc" in self.monitor else "min"
+        if directory is not None:
+            kept.append(
+                keras.callbacks.ModelCheckpoint(
+                    Path(directory) / "best.keras",
+                    monitor=self.monitor,
+                    mode=mode,
+                    save_best_only=True,
+                )
+            )
+        if self.patience is not None:
+            kept.append(
+                keras.callbacks.EarlyStopping(self.monitor, mode=mode, patience=self.patience)
+            )
+        begin = sum(earlier.epochs for earlier in self.stages[:stage])
+        peak = self.stages[stage].learning_rate or self.learning_rate
+        return kept + self.schedule.callbacks(peak, begin)
+
+    def epochs_done(self, directory):
+        """Return how many whole epochs of this recipe are kept in `directory`."""
+        return training.epochs_done(directory, len(self.stages))
+
+    def fit(
+        self,
+        model,
+        train,
+        validation=None,
+        *,
+        directory=None,
+        steps_per_epoch=None,
+        class_weight=None,
+        callbacks=(),
+        verbose="auto",
+    ):
+        """Train `model` through the stages of the recipe.
+
+        Args:
+            model: The model, which is compiled here, stage by stage.
+            train: Anything `model.fit` takes for `x`, or a function from the number of an
+                epoch to that, which is called where a stage (or a resumed training) begins:
+                `lambda epoch: images.pipeline(..., initial_epoch=epoch)` makes a resumed
+                training see the batches that it would have seen. What the function gives is
+                not shuffled again.
+            validation: Likewise `validation_data`.
+            directory: Folder that gets `best.keras`, `last.keras`, `history.csv`, logs for
+                TensorBoard and `state`, from which the same call goes on after an
+                interruption. None keeps nothing.
+            steps_per_epoch: Steps of an epoch, where `train` does not know its length or never
+                ends.
+            class_weight: Weights by class number.
+            callbacks: More callbacks.
+            verbose: As in `model.fit`.
+
+        Returns:
+            A `keras.callbacks.History` of the epochs trained by this call, all stages together.
+
+        Raises:
+            ValueError: If the recipe watches validation and there is none, or a stage does not
+                fit the model.
+        """
+        if validation is None and (self.patience or isinstance(self.schedule, Plateau)):
+            raise ValueError(
+                f"`validation` must be given: {self.name!r} watches {self.monitor}. "
+                "Received: validation=None"
+            )
+        return training.fit(
+            self,
+            model,
+            train,
+            validation,
+            directory=directory,
+            steps_per_epoch=steps_per_epoch,
+            class_weight=class_weight,
+            callbacks=callbacks,
+            verbose=verbose,
+        )

@@ -1,0 +1,77 @@
+"""How a recipe's learning rate moves."""
+
+import dataclasses
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """One rate throughout."""
+
+    def rate(self, learning_rate, steps_per_epoch, epochs):
+        """Return what an optimiser takes for its learning rate in a stage of so many epochs."""
+        return learning_rate
+
+    def callbacks(self, learning_rate, initial_epoch):
+        """Return the callbacks that move the rate in a stage that begins with that epoch."""
+        return []
+
+
+@dataclasses.dataclass(frozen=True)
+class Cosine(Constant):
+    """A linear warm-up, then half a cosine down to zero over a stage, step by step.
+
+    Attributes:
+        warmup_steps: Steps of the warm-up; at most a tenth of the stage's.
+    """
+
+    warmup_steps: int = 500
+
+    def rate(self, learning_rate, steps_per_epoch, epochs):
+        if steps_per_epoch is None:
+            raise ValueError(
+                "`steps_per_epoch` must be given for a schedule that changes at every step. "
+                "Received: steps_per_epoch=None"
+            )
+        steps = steps_per_epoch * epochs
+        warm_up = min(self.warmup_steps, steps // 10)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps(Constant):
+    """A constant rate, multiplied by `factor` after every `every` epochs of a stage."""
+
+    every: int
+    factor: float = 0.1
+
+    def callbacks(self, learning_rate, initial_epoch):
+        def at(epoch, _):
+            return learning_rate * self.factor ** ((epoch - initial_epoch) // self.every)
+
+        return [keras.callbacks.LearningRateScheduler(at)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plateau(Constant):
+    """A constant rate, multiplied by `factor` after `patience` epochs without a better value.
+
+    Attributes:
+        patience: Epochs without a better value.
+        factor: Multiplier of the rate, between 0 and 1.
+        monitor: The value, lower being better.
+    """
+
+    patience: int = 5
+    factor: float = 0.1
+    monitor: str = "val_loss"
+
+    def callbacks(self, learning_rate, initial_epoch):
+        return [
+            keras.callbacks.ReduceLROnPlateau(
+                self.monitor, factor=self.factor, patience=self.patience, mode="min", verbose=1
+            )
+        ]
