@@ -63,7 +63,7 @@ def test_regularized_adds_batch_norm_and_dropout_and_nothing_else():
     assert order.index("conv2") < order.index("conv2_bn") < order.index("conv2_relu")
     assert not regularized.get_layer("conv2").use_bias
     assert dropout_rates(published) == [0.25, 0.25, 0.5]
-    assert dropout_rates(regularized) == [0.4, 0.4, 0.5, 0.6]
+    assert dropout_rates(regularized) == [0.25, 0.25, 0.25, 0.5]
 
 
 @pytest.mark.parametrize("regularized", [pytest.param(False, marks=pytest.mark.slow), True])
