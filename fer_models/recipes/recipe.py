@@ -340,12 +340,12 @@ class Recipe:
                 training see the batches that it would have seen. What the function gives is
                 not shuffled again.
             validation: Likewise `validation_data`.
-            directory: Folder that gets `best.keras`, `last.keras`, `history.csv`, logs for
-                TensorBoard and `state`, from which the same call goes on after an
-                interruption. None keeps nothing.
+            directory: Folder that gets `best.keras` (with validation), `last.keras`,
+                `history.csv`, logs for TensorBoard and `state`, from which the same call goes
+                on after an interruption. None keeps nothing.
             steps_per_epoch: Steps of an epoch, where `train` does not know its length or never
                 ends.
-            class_weight: Weights by class number.
+            class_weight: Weights by class number; needed where the recipe weighs classes.
             callbacks: More callbacks.
             verbose: As in `model.fit`.
 
@@ -353,13 +353,18 @@ class Recipe:
             A `keras.callbacks.History` of the epochs trained by this call, all stages together.
 
         Raises:
-            ValueError: If the recipe watches validation and there is none, or a stage does not
-                fit the model.
+            ValueError: If the recipe watches validation and there is none, weighs classes and
+                has no weights, or a stage does not fit the model.
         """
         if validation is None and (self.patience or isinstance(self.schedule, Plateau)):
             raise ValueError(
                 f"`validation` must be given: {self.name!r} watches {self.monitor}. "
                 "Received: validation=None"
+            )
+        if self.class_weights and class_weight is None:
+            raise ValueError(
+                f"`class_weight` must be given: {self.name!r} weighs classes against their "
+                "frequency (`fer_data.balance.class_weights`). Received: class_weight=None"
             )
         return training.fit(
             self,

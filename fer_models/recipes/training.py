@@ -25,7 +25,8 @@ def fit(
         data = train(first) if callable(train) else train
         recipe.freeze(model, number)
         model.compile(**recipe.compile_kwargs(steps_per_epoch or _length(data), number))
-        watching = recipe.callbacks(directory, number)
+        # Without validation no epoch is the best.
+        watching = recipe.callbacks(None if validation is None else directory, number)
         if directory is None:
             keeping = [_GoOn(watching, before)]
         else:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.examples import load_example
+from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv
 from helpers.shared import ROOT
 
 from fer_models import recipes, registry
@@ -117,6 +118,22 @@ def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, r
     assert changed.stated in text
     assert "weighted mean" in text
     assert "published" not in text, "nobody published on this folder"
+
+
+def test_fer2013_with_votes_beside_the_published_numbers(quick, example, tmp_path, monkeypatch):
+    rows = fer_rows(per_class=3)
+    write_fer_csv(tmp_path / "fer", rows)
+    votes = np.random.default_rng(0).multinomial(10, [0.1] * 10, len(rows))
+    write_ferplus_csv(tmp_path / "fer", [usage for _, _, usage in rows], votes)
+    recipe = recipes.get("emotion_cnn").replace(epochs=1, labels="soft", loss="label_distribution")
+    monkeypatch.setitem(recipes.RECIPES, "emotion_cnn", recipe)
+    words = ["--recipe", "emotion_cnn", "--data", "fer2013", "--path", str(tmp_path / "fer")]
+    words += ["--output", str(tmp_path / "run"), "--data-dir", str(tmp_path / "prepared")]
+    assert example.main([*words, "--batch-size", "8"]) == 0
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert "published: 7,178 faces, both test sets" in text
+    assert "| 0.6244 |" in text
+    assert "without copies of training faces" in text
 
 
 def test_published_numbers_stand_beside_ours(example):

@@ -254,6 +254,14 @@ def test_a_finished_training_is_not_trained_on(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
+    keras.utils.set_random_seed(3)
+    recipe = small(stages=(Stage("all", 1),))
+    recipe.fit(tiny(), Batches, directory=tmp_path, verbose=0)
+    assert (tmp_path / "last.keras").exists()
+    assert not (tmp_path / "best.keras").exists()
+
+
 def test_schedules():
     steps = small(schedule=Steps(every=2, factor=0.1), stages=(Stage("all", 5),))
     rates = []
@@ -305,6 +313,10 @@ def test_adamw_spares_norms_and_biases():
         (
             lambda: small(patience=2).fit(network(), faces()[0], verbose=0),
             "`validation` must be given",
+        ),
+        (
+            lambda: small(class_weights=True).fit(tiny(), *faces(), verbose=0),
+            "`class_weight` must be given",
         ),
         (
             lambda: small(stages=(Stage("a", 1, ("conv9_*",)),)).freeze(network()),
