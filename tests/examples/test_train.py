@@ -102,7 +102,14 @@ def test_the_ghostface_example_is_the_short_form(command, tmp_path):
     assert '"name": "ghostface_small"' in found.stdout
 
 
-@pytest.mark.parametrize("recipe", ["emotion_cnn", "resnet50_cbam", "efficientface_ldl"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param("emotion_cnn", marks=pytest.mark.slow),
+        pytest.param("resnet50_cbam", marks=pytest.mark.slow),
+        "efficientface_ldl",
+    ],
+)
 def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, recipe):
     # The small network takes no arguments of the others', and has none of their layers.
     changed = recipes.get(recipe).replace(
@@ -150,6 +157,7 @@ def test_published_numbers_stand_beside_ours(example):
     assert train_report.published(recipe, "fer2013", report, report, "test", history) == []
 
 
+@pytest.mark.slow
 def test_a_teacher(quick, example, command, tmp_path):
     assert example.main(command(epochs=1)) == 0
     teacher = tmp_path / "run" / "best.keras"

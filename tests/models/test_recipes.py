@@ -207,7 +207,13 @@ def test_fit_returns_the_epochs_of_all_stages():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-@pytest.mark.parametrize("keep", [False, True], ids=["in memory", "in a folder"])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        pytest.param(False, id="in memory", marks=pytest.mark.slow),
+        pytest.param(True, id="in a folder"),
+    ],
+)
 def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
     recipe = small(
         learning_rate=1e-12,
@@ -223,7 +229,14 @@ def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
         assert history.epoch == []
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3], ids=["first stage", "between", "second stage"])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(1, id="first stage", marks=pytest.mark.slow),
+        pytest.param(2, id="between", marks=pytest.mark.slow),
+        pytest.param(3, id="second stage"),
+    ],
+)
 def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
