@@ -13,6 +13,7 @@ tensorboard. A stopped run goes on from its last whole epoch when the same comma
 import argparse
 import datetime
 import errno
+import hashlib
 import importlib.metadata
 import inspect
 import json
@@ -49,6 +50,8 @@ SCHEDULES = {
 }
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.002}
 RECORD = "run.json"
+# Arguments of every builder that have a flag of their own, or none.
+OWN_FLAG = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
 NOT_SETTINGS = ("config", "output", "data_dir", "describe", "restart", "traceback")
 
 
@@ -74,6 +77,8 @@ def parser_of():
     model(
         "--model",
         nargs="+",
+        action="extend",
+        type=option,
         metavar="NAME=VALUE",
         help="arguments of the model's builder: width=0.5 stem_strides=1 weights=null",
     )
@@ -92,7 +97,11 @@ def parser_of():
     change("--weight-decay", type=float)
     change("--schedule", choices=sorted(SCHEDULES), help="of the learning rate")
     change("--patience", type=int, help="epochs without a better one before it stops; 0: never")
-    change("--augmentation", help="none, basic, randaug, mixup, randaug+mixup, fer2013")
+    change(
+        "--augmentation",
+        type=preset_or_amounts,
+        help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON",
+    )
     change("--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them")
     change("--label-smoothing", type=float, help="of the training labels")
     change(
@@ -103,13 +112,20 @@ def parser_of():
     )
 
     data = parser.add_argument_group("data").add_argument
-    data("--train", type=int, default=7000, help="synthetic training faces")
+    data("--train", type=int, help="synthetic training faces (default: 7000)")
     data(
         "--validation-fraction",
         type=float,
-        help="of the training faces, where the data has no such split (default: 0.1 for raf_db)",
+        help="of the training faces, where the data has no such split (raf_db: 0.1, or half of "
+        "the test faces)",
     )
-    data("--test-fraction", type=float, help="likewise")
+    data(
+        "--validation-from",
+        choices=("train", "test"),
+        default="train",
+        help="test: that fraction of the test faces, which keeps all training faces",
+    )
+    data("--test-fraction", type=float, help="of the training faces, likewise")
     add("--seed", type=int, default=1, help="of everything random")
     add("--restart", action="store_true", help="delete the run in the output folder first")
     add("--traceback", action="store_true", help="show where in the code an error arose")
@@ -120,8 +136,13 @@ def parse(argv):
     parser = parser_of()
     first = parser.parse_args(argv)
     if first.config:
-        parser.set_defaults(**read_config(parser, first.config, vars(first).keys()))
-    defaults = parser.get_default("model") or {}
+        words = words_of(parser, first.config, vars(first).keys())
+        try:
+            parser.parse_args(words)
+        except SystemExit:
+            print(f"(in --config {first.config})", file=sys.stderr)
+            raise
+        argv = [*words, *argv]
     args = parser.parse_args(argv)
     for name in ("epochs", "size", "batch_size", "train"):
         value = getattr(args, name)
@@ -136,8 +157,11 @@ def parse(argv):
     ):
         if getattr(args, name) is not None and getattr(args, name) < 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
-    if not isinstance(args.model, dict):
-        args.model = {**defaults, **dict(option(parser, word) for word in args.model or ())}
+    if args.train is not None and args.data != "synthetic":
+        parser.error(f"--train is the number of synthetic faces, and --data is {args.data}")
+    if args.validation_fraction is None and args.data == "raf_db":
+        args.validation_fraction = 0.1 if args.validation_from == "train" else 0.5
+    args.model = dict(args.model or ())
     for name in ("path", "teacher"):
         if getattr(args, name) is not None:
             setattr(args, name, str(Path(getattr(args, name)).resolve()))
@@ -146,27 +170,47 @@ def parse(argv):
     return args
 
 
-def option(parser, word):
+def option(word):
     """Return name and value of an argument like `width=0.5`."""
     name, equals, value = word.partition("=")
     if not (name and equals):
-        parser.error(f"--model takes NAME=VALUE, not {word!r}")
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {word!r}")
     try:
         return name, json.loads(value)
     except ValueError:
         return name, value
 
 
-def read_config(parser, path, known):
-    """Return the settings of a run.json, or leave with a message."""
+def preset_or_amounts(word):
+    """Return the name of an augmentation, or the dictionary that JSON text means."""
+    try:
+        return json.loads(word) if word.startswith("{") else word
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
+
+
+def words_of(parser, path, known):
+    """Return the settings of a run.json as words of the command line, or leave with a message."""
     try:
         settings = json.loads(Path(path).read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        unknown = sorted(settings.keys() - known)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         parser.error(f"--config must be a run.json of this script; {path} is not: {error!r}")
-    unknown = sorted(settings.keys() - known)
     if unknown:
         parser.error(f"--config {path} has unknown settings: {', '.join(unknown)}")
-    return settings
+    words = []
+    for name, value in settings.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif name == "model" and isinstance(value, dict):
+            if value:
+                words += [flag, *(f"{key}={json.dumps(each)}" for key, each in value.items())]
+        elif value is not None:
+            words.append(
+                f"{flag}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
+            )
+    return words
 
 
 def settings_of(args):
@@ -196,13 +240,18 @@ def recipe_of(args):
         changes["labels"] = "one_hot"
     height, width, channels = recipe.input_shape
     size = (args.size or height, args.size or width)
-    return recipe.replace(
+    recipe = recipe.replace(
         epochs=args.epochs,
         optimizer_options=options,
         input_shape=(*size, args.channels or channels),
         model_options={**recipe.model_options, **args.model},
         **changes,
     )
+    if recipe.freeze_batch_norm and recipe.model_options.get("weights") is None:
+        # Layers without trained weights are not worth keeping as they are.
+        stages = (recipes.Stage("all", recipe.epochs),)
+        recipe = recipe.replace(freeze_batch_norm=False, stages=stages)
+    return recipe
 
 
 def load(args, recipe):
@@ -212,15 +261,17 @@ def load(args, recipe):
     options = {}
     if args.data == "synthetic":
         size = max(*recipe.input_shape[:2], 64)
-        options = {"train": args.train, "seed": args.seed, "size": size}
+        options = {"train": args.train or 7000, "seed": args.seed, "size": size}
     else:
-        validation = args.validation_fraction
-        if validation is None and args.data == "raf_db":
-            validation = 0.1
-        fractions = {"validation_fraction": validation, "test_fraction": args.test_fraction}
+        fractions = {
+            "validation_fraction": args.validation_fraction,
+            "test_fraction": args.test_fraction,
+        }
         options = {name: value for name, value in fractions.items() if value}
         if options:
             options["seed"] = args.seed
+        if args.validation_from == "test":
+            options["validation_from"] = "test"
     builder = datasets.prepare(DATA[args.data], path=args.path, data_dir=args.data_dir, **options)
     splits = {name: builder.as_dataset(split=name) for name in builder.info.splits}
     if "validation" not in splits:
@@ -251,37 +302,55 @@ def pipelines(args, recipe, splits, classes):
 
 
 def build(args, recipe, classes):
-    options = {}
-    if "seed" in inspect.signature(registry.entry(recipe.model).builder).parameters:
-        options["seed"] = args.seed
-    unknown = (
-        recipe.model_options.keys()
-        - inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
-    )
+    """Return the model to train: the recipe's, or it and its teacher."""
+    taken = inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
+    allowed = sorted(taken - OWN_FLAG)
+    unknown = sorted(recipe.model_options.keys() - allowed)
     if unknown:
-        raise ValueError(f"{recipe.model} has no arguments of the names {sorted(unknown)}")
-    model = recipe.build(classes=classes, **options)
+        raise ValueError(
+            f"--model {recipe.model} has no arguments of the names {unknown}; it takes {allowed} "
+            f"(size, channels and classes have flags of their own)"
+        )
+    model = recipe.build(classes=classes, **{"seed": args.seed} if "seed" in taken else {})
     if args.teacher is None:
         return model
     if recipe.class_weights:
         raise ValueError("--teacher and --class-weights cannot go together: choose one")
-    teacher = keras.models.load_model(args.teacher, compile=False)
+    teacher = train_report.trained(args.teacher)
+    if teacher.output_shape != model.output_shape:
+        raise ValueError(
+            f"--teacher has outputs of shape {teacher.output_shape}, and the data (with --classes) "
+            f"needs {model.output_shape}"
+        )
     return fer_models.distiller(
-        model, fer_models.teacher_for(teacher, model.input_shape[1:]), class_mean=True
+        model,
+        fer_models.teacher_for(teacher, model.input_shape[1:]),
+        class_mean=recipe.loss == "label_distribution",
     )
 
 
-def train(args, recipe, splits, counts, classes, output):
+def train(args, recipe, splits, record, output):
+    """Train, or go on, and write what reproduces it first; return the other splits' batches."""
+    if recipe.labels == "soft" and "votes" not in splits["train"].element_spec:
+        raise ValueError(
+            f"{recipe.name} learns from votes, which --data {args.data} has not: give --teacher, "
+            "or --labels one_hot"
+        )
+    counts, classes = record["faces"], len(record["classes"])
     done = recipe.epochs_done(output)
     keras.utils.set_random_seed(args.seed)
     faces, others = pipelines(args, recipe, splits, classes)
     model = build(args, recipe, classes)
+    # A bad setting shows here, before anything is written.
+    faces(done)
     weights = None
     if recipe.class_weights:
         from fer_data import balance
 
         labels = [int(label) for label in splits["train"].map(lambda x: x["label"])]
         weights = balance.class_weights(labels, classes)
+    output.mkdir(parents=True, exist_ok=True)
+    resume.write_text(output / RECORD, json.dumps(record, indent=1))
     if done:
         print(f"Resuming after {done} of at most {recipe.epochs} epochs.")
     print(
@@ -302,7 +371,7 @@ def train(args, recipe, splits, counts, classes, output):
     return others
 
 
-def new_record(args, recipe, counts, source, command):
+def new_record(args, recipe, counts, names, source, command):
     import tensorflow as tf
 
     packages = {
@@ -321,15 +390,28 @@ def new_record(args, recipe, counts, source, command):
         "backend": keras.backend.backend(),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices}",
         "faces": counts,
+        "classes": names,
+        "teacher_sha256": sha256(args.teacher),
         "prepared": source,
         "finished": False,
     }
+
+
+def sha256(path):
+    """Return the SHA-256 of a file, or None for none."""
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_run(args, recipe, output):
     """Return the record of an earlier run in `output`, or None, after checking it is the same."""
     path = output / RECORD
     if args.restart and path.exists():
+        return None
+    if path.exists() and not recipe.epochs_done(output):
+        # A run that trained nothing is none.
         return None
     if not path.exists():
         if output.exists() and any(output.iterdir()):
@@ -338,9 +420,8 @@ def open_run(args, recipe, output):
     record = json.loads(path.read_text())
     now = settings_of(args)
     changed = [key for key in now if record["settings"].get(key) != now[key]]
-    # Through JSON, as the record went.
-    if not changed and record["recipe"] != json.loads(json.dumps(recipe.to_dict())):
-        changed = ["the recipe itself, by another version of fer-keras"]
+    if not changed and record.get("teacher_sha256") != sha256(args.teacher):
+        changed = ["another file under the name of the teacher"]
     if changed:
         raise ValueError(
             f"{output} holds a run with other settings ({', '.join(changed)}): choose another "
@@ -366,15 +447,13 @@ def run(args, command):
     names += tuple(f"class {n}" for n in range(len(names), args.classes or 0))
     if args.restart and (output / RECORD).exists():
         shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
     if record is None:
-        record = new_record(args, recipe, counts, source, command)
-        resume.write_text(output / RECORD, json.dumps(record, indent=1))
+        record = new_record(args, recipe, counts, names, source, command)
     if record["finished"]:
         print(f"{output} holds this run, finished: only the report is written again.")
         others = pipelines(args, recipe, splits, len(names))[1]
     else:
-        others = train(args, recipe, splits, counts, len(names), output)
+        others = train(args, recipe, splits, record, output)
     where = "test" if "test" in others else "validation"
     text = train_report.write(record, recipe, names, where, others[where], splits[where], output)
     resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))

@@ -57,9 +57,11 @@ def write(record, recipe, names, where, faces, split, output):
 
 
 def trained(path):
-    """Return the model in a file, without the teacher that it may have been trained with."""
+    """Return the model in a file, all of it trainable."""
     model = keras.models.load_model(path, compile=False)
-    return getattr(model, "student", model)
+    # A stage of its training may have frozen most of it, and its cost would leave that out.
+    model.trainable = True
+    return model
 
 
 def subsets(split, count):
@@ -150,6 +152,7 @@ def summary(record, recipe, reports, where, cost, times, history):
         f"{recipe.source}.",
         *(["", f"It says: {recipe.stated}"] if recipe.stated else []),
         *(["", f"Ours: {recipe.chosen}"] if recipe.chosen else []),
+        *(["", f"Taught by {settings['teacher']}."] if settings["teacher"] else []),
         "",
         "```json",
         json.dumps(record["recipe"], indent=1),
@@ -174,7 +177,8 @@ def published(recipe, data, best, last, where, history):
             ours = (_cell(getattr(report, name, None)) for report in (best, last))
             lines.append(f"| {name.replace('_', ' ')} | {' | '.join(ours)} | {_cell(value)} |")
         training = [float(row["accuracy"]) for row in history]
-        at_best = max(history, key=lambda row: float(row["val_accuracy"]))
+        pick = min if recipe.lower_is_better else max
+        at_best = pick(history, key=lambda row: float(row[recipe.monitor]))
         lines.append(
             f"| training accuracy, augmented, dropout on | {float(at_best['accuracy']):.4f} | "
             f"{training[-1]:.4f} | {_cell(paper.training_accuracy)} |"

@@ -121,7 +121,7 @@ def resnet50_cbam(
         preprocess=_imagenet_preparation,
     )
     if weights == "imagenet":
-        _copy_backbone(keras.applications.ResNet50(include_top=False, weights="imagenet"), model)
+        _copy_backbone(_imagenet_backbone(), model)
     return model
 
 
@@ -162,6 +162,18 @@ def _imagenet_preparation(x):
         name="imagenet_mean",
     )
     return subtract(x)
+
+
+def _imagenet_backbone():
+    try:
+        return keras.applications.ResNet50(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises that itself where a download fails
+        if type(error) is not Exception:
+            raise
+        raise OSError(
+            "`weights='imagenet'` is downloaded by Keras on first use, which failed. Connect once, "
+            "or build with `weights=None`. Received: " + str(error)
+        ) from error
 
 
 def _copy_backbone(source, model):

@@ -10,6 +10,7 @@ from fer_models._torch_names import parameters
 
 # Before this release a file could run code in spite of weights_only=True (CVE-2025-32434).
 TORCH = (2, 6)
+VARIANCE = "running_var"
 # What the authors' training scripts pickle beside the weights: their record of the curves, and
 # the arrays in it. A placeholder stands for them, so that nothing of the file is run.
 BESIDE_THE_WEIGHTS = (
@@ -78,6 +79,10 @@ def load_torch_weights(target, state_dict):
     """
     wanted = parameters(target)
     given = _names(_mapping(state_dict))
+    # Counts of the steps of batch norms: those of ours are no weights, any other is surplus.
+    variances = {p.key for p in wanted if p.key.endswith(VARIANCE)}
+    for key in variances:
+        given.pop(f"{key.removesuffix(VARIANCE)}num_batches_tracked", None)
     found = {}
     missing, misshapen, unusable = [], [], []
     for parameter in wanted:
@@ -90,6 +95,8 @@ def load_torch_weights(target, state_dict):
             unusable.append(f"{parameter.key}: {_description(value)}")
         elif array.shape != parameter.shape:
             misshapen.append(f"{parameter.key}: expected {parameter.shape}, received {array.shape}")
+        elif parameter.key in variances and (array < 0).any():
+            unusable.append(f"{parameter.key}: negative variances")
         elif not _fits(array, parameter.weight.dtype):
             unusable.append(f"{parameter.key}: values not finite in {parameter.weight.dtype}")
         else:
@@ -100,7 +107,7 @@ def load_torch_weights(target, state_dict):
         "missing": missing,
         "surplus": list(given),
         "of another shape": misshapen,
-        "not finite numbers": unusable,
+        "of unusable values": unusable,
     }
     _refuse(target, problems)
     for parameter in wanted:
@@ -194,11 +201,7 @@ def _names(state_dict):
     prefix = "module."
     keys = [str(key) for key in state_dict]
     cut = len(prefix) if all(key.startswith(prefix) for key in keys) else 0
-    return {
-        key[cut:]: value
-        for key, value in zip(keys, state_dict.values(), strict=True)
-        if not key.endswith("num_batches_tracked")
-    }
+    return {key[cut:]: value for key, value in zip(keys, state_dict.values(), strict=True)}
 
 
 def _array(value):

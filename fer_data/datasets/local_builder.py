@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from fer_data import picture
+from fer_data._checks import check_choice
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.report import Report
 from fer_data.datasets.source import open_source
@@ -72,6 +73,8 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
         on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
         validation_fraction: Share of the training pictures to set apart as validation split,
             stratified by class; only where the data set ships none.
+        validation_from: `"train"`, or `"test"` to take that share from the test pictures, as the
+            papers do that keep all training pictures.
         test_fraction: The same for a test split.
         seed: Seed of that division.
     """
@@ -89,6 +92,7 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
         on_duplicate=None,
         on_conflict=None,
         validation_fraction=0.0,
+        validation_from="train",
         test_fraction=0.0,
         seed=0,
         **options,
@@ -112,8 +116,18 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
                 "`validation_fraction` and `test_fraction` must leave pictures to train on. "
                 f"Received: {validation_fraction} and {test_fraction}"
             )
+        check_choice("validation_from", validation_from, ("train", "test"))
+        self._validation_from = validation_from
+        if validation_from == "test":
+            # Named only where it matters, so that data prepared without it are found again.
+            options["validation_from"] = validation_from
+            if test_fraction or not validation_fraction:
+                raise ValueError(
+                    '`validation_from="test"` needs a `validation_fraction` above 0 and no '
+                    f"`test_fraction`. Received: {validation_fraction} and {test_fraction}"
+                )
         self._source = open_source(path)
-        self._find(**options)
+        self._find(**{k: v for k, v in options.items() if k != "validation_from"})
         self._options = {
             **dataclasses.asdict(self._policy),
             "validation_fraction": validation_fraction,
@@ -228,9 +242,14 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
                     f"`{split}_fraction` must be 0 where the data set has a {split} split. "
                     f"Received: {split}_fraction={fraction}"
                 )
+        source = self._validation_from
+        if source == "test" and not any(item.split == source for item in items):
+            raise ValueError(
+                '`validation_from="test"` needs a data set with a test split. Received: one without'
+            )
         labels = {}
         for item in items:
-            if item.split == "train":
+            if item.split == source:
                 labels.setdefault(item.pixels, item.label)
         moved = {}
         for label in sorted(set(labels.values())):
@@ -242,8 +261,8 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
                 moved.update(dict.fromkeys(hashes[start:stop], split))
                 start = stop
         for item in items:
-            if item.split == "train":
-                item.split = moved.get(item.pixels, "train")
+            if item.split == source:
+                item.split = moved.get(item.pixels, source)
 
 
 def _chain(error):

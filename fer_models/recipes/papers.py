@@ -89,12 +89,12 @@ _RESNET50_CBAM = Recipe(
     patience=10,
     stated="ImageNet weights; 10 epochs with the backbone frozen, then up to 70 of fine-tuning, "
     "unfreezing from the top; Adam, augmentation, early stopping (at epoch 37, the best being "
-    "27), best checkpoint.",
+    "27), best checkpoint; best validation accuracy 0.8096.",
     chosen="What is unfrozen when, and the rates: 0.001 for the frozen backbone, 0.0001 while it "
     "thaws a stage every 10 epochs, 0.00001 for all of it. The backbone's batch norm keeps "
     "ImageNet's statistics, scales and offsets throughout, as small batches of one kind of picture "
     "would spoil them; CBAM's own trains from the start. Patience 10 is what stopping at 37 after "
-    "27 implies.",
+    "27 implies; it counts through all stages.",
     published=(
         Published(
             "raf_db",
@@ -161,7 +161,8 @@ _EMOTION_CNN = Recipe(
     stages=(Stage("all", 50),),
     augmentation={"rotation": 0.01, "zoom": 0.05, "shift": 0.02},
     stated="Categorical cross-entropy, Adam, learning rate 0.0001, 50 epochs of 448 steps "
-    "(28,709 faces at batch 64); rotation, zoom, crop.",
+    "(28,709 faces at batch 64); rotation, zoom, crop. 86.80 % training accuracy, 92 % in the log "
+    "of the last epoch.",
     chosen="The amounts: rotation by up to 4 degrees, zoom by up to 5 %, and for the crop a "
     "shift by up to 2 % of the side; small, as strong ones would not let the training accuracy "
     "come to the paper's 87 %.",
@@ -196,7 +197,7 @@ _HA3DNET = Recipe(
     learning_rate=0.001,
     batch_size=32,
     stages=(Stage("all", 128),),
-    augmentation={"rotation": 0.03, "zoom": 0.1, "contrast": 0.2, "brightness": 0.1},
+    augmentation={"rotation": 0.03, "crop": 0.8, "contrast": 0.2, "brightness": 0.1},
     class_weights=True,
     stated="Adam, learning rate 0.001, categorical cross-entropy; batch 32, 64 or 128, 128 or "
     "256 epochs, splits 80:10:10 or 70:15:15: twelve scenarios a data set; rotation, cropping, "

@@ -9,6 +9,7 @@ import keras
 from fer_models import registry
 from fer_models.label_distribution import LabelDistributionLoss
 from fer_models.recipes import training
+from fer_models.recipes._checks import check, is_whole
 from fer_models.recipes.schedule import Constant, Plateau
 
 OPTIMIZERS = {
@@ -17,6 +18,7 @@ OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
 }
 LABELS = ("one_hot", "soft")
+SCHEDULES = ("Constant", "Cosine", "Plateau", "Steps")
 LOSSES = ("categorical_crossentropy", "label_distribution")
 
 
@@ -35,6 +37,21 @@ class Stage:
     epochs: int
     trainable: tuple | None = None
     learning_rate: float | None = None
+
+    def __post_init__(self):
+        check(self, "epochs", is_whole(self.epochs), "an integer of 1 or more")
+        check(
+            self,
+            "learning_rate",
+            self.learning_rate is None or self.learning_rate > 0,
+            "None or positive",
+        )
+        check(
+            self,
+            "trainable",
+            self.trainable is None or isinstance(self.trainable, (tuple, list)),
+            "None or a tuple of patterns",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +105,8 @@ class Recipe:
         class_weights: Whether classes are weighed against their frequency.
         patience: Epochs without a better value of `monitor` before the training stops; None
             for never.
-        monitor: What is watched for stopping and for the best epoch: `"val_accuracy"` (higher
-            is better) or a loss (lower is better).
+        monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
+            another validation metric; one with "loss" or "error" in its name is better lower.
         stated: What the paper says about the training.
         chosen: What it leaves open and is our choice.
         published: What it reports: a tuple of `Published`.
@@ -126,25 +143,33 @@ class Recipe:
     published: tuple = ()
 
     def __post_init__(self):
-        def check(name, valid, rule):
-            if not valid:
-                raise ValueError(f"`{name}` must be {rule}. Received: {name}={vars(self)[name]!r}")
-
-        def whole(value):
-            return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-        check("optimizer", self.optimizer in OPTIMIZERS, f"one of {sorted(OPTIMIZERS)}")
-        check("loss", self.loss in LOSSES, f"one of {list(LOSSES)}")
-        check("labels", self.labels in LABELS, f"one of {list(LABELS)}")
-        check("batch_size", whole(self.batch_size), "an integer of 1 or more")
-        check("learning_rate", self.learning_rate > 0, "positive")
-        check("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
-        check("patience", self.patience is None or whole(self.patience), "None or 1 or more")
+        shape = self.input_shape
+        check(self, "optimizer", self.optimizer in OPTIMIZERS, f"one of {sorted(OPTIMIZERS)}")
+        check(self, "schedule", isinstance(self.schedule, Constant), f"one of {SCHEDULES}")
+        check(self, "loss", self.loss in LOSSES, f"one of {list(LOSSES)}")
+        check(self, "labels", self.labels in LABELS, f"one of {list(LABELS)}")
+        check(self, "batch_size", is_whole(self.batch_size), "an integer of 1 or more")
+        check(self, "learning_rate", self.learning_rate > 0, "positive")
+        check(self, "label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
+        check(self, "patience", self.patience is None or is_whole(self.patience), "None or whole")
+        check(self, "monitor", self.monitor.startswith("val_"), "the name of a validation metric")
         check(
-            "stages",
-            self.stages and all(whole(stage.epochs) for stage in self.stages),
-            "one or more stages of 1 epoch or more",
+            self,
+            "input_shape",
+            len(shape) == 3 and all(map(is_whole, shape)),
+            "(height, width, channels)",
         )
+        check(
+            self,
+            "stages",
+            self.stages and all(isinstance(stage, Stage) for stage in self.stages),
+            "one or more `Stage`s",
+        )
+
+    @property
+    def lower_is_better(self):
+        """Whether a lower value of `monitor` is the better one."""
+        return any(word in self.monitor for word in ("loss", "error"))
 
     @property
     def epochs(self):
@@ -244,8 +269,7 @@ class Recipe:
         Raises:
             ValueError: If a pattern of the stage fits no layer.
         """
-        # The network that trains under a teacher is the distiller's student.
-        model = getattr(model, "student", model)
+        model = training.student(model)
         if not self.freeze_batch_norm and all(s.trainable is None for s in self.stages):
             return
         patterns = self.stages[stage].trainable
@@ -274,7 +298,7 @@ class Recipe:
             A dictionary: `model.compile(**recipe.compile_kwargs())`.
         """
         chosen = self.stages[stage]
-        peak = chosen.learning_rate or self.learning_rate
+        peak = self._rate(stage)
         rate = self.schedule.rate(peak, steps_per_epoch, chosen.epochs)
         optimizer = OPTIMIZERS[self.optimizer](rate, **self.optimizer_options)
         if self.optimizer == "adamw":
@@ -296,10 +320,10 @@ class Recipe:
             A list for `model.fit(callbacks=...)`.
         """
         kept = []
-        mode = "max" if "acc" in self.monitor else "min"
+        mode = "min" if self.lower_is_better else "max"
         if directory is not None:
             kept.append(
-                keras.callbacks.ModelCheckpoint(
+                training.BestCheckpoint(
                     Path(directory) / "best.keras",
                     monitor=self.monitor,
                     mode=mode,
@@ -311,8 +335,11 @@ class Recipe:
                 keras.callbacks.EarlyStopping(self.monitor, mode=mode, patience=self.patience)
             )
         begin = sum(earlier.epochs for earlier in self.stages[:stage])
-        peak = self.stages[stage].learning_rate or self.learning_rate
-        return kept + self.schedule.callbacks(peak, begin)
+        return kept + self.schedule.callbacks(self._rate(stage), begin)
+
+    def _rate(self, stage):
+        own = self.stages[stage].learning_rate
+        return self.learning_rate if own is None else own
 
     def epochs_done(self, directory):
         """Return how many whole epochs of this recipe are kept in `directory`."""
@@ -334,12 +361,13 @@ class Recipe:
 
         Args:
             model: The model, which is compiled here, stage by stage.
-            train: Anything `model.fit` takes for `x`, or a function from the number of an
-                epoch to that, which is called where a stage (or a resumed training) begins:
-                `lambda epoch: images.pipeline(..., initial_epoch=epoch)` makes a resumed
-                training see the batches that it would have seen. What the function gives is
-                not shuffled again.
-            validation: Likewise `validation_data`.
+            train: A data set of batches, a pair of arrays (images, labels), or a function from
+                the number of an epoch to one of them, which is called where a stage (or a
+                resumed training) begins. With a function such as
+                `lambda epoch: images.pipeline(..., initial_epoch=epoch)` a resumed training
+                sees the batches that it would have seen, and ends as an unbroken one. What the
+                function gives is not shuffled again.
+            validation: A data set of batches or a pair of arrays.
             directory: Folder that gets `best.keras` (with validation), `last.keras`,
                 `history.csv`, logs for TensorBoard and `state`, from which the same call goes
                 on after an interruption. None keeps nothing.
@@ -354,7 +382,8 @@ class Recipe:
 
         Raises:
             ValueError: If the recipe watches validation and there is none, weighs classes and
-                has no weights, or a stage does not fit the model.
+                has no weights, a stage does not fit the model, or `directory` holds the training
+                of another recipe or model.
         """
         if validation is None and (self.patience or isinstance(self.schedule, Plateau)):
             raise ValueError(

@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 
+from fer_models.recipes._checks import check, is_whole
+
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
@@ -28,6 +30,9 @@ class Cosine(Constant):
 
     warmup_steps: int = 500
 
+    def __post_init__(self):
+        check(self, "warmup_steps", self.warmup_steps >= 0, "0 or more")
+
     def rate(self, learning_rate, steps_per_epoch, epochs):
         if steps_per_epoch is None:
             raise ValueError(
@@ -47,6 +52,10 @@ class Steps(Constant):
 
     every: int
     factor: float = 0.1
+
+    def __post_init__(self):
+        check(self, "every", is_whole(self.every), "an integer of 1 or more")
+        check(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
     def callbacks(self, learning_rate, initial_epoch):
         def at(epoch, _):
@@ -68,6 +77,10 @@ class Plateau(Constant):
     patience: int = 5
     factor: float = 0.1
     monitor: str = "val_loss"
+
+    def __post_init__(self):
+        check(self, "patience", is_whole(self.patience), "an integer of 1 or more")
+        check(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
     def callbacks(self, learning_rate, initial_epoch):
         return [

@@ -1,5 +1,7 @@
 """The run of a recipe: its stages, one `model.fit` after the other, each resumable."""
 
+import json
+import math
 from pathlib import Path
 
 import keras
@@ -12,6 +14,8 @@ def fit(
     verbose,
 ):  # fmt: skip
     """Train `model` through the stages of `recipe`; see `Recipe.fit`."""
+    if directory is not None:
+        _claim(Path(directory), recipe, model)
     whole = keras.callbacks.History()
     whole.set_model(model)
     whole.on_train_begin()
@@ -24,7 +28,10 @@ def fit(
         first, end = max(end, min(done, end + stage.epochs)), end + stage.epochs
         data = train(first) if callable(train) else train
         recipe.freeze(model, number)
-        model.compile(**recipe.compile_kwargs(steps_per_epoch or _length(data), number))
+        images, labels = data if isinstance(data, (tuple, list)) else (data, None)
+        arrays = labels is not None
+        steps = steps_per_epoch or _steps(images, recipe.batch_size if arrays else 1)
+        model.compile(**recipe.compile_kwargs(steps, number))
         # Without validation no epoch is the best.
         watching = recipe.callbacks(None if validation is None else directory, number)
         if directory is None:
@@ -41,15 +48,18 @@ def fit(
         # Left there by `BackupAndRestore` in the stage before, it overrules `initial_epoch`.
         model._initial_epoch = None
         history = model.fit(
-            data,
+            images,
+            labels,
+            batch_size=recipe.batch_size if arrays else None,
             validation_data=validation,
             initial_epoch=first,
             epochs=end,
             steps_per_epoch=steps_per_epoch,
             class_weight=class_weight,
-            callbacks=[*callbacks, *_logs(directory), *watching, *keeping],
+            # The logs after those that add the learning rate to them.
+            callbacks=[*callbacks, *watching, *_logs(directory), *keeping],
             # A data set shuffles itself, and Keras warns where it is asked to.
-            shuffle=not (callable(train) or hasattr(data, "element_spec")),
+            shuffle=not (callable(train) or hasattr(images, "element_spec")),
             verbose=verbose,
         )
         for index, epoch in enumerate(history.epoch):
@@ -58,7 +68,7 @@ def fit(
         if model.stop_training:
             break
     if directory is not None:
-        model.save(Path(directory) / "last.keras")
+        student(model).save(Path(directory) / "last.keras")
     return whole
 
 
@@ -71,9 +81,42 @@ def _state(directory, stage):
     return Path(directory) / "state" / str(stage + 1)
 
 
-def _length(data):
+class BestCheckpoint(keras.callbacks.ModelCheckpoint):
+    """`ModelCheckpoint` that leaves out the teacher of a `fer_models.distiller`."""
+
+    def set_model(self, model):
+        super().set_model(student(model))
+
+
+def student(model):
+    """Return the network that trains: the student of a distiller, or the model itself."""
+    return model.student if isinstance(model, keras.distillation.Distiller) else model
+
+
+def _claim(directory, recipe, model):
+    """Note which training `directory` holds, or raise `ValueError` if it holds another."""
+    content = recipe.to_dict()
+    # More epochs may be asked for, as long as those that were are the same.
+    for stage in content["stages"]:
+        del stage["epochs"]
+    content["parameters"] = model.count_params()
+    content = json.loads(json.dumps(content))
+    path = directory / "state" / "recipe.json"
+    if not path.exists():
+        resume.write_text(path, json.dumps(content, indent=1))
+        return
+    held = json.loads(path.read_text())
+    differing = [name for name in content if held.get(name) != content[name]]
+    if differing:
+        raise ValueError(
+            f"`directory` must be free or hold a training of the same recipe and model; "
+            f"{', '.join(differing)} differ. Received: directory={str(directory)!r}"
+        )
+
+
+def _steps(data, batch_size):
     try:
-        return len(data)
+        return math.ceil(len(data) / batch_size)
     except TypeError:
         return None
 

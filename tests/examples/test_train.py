@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.examples import load_example
-from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv
+from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv, write_raf_db
 from helpers.shared import ROOT
 
 from fer_models import recipes, registry
@@ -165,7 +165,13 @@ def test_a_teacher(quick, example, command, tmp_path):
     student = tmp_path / "student"
     words = command(epochs=2, size=48, teacher=teacher, output=student)
     assert example.main(words) == 0
-    assert keras.models.load_model(student / "best.keras").student.input_shape == (None, 48, 48, 3)
+    for name in ("best", "last"):
+        plain = keras.models.load_model(student / f"{name}.keras")
+        assert plain.input_shape == (None, 48, 48, 3)
+    assert f"Taught by {teacher}" in (student / "report.md").read_text()
+    # Which can teach in its turn.
+    again = command(epochs=1, teacher=student / "best.keras", output=tmp_path / "again")
+    assert example.main(again) == 0
     for a, b in zip(before, keras.models.load_model(teacher).get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     weighed = [*command(epochs=1, teacher=teacher, output=tmp_path / "w"), "--class-weights"]
@@ -175,7 +181,9 @@ def test_a_teacher(quick, example, command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model", "depth"], "--model takes NAME=VALUE"),
+        (["--model", "depth"], "must be NAME=VALUE, not 'depth'"),
+        (["--augmentation", "{flip"], "is no JSON"),
+        (["--data", "fer2013", "--train", "9"], "--train is the number of synthetic faces"),
         (["--epochs", "0"], "--epochs must be 1 or more"),
         (["--patience", "-1"], "--patience must not be negative"),
         (["--recipe", "vgg"], "invalid choice: 'vgg'"),
@@ -190,6 +198,50 @@ def test_bad_words(example, capsys, words, message):
 def test_unknown_arguments_of_the_model(quick, example, command, capsys):
     assert example.main([*command(), "--model", "depth=3"]) == 2
     assert "ghostface has no arguments of the names ['depth']" in capsys.readouterr().err
+    assert example.main([*command(), "--model", "classes=5"]) == 2
+    error = capsys.readouterr().err
+    assert "no arguments of the names ['classes']" in error
+    assert "flags of their own" in error
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data": "nope"}, "invalid choice: 'nope'"),
+        ({"precision": "bad"}, "invalid choice: 'bad'"),
+        ({"epochs": [3]}, "invalid int value: '[3]'"),
+        ({"speed": 3}, "unknown settings: speed"),
+        ([], "must be a run.json"),
+    ],
+)
+def test_bad_configurations(example, tmp_path, capsys, settings, message):
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps({"settings": settings}))
+    with pytest.raises(SystemExit):
+        example.main(["--config", str(path)])
+    assert message in capsys.readouterr().err
+
+
+def test_a_mistake_leaves_nothing_behind(quick, example, command, tmp_path, capsys):
+    assert example.main(command(labels="soft")) == 2
+    assert "learns from votes, which --data folder has not" in capsys.readouterr().err
+    assert example.main(command(augmentation="typo")) == 2
+    assert example.main(command(teacher=tmp_path / "absent.keras")) == 2
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_raf_db_as_the_slides_divide_it(quick, example, tmp_path):
+    write_raf_db(tmp_path / "raf")
+    words = ["--recipe", "ghostface", "--data", "raf_db", "--path", str(tmp_path / "raf")]
+    words += ["--size", "32", "--epochs", "1", "--data-dir", str(tmp_path / "prepared")]
+    words += ["--output", str(tmp_path / "run"), "--validation-from", "test"]
+    assert example.main(words) == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["faces"] == {"train": 14, "validation": 7, "test": 7}
+    assert record["settings"]["validation_fraction"] == 0.5
+    assert record["classes"][0] == "angry"
+    assert "published: 3,068 test faces" in (tmp_path / "run" / "report.md").read_text()
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_every_recipe_is_whole(name):
         compiling = recipe.compile_kwargs(steps_per_epoch=10, stage=stage)
         network().compile(**compiling)
         kinds = [type(callback) for callback in recipe.callbacks("folder", stage)]
-        assert kinds[0] is keras.callbacks.ModelCheckpoint
+        assert issubclass(kinds[0], keras.callbacks.ModelCheckpoint)
     assert all(value > 0 for paper in recipe.published for value in paper.scores.values())
     if recipe.model is not None:
         entry = registry.entry(recipe.model)
@@ -275,6 +275,27 @@ def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
     assert not (tmp_path / "best.keras").exists()
 
 
+def test_a_folder_holds_one_training(tmp_path):
+    run(small(), tmp_path)
+    with pytest.raises(ValueError, match="learning_rate differ"):
+        run(small(learning_rate=0.5), tmp_path)
+    with pytest.raises(ValueError, match="parameters differ"):
+        run(small(), tmp_path, model=network())
+    _, history = run(small().replace(epochs=6), tmp_path)
+    assert history.epoch == [5]
+
+
+def test_arrays_are_taken_in_the_recipe_s_batches():
+    model = tiny()
+    small(stages=(Stage("all", 1),), batch_size=6).fit(model, faces(24), faces(6, 1), verbose=0)
+    assert int(np.asarray(model.optimizer.iterations)) == 4
+
+
+def test_the_learning_rate_is_in_the_history(tmp_path):
+    run(small(schedule=Plateau(), stages=(Stage("all", 1),)), tmp_path)
+    assert "learning_rate" in (tmp_path / "history.csv").read_text()
+
+
 def test_schedules():
     steps = small(schedule=Steps(every=2, factor=0.1), stages=(Stage("all", 5),))
     rates = []
@@ -311,15 +332,22 @@ def test_adamw_spares_norms_and_biases():
     ("make", "message"),
     [
         (lambda: recipes.get("vgg"), r"`name` must be one of .*Received: name='vgg'"),
-        (lambda: small(optimizer="lamb"), "`optimizer` must be one of"),
-        (lambda: small(loss="hinge"), "`loss` must be one of"),
-        (lambda: small(labels="hard"), "`labels` must be one of"),
-        (lambda: small(batch_size=0), "`batch_size` must be an integer of 1 or more"),
-        (lambda: small(learning_rate=0), "`learning_rate` must be positive"),
-        (lambda: small(label_smoothing=1.0), r"`label_smoothing` must be in \[0, 1\)"),
-        (lambda: small(patience=0), "`patience` must be None or 1 or more"),
-        (lambda: small(stages=()), "`stages` must be one or more"),
-        (lambda: small(stages=(Stage("a", 0),)), "`stages` must be one or more"),
+        (lambda: small(optimizer="lamb"), "`optimizer` of a Recipe must be one of"),
+        (lambda: small(loss="hinge"), "`loss` of a Recipe must be one of"),
+        (lambda: small(labels="hard"), "`labels` of a Recipe must be one of"),
+        (lambda: small(batch_size=0), "`batch_size` of a Recipe must be an integer of 1 or more"),
+        (lambda: small(learning_rate=0), "`learning_rate` of a Recipe must be positive"),
+        (lambda: small(label_smoothing=1.0), r"`label_smoothing` of a Recipe must be in \[0, 1\)"),
+        (lambda: small(patience=0), "`patience` of a Recipe must be None or whole"),
+        (lambda: small(stages=()), "`stages` of a Recipe must be one or more"),
+        (lambda: Stage("a", 0), "`epochs` of a Stage must be an integer of 1 or more"),
+        (lambda: small(monitor="loss"), "`monitor` of a Recipe must be the name of a validation"),
+        (lambda: small(schedule="cosine"), "`schedule` of a Recipe must be one of"),
+        (lambda: small(input_shape=(8, 8)), "`input_shape` of a Recipe must be"),
+        (lambda: Stage("a", 1, "conv*"), "`trainable` of a Stage must be None or a tuple"),
+        (lambda: Stage("a", 1, None, 0.0), "`learning_rate` of a Stage must be None or positive"),
+        (lambda: Steps(every=0), "`every` of a Steps must be"),
+        (lambda: Plateau(factor=3), "`factor` of a Plateau must be between 0 and 1"),
         (lambda: small().replace(epochs=0), "`epochs` must be an integer of 1 or more"),
         (lambda: small().replace(rate=1), r"Received: \['rate'\]"),
         (lambda: small(schedule=Cosine()).compile_kwargs(), "`steps_per_epoch` must be given"),

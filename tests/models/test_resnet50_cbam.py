@@ -96,6 +96,15 @@ def test_without_cbam_it_is_keras_own_graph_and_its_weights_give_its_outputs(
     np.testing.assert_allclose(ours.predict(images, verbose=0), wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_without_a_network_the_error_says_what_to_do(monkeypatch):
+    def fails(**_):
+        raise Exception("URL fetch failure on ...: None")
+
+    monkeypatch.setattr(keras.applications, "ResNet50", fails)
+    with pytest.raises(OSError, match=r"Connect once, or build with `weights=None`.*URL fetch"):
+        resnet50_cbam(input_shape=SHAPE, weights="imagenet")
+
+
 def test_imagenet_weights_reach_every_layer_but_cbam_and_the_top(application, offline_imagenet):
     model = resnet50_cbam(input_shape=(32, 32, 1), weights="imagenet", include_preprocessing=False)
     own = {layer.name: layer for layer in model.layers if layer.weights}

@@ -257,13 +257,20 @@ def test_one_error_lists_everything_and_changes_nothing(module):
 )
 def test_value_that_is_no_array_of_numbers(module, value):
     message = refusal(module, state_of(module) | {"primary_conv.1.bias": value})
-    assert "1 not finite numbers:\n    primary_conv.1.bias: " in message
+    assert "1 of unusable values:\n    primary_conv.1.bias: " in message
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e39])
 def test_value_that_is_not_finite(module, value):
     state = state_of(module) | {"primary_conv.1.bias": np.full(8, value)}
     assert "primary_conv.1.bias: values not finite in float32" in refusal(module, state)
+
+
+def test_a_negative_variance_and_a_counter_of_nothing_of_ours(module):
+    state = state_of(module) | {"primary_conv.1.running_var": np.full(8, -1.0)}
+    assert "primary_conv.1.running_var: negative variances" in refusal(module, state)
+    state = state_of(module) | {"other.num_batches_tracked": np.array(3)}
+    assert "1 surplus:\n    other.num_batches_tracked" in refusal(module, state)
 
 
 def test_value_beyond_the_weights_own_type():

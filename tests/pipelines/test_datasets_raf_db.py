@@ -68,6 +68,36 @@ def test_kaggle_layout(tmp_path):
     assert (report.dropped, report.kept, report.ignored) == ({}, {}, [])
 
 
+def test_validation_from_the_test_pictures(tmp_path):
+    path = fake.write_raf_db(tmp_path / "raf")
+    settings = {"validation_fraction": 0.5, "validation_from": "test", "seed": 3}
+    builder = prepare("raf_db", path=path, data_dir=tmp_path / "out", **settings)
+    sizes = {split: info.num_examples for split, info in builder.info.splits.items()}
+    assert sizes == {"train": 14, "validation": 7, "test": 7}
+    found = {s: fake.examples(builder, s) for s in sizes}
+    assert all(e["id"].startswith(b"test") for s in ("validation", "test") for e in found[s])
+    assert sorted(e["label"] for e in found["validation"]) == list(range(7))
+    again = prepare("raf_db", path=path, data_dir=tmp_path / "out", **settings)
+    assert again.data_path == builder.data_path
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation_from": "both"}, "`validation_from` must be one of"),
+        ({"validation_from": "test"}, "needs a `validation_fraction` above 0"),
+        (
+            {"validation_from": "test", "validation_fraction": 0.5, "test_fraction": 0.1},
+            "no `test_fraction`",
+        ),
+    ],
+)
+def test_bad_validation_from(tmp_path, options, message):
+    path = fake.write_raf_db(tmp_path / "raf")
+    with pytest.raises(ValueError, match=message):
+        prepare("raf_db", path=path, data_dir=tmp_path / "out", **options)
+
+
 def test_kaggle_folder_and_label_list_disagree(tmp_path):
     path = fake.write_raf_db_kaggle(tmp_path / "raf")
     first = path / "DATASET" / "train" / "1" / "train10.jpg"
