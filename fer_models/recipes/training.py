@@ -102,7 +102,8 @@ def _claim(directory, recipe, model):
     content["parameters"] = model.count_params()
     content = json.loads(json.dumps(content))
     path = directory / "state" / "recipe.json"
-    if not path.exists():
+    # What trained nothing holds nothing.
+    if not path.exists() or not epochs_done(directory, len(recipe.stages)):
         resume.write_text(path, json.dumps(content, indent=1))
         return
     held = json.loads(path.read_text())

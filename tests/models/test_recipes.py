@@ -276,6 +276,13 @@ def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
 
 
 def test_a_folder_holds_one_training(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(small(learning_rate=0.7), tmp_path, [Stop()])
+    # Nothing was trained: the folder is free.
     run(small(), tmp_path)
     with pytest.raises(ValueError, match="learning_rate differ"):
         run(small(learning_rate=0.5), tmp_path)
