@@ -405,7 +405,7 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_run(args, recipe, output):
+def open_run(args, recipe, output, command):
     """Return the record of an earlier run in `output`, or None, after checking it is the same."""
     path = output / RECORD
     if args.restart and path.exists():
@@ -422,6 +422,10 @@ def open_run(args, recipe, output):
     changed = [key for key in now if record["settings"].get(key) != now[key]]
     if not changed and record.get("teacher_sha256") != sha256(args.teacher):
         changed = ["another file under the name of the teacher"]
+    done = recipe.epochs_done(output)
+    if changed == ["epochs"] and recipe.schedule.any_length and recipe.epochs >= done:
+        again = {"settings": now, "recipe": recipe.to_dict(), "command": command}
+        return record | again | {"finished": recipe.epochs == done and record["finished"]}
     if changed:
         raise ValueError(
             f"{output} holds a run with other settings ({', '.join(changed)}): choose another "
@@ -437,7 +441,7 @@ def run(args, command):
         print(json.dumps(recipe.to_dict(), indent=1))
         print(f"{recipe.source}\nIt says: {recipe.stated or '-'}\nOurs: {recipe.chosen or '-'}")
         return
-    record = open_run(args, recipe, output)
+    record = open_run(args, recipe, output, command)
     splits, counts, names, source = load(args, recipe)
     if args.classes is not None and args.classes < len(names):
         raise ValueError(

@@ -9,7 +9,13 @@ from fer_models.recipes._checks import check, is_whole
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """One rate throughout."""
+    """One rate throughout.
+
+    Attributes:
+        any_length: Whether a training of more epochs begins as one of fewer does.
+    """
+
+    any_length = True
 
     def rate(self, learning_rate, steps_per_epoch, epochs):
         """Return what an optimiser takes for its learning rate in a stage of so many epochs."""
@@ -29,6 +35,7 @@ class Cosine(Constant):
     """
 
     warmup_steps: int = 500
+    any_length = False
 
     def __post_init__(self):
         check(self, "warmup_steps", self.warmup_steps >= 0, "0 or more")

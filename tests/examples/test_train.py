@@ -278,6 +278,19 @@ def test_writes_everything_and_can_be_repeated(quick, example, command, tmp_path
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_a_run_can_be_prolonged(quick, example, command, tmp_path, capsys):
+    constant = {"schedule": "constant"}
+    assert example.main(command(epochs=1, **constant)) == 0
+    assert example.main(command(epochs=3, **constant)) == 0
+    assert "Resuming after 1 of at most 3 epochs" in capsys.readouterr().out
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["settings"]["epochs"] == 3
+    assert record["finished"]
+    assert len((tmp_path / "run" / "history.csv").read_text().split()) == 4
+    assert example.main(command(epochs=2, **constant)) == 2
+    assert "other settings (epochs)" in capsys.readouterr().err
+
+
 def test_other_settings_in_the_same_folder_are_refused(quick, example, command, tmp_path, capsys):
     assert example.main(command(epochs=1)) == 0
     assert example.main(command(epochs=1, seed=9)) == 2
