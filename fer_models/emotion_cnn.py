@@ -39,8 +39,7 @@ def emotion_cnn(
 
     The paper finds that its network over-fits and asks for batch norm and dropout:
     `regularized=True` puts batch norm before every ReLU (in the place of the bias before it) and
-    dropout of 0.25 after every pooling. These rates are our choice too: with 0.4, 0.4, 0.5 and
-    0.6 before the classes the network under-fits.
+    dropout of 0.25 after every pooling. These rates are our choice too.
 
     Pooling comes before batch norm and ReLU, which then have a quarter of the elements; with ReLU
     alone that gives what the usual order gives.
