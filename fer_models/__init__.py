@@ -11,6 +11,8 @@ from fer_models.label_distribution import (
     distiller,
     teacher_for,
 )
+from fer_models.model_card import model_card
+from fer_models.predictions import decode_predictions
 from fer_models.resnet50_cbam import resnet50_cbam
 from fer_models.torch_import import load_torch_weights
 
@@ -18,6 +20,7 @@ __all__ = [
     "LabelDistributionDistillation",
     "LabelDistributionDistiller",
     "LabelDistributionLoss",
+    "decode_predictions",
     "distiller",
     "efficientface",
     "emotion_cnn",
@@ -25,6 +28,7 @@ __all__ = [
     "explain",
     "ghostface",
     "load_torch_weights",
+    "model_card",
     "recipes",
     "registry",
     "resnet50_cbam",

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 
 from fer_layers import PerImageStandardization
+from fer_models.weight_files import read_weights
 
 POOLINGS = (None, "avg", "max")
 
@@ -28,6 +29,7 @@ def square_shape(size, channels):
 def build_image_model(
     body,
     *,
+    family,
     name,
     default_shape,
     min_size,
@@ -46,7 +48,8 @@ def build_image_model(
 
     Args:
         body: Function that takes the prepared image and returns the last feature map.
-        name: Name of the model, under which the registry knows its weights.
+        family: Name under which the registry knows the model.
+        name: Name of the Keras model.
         default_shape: Shape of one image where `input_shape` and `input_tensor` are None.
         min_size: Smallest height and width that the body works on.
         include_top, weights, input_tensor, input_shape, pooling, classes,
@@ -67,7 +70,11 @@ def build_image_model(
         raise ValueError(
             f"`classes` must be an integer of 2 or more. Received: classes={classes!r}"
         )
+    bundled = bundled_weights(family, weights)
+    if bundled is not None and bundled.input_shape:
+        default_shape = by_data_format(bundled.input_shape)
     inputs = _inputs(input_tensor, input_shape, default_shape, min_size)
+    _check_fits(bundled, weights, inputs.shape[channel_axis()], classes if include_top else None)
     head = head or keras.layers.GlobalAveragePooling2D(name="avg_pool")
     preprocess = preprocess or PerImageStandardization(name="standardization")
     x = preprocess(inputs) if include_preprocessing else inputs
@@ -83,7 +90,7 @@ def build_image_model(
         x = keras.layers.GlobalMaxPooling2D(name="max_pool")(x)
     source = inputs if input_tensor is None else keras.utils.get_source_inputs(inputs)
     model = keras.Model(source, x, name=name)
-    load_weights(model, weights)
+    load_weights(model, family, weights)
     return model
 
 
@@ -125,21 +132,74 @@ def _check_shape(shape, min_size):
         )
 
 
-def load_weights(model, weights):
-    """Load `weights` (None, a tag of the registry, or a path) into `model`."""
+def by_data_format(shape):
+    """Return the shape of one image, given channels last, by Keras's global data format."""
+    return (shape[2], *shape[:2]) if channel_axis() == 1 else tuple(shape)
+
+
+def bundled_weights(family, weights):
+    """Return the registry's `Weights` where `weights` is a tag, `None` for `None` or a path."""
     if weights is None:
-        return
+        return None
     if not isinstance(weights, (str, Path)):
         raise ValueError(
             "`weights` must be None, a tag of the registry or a path. "
             f"Received: weights={weights!r}"
         )
-    path = Path(weights)
-    if path.suffix in (".h5", ".keras"):
-        if not path.is_file():
-            raise ValueError(f"`weights` names no file. Received: weights={str(weights)!r}")
-        model.load_weights(path)
-        return
-    from fer_models.registry import weights_file
+    if _is_path(weights):
+        return None
+    from fer_models import registry
 
-    model.load_weights(weights_file(model.name, weights))
+    return registry.weights(family, weights)
+
+
+def bundled_option(family, weights, option, value, default):
+    """Return an argument of a builder: as given, or as bundled weights had it, or the default.
+
+    Raises:
+        ValueError: If what is given is not what the weights were trained with.
+    """
+    bundled = bundled_weights(family, weights)
+    if bundled is None:
+        return default if value is None else value
+    own = bundled.options.get(option, default)
+    if value not in (None, own):
+        raise ValueError(
+            f"`{option}` must be {own!r} with weights={weights!r}, which were trained so, or left "
+            f"out. Received: {option}={value!r}"
+        )
+    return own
+
+
+def _check_fits(bundled, weights, channels, classes):
+    if bundled is None or not bundled.input_shape:
+        return
+    if channels != bundled.input_shape[-1]:
+        raise ValueError(
+            f"`input_shape` must have {bundled.input_shape[-1]} channel(s) with "
+            f"weights={weights!r}, which were trained on {bundled.input_shape}. Received: "
+            f"{channels} channels"
+        )
+    if classes not in (None, len(bundled.class_names)):
+        raise ValueError(
+            f"`classes` must be {len(bundled.class_names)} with weights={weights!r}; for others "
+            f"build with `include_top=False` and add a dense layer. Received: classes={classes}"
+        )
+
+
+def _is_path(weights):
+    return Path(weights).suffix in (".h5", ".keras")
+
+
+def load_weights(model, family, weights):
+    """Load `weights` (None, a tag of the registry, or a path) into `model`."""
+    if weights is None:
+        return
+    if not _is_path(weights):
+        from fer_models.registry import weights_file
+
+        read_weights(model, weights_file(family, weights))
+    elif not Path(weights).is_file():
+        raise ValueError(f"`weights` names no file. Received: weights={str(weights)!r}")
+    else:
+        model.load_weights(weights)

@@ -4,7 +4,7 @@ import keras
 
 from fer_layers import ConvNorm
 from fer_layers.shuffle import ChannelSpatialModulator, LocalFeatureExtractor, ShuffleUnit
-from fer_models._builder import build_image_model, square_shape
+from fer_models._builder import build_image_model, bundled_option, square_shape
 
 # name, output channels, number of units
 STAGES = (("stage2", 116, 4), ("stage3", 232, 8), ("stage4", 464, 4))
@@ -19,7 +19,7 @@ def efficientface(
     classes=7,
     classifier_activation="softmax",
     include_preprocessing=True,
-    stem_strides=2,
+    stem_strides=None,
     name="efficientface",
 ):
     """Build EfficientFace.
@@ -38,8 +38,8 @@ def efficientface(
 
     Args:
         include_top: Whether to add pooling, the dense layer and its activation.
-        weights: None (random), a tag of the registry, or the path of a `.weights.h5` or
-            `.keras` file.
+        weights: None (random), a tag of the registry (as of `fer_models.ghostface`), or the
+            path of a `.weights.h5` or `.keras` file.
         input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
@@ -51,8 +51,8 @@ def efficientface(
             instead scale to [0, 1] and normalise red, green and blue by the means 0.5754,
             0.4493, 0.4008 and standard deviations 0.2074, 0.1898, 0.1813 of RAF-DB: to use their
             checkpoints, set this to False and do the same.
-        stem_strides: Stride of the first convolution. The paper's is 2; 1 suits faces of
-            48x48 and below, which otherwise end in a 2x2 map.
+        stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
+            of 48x48 and below, which otherwise end in a 2x2 map.
         name: Name of the model.
 
     Returns:
@@ -73,6 +73,7 @@ def efficientface(
         Zhao, Liu and Zhou, "Robust Lightweight Facial Expression Recognition Network with Label
         Distribution Training", AAAI 2021.
     """
+    stem_strides = bundled_option("efficientface", weights, "stem_strides", stem_strides, 2)
     if stem_strides not in (1, 2) or isinstance(stem_strides, bool):
         raise ValueError(f"`stem_strides` must be 1 or 2. Received: stem_strides={stem_strides!r}")
 
@@ -94,6 +95,7 @@ def efficientface(
 
     return build_image_model(
         body,
+        family="efficientface",
         name=name,
         default_shape=square_shape(224, 3),
         min_size=32,

@@ -124,6 +124,7 @@ def emotion_cnn(
 
     return build_image_model(
         body,
+        family="emotion_cnn",
         name=name,
         default_shape=square_shape(48, 1),
         min_size=24,

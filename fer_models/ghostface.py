@@ -1,7 +1,7 @@
 """GhostFace: light expression recognition in single images."""
 
 from fer_layers import ConvNorm, FusedMBConv, GaussianNoiseStack, GhostBottleneck
-from fer_models._builder import build_image_model, square_shape
+from fer_models._builder import build_image_model, bundled_option, square_shape
 
 # kernel, expansion, filters, triplet attention, strides
 STAGES = (
@@ -31,8 +31,8 @@ def ghostface(
     include_preprocessing=True,
     noise_layers=1,
     noise_stddev=0.1,
-    width=1.0,
-    stem_strides=2,
+    width=None,
+    stem_strides=None,
     seed=None,
     name="ghostface",
 ):
@@ -46,8 +46,10 @@ def ghostface(
 
     Args:
         include_top: Whether to add pooling, the dense layer and its activation.
-        weights: None (random), a tag of the registry, or the path of a `.weights.h5` or
-            `.keras` file.
+        weights: None (random), a tag of the registry (`"fer2013"`: FER2013's labels;
+            `"ferplus"`: FER+'s), or the path of a `.weights.h5` or `.keras` file. With a tag
+            `input_shape`, `width` and `stem_strides` are by default what they were in training,
+            and the probabilities are calibrated: `decode_predictions` names them.
         input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
@@ -59,9 +61,9 @@ def ghostface(
         noise_layers: 0, 1 or 2 Gaussian noise layers on the standardised image, active in
             training only. The paper does not say where they stand: this is our choice.
         noise_stddev: Their standard deviation, from 0 to 1.
-        width: Multiplier of every number of channels, rounded to a multiple of 8.
-        stem_strides: Stride of the first convolution. The paper's is 2; 1 suits faces of
-            48x48 and below, which otherwise end in a 2x2 map.
+        width: Multiplier of every number of channels, rounded to a multiple of 8. Default 1.
+        stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
+            of 48x48 and below, which otherwise end in a 2x2 map.
         seed: Seed of the noise.
         name: Name of the model.
 
@@ -82,6 +84,8 @@ def ghostface(
     Reference:
         Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022.
     """
+    width = bundled_option("ghostface", weights, "width", width, 1.0)
+    stem_strides = bundled_option("ghostface", weights, "stem_strides", stem_strides, 2)
     if noise_layers not in (0, 1, 2) or isinstance(noise_layers, bool):
         raise ValueError(
             f"`noise_layers` must be 0, 1 or 2. Received: noise_layers={noise_layers!r}"
@@ -114,6 +118,7 @@ def ghostface(
 
     return build_image_model(
         body,
+        family="ghostface",
         name=name,
         default_shape=square_shape(224, 3),
         min_size=32,

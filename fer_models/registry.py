@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class Weights:
         class_names: Names of the classes in output order.
         licence: Terms of use.
         scores: Measured scores by name.
+        input_shape: Shape of the images it was trained on, channels last.
+        options: Arguments of the builder that it was trained with.
+        card: Everything that is known of it: data, splits, recipe, seed, commands, scores by
+            class, calibration, what it must not be used for.
     """
 
     file: str
@@ -30,6 +35,9 @@ class Weights:
     class_names: tuple
     licence: str
     scores: dict
+    input_shape: tuple = ()
+    options: dict = dataclasses.field(default_factory=dict)
+    card: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +67,24 @@ class Entry:
     fixed_size: bool = False
 
 
+def _bundled(model):
+    """Return the weights of a model that lie beside their cards, by tag."""
+    found = {}
+    for path in sorted(WEIGHTS_FOLDER.glob(f"{model}_*.json")):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found[path.stem.removeprefix(f"{model}_")] = Weights(
+            file=card["file"],
+            sha256=card["sha256"],
+            class_names=tuple(card["class_names"]),
+            licence=card["licence"],
+            scores=card["scores"],
+            input_shape=tuple(card["input_shape"]),
+            options=card["options"],
+            card=card,
+        )
+    return found
+
+
 MODELS = {
     "ghostface": Entry(
         builder=ghostface,
@@ -68,6 +94,7 @@ MODELS = {
         parameters=1_279_011,
         macs=130_711_966,
         papers_flops=134_678_348,
+        weights=_bundled("ghostface"),
     ),
     "efficientface": Entry(
         builder=efficientface,
@@ -77,6 +104,7 @@ MODELS = {
         parameters=1_275_293,
         macs=149_728_880,
         papers_flops=154_176_526,
+        weights=_bundled("efficientface"),
     ),
     "resnet50_cbam": Entry(
         builder=resnet50_cbam,
@@ -86,6 +114,7 @@ MODELS = {
         parameters=24_075_499,
         macs=3_856_992_962,
         papers_flops=3_888_754_468,
+        weights=_bundled("resnet50_cbam"),
     ),
     "emotion_cnn": Entry(
         builder=emotion_cnn,
@@ -95,6 +124,7 @@ MODELS = {
         parameters=2_345_607,
         macs=77_326_464,
         papers_flops=77_577_472,
+        weights=_bundled("emotion_cnn"),
         fixed_size=True,
     ),
 }
@@ -117,6 +147,28 @@ def entry(name):
     return MODELS[name]
 
 
+def weights(name, tag):
+    """Return what is known of the bundled weights of a model.
+
+    Args:
+        name: Name of the model.
+        tag: Tag of the weights, such as `"fer2013"`.
+
+    Returns:
+        `Weights`.
+
+    Raises:
+        ValueError: If the model or the tag is unknown.
+    """
+    known = entry(name).weights
+    if tag not in known:
+        raise ValueError(
+            f"`weights` must be None, a path ending in .h5 or .keras, or one of the tags "
+            f"{sorted(known)} of {name!r}. Received: weights={tag!r}"
+        )
+    return known[tag]
+
+
 def weights_file(name, tag):
     """Return the path of bundled weights, after checking that the file is what it was.
 
@@ -130,18 +182,13 @@ def weights_file(name, tag):
     Raises:
         ValueError: If the model or the tag is unknown, or the file's SHA-256 is another one.
     """
-    known = entry(name).weights
-    if tag not in known:
-        raise ValueError(
-            f"`weights` must be None, a path ending in .h5 or .keras, or one of the tags "
-            f"{sorted(known)} of {name!r}. Received: weights={tag!r}"
-        )
-    path = WEIGHTS_FOLDER / known[tag].file
+    known = weights(name, tag)
+    path = WEIGHTS_FOLDER / known.file
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != known[tag].sha256:
+    if found != known.sha256:
         raise ValueError(
             f"The weights file of {name!r}, {tag!r} is damaged: its SHA-256 must be "
-            f"{known[tag].sha256}. Received: {found}. Reinstall fer-keras."
+            f"{known.sha256}. Received: {found}. Reinstall fer-keras."
         )
     return path

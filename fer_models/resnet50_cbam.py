@@ -107,6 +107,7 @@ def resnet50_cbam(
 
     model = build_image_model(
         body,
+        family="resnet50_cbam",
         name=name,
         default_shape=square_shape(224, 3),
         min_size=32,

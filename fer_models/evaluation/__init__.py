@@ -6,6 +6,7 @@ from fer_models.evaluation.latency import Latency, latency
 from fer_models.evaluation.pictures import plot_confusion, plot_curves
 from fer_models.evaluation.reliability import plot_reliability
 from fer_models.evaluation.report import ClassScores, Report, classification_report, evaluate
+from fer_models.evaluation.temperature import fit_temperature
 
 __all__ = [
     "ClassScores",
@@ -19,6 +20,7 @@ __all__ = [
     "complexity",
     "confidence_bins",
     "evaluate",
+    "fit_temperature",
     "latency",
     "plot_confusion",
     "plot_curves",

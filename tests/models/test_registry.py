@@ -8,6 +8,7 @@ import pytest
 from helpers.layers import SLOW_OFF_TENSORFLOW, channels_first_problem
 
 from fer_models import evaluation, registry
+from fer_models.weight_files import write_weights
 
 # Building a ResNet-50 takes seconds, and so does compiling any model on JAX: of these, the files
 # of their own have fast tests.
@@ -209,21 +210,61 @@ def test_unknown_model():
         registry.entry("resnet")
 
 
-def test_weights_are_checked_before_they_are_read(tmp_path, monkeypatch):
-    model = small("ghostface")
-    path = tmp_path / "tiny.weights.h5"
-    model.save_weights(path)
-    item = registry.entry("ghostface")
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A small GhostFace whose weights the registry knows as "tiny", and their file."""
+    model = registry.entry("ghostface").builder(
+        input_shape=(40, 32, 1), width=0.25, stem_strides=1, classes=3
+    )
+    path = tmp_path / "ghostface_tiny.npz"
+    write_weights(model, path)
     weights = registry.Weights(
-        path.name, hashlib.sha256(path.read_bytes()).hexdigest(), ("a",) * 7, "MIT", {}
+        file=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        class_names=("a", "b", "c"),
+        licence="MIT",
+        scores={},
+        input_shape=(40, 32, 1),
+        options={"width": 0.25, "stem_strides": 1},
     )
-    monkeypatch.setitem(item.weights, "tiny", weights)
+    monkeypatch.setitem(registry.MODELS["ghostface"].weights, "tiny", weights)
     monkeypatch.setattr(registry, "WEIGHTS_FOLDER", tmp_path)
+    return model, path
+
+
+def test_bundled_weights_bring_what_they_were_trained_with(tiny):
+    model, _ = tiny
+    build = registry.entry("ghostface").builder
+    again = build(weights="tiny", classes=3, name="mine")
+    assert again.input_shape == (None, 40, 32, 1)
+    assert again.name == "mine"
     images = faces(model)
-    np.testing.assert_array_equal(
-        small("ghostface", weights="tiny").predict(images, verbose=0),
-        model.predict(images, verbose=0),
+    np.testing.assert_allclose(
+        again.predict(images, verbose=0), model.predict(images, verbose=0), atol=2e-3
     )
+    bare = build(weights="tiny", include_top=False, input_shape=(None, None, 1))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(bare.get_layer("head").weights[0]),
+        keras.ops.convert_to_numpy(again.get_layer("head").weights[0]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"width": 1.0}, "`width` must be 0.25 with weights='tiny'"),
+        ({"stem_strides": 2}, "`stem_strides` must be 1 with weights='tiny'"),
+        ({"input_shape": (40, 32, 3)}, "`input_shape` must have 1 channel"),
+        ({"classes": 7}, "`classes` must be 3 with weights='tiny'"),
+    ],
+)
+def test_bundled_weights_refuse_what_does_not_fit(tiny, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        registry.entry("ghostface").builder(weights="tiny", **{"classes": 3} | kwargs)
+
+
+def test_bundled_weights_are_checked_before_they_are_read(tiny):
+    _, path = tiny
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(ValueError, match="SHA-256"):
-        small("ghostface", weights="tiny")
+        registry.entry("ghostface").builder(weights="tiny", classes=3)

@@ -1,0 +1,208 @@
+"""Turn a finished run of train.py into bundled weights: calibrated, half precision, with a card.
+
+    python examples/pack_weights.py runs/ghostface_fer2013 --tag fer2013
+    python examples/pack_weights.py runs/ghostface_ferplus --tag ferplus --path FOLDER
+
+Fits the temperature on the validation faces and puts it into the last layer, writes the weights as
+float16, reads them back through the model's builder, and scores that on the validation faces: the
+card says what a user gets, not what the training had. The calibration error is cross-fitted: each
+half of the faces is scored with the temperature of the other.
+"""
+
+import argparse
+import datetime
+import hashlib
+import inspect
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from fer_models import evaluation, registry, resume
+from fer_models.weight_files import read_weights, write_weights
+
+sys.path.insert(0, str(Path(__file__).parent))
+import train as training
+import train_report
+
+LICENCE = (
+    "MIT for this file. The training faces are FER2013's, photos of people from the web that were "
+    "collected for research: clear their rights before you sell what builds on them."
+)
+NOT_FOR = (
+    "Decisions about a person: hiring, schooling, policing, borders, credit, insurance, medicine. "
+    "Inferring emotions at work or at school, which the EU's AI Act forbids. Watching people who "
+    "have not agreed. An expression is not a feeling: the labels are what strangers read into a "
+    "face, and age, sex, origin and lighting change what the network reads."
+)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("run", type=Path, help="output folder of a finished run of train.py")
+    add("--tag", required=True, help="name of the weights, such as fer2013")
+    add("--epoch", choices=("best", "last"), default="last", help="which model of the run")
+    add("--path", help="folder or archive of the data (default: the run's)")
+    add("--data-dir", help="where prepared data sets are kept")
+    add("--output", type=Path, default=registry.WEIGHTS_FOLDER, help="folder to write into")
+    return parser.parse_args(argv)
+
+
+def commands(run):
+    """Return the commands that led to a run, the first one first, free of this machine's paths."""
+    record = json.loads((run / training.RECORD).read_text())
+    words, earlier, skip = [], [], False
+    for word in shlex.split(record["command"]):
+        name, equals, value = word.partition("=")
+        if skip:
+            skip = False
+        elif word == "--data-dir":
+            skip = True
+        elif words[-1:] == ["--path"]:
+            words.append("FOLDER")
+        elif words[-1:] == ["--output"]:
+            words.append(f"runs/{Path(word).name}")
+        elif name == "weights" and equals and Path(value).suffix == ".keras":
+            before = Path(value)
+            earlier = commands(before.parent)
+            words.append(f"weights=runs/{before.parent.name}/{before.name}")
+        else:
+            words.append(word)
+    return [*earlier, shlex.join(words)]
+
+
+def logits_of(model, faces):
+    """Return the logits of a model for all faces."""
+    before = keras.Model(model.input, model.get_layer("logits").output)
+    return np.concatenate([before.predict_on_batch(np.asarray(images)) for images, _ in faces])
+
+
+def cross_fitted(labels, logits):
+    """Return probabilities, each calibrated without its own half of the faces."""
+    halves = np.arange(len(labels)) % 2
+    scaled = np.empty_like(logits, dtype="float64")
+    for half in (0, 1):
+        temperature = evaluation.fit_temperature(labels[halves != half], logits[halves != half])
+        scaled[halves == half] = logits[halves == half] / temperature
+    return softmax(scaled)
+
+
+def softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def builder_options(recipe):
+    """Return the arguments of the builder that shape the network."""
+    taken = inspect.signature(registry.entry(recipe.model).builder).parameters
+    shaping = {"width", "stem_strides", "regularized", "cbam"} & taken.keys()
+    return {k: v for k, v in recipe.model_options.items() if k in shaping}
+
+
+def pack(args):
+    record = json.loads((args.run / training.RECORD).read_text())
+    if not record["finished"]:
+        raise ValueError(f"{args.run} must hold a finished run: give its command again first")
+    settings = training.parse(["--config", str(args.run / training.RECORD)])
+    settings.path, settings.data_dir = args.path or settings.path, args.data_dir
+    recipe = training.recipe_of(settings)
+    splits, counts, names, _ = training.load(settings, recipe)
+    faces = training.pipelines(settings, recipe, splits, len(names))[1]["validation"]
+    labels = np.concatenate([np.asarray(label) for _, label in faces]).argmax(-1)
+    model = train_report.trained(args.run / f"{args.epoch}.keras")
+
+    logits = logits_of(model, faces)
+    temperature = evaluation.fit_temperature(labels, logits)
+    for weight in model.get_layer("logits").weights:
+        weight.assign(weight / temperature)
+
+    stem = f"{recipe.model}_{args.tag}"
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / f"{stem}.npz"
+    temporary = path.with_suffix(".part.npz")
+    write_weights(model, temporary)
+    options = builder_options(recipe)
+    packed = registry.entry(recipe.model).builder(
+        input_shape=recipe.input_shape, classes=len(names), **options
+    )
+    read_weights(packed, temporary)
+
+    found = logits_of(packed, faces)
+    chosen = train_report.subsets(splits["validation"], len(labels))
+    probabilities = {"raw": softmax(logits), "packed": softmax(found)}
+    scores = {
+        name: evaluation.classification_report(labels[some], probabilities["packed"][some], names)
+        for name, some in chosen.items()
+    }
+    whole = next(iter(scores.values()))
+    card = {
+        "model": recipe.model,
+        "tag": args.tag,
+        "file": path.name,
+        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+        "bytes": temporary.stat().st_size,
+        "class_names": list(names),
+        "input_shape": list(recipe.input_shape),
+        "options": options,
+        "licence": LICENCE,
+        "not_for": NOT_FOR,
+        "data": settings.data,
+        "faces": counts,
+        "epoch": args.epoch,
+        "seed": settings.seed,
+        "commands": commands(args.run),
+        "date": datetime.date.today().isoformat(),
+        "versions": record["versions"],
+        "hardware": record["hardware"],
+        "recipe": recipe.replace(
+            model_options={k: v for k, v in recipe.model_options.items() if k != "weights"}
+        ).to_dict(),
+        "scores": {
+            name: {
+                "faces": report.examples,
+                "accuracy": report.accuracy,
+                "macro_f1": report.macro_f1,
+                "macro_recall": report.macro_recall,
+                "loss": report.loss,
+            }
+            for name, report in scores.items()
+        },
+        "classes": whole.to_dict()["classes"],
+        "calibration": {
+            "temperature": temperature,
+            "error_before": evaluation.calibration_error(labels, probabilities["raw"]),
+            "error_cross_fitted": evaluation.calibration_error(
+                labels, cross_fitted(labels, logits)
+            ),
+        },
+    }
+    os.replace(temporary, path)
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    resume.write_text(args.output / f"{stem}.json", text)
+    print(f"Wrote {path} ({card['bytes']:,} bytes) and {stem}.json.")
+    for name, report in scores.items():
+        print(f"{name}: {report.accuracy:.2%} of {report.examples:,} validation faces")
+    print(json.dumps(card["calibration"]))
+
+
+def main(argv=None):
+    try:
+        pack(parse(argv))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Weights of a model as one small .npz file of half precision."""
+
+import keras
+import numpy as np
+
+MOVING = ("moving_mean", "moving_variance")
+
+
+def write_weights(model, path):
+    """Write the weights of a model as float16.
+
+    The statistics of batch normalisation stay float32: they have few numbers, and a variance may
+    lie outside the range of float16. The same weights give the same bytes.
+
+    Args:
+        model: A built Keras model.
+        path: Name of the file, ending in .npz.
+
+    Raises:
+        ValueError: If a weight is not finite or too large for float16; nothing is written.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import fer_models
+    >>> model = fer_models.ghostface(input_shape=(48, 48, 1), width=0.25)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_weights(model, f"{folder}/small.npz")
+    ...     read_weights(model, f"{folder}/small.npz")
+    ...     os.path.getsize(f"{folder}/small.npz") < 600_000
+    True
+    """
+    arrays = {}
+    for weight in model.weights:
+        array = keras.ops.convert_to_numpy(weight).astype("float32")
+        if not weight.path.endswith(MOVING):
+            with np.errstate(over="ignore"):
+                array = array.astype("float16")
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"Weights must be finite and below 65504. Received: {weight.path} of {model.name}"
+            )
+        arrays[weight.path] = array
+    np.savez_compressed(path, **arrays)
+
+
+def read_weights(model, path):
+    """Set the weights of a model from a file of `write_weights`.
+
+    A model without its top takes the file of one with it.
+
+    Args:
+        model: A model of the same architecture; its input may have another size.
+        path: Name of the file.
+
+    Raises:
+        ValueError: If weights are missing or have another shape; the message lists them all, and
+            the model stays as it is.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    wrong = [
+        f"{weight.path} {tuple(weight.shape)}: "
+        + (f"{arrays[weight.path].shape} in the file" if weight.path in arrays else "missing")
+        for weight in model.weights
+        if weight.path not in arrays or arrays[weight.path].shape != tuple(weight.shape)
+    ]
+    if wrong:
+        raise ValueError(
+            f"The weights in {str(path)!r} must fit the model {model.name!r}. Received: "
+            + "; ".join(wrong)
+        )
+    for weight in model.weights:
+        weight.assign(arrays[weight.path].astype("float32"))

@@ -1,0 +1,110 @@
+"""From a finished run to bundled weights with a card, on a small network and few faces."""
+
+import dataclasses
+import hashlib
+import json
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from helpers.examples import load_example
+
+from fer_models import registry
+from fer_models.model_card import model_card
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
+)
+
+
+def small_network(
+    input_shape=(32, 32, 1),
+    classes=3,
+    weights=None,
+    stem_strides=2,
+    noise_layers=1,
+    noise_stddev=0.1,
+):
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 5, strides=stem_strides, activation="relu", name="c")(image / 255)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(classes, name="logits")(x)
+    model = keras.Model(image, keras.layers.Activation("softmax", name="predictions")(x))
+    if weights:
+        model.load_weights(weights)
+    return model
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Train twice, the second time from the weights of the first; return the two folders."""
+    entry = dataclasses.replace(registry.entry("ghostface"), builder=small_network, weights={})
+    monkeypatch.setitem(registry.MODELS, "ghostface", entry)
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("validation", 6)):
+        for place, name in enumerate(("angry", "happy", "sad")):
+            folder = tmp_path / "faces" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                picture = rng.integers(0, 100, (32, 32)).astype("uint8")
+                picture[8 * place : 8 * place + 6] += 100
+                cv2.imwrite(str(folder / f"{number}.png"), picture)
+    train = load_example("train")
+    words = ["--data", "folder", "--path", str(tmp_path / "faces"), "--size", "32"]
+    words += ["--channels", "1", "--epochs", "1", "--batch-size", "8"]
+    words += ["--data-dir", str(tmp_path / "prepared")]
+    first, second = tmp_path / "first", tmp_path / "second"
+    options = ["--model", "stem_strides=1", "noise_layers=0"]
+    assert train.main([*words, "--output", str(first), *options]) == 0
+    options.append(f"weights={first / 'last.keras'}")
+    assert train.main([*words, "--output", str(second), *options]) == 0
+    return first, second
+
+
+@pytest.mark.slow
+def test_a_run_becomes_weights_with_a_card(runs, tmp_path, monkeypatch, capsys):
+    script = load_example("pack_weights")
+    output = tmp_path / "weights"
+    words = [str(runs[1]), "--tag", "mine", "--output", str(output)]
+    assert script.main([*words, "--data-dir", str(tmp_path / "prepared")]) == 0
+    assert sorted(path.name for path in output.iterdir()) == [
+        "ghostface_mine.json",
+        "ghostface_mine.npz",
+    ]
+    card = json.loads((output / "ghostface_mine.json").read_text())
+    data = (output / card["file"]).read_bytes()
+    assert card["sha256"] == hashlib.sha256(data).hexdigest()
+    assert card["options"] == {"stem_strides": 1}
+    assert card["scores"]["all"]["faces"] == sum(c["support"] for c in card["classes"]) == 18
+
+    assert len(card["commands"]) == 2
+    assert str(tmp_path) not in json.dumps(card)
+    assert "--path FOLDER" in card["commands"][0]
+    assert "--output runs/second" in card["commands"][1]
+    assert "weights=runs/first/last.keras" in card["commands"][1]
+
+    # What was scored is what a user gets: calibrated, from half precision.
+    monkeypatch.setattr(registry, "WEIGHTS_FOLDER", output)
+    registry.MODELS["ghostface"].weights.update(registry._bundled("ghostface"))
+    trained = keras.models.load_model(runs[1] / "last.keras", compile=False)
+    logits = keras.Model(trained.input, trained.get_layer("logits").output)
+    packed = small_network(stem_strides=1)
+    script.read_weights(packed, registry.weights_file("ghostface", "mine"))
+    images = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 1)).astype("float32")
+    np.testing.assert_allclose(
+        packed.predict(images, verbose=0),
+        script.softmax(logits.predict(images, verbose=0) / card["calibration"]["temperature"]),
+        atol=5e-3,
+    )
+
+    text = model_card("ghostface", "mine")
+    assert card["sha256"] in text
+    assert f"{card['scores']['all']['accuracy']:.2%}" in text
+    assert "Not for: Decisions about a person" in text
+
+    record = json.loads((runs[1] / "run.json").read_text()) | {"finished": False}
+    (runs[1] / "run.json").write_text(json.dumps(record))
+    assert script.main(words) == 2
+    assert "must hold a finished run" in capsys.readouterr().err
+    assert script.main([str(tmp_path / "nothing"), "--tag", "mine"]) == 2
