@@ -39,6 +39,7 @@ import train_report
 DATA = {
     "synthetic": "synthetic_faces",
     "fer2013": "fer2013",
+    "ferplus": "ferplus",
     "raf_db": "raf_db",
     "folder": "image_folder",
 }

@@ -5,6 +5,7 @@ import os
 
 BUILDERS = {
     "fer2013": "fer_data.datasets.fer2013:Fer2013",
+    "ferplus": "fer_data.datasets.ferplus:FerPlus",
     "raf_db": "fer_data.datasets.raf_db:RafDb",
     "image_folder": "fer_data.datasets.image_folder:ImageFolder",
     "synthetic_faces": "fer_data.datasets.synthetic_faces:SyntheticFaces",
@@ -21,7 +22,7 @@ def prepare(name, path=None, data_dir=None, **options):
     preparation leaves nothing that a later call would take as complete.
 
     Args:
-        name: `"fer2013"`, `"raf_db"`, `"image_folder"` or `"synthetic_faces"`.
+        name: `"fer2013"`, `"ferplus"`, `"raf_db"`, `"image_folder"` or `"synthetic_faces"`.
         path: Folder or zip archive with the data set; not for `"synthetic_faces"`.
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
