@@ -104,6 +104,12 @@ def parser_of():
         help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON",
     )
     change("--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them")
+    change(
+        "--vote-share",
+        type=float,
+        help="share of the targets that comes from the votes, in the labels' terms "
+        "(fer_data.vote_targets)",
+    )
     change("--label-smoothing", type=float, help="of the training labels")
     change(
         "--class-weights",
@@ -155,6 +161,7 @@ def parse(argv):
         "patience",
         "validation_fraction",
         "test_fraction",
+        "vote_share",
     ):
         if getattr(args, name) is not None and getattr(args, name) < 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
@@ -302,6 +309,20 @@ def pipelines(args, recipe, splits, classes):
     }
 
 
+def with_vote_targets(faces, classes, share):
+    """Return training faces with distributions of labels in the place of labels and votes."""
+    import tensorflow as tf
+
+    from fer_data.vote_targets import vote_targets
+
+    known = [(int(face["label"]), face["votes"].numpy()) for face in faces]
+    labels, votes = (np.array(values) for values in zip(*known, strict=True))
+    targets = tf.data.Dataset.from_tensor_slices(vote_targets(labels, votes, share, classes))
+    return tf.data.Dataset.zip(faces, targets).map(
+        lambda face, target: {"image": face["image"], "label": target}
+    )
+
+
 def build(args, recipe, classes):
     """Return the model to train: the recipe's, or it and its teacher."""
     taken = inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
@@ -338,6 +359,13 @@ def train(args, recipe, splits, record, output):
             "or --labels one_hot"
         )
     counts, classes = record["faces"], len(record["classes"])
+    if args.vote_share:
+        if recipe.class_weights or "votes" not in splits["train"].element_spec:
+            raise ValueError(
+                "--vote-share needs data with votes (fer2013, ferplus), and no --class-weights"
+            )
+        voted = with_vote_targets(splits["train"], classes, args.vote_share)
+        splits = {**splits, "train": voted}
     done = recipe.epochs_done(output)
     keras.utils.set_random_seed(args.seed)
     faces, others = pipelines(args, recipe, splits, classes)
