@@ -1,6 +1,7 @@
 """Faces: detectors, 68 landmarks, tracking, and alignment and regions as TensorFlow operations."""
 
 from fer_data.faces.base import Detector
+from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.detectors import DETECTORS, detector
 from fer_data.faces.drawing import draw_face, region_sheet
 from fer_data.faces.face import Face
@@ -12,9 +13,11 @@ from fer_data.faces.tracking import TrackedFace, track
 
 __all__ = [
     "DETECTORS",
+    "BoxTracker",
     "Detector",
     "Face",
     "LandmarkPredictor",
+    "TrackedBox",
     "TrackedFace",
     "align_clip",
     "align_face",

@@ -66,7 +66,7 @@ class Follower:
         faces = self.detector.detect(picture)
         if not faces:
             return False
-        near = [0.0 if self.box is None else _overlap(face.box, self.box) for face in faces]
+        near = [0.0 if self.box is None else overlap(face.box, self.box) for face in faces]
         face = max(zip(near, faces, strict=True), key=lambda pair: (pair[0], pair[1].size))[1]
         points = self.predictor(picture, face).astype(np.float64)
         if not _plausible(points, picture):
@@ -107,7 +107,7 @@ class Follower:
 
     def _by_flow(self, before, after, start):
         across = _eye_distance(start)
-        moved, good = _flow(before, after, start, RETURN_ERROR * across)
+        moved, good = flow(before, after, start, RETURN_ERROR * across)
         if good.mean() < 0.5:
             return None
         if not good.all():
@@ -132,7 +132,7 @@ class Follower:
         # Small, because it takes the detector a tenth of the time and the face is large in it.
         crop, origin, scale = cut_out(picture, box, min(1.0, 128 / max(box[2:])))
         there = to_crop(box, origin, scale)
-        scores = [f.score for f in self.detector.detect(crop) if _overlap(f.box, there) > 0.3]
+        scores = [f.score for f in self.detector.detect(crop) if overlap(f.box, there) > 0.3]
         if scores:
             self.score = max(scores)
         return bool(scores)
@@ -180,7 +180,7 @@ def _grey(picture):
     return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
 
-def _flow(before, after, points, tolerance):
+def flow(before, after, points, tolerance):
     """Return where points went, and which of them come back from there."""
     import cv2
 
@@ -222,7 +222,7 @@ def _patch(crop, points):
     return patch / max(float(patch.std()), 1.0)
 
 
-def _overlap(a, b):
+def overlap(a, b):
     """Return the intersection over union of two boxes."""
     low = np.maximum(a[:2], b[:2])
     high = np.minimum(a[:2] + a[2:], b[:2] + b[2:])

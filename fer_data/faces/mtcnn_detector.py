@@ -82,8 +82,10 @@ def _build(device):
             f'mtcnn cannot be imported ({error}). Run: pip install "fer-keras[faces]"'
         ) from error
     _check_device(device)
+    from fer_data.faces.compiled_mtcnn import compile_stages
+
     with _default_settings(keras.config):
-        return MTCNN(device=device)
+        return compile_stages(MTCNN(device=device))
 
 
 def _check_device(device):

@@ -12,7 +12,7 @@ from skimage import data
 
 from fer_data.faces import detectors, landmark_predictor
 from fer_data.faces.face import Face
-from fer_data.faces.following import METHODS, Follower, _flow, _patch, _similar, box_around
+from fer_data.faces.following import METHODS, Follower, _patch, _similar, box_around, flow
 from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
 from fer_data.faces.tracking import track
 
@@ -408,11 +408,11 @@ def test_even_faces_resemble_nothing(astronaut):
 def test_points_without_a_way_back_are_not_trusted(astronaut):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY)
     points = landmarks(astronaut, BOX).astype(np.float64)
-    _, good = _flow(grey, np.roll(grey, 2, axis=1), points, 1.0)
+    _, good = flow(grey, np.roll(grey, 2, axis=1), points, 1.0)
     assert good.mean() > 0.95
     hidden = grey.copy()
     hidden[140:, :] = 0
-    _, good = _flow(grey, hidden, points, 1.0)
+    _, good = flow(grey, hidden, points, 1.0)
     assert good[36:48].all()
     assert not good[48:].any()
 
