@@ -20,6 +20,7 @@ __all__ = [
     "LabelDistributionDistillation",
     "LabelDistributionDistiller",
     "LabelDistributionLoss",
+    "Recognizer",
     "decode_predictions",
     "distiller",
     "efficientface",
@@ -34,3 +35,12 @@ __all__ = [
     "resnet50_cbam",
     "teacher_for",
 ]
+
+
+def __getattr__(name):
+    # Detectors and video need OpenCV, which a model by itself does not.
+    if name == "Recognizer":
+        from fer_models.recognizer import Recognizer
+
+        return Recognizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,337 @@
+"""From pictures to expressions: detector, crop and network in one object."""
+
+import itertools
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_data._checks import check_integer, check_number
+from fer_data.faces.detectors import detector as make_detector
+from fer_data.faces.image import as_rgb
+from fer_data.labels import EMOTIONS
+from fer_data.video import Video
+from fer_models.recognizer import cropping
+from fer_models.recognizer.classifier import Classifier
+from fer_models.recognizer.results import FrameResult, expression
+from fer_models.recognizer.session import Session
+
+# Pictures that wait for their faces to fill a batch, in bytes: large photos come in small batches.
+MOST_WAITING = 256 * 2**20
+# Frames of a video that are classified together: four times as fast as one by one.
+FRAMES_TOGETHER = 8
+
+
+class Recognizer:
+    """Finds faces and says which expression each shows.
+
+    Pictures are RGB; a file's name is as good as an array (see `fer_data.faces.as_rgb`). What is
+    no face for the detector is no face here: a picture without one gives an empty list. How the
+    face is cut out is written in `fer_models.recognizer.cropping`.
+
+    Args:
+        weights: a tag of the registry such as `"fer2013"`; or the path of a `.keras` file with a
+            whole model; or a `keras.Model`, which gives probabilities for faces in [0, 255].
+        detector: one of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
+            `detect_batch(images)` if it has a faster way for many, that give `Face`s.
+        model: name of the model in the registry to which a tag belongs.
+        class_names: names of the network's outputs in their order. By default those of the
+            registry for a tag, `fer_data.labels.EMOTIONS` for a network of 7.
+        min_score: drop faces of a lower score; `None` for the detector's own rule.
+        max_faces: keep only so many faces of a picture, the most certain; `None` keeps all.
+        working_size: pixels of the longer side at which a detector given by name looks.
+        batch_size: faces, and photos in `photos`, that are worked on together.
+        flip: take the mean with the mirrored face: steadier, at twice the network's time.
+
+    Attributes:
+        class_names: tuple of the names of the classes.
+        input_size: pixels of each side of the faces that the network takes.
+        detector: the detector.
+
+    Raises:
+        FileNotFoundError: if there is no file at the path.
+        ImportError: if the detector's package is missing; the message says what to install.
+        ValueError: if an argument breaks its rule, or the model has another input or output.
+
+    Example:
+
+    >>> from skimage import data
+    >>> recognizer = Recognizer()
+    >>> face = recognizer.photo(data.astronaut())[0]
+    >>> face.label
+    'happy'
+    """
+
+    def __init__(
+        self,
+        weights="fer2013",
+        detector="mtcnn",
+        *,
+        model="ghostface",
+        class_names=None,
+        min_score=None,
+        max_faces=None,
+        working_size=640,
+        batch_size=32,
+        flip=False,
+    ):
+        check_integer("batch_size", batch_size, 1)
+        if not isinstance(flip, bool):
+            raise ValueError(f"`flip` must be True or False. Received: flip={flip!r}")
+        network, known_names = _network(weights, model)
+        self.batch_size = batch_size
+        self.detector = _Finder(detector, min_score, max_faces, working_size)
+        self._classifier = Classifier(network, batch_size, flip)
+        self.class_names = _names(class_names, known_names, self._classifier.classes)
+        self.input_size = self._classifier.size
+        self._framing = cropping.FRAMINGS.get(self.detector.name, cropping.DEFAULT_FRAMING)
+        self._own_session = None
+
+    def photo(self, image):
+        """Return the faces of one picture, the most certain face first.
+
+        Args:
+            image: a file's name or an array, as for `fer_data.faces.as_rgb`.
+
+        Returns:
+            List of `Expression`, empty where no face was found.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the picture is unusable.
+        """
+        return next(self.photos([image]))
+
+    def photos(self, images, batch_size=None):
+        """Yield the faces of each picture, in order, a list as from `photo`.
+
+        Detector and network work on several pictures together. However many there are, at most
+        `batch_size` of them are held, or 256 MiB.
+
+        Args:
+            images: iterable of file names or arrays.
+            batch_size: pictures that are worked on together; by default the Recognizer's.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if a picture is unusable; earlier ones of its batch are lost with it.
+        """
+        if isinstance(images, (str, os.PathLike)) or not hasattr(images, "__iter__"):
+            raise ValueError(
+                "`images` must be an iterable of pictures; one picture goes to `photo`. "
+                f"Received: images={images!r}"
+            )
+        if batch_size is not None:
+            check_integer("batch_size", batch_size, 1)
+        return self._photos(images, batch_size or self.batch_size)
+
+    def _photos(self, images, batch_size):
+        for pictures in _batches(images, batch_size):
+            found = self.detector.detect_batch(pictures)
+            probabilities = iter(self.classify_faces(pictures, found))
+            for faces in found:
+                yield [expression(face, next(probabilities), self.class_names) for face in faces]
+
+    def video(self, path, *, smoothing=0.3, detect_every=0.2, fps=None, on_bad="error"):
+        """Return a generator of a video's frames with their faces, in constant memory.
+
+        Args:
+            path: a video file, or a folder of pictures, as for `fer_data.video.Video`.
+            smoothing: time constant in seconds of the exponential mean of each face's
+                probabilities; 0 leaves each frame to itself.
+            detect_every: seconds between detections; faces are followed in between.
+            fps: frames a second, in place of what the file says; needed for a folder.
+            on_bad: `"error"` or `"skip"`, of frames that cannot be decoded.
+
+        Returns:
+            Generator of `FrameResult`, one a frame.
+
+        Raises:
+            FileNotFoundError: if there is no such file or folder; at once.
+            ValueError: if an option is out of its range, or the file is no video; at once. While
+                it runs, if a frame cannot be decoded and `on_bad` is `"error"`.
+        """
+        session = self.session(smoothing, detect_every)
+        video = Video(path, fps=fps, on_bad=on_bad)
+        if video.info.fps is None:
+            raise ValueError(
+                "`fps` must be given where nothing says how many frames a second there are. "
+                f"Received: fps=None for {str(path)!r}"
+            )
+        return self._video(video, session)
+
+    def _video(self, video, session):
+        frames = iter(video)
+        while together := list(itertools.islice(frames, FRAMES_TOGETHER)):
+            found = [session.locate(frame.image, frame.time) for frame in together]
+            probabilities = self.classify_faces(
+                [frame.image for frame in together],
+                [[box.face for box in boxes] for boxes in found],
+            )
+            start = 0
+            for frame, boxes in zip(together, found, strict=True):
+                part = probabilities[start : start + len(boxes)]
+                start += len(boxes)
+                faces = session.conclude(boxes, part, frame.time)
+                yield FrameResult(frame.number, frame.time, frame.image, faces)
+
+    def frame(self, image, timestamp=None):
+        """Return the faces of a live stream's next frame, from the Recognizer's own session.
+
+        For several streams at once take `session()` for each.
+
+        Args:
+            image: uint8 RGB `(height, width, 3)`.
+            timestamp: seconds, not before the last frame's; by default those of the clock.
+
+        Returns:
+            List of `Expression` with tracks and smoothed probabilities.
+        """
+        if self._own_session is None:
+            self._own_session = self.session()
+        return self._own_session.frame(image, timestamp)
+
+    def session(self, smoothing=0.3, detect_every=0.2):
+        """Return a `Session` for one stream of frames.
+
+        Args:
+            smoothing: as for `video`.
+            detect_every: as for `video`.
+        """
+        return Session(self, smoothing, detect_every)
+
+    def classify(self, crops):
+        """Return the probabilities of faces that are already cut out.
+
+        Args:
+            crops: `(faces, size, size, 1 or 3)` in [0, 255], uint8 or float, grey or RGB. Other
+                sizes and channels than the network's are converted.
+
+        Returns:
+            float32 `(faces, classes)`, in the order of `class_names`.
+
+        Raises:
+            ValueError: if the shape or the type is another one.
+        """
+        return self._classifier(crops)
+
+    def classify_faces(self, pictures, faces):
+        """Return the probabilities of found faces.
+
+        Args:
+            pictures: list of uint8 RGB pictures.
+            faces: for each picture, a list of `fer_data.faces.Face`.
+
+        Returns:
+            float32 `(faces, classes)`, all faces of the first picture first.
+        """
+        size, channels = self.input_size, self._classifier.channels
+        crops = [
+            cropping.crop(
+                picture, face.box, size, channels, cropping.roll(face.points), self._framing
+            )
+            for picture, found in zip(pictures, faces, strict=True)
+            for face in found
+        ]
+        return self.classify(
+            np.stack(crops) if crops else np.zeros((0, size, size, channels), np.float32)
+        )
+
+
+class _Finder:
+    """A detector, by name or given, with the limits on what it finds."""
+
+    def __init__(self, detector, min_score, max_faces, working_size):
+        self._least, self._most = None, None
+        if isinstance(detector, str):
+            options = {"max_faces": max_faces, "working_size": working_size}
+            if min_score is not None:
+                options["min_score"] = min_score
+            self._detector = make_detector(detector, **options)
+        elif callable(getattr(detector, "detect", None)):
+            if min_score is not None:
+                check_number("min_score", min_score)
+            if max_faces is not None:
+                check_integer("max_faces", max_faces, 1)
+            self._detector, self._least, self._most = detector, min_score, max_faces
+        else:
+            raise ValueError(
+                "`detector` must be a name of `fer_data.faces.DETECTORS`, or have a method "
+                f"`detect(image)`. Received: detector={detector!r}"
+            )
+        self.name = getattr(self._detector, "name", None)
+
+    def detect(self, image):
+        return self._kept(self._detector.detect(image))
+
+    def detect_batch(self, images):
+        if hasattr(self._detector, "detect_batch"):
+            return [self._kept(faces) for faces in self._detector.detect_batch(images)]
+        return [self.detect(image) for image in images]
+
+    def _kept(self, faces):
+        faces = [face for face in faces if self._least is None or face.score >= self._least]
+        return sorted(faces, key=lambda face: -face.score)[: self._most]
+
+
+def _batches(images, batch_size):
+    """Yield lists of uint8 RGB pictures."""
+    waiting, held = [], 0
+    for place, image in enumerate(images):
+        picture = as_rgb(image, f"images[{place}]")
+        waiting.append(picture)
+        held += picture.nbytes
+        if len(waiting) == batch_size or held >= MOST_WAITING:
+            yield waiting
+            waiting, held = [], 0
+    if waiting:
+        yield waiting
+
+
+def _network(weights, model):
+    """Return a `keras.Model` and the names of its classes, `None` where nothing says them."""
+    from fer_models import registry
+
+    if isinstance(weights, keras.Model):
+        return weights, None
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(
+            "`weights` must be a tag of the registry, the path of a .keras file, or a keras.Model. "
+            f"Received: weights={weights!r}"
+        )
+    path = Path(weights)
+    if path.suffix == ".keras":
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no model at {str(path)!r}.")
+        return keras.saving.load_model(path, compile=False), None
+    if path.suffix or path.exists():
+        raise ValueError(
+            "`weights` must be a file of a whole model, ending in .keras; for a file of bare "
+            "weights build the model and pass it as `weights`. "
+            f"Received: weights={str(weights)!r}"
+        )
+    known = registry.entry(model)
+    if weights not in known.weights:
+        raise ValueError(
+            f"`weights` must be one of the tags {sorted(known.weights)} of {model!r}, the path of "
+            f"a .keras file, or a keras.Model. Received: weights={str(weights)!r}"
+        )
+    return known.builder(weights=weights), known.weights[weights].class_names
+
+
+def _names(given, known, classes):
+    names = known if given is None else tuple(given)
+    if names is None:
+        if classes != len(EMOTIONS):
+            raise ValueError(
+                f"`class_names` must be given for a network of other than {len(EMOTIONS)} classes. "
+                f"Received: class_names=None for {classes} classes"
+            )
+        names = EMOTIONS
+    if len(names) != classes or len(set(names)) != classes:
+        raise ValueError(
+            f"`class_names` must be {classes} different names, one for each of the network's "
+            f"outputs. Received: class_names={names!r}"
+        )
+    return tuple(names)

@@ -1,0 +1,110 @@
+"""One stream of frames: which face is which, and what each one showed lately."""
+
+import math
+import time
+
+import numpy as np
+
+from fer_data._checks import check_number
+from fer_data.faces.box_tracking import BoxTracker
+from fer_data.faces.image import as_rgb
+from fer_models.recognizer.results import expression
+
+
+class Smoother:
+    """Exponential means of each track's probabilities over its own time.
+
+    After `dt` seconds a new value counts `1 - exp(-dt / seconds)`, so that frames may come
+    unevenly. What a track never had before counts in full.
+    """
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self._known = {}
+
+    def __call__(self, tracks, values, timestamp):
+        """Return the means `(n, classes)` of the given tracks after their new values."""
+        means = []
+        for track, value in zip(tracks, values, strict=True):
+            if self.seconds and track in self._known:
+                before, then = self._known[track]
+                share = -math.expm1(-(timestamp - then) / self.seconds)
+                value = before + share * (value - before)
+            self._known[track] = value, timestamp
+            means.append(value)
+        return means
+
+    def forget(self, before):
+        """Forget the tracks that were not seen since a time."""
+        self._known = {track: known for track, known in self._known.items() if known[1] >= before}
+
+
+class Session:
+    """Recognizes the faces of one stream, frame by frame; made by `Recognizer.session`.
+
+    Every camera, file or browser needs its own. Sessions of one `Recognizer` share its networks
+    and know nothing of each other; call one session from one thread at a time.
+
+    Attributes:
+        milliseconds: how long the parts of the last frame took: `"detect"` (detection and
+            tracking), `"classify"` (cropping and the network), `"total"`.
+    """
+
+    def __init__(self, recognizer, smoothing=0.3, detect_every=0.2):
+        check_number("smoothing", smoothing, 0)
+        self._recognizer = recognizer
+        self._tracker = BoxTracker(recognizer.detector, detect_every=detect_every)
+        self._smoothing = float(smoothing)
+        self.reset()
+
+    def reset(self):
+        """Forget all faces and times: the next frame is the first of a new stream."""
+        self._tracker.reset()
+        self._smoother = Smoother(self._smoothing)
+        self._start = None
+        self.milliseconds = {"detect": 0.0, "classify": 0.0, "total": 0.0}
+
+    def frame(self, image, timestamp=None):
+        """Return the faces of the next frame.
+
+        Args:
+            image: uint8 RGB `(height, width, 3)`, or anything that `fer_data.faces.as_rgb` takes.
+            timestamp: seconds in the stream's own time, not before the last frame's. By default
+                the seconds since the first frame, by the clock.
+
+        Returns:
+            List of `Expression`, in the order of their tracks; empty where there is no face.
+
+        Raises:
+            ValueError: if the picture is unusable or the timestamp falls.
+        """
+        start = time.perf_counter()
+        if timestamp is None:
+            self._start = start if self._start is None else self._start
+            timestamp = start - self._start
+        picture = as_rgb(image)
+        found = self.locate(picture, timestamp)
+        located = time.perf_counter()
+        probabilities = self._recognizer.classify_faces([picture], [[box.face for box in found]])
+        faces = self.conclude(found, probabilities, timestamp)
+        end = time.perf_counter()
+        self.milliseconds = {
+            "detect": 1000 * (located - start),
+            "classify": 1000 * (end - located),
+            "total": 1000 * (end - start),
+        }
+        return faces
+
+    def locate(self, picture, timestamp):
+        """Return the `TrackedBox`es of the next picture: the first half of `frame`."""
+        return self._tracker.step(picture, timestamp)
+
+    def conclude(self, found, probabilities, timestamp):
+        """Return the `Expression`s of located faces: the second half of `frame`."""
+        tracks = [box.track for box in found]
+        means = self._smoother(tracks, np.asarray(probabilities), timestamp)
+        self._smoother.forget(timestamp - 2 * self._tracker.forget_after)
+        return [
+            expression(box.face, mean, self._recognizer.class_names, box.track, timestamp)
+            for box, mean in zip(found, means, strict=True)
+        ]

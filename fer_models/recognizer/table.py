@@ -1,0 +1,77 @@
+"""Results as a table."""
+
+from collections.abc import Mapping
+
+from fer_models.recognizer.results import Expression, FrameResult
+
+COLUMNS = (
+    *("source", "frame", "timestamp", "track"),
+    *("x", "y", "width", "height", "score", "label", "confidence"),
+)
+
+
+def table(results):
+    """Return results as a `pandas.DataFrame`, one row a face.
+
+    Args:
+        results: `FrameResult`s, as from `Recognizer.video`; or lists of `Expression`, as from
+            `Recognizer.photos`, or a dictionary of such lists by their pictures' names; or the
+            one list of a photo.
+
+    Returns:
+        A `pandas.DataFrame` with the columns `source` (the name or number of the picture, none in
+        a video), `frame` (number in the video, none for photos), `timestamp`, `track`, `x`, `y`,
+        `width`, `height`, `score`, `label`, `confidence`, and one for each class's probability.
+        Pictures without a face have no row.
+
+    Raises:
+        ImportError: if pandas is not installed.
+        ValueError: if the results are something else.
+
+    Example:
+
+    >>> face = Expression((4.0, 2.0, 30.0, 40.0), 0.9, {"happy": 0.8, "sad": 0.2}, "happy", 0.8)
+    >>> table({"party.jpg": [face]})[["source", "label", "happy"]].values.tolist()
+    [['party.jpg', 'happy', 0.8]]
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("A table needs pandas. Run: pip install pandas") from error
+    rows = [
+        _row(source, frame, face) for source, frame, faces in _groups(results) for face in faces
+    ]
+    frame = pandas.DataFrame(rows, columns=list(rows[0]) if rows else list(COLUMNS))
+    return frame.astype({"frame": "Int64", "track": "Int64", "timestamp": "float64"})
+
+
+def _groups(results):
+    """Yield `(source, frame number, faces)` of each picture."""
+    if isinstance(results, Mapping):
+        for source, faces in results.items():
+            yield source, None, _checked(faces)
+        return
+    results = list(results)
+    if results and all(isinstance(face, Expression) for face in results):
+        results = [results]
+    for place, result in enumerate(results):
+        if isinstance(result, FrameResult):
+            yield None, result.number, result.faces
+        else:
+            yield place, None, _checked(result)
+
+
+def _checked(faces):
+    if not isinstance(faces, (list, tuple)) or not all(isinstance(f, Expression) for f in faces):
+        raise ValueError(
+            "`results` must be FrameResults, or lists of Expressions, or a dictionary of such "
+            f"lists. Received: {faces!r} among them"
+        )
+    return faces
+
+
+def _row(source, frame, face):
+    x, y, width, height = face.box
+    values = (source, frame, face.timestamp, face.track, x, y, width, height)
+    values += (face.score, face.label, face.confidence)
+    return dict(zip(COLUMNS, values, strict=True)) | face.probabilities
