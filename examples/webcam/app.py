@@ -1,0 +1,277 @@
+"""The web application: the page, and a WebSocket a browser."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import mimetypes
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from protocol import (
+    FULL,
+    LOOPBACK,
+    POLICY,
+    UNSUPPORTED,
+    Bucket,
+    Limits,
+    RefusedError,
+    parse,
+)
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from worker import Stream, Worker
+
+logger = logging.getLogger("fer.webcam")
+
+STATIC = Path(__file__).resolve().parent / "static"
+FLOOD = 4  # times the rate at which frames are dropped, a browser is disconnected
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+        "connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+        "style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-cache",
+}
+TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".onnx": "application/octet-stream",
+}
+
+
+class SecurityHeaders:
+    """Add the headers to every answer, whoever gives it."""
+
+    def __init__(self, app):
+        self.app = app
+        self.headers = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
+
+    async def __call__(self, scope, receive, send):
+        async def send_with_headers(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self.headers]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def same_origin(origin, host, allowed=()):
+    """Return whether a page from `origin` may talk to the server that it calls `host`.
+
+    Args:
+        origin: the Origin header, or `None`. Browsers always send it with a WebSocket.
+        host: the Host header, or `None`.
+        allowed: more origins, as in `https://example.org`.
+    """
+    if not origin or not host:
+        return False
+    if origin.lower() in {name.lower().rstrip("/") for name in allowed}:
+        return True
+    scheme, _, address = origin.lower().partition("://")
+    default = DEFAULT_PORTS.get(scheme)
+    return default is not None and address.removesuffix(default) == host.lower().removesuffix(
+        default
+    )
+
+
+class Client:
+    """One browser: its newest answer, and what it has sent."""
+
+    def __init__(self, socket, session, limits):
+        self.socket = socket
+        self.limits = limits
+        self.stream = Stream(session, self._deliver)
+        self._loop = asyncio.get_running_loop()
+        self._answer = None
+        self._answered = asyncio.Event()
+
+    def _deliver(self, answer):
+        # The loop may be gone when the last frame is finished: then nobody waits for it.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.answer, answer)
+
+    def answer(self, answer):
+        """Keep an answer until it is sent, in place of one that was not."""
+        self._answer = answer
+        self._answered.set()
+
+    async def send(self):
+        """Send the newest answer, whenever there is one."""
+        while True:
+            await self._answered.wait()
+            self._answered.clear()
+            answer, self._answer = self._answer, None
+            try:
+                async with asyncio.timeout(self.limits.send_seconds):
+                    await self.socket.send_text(json.dumps(answer, allow_nan=False))
+            except TimeoutError as error:
+                raise RefusedError(POLICY, "Answers are not read") from error
+
+    async def receive(self, worker):
+        """Take frames until the browser leaves."""
+        limits, last = self.limits, None
+        looked_at = Bucket(limits.max_rate, time.monotonic)
+        taken = Bucket(FLOOD * limits.max_rate, time.monotonic)
+        while True:
+            try:
+                async with asyncio.timeout(limits.idle_seconds):
+                    message = await self.socket.receive()
+            except TimeoutError as error:
+                raise RefusedError(
+                    POLICY, f"No frame for {limits.idle_seconds:g} seconds"
+                ) from error
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is None:
+                raise RefusedError(UNSUPPORTED, "Frames are binary messages")
+            if not taken.take():
+                raise RefusedError(POLICY, f"At most {limits.max_rate:g} frames a second")
+            frame = parse(message["bytes"], limits, last)
+            last = frame.number, frame.timestamp
+            if looked_at.take():
+                worker.submit(self.stream, frame)
+            else:
+                worker.counts["too_fast"] += 1
+                error = f"At most {limits.max_rate:g} frames a second are looked at"
+                self.answer({"frame": frame.number, "error": error})
+
+    async def serve(self, worker):
+        """Talk to the browser until one side ends it."""
+        tasks = [asyncio.create_task(work) for work in (self.receive(worker), self.send())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except RefusedError as refusal:
+            worker.counts["refused"] += 1
+            logger.info("Disconnected a browser: %s", refusal.reason)
+            await close(self.socket, refusal, self.limits)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            worker.forget(self.stream)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def close(socket, refusal, limits):
+    # Whoever is gone already, or reads nothing, needs no good-bye.
+    with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+        async with asyncio.timeout(limits.send_seconds):
+            await socket.close(refusal.code, refusal.reason)
+
+
+def create_app(
+    recognizer, limits=None, origins=(), hosts=LOOPBACK, engine_assets=None, settings=None
+):
+    """Build the application.
+
+    Args:
+        recognizer: `fer_models.Recognizer`, or anything with `class_names` and `session()`.
+        limits: `Limits`. Default: as they are.
+        origins: pages from elsewhere that may use the WebSocket, as in `https://example.org`.
+        hosts: names under which the server may be called, `*` for any. They keep out a foreign
+            page whose host name is made to point at this machine.
+        engine_assets: folder with the networks for the page's own engine; it may be missing.
+        settings: more for the page to show, a dictionary.
+
+    Returns:
+        `fastapi.FastAPI`. `/` is the page, `/static/` its files, `/engine-assets/` the networks of
+        its own engine, `/ws` the WebSocket, `/settings` what the page must know, `/health` counts.
+
+    Example:
+
+    ```python
+    app = create_app(Recognizer(weights="fer2013"))
+    ```
+    """
+    limits = limits or Limits()
+    worker = Worker()
+    clients = set()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        worker.start()
+        yield
+        await asyncio.to_thread(worker.stop)
+
+    app = FastAPI(
+        title="Facial expressions, live",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.worker = worker
+    app.state.clients = clients
+
+    @app.get("/")
+    async def page():
+        return FileResponse(STATIC / "index.html")
+
+    @app.get("/settings")
+    async def tell_settings():
+        return {
+            "class_names": list(recognizer.class_names),
+            "max_frame_bytes": limits.max_frame_bytes,
+            "max_pixels": limits.max_pixels,
+            "max_rate": limits.max_rate,
+            **(settings or {}),
+        }
+
+    @app.get("/health")
+    async def health():
+        return {"clients": len(clients), "queued": worker.queued, **worker.counts}
+
+    @app.websocket("/ws")
+    async def live(socket: WebSocket):
+        headers = socket.headers
+        if not same_origin(headers.get("origin"), headers.get("host"), origins):
+            logger.warning("Refused a page from another origin")
+            worker.counts["refused"] += 1
+            await socket.close(POLICY)  # before `accept`: the browser gets HTTP status 403
+            return
+        await socket.accept()
+        if len(clients) >= limits.max_clients:
+            worker.counts["refused"] += 1
+            refusal = RefusedError(FULL, f"All {limits.max_clients} places are taken")
+            await close(socket, refusal, limits)
+            return
+        client = Client(socket, recognizer.session(), limits)
+        clients.add(client)
+        try:
+            await client.serve(worker)
+        finally:
+            clients.discard(client)
+
+    for suffix, kind in TYPES.items():
+        mimetypes.add_type(kind, suffix)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    if engine_assets and Path(engine_assets).is_dir():
+        app.mount("/engine-assets", StaticFiles(directory=engine_assets), name="engine-assets")
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def host_names(host, origins=()):
+    """Return the names under which a server bound to `host` may be called."""
+    if host not in LOOPBACK:
+        return ("*",)
+    return (*LOOPBACK, *filter(None, (urlsplit(origin).hostname for origin in origins)))

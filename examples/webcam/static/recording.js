@@ -1,0 +1,51 @@
+// What the session measured, for download: numbers only, kept in this page.
+
+const MOST_ROWS = 500000;
+
+export class Recording {
+  constructor(classNames, engine) {
+    this.classNames = classNames;
+    this.engine = engine;
+    this.rows = [];
+    this.dropped = 0;
+  }
+
+  add(result, milliseconds) {
+    const utc = new Date().toISOString();
+    for (const face of result.faces) {
+      this.rows.push([
+        result.timestamp.toFixed(3),
+        utc,
+        result.frame,
+        face.track,
+        ...face.box.map((side) => side.toFixed(1)),
+        face.score.toFixed(4),
+        face.label,
+        face.confidence.toFixed(5),
+        ...this.classNames.map((name) => face.probabilities[name].toFixed(5)),
+        milliseconds.toFixed(1),
+        this.engine,
+      ]);
+    }
+    const over = this.rows.length - MOST_ROWS;
+    if (over > 0) {
+      this.rows.splice(0, over);
+      this.dropped += over;
+    }
+  }
+
+  csv() {
+    const head = ["seconds", "utc", "frame", "face", "x", "y", "width", "height", "score", "label"];
+    const names = [...head, "confidence", ...this.classNames, "latency_ms", "engine"];
+    return [names, ...this.rows].map((row) => row.join(",") + "\r\n").join("");
+  }
+
+  download() {
+    const link = document.createElement("a");
+    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    link.href = URL.createObjectURL(new Blob([this.csv()], { type: "text/csv" }));
+    link.download = `expressions-${time}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+}

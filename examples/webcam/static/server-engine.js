@@ -1,0 +1,112 @@
+// The engine that asks the server: frames go out as JPEG over a WebSocket, results come back.
+
+const HEADER_BYTES = 12;
+const QUALITIES = [0.85, 0.6, 0.35];
+const PATIENCE = 30000;
+const REFRESH = 250;
+
+class EngineError extends Error {
+  constructor(message, retryAfter = 0) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
+
+export function createServerEngine({ maxFrameBytes, classNames }) {
+  const address = new URL("/ws", location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const pending = new Map();
+  let socket = null;
+  let opening = null;
+  let newest = 0;
+
+  function settle(frame, how, value) {
+    const waiting = pending.get(frame);
+    if (!waiting) return;
+    pending.delete(frame);
+    waiting.timers.forEach((timer) => clearTimeout(timer));
+    waiting[how](value);
+  }
+
+  function open() {
+    opening ??= new Promise((resolve, reject) => {
+      const fresh = new WebSocket(address);
+      fresh.binaryType = "arraybuffer";
+      fresh.onopen = () => {
+        socket = fresh;
+        opening = null;
+        resolve();
+      };
+      fresh.onmessage = ({ data }) => receive(JSON.parse(data));
+      fresh.onclose = ({ code, reason }) => {
+        if (socket === fresh) socket = null;
+        opening = null;
+        const error = new EngineError(
+          reason ? `The server ended the connection: ${reason}.` : "The server cannot be reached.",
+          code === 1013 ? 5000 : 2000,
+        );
+        reject(error);
+        for (const frame of [...pending.keys()]) settle(frame, "reject", error);
+      };
+    });
+    return opening;
+  }
+
+  function receive(answer) {
+    // The server looks at the newest frame only: those before this one get no answer any more.
+    for (const frame of [...pending.keys()]) {
+      if (frame < answer.frame) settle(frame, "resolve", null);
+    }
+    if (answer.error) settle(answer.frame, "reject", new EngineError(answer.error));
+    else settle(answer.frame, "resolve", answer);
+  }
+
+  async function encode(canvas) {
+    for (const quality of QUALITIES) {
+      const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", quality));
+      if (blob && blob.size <= maxFrameBytes) return blob.arrayBuffer();
+    }
+    throw new EngineError(`The picture does not fit into ${maxFrameBytes} bytes.`);
+  }
+
+  function disconnect() {
+    const old = socket;
+    socket = null;
+    if (old) {
+      old.onclose = old.onmessage = null;
+      old.close(1000);
+    }
+    for (const frame of [...pending.keys()]) settle(frame, "resolve", null);
+  }
+
+  return {
+    name: "server",
+    maxInFlight: 2,
+    classNames,
+    start: open,
+    // A connection is a stream: a new one starts without tracks.
+    reset: disconnect,
+    stop: disconnect,
+    async process(canvas, { frame, timestamp }) {
+      const jpeg = await encode(canvas);
+      if (!socket) await open();
+      // Pictures are encoded side by side: one that is overtaken there is not sent.
+      if (!socket || frame < newest) return null;
+      newest = frame;
+      const message = new Uint8Array(HEADER_BYTES + jpeg.byteLength);
+      const header = new DataView(message.buffer);
+      header.setUint32(0, frame, true);
+      header.setFloat64(4, timestamp, true);
+      message.set(new Uint8Array(jpeg), HEADER_BYTES);
+      return new Promise((resolve, reject) => {
+        const drop = () => settle(frame, "resolve", null);
+        // While the server is busy with an older frame, this one waits: make room for a newer one,
+        // which takes its place there.
+        const refresh = () => Math.min(...pending.keys()) < frame && drop();
+        const timers = [setTimeout(refresh, REFRESH), setTimeout(drop, PATIENCE)];
+        pending.set(frame, { resolve, reject, timers });
+        socket.send(message);
+      });
+    },
+  };
+}

@@ -1,0 +1,459 @@
+"""The browser's engine gives what Python gives: its parts in Node.js, the whole in Chromium."""
+
+import base64
+import json
+import math
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from helpers.shared import shared_path
+from helpers.webcam import WEBCAM, FakeRecognizer, serving, webcam_modules
+
+from fer_models.recognizer import cropping
+from fer_models.recognizer.session import Smoother
+
+with webcam_modules():
+    import browser_runtime
+    import export_browser
+
+ENGINE = WEBCAM / "static" / "engine"
+CROP = {"mostRoll": cropping.MOST_ROLL, "grey": list(cropping.GREY)}
+
+
+def node(script, *arguments):
+    """Run a module in Node.js, `ENGINE` standing for the engine's folder, and read its JSON."""
+    if shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    # Without `cwd`, a package.json somewhere above could make these files CommonJS.
+    script = script.replace("ENGINE", ENGINE.as_uri())
+    command = ["node", "--input-type=module", "-e", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ENGINE, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_rgba(path, image):
+    opaque = np.full((*image.shape[:2], 1), 255, np.uint8)
+    np.concatenate([image, opaque], axis=-1).tofile(path)
+    return {"file": str(path), "width": image.shape[1], "height": image.shape[0]}
+
+
+class TestCrop:
+    SCRIPT = """
+        import fs from "node:fs";
+        import { crop, roll, square } from "ENGINE/crop.js";
+        const results = JSON.parse(fs.readFileSync(process.argv[1])).map((job) => {
+          const { width, height, box, points, rule } = job;
+          const picture = { width, height, data: new Uint8ClampedArray(fs.readFileSync(job.file)) };
+          const turned = roll(points);
+          const pixels = [...crop(picture, box, turned, rule)];
+          return { turned, pixels, square: square(box, rule.framing) };
+        });
+        console.log(JSON.stringify(results));
+    """
+
+    def test_crop_gives_the_same_pixels_as_python(self, tmp_path):
+        rng = np.random.default_rng(5)
+        jobs, expected = [], []
+        for number in range(40):
+            size = rng.integers(20, 260, 2)
+            image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+            # Boxes of any size and place, in part outside of the picture.
+            middle = rng.uniform(0, 1, 2) * size[::-1]
+            box = np.float32([*(middle - 20), *rng.uniform(3, 200, 2)])
+            angle = math.radians(rng.choice([0, 19.9, 20.1, -35, 170]))
+            across = 20 * np.array([math.cos(angle), math.sin(angle)])
+            points = np.float32([middle, middle + across, middle, middle, middle])
+            framing = cropping.Framing(*rng.uniform([0.5, -0.2, -0.2], [1.5, 0.2, 0.2]))
+            options = {"size": int(rng.choice([24, 48, 64])), "channels": int(rng.choice([1, 3]))}
+            jobs.append(
+                write_rgba(tmp_path / f"{number}.rgba", image)
+                | {"box": box.tolist(), "points": points.tolist()}
+                | {"rule": {**CROP, **options, "framing": framing._asdict()}}
+            )
+            turned = cropping.roll(points)
+            pixels = cropping.crop(image, box, roll=turned, framing=framing, **options)
+            expected.append((turned, pixels, cropping.square(box, framing)))
+        (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+        received = node(self.SCRIPT, tmp_path / "jobs.json")
+        for result, (turned, pixels, square) in zip(received, expected, strict=True):
+            assert result["turned"] == pytest.approx(turned, abs=1e-9)
+            assert result["square"] == list(square)
+            np.testing.assert_allclose(result["pixels"], pixels.ravel(), atol=2e-3)
+
+
+class TestShrink:
+    SCRIPT = """
+        import fs from "node:fs";
+        import { shrink, SummedPicture } from "ENGINE/resample.js";
+        const jobs = JSON.parse(fs.readFileSync(process.argv[1]));
+        console.log(JSON.stringify(jobs.map(({ file, width, height, longest, to }) => {
+          const picture = { width, height, data: new Uint8ClampedArray(fs.readFileSync(file)) };
+          const small = shrink(picture, longest);
+          const mean = new SummedPicture(picture).resize(...to, 127.5, 128);
+          return { ...small, data: [...small.data], mean: [...mean] };
+        })));
+    """
+
+    def test_pictures_shrink_as_opencv_and_tensorflow_shrink_them(self, tmp_path):
+        cv2, tf = pytest.importorskip("cv2"), pytest.importorskip("tensorflow")
+        jobs, expected = [], []
+        for number, (height, width, longest) in enumerate(
+            [(90, 120, 60), (90, 120, 40), (75, 133, 64), (133, 75, 97), (50, 60, 60), (40, 41, 32)]
+        ):
+            image = np.random.default_rng(number).integers(
+                0, 256, (height, width, 3), dtype=np.uint8
+            )
+            scale = min(1, longest / max(height, width))
+            small = (round(width * scale), round(height * scale))
+            shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+            to = (int(width * 0.6), int(height * 0.6))
+            mean = tf.image.resize((image - 127.5) / 128, to[::-1], tf.image.ResizeMethod.AREA)
+            expected.append((shrunk, np.moveaxis(mean.numpy(), -1, 0)))
+            job = write_rgba(tmp_path / f"{number}.rgba", image)
+            jobs.append(job | {"longest": longest, "to": to})
+        (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+        received = node(self.SCRIPT, tmp_path / "jobs.json")
+        for result, (shrunk, mean) in zip(received, expected, strict=True):
+            data = np.reshape(result["data"], (result["height"], result["width"], 4))[..., :3]
+            difference = np.abs(data - shrunk.astype(int))
+            assert difference.max() <= 1
+            # Halves that the last bit of a sum decides.
+            assert (difference > 0).mean() < 2e-3
+            np.testing.assert_allclose(result["mean"], mean.ravel(), atol=1e-5)
+
+
+class TestTracking:
+    def test_smoothing_is_pythons(self):
+        values = np.random.default_rng(0).dirichlet(np.ones(7), 6)
+        times = [0.0, 0.03, 0.1, 0.11, 0.5, 0.9]
+        smoother = Smoother(0.3)
+        expected = [smoother([4], [v], t)[0].tolist() for v, t in zip(values, times, strict=True)]
+        script = """
+            import { Smoother } from "ENGINE/tracking.js";
+            const [values, times] = JSON.parse(process.argv[1]);
+            const smoother = new Smoother(0.3);
+            console.log(JSON.stringify(values.map((v, k) => smoother.smooth(4, v, times[k]))));
+        """
+        received = node(script, json.dumps([values.tolist(), times]))
+        np.testing.assert_allclose(received, expected, atol=1e-12)
+
+    SCRIPT = """
+        import { Tracker } from "ENGINE/tracking.js";
+        const { steps, detectEvery } = JSON.parse(process.argv[1]);
+        let now;
+        const faces = (boxes) => boxes.map((box) => ({ box, score: 1 }));
+        const calls = [];
+        const detector = {
+          detect: async () => (calls.push("detect"), faces(now.boxes)),
+          follow: async () => (calls.push("follow"), faces(now.followed ?? now.boxes)),
+        };
+        const tracker = new Tracker(detector, detectEvery);
+        const tracks = [];
+        for (now of steps) {
+          const { width = 640, time } = now;
+          const found = await tracker.step({ width, height: 480 }, time);
+          tracks.push(found.map(({ track, face }) => [track, face.box[0]]));
+        }
+        console.log(JSON.stringify({ tracks, calls }));
+    """
+
+    def follow(self, steps, every=0):
+        return node(self.SCRIPT, json.dumps({"steps": steps, "detectEvery": every}))
+
+    def test_faces_keep_their_numbers(self):
+        left, right = [10, 10, 50, 50], [100, 10, 50, 50]
+        steps = [
+            {"time": 0.0, "boxes": [left, right]},
+            {"time": 0.1, "boxes": [[105, 10, 50, 50], [14, 10, 50, 50]]},
+            {"time": 0.2, "boxes": [left]},
+            {"time": 0.3, "boxes": [right, left]},
+            {"time": 0.9, "boxes": [left]},
+            {"time": 1.5, "boxes": [left, right]},
+            {"time": 1.6, "boxes": [left], "width": 320},
+        ]
+        assert self.follow(steps)["tracks"] == [
+            [[0, 10], [1, 100]],
+            [[0, 14], [1, 105]],
+            [[0, 10]],
+            [[0, 10], [1, 100]],
+            [[0, 10]],
+            # Unseen for more than half a second.
+            [[0, 10], [2, 100]],
+            # Another picture size is another stream.
+            [[3, 10]],
+        ]
+
+    def test_a_lost_face_is_looked_for_at_once(self):
+        box = [10, 10, 50, 50]
+        steps = [
+            {"time": 0.0, "boxes": [box]},
+            {"time": 0.1, "boxes": [[12, 10, 50, 50]]},
+            {"time": 0.2, "boxes": [], "followed": []},
+            {"time": 0.3, "boxes": [box]},
+        ]
+        received = self.follow(steps, every=0.25)
+        assert received["tracks"] == [[[0, 10]], [[0, 12]], [], []]
+        assert received["calls"] == ["detect", "follow", "follow", "detect"]
+
+
+class TestAssets:
+    SCRIPT = """
+        import { readFiles, readManifest } from "ENGINE/assets.js";
+        const bytes = new TextEncoder().encode("network");
+        const hash = await crypto.subtle.digest("SHA-256", bytes);
+        const sha256 = Buffer.from(hash).toString("hex");
+        const manifest = { format: 1, files: { a: { bytes: bytes.length, sha256 } } };
+        const answers = { "/m/a": bytes, "/n/a": "another", "/k/a": "x" };
+        answers["/m/manifest.json"] = JSON.stringify(manifest);
+        const get = async (url) =>
+          new Response(answers[url], { status: url in answers ? 200 : 404 });
+        const seen = [];
+        const said = [];
+        const read = await readFiles("/m/", await readManifest("/m/", get), ["a"],
+          (...progress) => seen.push(progress), get);
+        for (const url of ["/n/", "/k/", "/l/"]) {
+          await readFiles(url, manifest, ["a"], undefined, get).catch((e) => said.push(e.message));
+        }
+        await readManifest("/l/", get).catch((error) => said.push(error.message));
+        console.log(JSON.stringify({ a: Buffer.from(read.a).toString(), seen: seen.at(-1), said }));
+    """
+
+    def test_files_are_checked_before_they_are_used(self):
+        received = node(self.SCRIPT)
+        assert received["a"] == "network"
+        assert received["seen"] == [7, 7]
+        another, short, missing, nothing = received["said"]
+        assert "a is not the file" in another
+        assert "a is not the file" in short
+        assert "404" in missing
+        assert "export_browser.py" in nothing
+
+
+class TestExport:
+    def test_unknown_weights_are_named(self, tmp_path, capsys):
+        with pytest.raises(ValueError, match=r"`weights` must be one of .* or a \.keras file"):
+            export_browser.load("imagenet")
+        missing = str(tmp_path / "missing.keras")
+        arguments = ["--output", str(tmp_path / "new"), "--weights", missing]
+        assert export_browser.main(arguments) == 1
+        assert "There is no model" in capsys.readouterr().err
+        assert not (tmp_path / "new").exists()
+
+    def test_a_folder_of_other_things_is_left_alone(self, tmp_path):
+        (tmp_path / "photo.jpg").touch()
+        with pytest.raises(ValueError, match="`output` must be a new folder"):
+            export_browser.read(tmp_path)
+        (tmp_path / "manifest.json").write_text('{"files": {}}')
+        with pytest.raises(ValueError, match=r"photo\.jpg"):
+            export_browser.read(tmp_path)
+        assert export_browser.read(tmp_path / "new") is None
+
+    def test_without_npm_the_message_says_what_to_do(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        with pytest.raises(RuntimeError, match=r"npm is not here.*onnxruntime-web-.*\.tgz"):
+            browser_runtime.write_runtime(tmp_path, tmp_path / "cache")
+
+    def test_a_package_that_is_another_one_is_refused(self, tmp_path, monkeypatch):
+        def pack(command, **options):
+            name = f"onnxruntime-web-{browser_runtime.VERSION}.tgz"
+            folder = command[command.index("--pack-destination") + 1]
+            (tmp_path / "cache" / folder / name).write_bytes(b"something")
+            return subprocess.CompletedProcess(command, 0, "", "")
+
+        monkeypatch.setattr(shutil, "which", lambda name: name)
+        monkeypatch.setattr(subprocess, "run", pack)
+        with pytest.raises(RuntimeError, match="SHA-256"):
+            browser_runtime.write_runtime(tmp_path, tmp_path / "cache")
+        assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    import fer_models
+
+    keras.utils.set_random_seed(3)
+    model = fer_models.ghostface(input_shape=(48, 48, 1), stem_strides=1, width=0.25)
+    # Random networks call everything the same: with larger weights faces differ.
+    kernel = model.trainable_variables[-2]
+    kernel.assign(kernel * 1000)
+    return model
+
+
+@pytest.fixture(scope="module")
+def assets(network, tmp_path_factory):
+    for name in ("tf2onnx", "onnx", "onnxruntime", "mtcnn"):
+        pytest.importorskip(name)
+    folder = tmp_path_factory.mktemp("engine") / "assets"
+    cache = export_browser.default_cache()
+    try:
+        browser_runtime.package(cache)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    names = FakeRecognizer.class_names
+    manifest = export_browser.export(folder, network, names, cache, "small")
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert export_browser.export(folder, network, names, cache, "small") == manifest
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Upright and turned faces, many faces, none, and a picture above the working size."""
+    import cv2
+    from skimage import data
+
+    astronaut = data.astronaut()
+    middle = (256, 256)
+    turns = [cv2.getRotationMatrix2D(middle, angle, 1) for angle in (25, -30, 15)]
+    turned = [cv2.warpAffine(astronaut, turn, (512, 512)) for turn in turns]
+    group = np.tile(cv2.resize(astronaut, (300, 300)), (2, 3, 1))
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    return [astronaut, *turned, group, noise]
+
+
+@pytest.fixture(scope="module")
+def expected(network, pictures):
+    from fer_models import Recognizer
+
+    return [[face.to_dict() for face in found] for found in Recognizer(network).photos(pictures)]
+
+
+def assert_same(results, expected):
+    for result, faces in zip(results, expected, strict=True):
+        assert len(result["faces"]) == len(faces)
+        for face in faces:
+            one = min(result["faces"], key=lambda other: math.dist(other["box"], face["box"]))
+            np.testing.assert_allclose(one["box"], face["box"], atol=0.05)
+            assert one["score"] == pytest.approx(face["score"], abs=1e-3)
+            for name, probability in face["probabilities"].items():
+                assert one["probabilities"][name] == pytest.approx(probability, abs=1e-3)
+            assert one["confidence"] == one["probabilities"][one["label"]]
+
+
+def run_engine(assets, images, folder):
+    """Return the engine's results in Node.js, each picture a stream of its own."""
+    jobs = [write_rgba(folder / f"{place}.rgba", image) for place, image in enumerate(images)]
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    script = """
+        import fs from "node:fs";
+        import { createNetworks, networkFiles } from "ENGINE/networks.js";
+        import { Pipeline } from "ENGINE/pipeline.js";
+        const [, assets, jobs] = process.argv;
+        const manifest = JSON.parse(fs.readFileSync(`${assets}/manifest.json`));
+        const ort = await import(`file://${assets}/${manifest.runtime.module}`);
+        const read = (name) => [name, new Uint8Array(fs.readFileSync(`${assets}/${name}`)).buffer];
+        const files = Object.fromEntries(networkFiles(manifest).map(read));
+        const networks = await createNetworks(ort, manifest, files, 1);
+        const pipeline = new Pipeline(networks, manifest, { smoothing: 0, detectEvery: 0 });
+        const results = [];
+        for (const { file, width, height } of JSON.parse(fs.readFileSync(jobs))) {
+          const data = new Uint8ClampedArray(fs.readFileSync(file));
+          pipeline.reset();
+          results.push(await pipeline.process({ width, height, data }, { frame: 1, timestamp: 0 }));
+        }
+        console.log(JSON.stringify(results));
+    """
+    return node(script, assets, folder / "jobs.json")
+
+
+@pytest.mark.slow
+def test_the_whole_engine_gives_what_python_gives(assets, pictures, expected, tmp_path):
+    assert [len(faces) for faces in expected] == [1, 1, 1, 1, 6, 0]
+    assert_same(run_engine(assets, pictures, tmp_path), expected)
+
+
+@pytest.mark.slow
+def test_the_whole_engine_on_photos_and_a_video(assets, network, tmp_path):
+    from fer_data.faces import read_image
+    from fer_data.video import Video
+    from fer_models import Recognizer
+
+    images = [read_image(path) for path in sorted(shared_path("data/landmarks").glob("*.jpg"))]
+    video = Video(shared_path("data/video/neutral_to_smile.mp4"))
+    images += [frame.image for frame in video if frame.number % 24 == 0]
+    found = [[face.to_dict() for face in faces] for faces in Recognizer(network).photos(images)]
+    assert sum(map(len, found)) > 15
+    assert_same(run_engine(assets, images, tmp_path), found)
+
+
+CHROMIUM = """
+    const [pictures, finish] = arguments;
+    (async () => {
+      const { createEngine } = await import("/static/engine/engine.js");
+      const statuses = [];
+      const engine = createEngine({
+        baseUrl: "/static/engine/",
+        onStatus: (text) => statuses.push(text),
+        options: { smoothing: 0, detectEvery: 0 },
+      });
+      await engine.start();
+      const results = [];
+      for (const { width, height, data } of pictures) {
+        const bytes = Uint8ClampedArray.from(atob(data), (letter) => letter.charCodeAt(0));
+        engine.reset();
+        const image = new ImageData(bytes, width, height);
+        results.push(await engine.process(image, { frame: 1, timestamp: 0 }));
+      }
+      const falls = await engine.process(new ImageData(64, 64), { frame: 2, timestamp: -1 })
+        .catch((error) => error.message);
+      const pending = engine.process(new ImageData(64, 64), { frame: 3, timestamp: 1 });
+      engine.stop();
+      const stopped = await pending;
+      await engine.start();
+      engine.stop();
+      const hosts = performance.getEntriesByType("resource").map(({ name }) => new URL(name).host);
+      return { results, statuses, falls, stopped, hosts, classNames: engine.classNames,
+               isolated: crossOriginIsolated };
+    })().then(finish, (error) => finish({ error: String(error) }));
+"""
+
+
+@pytest.mark.slow
+def test_the_engine_in_chromium_gives_what_python_gives(assets, pictures, expected):
+    pytest.importorskip("fastapi")
+    options = ("--engine-assets", str(assets))
+    with browser() as driver, serving(FakeRecognizer(), *options) as server:
+        driver.get(f"{server.origin}/")
+        opaque = [np.dstack([p, np.full(p.shape[:2], 255, np.uint8)]) for p in pictures]
+        arguments = [
+            {
+                "width": image.shape[1],
+                "height": image.shape[0],
+                "data": base64.b64encode(image.tobytes()).decode(),
+            }
+            for image in opaque
+        ]
+        received = driver.execute_async_script(CHROMIUM, arguments)
+        complaints = [line["message"] for line in driver.get_log("browser")]
+    assert "error" not in received, received
+    assert_same(received["results"], expected)
+    assert received["classNames"] == list(FakeRecognizer.class_names)
+    assert received["isolated"]
+    assert any("of" in text and "MB" in text for text in received["statuses"])
+    assert "before that of the last one" in received["falls"]
+    assert received["stopped"] is None
+    assert {f"http://{host}" for host in received["hosts"]} == {server.origin}
+    assert not complaints
+
+
+def browser():
+    """Return a headless Chromium, or skip the test."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    program = shutil.which("chromedriver")
+    if binary is None or program is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for each in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(each)
+    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(program))
+    driver.set_script_timeout(240)
+    return driver
