@@ -158,7 +158,8 @@ def run_video(args, recognizer):
     faces = [face for result in results for face in result.faces]
     print(f"{args.input}: {len(results)} frames, {len(results) / seconds:.0f} a second")
     print(
-        f"  {len({face.track for face in faces})} persons; labels of all frames: {summary(faces)}"
+        f"  faces followed: {len({face.track for face in faces})}; labels of all frames: "
+        f"{summary(faces)}"
     )
     return {}
 

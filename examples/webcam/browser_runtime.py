@@ -40,8 +40,8 @@ def package(cache):
     if npm is None:
         raise RuntimeError(
             f"npm is not here, and it is needed once to get {PACKAGE} {VERSION}. Install Node.js "
-            f"(which brings npm), or put the package at {path}: "
-            f"https://registry.npmjs.org/{PACKAGE}/-/{path.name}"
+            f"(which brings npm), or put what `npm pack {PACKAGE}@{VERSION}` writes elsewhere at "
+            f"{path}"
         )
     cache.mkdir(parents=True, exist_ok=True)
     # A folder of its own, so that a broken download never takes the package's name.
