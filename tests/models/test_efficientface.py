@@ -67,7 +67,7 @@ def test_stem_stride_one_doubles_every_map():
     assert model.output_shape == (None, 3, 3, 1024)
 
 
-@pytest.mark.parametrize("value", [0, 3, True, "2", None])
+@pytest.mark.parametrize("value", [0, 3, True, "2"])
 def test_bad_stem_strides(value):
     message = f"`stem_strides` must be 1 or 2. Received: stem_strides={value!r}"
     with pytest.raises(ValueError, match=message):
