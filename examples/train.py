@@ -165,6 +165,8 @@ def parse(argv):
     ):
         if getattr(args, name) is not None and getattr(args, name) < 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
+    if args.vote_share is not None and args.vote_share > 1:
+        parser.error(f"--vote-share must be from 0 to 1, not {args.vote_share}")
     if args.train is not None and args.data != "synthetic":
         parser.error(f"--train is the number of synthetic faces, and --data is {args.data}")
     if args.validation_fraction is None and args.data == "raf_db":

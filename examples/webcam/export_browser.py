@@ -46,8 +46,8 @@ def export(output, model, class_names, cache, weights=""):
         RuntimeError: If npm is missing, or a network differs as ONNX from what it was.
     """
     output = Path(output).resolve()
-    old, source = read(output), source_of(model, weights)
-    if old and old["source"] == source and old["files"] == files(output):
+    old, source = read(output), source_of(model, weights, class_names)
+    if old and old.get("source") == source and old.get("files") == files(output):
         return old
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as name:
@@ -108,7 +108,7 @@ def files(folder):
     return described
 
 
-def source_of(model, weights):
+def source_of(model, weights, class_names):
     """Return what the files are made from: the same source gives the same folder."""
     digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True, default=str).encode())
     for weight in model.get_weights():
@@ -118,6 +118,9 @@ def source_of(model, weights):
         program.update(Path(module).read_bytes())
     return {
         "weights": str(weights),
+        "class_names": list(class_names),
+        "crop": crop_rule(),
+        "detector": detector_options(),
         "model": digest.hexdigest(),
         "program": program.hexdigest(),
         "packages": {

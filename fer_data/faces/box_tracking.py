@@ -26,6 +26,9 @@ MOST_GROWTH, MOST_TURN = 1.4, 45
 LEAST_OVERLAP = 0.3
 # Two tracks that overlap more than this are the same face.
 SAME_FACE = 0.6
+# Faces out of sight that are waited for, the last ones seen: where a stream's time stands still,
+# none would ever be given up.
+MOST_HIDDEN = 32
 # Detectors tremble: a detection that hardly differs from the followed box moves it half-way.
 NEAR, GAIN = 0.75, 0.5
 
@@ -220,7 +223,8 @@ class BoxTracker:
             and timestamp - track.seen <= self.forget_after
             and not any(overlap(track.box, other.box) > SAME_FACE for other in matched)
         ]
-        self._tracks = sorted(matched + kept, key=lambda track: track.number)
+        kept = sorted(kept, key=lambda track: (track.visible, track.seen, track.number))
+        self._tracks = sorted(matched + kept[-MOST_HIDDEN:], key=lambda track: track.number)
 
     def _update(self, track, face, common, timestamp):
         near = track.visible and common > NEAR

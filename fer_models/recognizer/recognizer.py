@@ -300,6 +300,9 @@ def _network(weights, model):
             "`weights` must be a tag of the registry, the path of a .keras file, or a keras.Model. "
             f"Received: weights={weights!r}"
         )
+    known = registry.entry(model)
+    if weights in known.weights:
+        return known.builder(weights=weights), known.weights[weights].class_names
     path = Path(weights)
     if path.suffix == ".keras":
         if not path.is_file():
@@ -311,13 +314,10 @@ def _network(weights, model):
             "weights build the model and pass it as `weights`. "
             f"Received: weights={str(weights)!r}"
         )
-    known = registry.entry(model)
-    if weights not in known.weights:
-        raise ValueError(
-            f"`weights` must be one of the tags {sorted(known.weights)} of {model!r}, the path of "
-            f"a .keras file, or a keras.Model. Received: weights={str(weights)!r}"
-        )
-    return known.builder(weights=weights), known.weights[weights].class_names
+    raise ValueError(
+        f"`weights` must be one of the tags {sorted(known.weights)} of {model!r}, the path of a "
+        f".keras file, or a keras.Model. Received: weights={str(weights)!r}"
+    )
 
 
 def _names(given, known, classes):

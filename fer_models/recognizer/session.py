@@ -10,6 +10,8 @@ from fer_data.faces.box_tracking import BoxTracker
 from fer_data.faces.image import as_rgb
 from fer_models.recognizer.results import expression
 
+MOST_REMEMBERED = 256  # tracks
+
 
 class Smoother:
     """Exponential means of each track's probabilities over its own time.
@@ -30,13 +32,17 @@ class Smoother:
                 before, then = self._known[track]
                 share = -math.expm1(-(timestamp - then) / self.seconds)
                 value = before + share * (value - before)
+            # Taken out first, so that the last ones are those seen last.
+            self._known.pop(track, None)
             self._known[track] = value, timestamp
             means.append(value)
         return means
 
     def forget(self, before):
         """Forget the tracks that were not seen since a time."""
-        self._known = {track: known for track, known in self._known.items() if known[1] >= before}
+        recent = [(track, known) for track, known in self._known.items() if known[1] >= before]
+        # Where a stream's time stands still, nothing gets old.
+        self._known = dict(recent[-MOST_REMEMBERED:])
 
 
 class Session:

@@ -1,5 +1,6 @@
 """Results as a table."""
 
+import itertools
 from collections.abc import Mapping
 
 from fer_models.recognizer.results import Expression, FrameResult
@@ -51,9 +52,12 @@ def _groups(results):
         for source, faces in results.items():
             yield source, None, _checked(faces)
         return
-    results = list(results)
-    if results and all(isinstance(face, Expression) for face in results):
-        results = [results]
+    results = iter(results)
+    first = list(itertools.islice(results, 1))
+    # One after the other: each frame of a video holds its picture.
+    results = itertools.chain(first, results)
+    if first and isinstance(first[0], Expression):
+        results = [list(results)]
     for place, result in enumerate(results):
         if isinstance(result, FrameResult):
             yield None, result.number, result.faces

@@ -233,10 +233,11 @@ def test_a_frame_is_decoded_to_rgb():
 def test_too_many_frames_a_second_are_dropped_then_refused():
     with serving(FakeRecognizer(), "--max-rate", "5") as running:
         with running.connect() as live:
-            for number in range(8):
+            # Fewer than the twenty at once for which it is closed.
+            for number in range(18):
                 live.send(frame(number))
             wait_for(lambda: "5 frames a second" in receive(live).get("error", ""))
-            wait_for(lambda: running.counts["too_fast"] >= 2)
+            wait_for(lambda: running.counts["too_fast"] >= 1)
         code, reason = refusal(running, *(frame(number) for number in range(60)))
         assert (code, reason) == (1008, "At most 5 frames a second")
         assert still_works(running)
@@ -402,7 +403,7 @@ def test_a_browser_that_is_gone_in_the_middle_of_a_frame_is_forgotten():
 
 def test_a_browser_that_does_not_read_stalls_nobody():
     # Answers of half a megabyte fill every buffer soon.
-    limits = protocol.Limits(send_seconds=0.3, max_rate=1000)
+    limits = protocol.Limits(send_seconds=2, max_rate=1000)
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with (
@@ -416,7 +417,7 @@ def test_a_browser_that_does_not_read_stalls_nobody():
         ask(good, frame(0))
         wait_for(lambda: len(running.clients) == 2)
         number = 0
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while len(running.clients) == 2 and time.monotonic() < end:
             number += 1
             with contextlib.suppress(ConnectionClosed):

@@ -143,6 +143,7 @@ def serving(recognizer, *options, limits=None):
     thread.start()
     try:
         while not running.started:
+            assert thread.is_alive(), "the server did not start"
             time.sleep(0.005)
         yield Running(sockets[0].getsockname()[1], running.config.app)
     finally:

@@ -19,6 +19,8 @@ export function createServerEngine({ maxFrameBytes, classNames }) {
   let socket = null;
   let opening = null;
   let newest = 0;
+  // How often the page hung up: what was on its way before that must not be sent after it.
+  let hangUps = 0;
 
   function settle(frame, how, value) {
     const waiting = pending.get(frame);
@@ -31,14 +33,25 @@ export function createServerEngine({ maxFrameBytes, classNames }) {
   function open() {
     opening ??= new Promise((resolve, reject) => {
       const fresh = new WebSocket(address);
+      const before = hangUps;
       fresh.binaryType = "arraybuffer";
       fresh.onopen = () => {
+        if (hangUps !== before) {
+          fresh.onclose = null;
+          fresh.close(1000);
+          resolve();
+          return;
+        }
         socket = fresh;
         opening = null;
         resolve();
       };
       fresh.onmessage = ({ data }) => receive(JSON.parse(data));
       fresh.onclose = ({ code, reason }) => {
+        if (hangUps !== before) {
+          resolve();
+          return;
+        }
         if (socket === fresh) socket = null;
         opening = null;
         const error = new EngineError(
@@ -71,7 +84,8 @@ export function createServerEngine({ maxFrameBytes, classNames }) {
 
   function disconnect() {
     const old = socket;
-    socket = null;
+    hangUps += 1;
+    socket = opening = null;
     if (old) {
       old.onclose = old.onmessage = null;
       old.close(1000);
@@ -88,8 +102,11 @@ export function createServerEngine({ maxFrameBytes, classNames }) {
     reset: disconnect,
     stop: disconnect,
     async process(canvas, { frame, timestamp }) {
+      const before = hangUps;
       const jpeg = await encode(canvas);
+      if (hangUps !== before) return null;
       if (!socket) await open();
+      if (hangUps !== before) return null;
       // Pictures are encoded side by side: one that is overtaken there is not sent.
       if (!socket || frame < newest) return null;
       newest = frame;
