@@ -11,7 +11,8 @@ class Classifier:
 
     With TensorFlow its weights are frozen into a graph, in which batch norm is folded into the
     convolutions; with JAX it is compiled for batches of 1, 2, 4 and so on; with PyTorch it runs
-    without gradients. The weights are those of the moment: later training changes nothing here.
+    without gradients. The weights are those of the moment, and later training changes nothing here,
+    but with PyTorch, which calls the model itself.
 
     Args:
         model: a `keras.Model` from `(batch, size, size, 1 or 3)` in [0, 255] to `(batch, classes)`
