@@ -42,6 +42,11 @@ NOT_FOR = (
     "face, and age, sex, origin and lighting change what the network reads."
 )
 
+SPLITS = dict.fromkeys(
+    ("fer2013", "ferplus"),
+    "FER2013's own: trained on Training, scored and calibrated on PublicTest, PrivateTest not used",
+)
+
 
 def parse(argv):
     parser = argparse.ArgumentParser(
@@ -157,6 +162,7 @@ def pack(args):
         "licence": LICENCE,
         "not_for": NOT_FOR,
         "data": settings.data,
+        "split": SPLITS.get(settings.data, "the data set's own splits"),
         "faces": counts,
         "epoch": args.epoch,
         "seed": settings.seed,

@@ -50,8 +50,8 @@ def model_card(name, tag):
             + (f"; built with {options}." if options else "."),
             f"- Output: probabilities of {', '.join(known.class_names)}.",
             f"- File: `{known.file}`, {card['bytes']:,} bytes, float16, SHA-256 `{known.sha256}`.",
-            f"- Data: `{card['data']}`, {faces} faces. Trained on the training faces alone; "
-            f"the {card['epoch']} epoch.",
+            f"- Data: `{card['data']}`, {faces} faces; the {card['epoch']} epoch.",
+            f"- Split: {card['split']}.",
             f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "
             f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
             f"{recipe['stages'][-1]['epochs']} epochs, labels {recipe['labels']}, label smoothing "
