@@ -17,7 +17,7 @@ def write_detector(folder):
 
     They take `(batch, 3, height, width)` in [-1, 1] and give by name what the wheel's networks
     give, channels first. Written out here and not by a converter: that takes each PReLU apart and
-    runs 2.7 times slower in a browser (128 against 48 ms for the proposals at 384x288).
+    runs slower in a browser.
 
     Returns:
         The greatest difference from Keras by network, on random pixels.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from fer_data.frozen_graph import freeze
 from fer_models.recognizer.cropping import as_channels, resized
 
 
@@ -106,20 +107,9 @@ def _compiled(model, shape, flip):
 
 def _for_tensorflow(function, shape):
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
 
-    signature = [tf.TensorSpec((None, *shape[1:]), tf.float32)]
-
-    def compiled(function):
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        return traced.get_concrete_function()
-
-    frozen = convert_variables_to_constants_v2(compiled(function))
-    # Called directly, a frozen function first prints its arguments into an error that it drops.
-    run = compiled(lambda images: frozen(images)[0])
-    return lambda images: run(tf.constant(images)).numpy()
+    run = freeze(function, (None, *shape[1:]))
+    return lambda images: run(tf.constant(images))[0].numpy()
 
 
 def _for_jax(model, call):
