@@ -373,7 +373,7 @@ def test_the_networks_of_the_page_are_served_where_there_are_any(tmp_path):
 
 
 def test_the_page_asks_no_third_party():
-    for path in sorted(app.STATIC.glob("*.*")):
+    for path in sorted(app.STATIC.rglob("*.*")):
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         text = text.replace("http://localhost:", "")
         assert "http://" not in text, path.name
