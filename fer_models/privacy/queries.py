@@ -1,0 +1,77 @@
+"""Copies of a picture that a model is asked about besides the picture itself."""
+
+import numpy as np
+
+# Share of a side that a shifted copy moves by at most: 4 of 48 pixels, about Carlini's 4 of 32.
+_SHIFT = 1 / 12
+
+
+def augmentation_queries(queries=1, seed=0):
+    """Return the functions that make the copies.
+
+    A copy is made in the same way of every picture and for every model, so that the answers of
+    the target and of the reference models to one query can be compared.
+
+    Args:
+        queries: 1 asks about the picture alone, 2 also about its mirror image, each further one
+            about a copy shifted at random, every other one mirrored as well. Or functions from
+            images to images of the same shape, `(batch, height, width, channels)` or
+            `(batch, frames, height, width, channels)`, as a sequence.
+        seed: Integer for the shifts. The first of many queries are those of few.
+
+    Returns:
+        A tuple of functions.
+
+    Raises:
+        ValueError: If `queries` is no positive integer and no sequence of functions.
+
+    Example:
+
+    >>> [query(np.arange(3.0).reshape(1, 1, 3, 1)).ravel() for query in augmentation_queries(2)]
+    [array([0., 1., 2.]), array([2., 1., 0.])]
+
+    Source:
+        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022,
+        section V-C ("querying the model on augmentations").
+    """
+    if isinstance(queries, (int, np.integer)) and not isinstance(queries, bool) and queries >= 1:
+        generator = np.random.default_rng(seed)
+        shifts = generator.uniform(-_SHIFT, _SHIFT, (max(queries, 2), 2))
+        made = [original, mirrored]
+        made += [_Shifted(*shift, mirror=i % 2 == 1) for i, shift in enumerate(shifts[2:])]
+        return tuple(made[:queries])
+    if isinstance(queries, (tuple, list)) and queries and all(callable(q) for q in queries):
+        return tuple(queries)
+    raise ValueError(
+        "`queries` must be an integer of 1 or more, or a sequence of functions. "
+        f"Received: queries={queries!r}"
+    )
+
+
+def original(images):
+    """Return the images as they are."""
+    return images
+
+
+def mirrored(images):
+    """Return the images with left and right exchanged."""
+    return images[..., ::-1, :]
+
+
+class _Shifted:
+    """Shift by shares of height and width; what is missing is filled with the edge's pixels."""
+
+    def __init__(self, down, right, mirror):
+        self.down, self.right, self.mirror = float(down), float(right), mirror
+
+    def __call__(self, images):
+        images = mirrored(images) if self.mirror else images
+        for axis, share in ((-3, self.down), (-2, self.right)):
+            size = images.shape[axis]
+            # At least a pixel, or the copy would be no other picture.
+            steps = int(np.copysign(max(1, round(abs(share) * size)), share))
+            images = np.take(images, np.clip(np.arange(size) - steps, 0, size - 1), axis=axis)
+        return images
+
+    def __repr__(self):
+        return f"shifted by ({self.down:+.3f}, {self.right:+.3f})" + ", mirrored" * self.mirror

@@ -1,0 +1,338 @@
+"""What a classifier betrays of each example: the raw material of membership inference."""
+
+import dataclasses
+import hashlib
+import os
+
+import keras
+import numpy as np
+
+from fer_models.evaluation.report import checked_labels
+from fer_models.privacy.files import write_arrays
+from fer_models.privacy.queries import augmentation_queries
+
+# Rows of a half-precision softmax sum to one only to about two digits.
+_SUM_TOLERANCE = 1e-2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signals:
+    """What a model says of examples, as arrays of float64; `signals` makes them.
+
+    The second axis counts the queries: the picture itself first, then its copies.
+
+    Attributes:
+        labels: True classes, integers `(examples,)`.
+        probabilities: `(examples, queries, classes)`, from 0 to 1.
+        true_probability: Probability p of the true class, `(examples, queries)`.
+        loss: Cross-entropy -log(p) in nats, `(examples, queries)`.
+        margin: log(p / (1 - p)), Carlini's rescaled confidence, `(examples, queries)`. It is about
+            normally distributed, which p and the loss are not.
+        entropy: Of the prediction, in nats, `(examples, queries)`.
+        hashes: Content hash of every example, strings `(examples,)`.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    true_probability: np.ndarray
+    loss: np.ndarray
+    margin: np.ndarray
+    entropy: np.ndarray
+    hashes: np.ndarray
+
+    @classmethod
+    def from_outputs(cls, outputs, labels, hashes, from_logits=None):
+        """Compute the signals of a model's outputs.
+
+        Args:
+            outputs: Probabilities or logits `(examples, classes)` or
+                `(examples, queries, classes)`, in the precision the model gave them.
+            labels: Integers `(examples,)` or one-hot rows `(examples, classes)`.
+            hashes: Content hashes `(examples,)`, as `content_hashes` gives them.
+            from_logits: Whether `outputs` are logits; `None` finds out: rows of probabilities are
+                from 0 to 1 and sum to one.
+
+        Returns:
+            `Signals`.
+
+        Raises:
+            ValueError: If shapes do not fit, a label is outside the classes, outputs are not
+                finite, or it is unclear or wrong what they are.
+
+        Example:
+
+        >>> one = Signals.from_outputs([[0.75, 0.25]], [0], ["a"])
+        >>> bool(np.isclose(one.margin[0, 0], np.log(3)))
+        True
+        """
+        outputs = np.asarray(outputs)
+        if not np.issubdtype(outputs.dtype, np.floating):
+            outputs = outputs.astype("float64")
+        if outputs.ndim == 2:
+            outputs = outputs[:, None]
+        if outputs.ndim != 3 or outputs.shape[-1] < 2 or not outputs.size:
+            raise ValueError(
+                "A model's outputs must be of shape (examples, classes) with 2 classes or more, "
+                f"and at least one example. Received: shape={outputs.shape}"
+            )
+        if not np.isfinite(outputs).all():
+            bad = np.flatnonzero(~np.isfinite(outputs).all(axis=(1, 2)))
+            raise ValueError(
+                f"A model's outputs must be finite. Received: {len(bad)} examples that are not, "
+                f"the first {bad[0]}"
+            )
+        labels, _ = checked_labels(labels, len(outputs), outputs.shape[-1])
+        hashes = np.asarray(hashes, dtype=str)
+        if hashes.shape != labels.shape:
+            raise ValueError(
+                f"`hashes` must have one entry an example, {len(labels)}. "
+                f"Received: shape={hashes.shape}"
+            )
+        if _are_logits(outputs, from_logits):
+            scores = outputs.astype("float64")
+        else:
+            # A softmax in float32 rounds p to 1 long before the others vanish; their sum, and not
+            # 1 - p, carries the margin. What underflowed counts as the smallest number there is.
+            smallest = np.finfo(outputs.dtype).tiny
+            scores = np.log(np.maximum(outputs, smallest).astype("float64"))
+        return cls._from_scores(scores, labels, hashes)
+
+    @classmethod
+    def _from_scores(cls, scores, labels, hashes):
+        from scipy.special import log_softmax, logsumexp
+
+        log_probabilities = log_softmax(scores, axis=-1)
+        probabilities = np.exp(log_probabilities)
+        others = np.arange(scores.shape[-1]) != labels[:, None, None]
+        true = np.take_along_axis(log_probabilities, labels[:, None, None], axis=-1)[..., 0]
+        margin = true - logsumexp(np.where(others, log_probabilities, -np.inf), axis=-1)
+        return cls(
+            labels=labels,
+            probabilities=probabilities,
+            true_probability=np.exp(true),
+            # log1p(exp(-margin)): exact where p is so near to 1 that log(p) is 0.
+            loss=np.logaddexp(0.0, -margin),
+            margin=margin,
+            entropy=-(probabilities * log_probabilities).sum(axis=-1),
+            hashes=hashes,
+        )
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        """Return the signals of some examples: a slice, an array of indices or a mask."""
+        if isinstance(index, (int, np.integer)):
+            index = [index]
+        return Signals(**{name: value[index] for name, value in self._arrays().items()})
+
+    @property
+    def queries(self):
+        """Number of queries an example."""
+        return self.loss.shape[1]
+
+    @property
+    def classes(self):
+        """Number of classes."""
+        return self.probabilities.shape[-1]
+
+    @property
+    def accuracy(self):
+        """Share of the examples whose own picture (the first query) is classified rightly."""
+        return float(np.mean(self.probabilities[:, 0].argmax(axis=-1) == self.labels))
+
+    def save(self, path):
+        """Write everything to an `.npz` file, under a temporary name first."""
+        write_arrays(path, self._arrays())
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: If the file holds something else.
+        """
+        with np.load(os.fspath(path), allow_pickle=False) as file:
+            names = [field.name for field in dataclasses.fields(cls)]
+            if sorted(file.files) != sorted(names):
+                raise ValueError(
+                    f"`path` must be a file that `Signals.save` wrote. Received: path={path!r} "
+                    f"with {file.files}"
+                )
+            return cls(**{name: file[name] for name in names})
+
+    def _arrays(self):
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def signals(
+    model,
+    images,
+    labels=None,
+    *,
+    queries=1,
+    batch_size=64,
+    seed=0,
+    from_logits=None,
+    progress=True,
+):
+    """Ask a classifier about examples and keep what it betrays of each.
+
+    Args:
+        model: Built Keras model, any backend, whose output is `(batch, classes)`: probabilities
+            or logits. It gets pixels as it was trained on them; the models of this package take
+            [0, 255] and standardise by themselves.
+        images: Array `(examples, height, width, channels)`; for a model of several inputs a tuple
+            or dictionary of arrays. Or a finite iterable of batches `(images, labels)`, such as a
+            `tf.data.Dataset`, in an order that stays.
+        labels: Integers `(examples,)` or one-hot `(examples, classes)`, with arrays only.
+        queries: Number of pictures to ask about for each example, or functions that make them:
+            see `augmentation_queries`.
+        batch_size: Images at a time, for arrays.
+        seed: Seed of the augmented copies.
+        from_logits: Whether the model gives logits; `None` finds out by looking at the outputs.
+        progress: Whether to show a bar.
+
+    Returns:
+        `Signals`, with the examples in the order given.
+
+    Raises:
+        ValueError: If there are no examples, the dataset does not end, lengths differ, a batch is
+            no pair, or outputs and labels break a rule of `Signals.from_outputs`.
+
+    Example:
+
+    ```python
+    members = signals(model, images, labels, queries=2)
+    members.loss.shape  # (examples, 2)
+    ```
+    """
+    from tqdm import tqdm
+
+    asked = augmentation_queries(queries, seed)
+    batches, total = _batches(images, labels, batch_size)
+    outputs, truth, hashes = [], [], []
+    for batch in tqdm(batches, total=total, desc="signals", unit="batch", disable=not progress):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ValueError(
+                "`images` must be arrays, or give batches (images, labels). "
+                f"Received: a {type(batch).__name__}"
+                + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+            )
+        # tf.data gives TensorFlow's tensors, which other backends do not take.
+        pixels = keras.tree.map_structure(_pixels, batch[0])
+        outputs.append(
+            np.stack(
+                [_predict(model, keras.tree.map_structure(query, pixels)) for query in asked], 1
+            )
+        )
+        truth.append(np.asarray(batch[1]))
+        hashes.append(content_hashes(pixels))
+    if not outputs:
+        raise ValueError("`images` must hold at least one example. Received: none")
+    return Signals.from_outputs(
+        np.concatenate(outputs), np.concatenate(truth), np.concatenate(hashes), from_logits
+    )
+
+
+def content_hashes(images):
+    """Return a hash of the pixels of every example: equal for equal pixels only.
+
+    The type of the numbers does not count: uint8 and float32 pixels of the same values agree.
+
+    Args:
+        images: Array `(examples, ...)`, or a tuple or dictionary of arrays, one for each input.
+
+    Returns:
+        Strings `(examples,)` of 32 hexadecimal digits.
+
+    Raises:
+        ValueError: If the arrays differ in length.
+
+    Example:
+
+    >>> first, second = content_hashes(np.zeros((2, 4, 4, 1), "uint8"))
+    >>> first == second
+    True
+    """
+    parts = [_pixels(part) for part in keras.tree.flatten(images)]
+    if len({len(part) for part in parts}) != 1:
+        raise ValueError(
+            "`images` must have as many examples in every input. "
+            f"Received: {[len(part) for part in parts]}"
+        )
+    found = []
+    for example in zip(*parts, strict=True):
+        digest = hashlib.blake2b(digest_size=16)
+        for part in example:
+            digest.update(str(part.shape).encode())
+            # Adding 0 makes -0 the same as 0.
+            digest.update(np.ascontiguousarray(part + np.float32(0)).tobytes())
+        found.append(digest.hexdigest())
+    return np.array(found, dtype="U32")
+
+
+def _pixels(images):
+    return np.asarray(images, dtype="float32")
+
+
+def _predict(model, images):
+    return np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(images)))
+
+
+def _are_logits(outputs, from_logits):
+    wide = outputs.astype("float64")
+    rows = (wide >= 0).all(axis=-1) & (np.abs(wide.sum(axis=-1) - 1) <= _SUM_TOLERANCE)
+    if from_logits is None:
+        if rows.all() or not rows.any():
+            return not rows.any()
+        raise ValueError(
+            f"`from_logits` must be given: {rows.sum()} of {rows.size} output rows look like "
+            "probabilities and the others like logits. Received: from_logits=None"
+        )
+    if not from_logits and not rows.all():
+        raise ValueError(
+            "Probabilities must be from 0 to 1 and sum to one in every row. "
+            f"Received: {(~rows).sum()} rows that do not, with from_logits=False"
+        )
+    return bool(from_logits)
+
+
+def _batches(images, labels, batch_size):
+    arrays = keras.tree.flatten(images) if isinstance(images, (tuple, dict)) else [images]
+    if labels is None:
+        if all(isinstance(array, np.ndarray) for array in arrays):
+            raise ValueError("`labels` must be given with arrays. Received: labels=None")
+        return _checked_dataset(images)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
+        )
+    labels = np.asarray(labels)
+    images = keras.tree.map_structure(np.asarray, images) if len(arrays) > 1 else images
+    arrays = keras.tree.flatten(images) if len(arrays) > 1 else [np.asarray(images)]
+    lengths = [len(array) if array.ndim else 0 for array in arrays]
+    if any(length != len(labels) for length in lengths):
+        raise ValueError(
+            "`images` and `labels` must be of the same length. "
+            f"Received: {lengths} images and {len(labels)} labels"
+        )
+    images = images if len(arrays) > 1 else arrays[0]
+
+    def part(start):
+        return keras.tree.map_structure(lambda array: array[start : start + batch_size], images)
+
+    starts = range(0, len(labels), batch_size)
+    return ((part(i), labels[i : i + batch_size]) for i in starts), len(starts)
+
+
+def _checked_dataset(data):
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[i] for i in range(len(data))), len(data)
+    if not hasattr(data, "cardinality"):
+        return data, len(data) if hasattr(data, "__len__") else None
+    # tf.data: -1 is infinite, -2 unknown.
+    count = int(data.cardinality())
+    if count == -1:
+        raise ValueError("`images` must end. Received: a dataset of infinite cardinality")
+    return data, None if count == -2 else count
