@@ -2,13 +2,12 @@
 
 import dataclasses
 import hashlib
-import os
 
 import keras
 import numpy as np
 
 from fer_models.evaluation.report import checked_labels
-from fer_models.privacy.files import write_arrays
+from fer_models.privacy.files import read_arrays, write_arrays
 from fer_models.privacy.queries import augmentation_queries
 
 # Rows of a half-precision softmax sum to one only to about two digits.
@@ -150,16 +149,10 @@ class Signals:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: If the file holds something else.
+            ValueError: If the file is damaged or holds something else.
         """
-        with np.load(os.fspath(path), allow_pickle=False) as file:
-            names = [field.name for field in dataclasses.fields(cls)]
-            if sorted(file.files) != sorted(names):
-                raise ValueError(
-                    f"`path` must be a file that `Signals.save` wrote. Received: path={path!r} "
-                    f"with {file.files}"
-                )
-            return cls(**{name: file[name] for name in names})
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**read_arrays(path, names))
 
     def _arrays(self):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -1,0 +1,195 @@
+"""How well scores tell members from non-members, and how sure one can be of that."""
+
+import dataclasses
+
+import numpy as np
+
+from fer_models.privacy._checks import checked_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A figure and where it lies with the stated confidence.
+
+    Attributes:
+        value: The figure.
+        low: Lower end of its interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __contains__(self, value):
+        return self.low <= value <= self.high
+
+
+@dataclasses.dataclass(frozen=True)
+class RateAt:
+    """True-positive rate at a tolerated false-positive rate.
+
+    Attributes:
+        tolerated: The tolerated false-positive rate.
+        tpr: `Interval` of the share of members that are found, exact binomial
+            (Clopper and Pearson), the threshold taken as given.
+        fpr: `Interval` of the false-positive rate that was reached, at most `tolerated`: with
+            n non-members only the multiples of 1 / n can be.
+    """
+
+    tolerated: float
+    tpr: Interval
+    fpr: Interval
+
+
+def binomial_interval(successes, trials, confidence=0.95):
+    """Return a share with its exact binomial interval (Clopper and Pearson).
+
+    Args:
+        successes: Integer from 0 to `trials`.
+        trials: Integer of 1 or more.
+        confidence: Between 0 and 1.
+
+    Returns:
+        An `Interval`.
+
+    Example:
+
+    >>> interval = binomial_interval(0, 10)
+    >>> interval.low, round(interval.high, 4)
+    (0.0, 0.3085)
+
+    Source:
+        Clopper and Pearson, Biometrika 1934.
+    """
+    from scipy.stats import binomtest
+
+    exact = binomtest(int(successes), int(trials)).proportion_ci(
+        checked_rate("confidence", confidence), method="exact"
+    )
+    return Interval(float(successes / trials), float(exact.low), float(exact.high))
+
+
+def auc(member_scores, non_member_scores):
+    """Return the area under the ROC curve: how often a member scores above a non-member.
+
+    Args:
+        member_scores: `(members,)`; higher for what looks like a member.
+        non_member_scores: `(non_members,)`.
+
+    Returns:
+        A float from 0 to 1; ties count half.
+
+    Example:
+
+    >>> auc([3.0, 1.0], [2.0, 0.0])
+    0.75
+    """
+    members, others, values = _positions(member_scores, non_member_scores)
+    return float(_auc_of_counts(np.bincount(members, minlength=values), others, values))
+
+
+def auc_interval(member_scores, non_member_scores, confidence=0.95, resamples=1000, seed=0):
+    """Return the area under the ROC curve with its bootstrap interval.
+
+    Members and non-members are drawn again, each among themselves, with replacement; the interval
+    is that of the percentiles. It tells of the choice of examples alone: a model trained again
+    with another seed may lie outside.
+
+    Args:
+        member_scores: `(members,)`.
+        non_member_scores: `(non_members,)`.
+        confidence: Between 0 and 1.
+        resamples: Number of draws, 2 or more.
+        seed: Integer.
+
+    Returns:
+        An `Interval`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source:
+        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    confidence = checked_rate("confidence", confidence)
+    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 2:
+        raise ValueError(
+            f"`resamples` must be an integer of 2 or more. Received: resamples={resamples!r}"
+        )
+    # Not `scipy.stats.bootstrap`: sorting once and counting is about ten times as fast.
+    members, others, values = _positions(member_scores, non_member_scores)
+    generator = np.random.default_rng(seed)
+    areas = [
+        _auc_of_counts(
+            np.bincount(generator.choice(members, len(members)), minlength=values),
+            generator.choice(others, len(others)),
+            values,
+        )
+        for _ in range(resamples)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(areas, [tail, 1 - tail])
+    return Interval(auc(member_scores, non_member_scores), float(low), float(high))
+
+
+def roc(member_scores, non_member_scores):
+    """Return `(fpr, tpr, thresholds)`, from nothing called a member to everything.
+
+    Examples of one score are called the same, so that a threshold can be had at every point.
+    """
+    from sklearn.metrics import roc_curve
+
+    scores = np.concatenate([member_scores, non_member_scores])
+    truth = np.repeat([1, 0], [len(member_scores), len(non_member_scores)])
+    # Ranks, since scikit-learn takes no infinite scores; the thresholds are put back after.
+    values, ranks = np.unique(scores, return_inverse=True)
+    fpr, tpr, cuts = roc_curve(truth, ranks, drop_intermediate=False)
+    return fpr, tpr, np.concatenate([[np.inf], values[cuts[1:].astype(int)]])
+
+
+def rate_at(member_scores, non_member_scores, tolerated, confidence=0.95):
+    """Return the most members found while at most a share `tolerated` of non-members is accused.
+
+    The best threshold is looked up on the non-members themselves, as is usual; nothing is
+    interpolated between the points that can be reached.
+
+    Args:
+        member_scores: `(members,)`.
+        non_member_scores: `(non_members,)`.
+        tolerated: False-positive rate, between 0 and 1.
+        confidence: Of the intervals, between 0 and 1.
+
+    Returns:
+        A `RateAt`.
+
+    Raises:
+        ValueError: If a rate is out of range.
+
+    Example:
+
+    >>> rate_at([3.0, 1.0], [2.0, 0.0], 0.1).tpr.value
+    0.5
+    """
+    tolerated = checked_rate("tolerated", tolerated)
+    fpr, tpr, _ = roc(member_scores, non_member_scores)
+    place = np.flatnonzero(fpr <= tolerated)[-1]
+    members, others = len(member_scores), len(non_member_scores)
+    return RateAt(
+        tolerated,
+        binomial_interval(round(tpr[place] * members), members, confidence),
+        binomial_interval(round(fpr[place] * others), others, confidence),
+    )
+
+
+def _positions(member_scores, non_member_scores):
+    """Return the place of each score among all different ones, and how many those are."""
+    scores = np.concatenate([member_scores, non_member_scores])
+    values, ranks = np.unique(scores, return_inverse=True)
+    return ranks[: len(member_scores)], ranks[len(member_scores) :], len(values)
+
+
+def _auc_of_counts(member_counts, others, values):
+    other_counts = np.bincount(others, minlength=values)
+    below = np.cumsum(other_counts) - other_counts / 2
+    return (member_counts @ below) / (member_counts.sum() * len(others))

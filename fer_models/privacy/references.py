@@ -1,0 +1,239 @@
+"""Reference models: each trained on a random half of the audited examples, and remembered."""
+
+import dataclasses
+import gc
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_models.privacy.files import read_arrays, write_arrays
+from fer_models.privacy.overlap import refuse_overlap
+from fer_models.privacy.signals import content_hashes, signals
+
+PLAN = "plan.npz"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class References:
+    """What reference models say of the audited examples; `train_references` makes it.
+
+    Attributes:
+        inside: Whether each model was trained on each example, booleans `(models, examples)`.
+        margins: log(p / (1 - p)) of the true class, `(models, examples, queries)`.
+        labels: True classes, integers `(examples,)`.
+        hashes: Content hashes, strings `(examples,)`.
+        population_margins: `(models, population, queries)`; a population of 0 without one.
+        population_labels: Integers `(population,)`.
+        population_hashes: Strings `(population,)`.
+    """
+
+    inside: np.ndarray
+    margins: np.ndarray
+    labels: np.ndarray
+    hashes: np.ndarray
+    population_margins: np.ndarray
+    population_labels: np.ndarray
+    population_hashes: np.ndarray
+
+    def __len__(self):
+        return len(self.inside)
+
+    @property
+    def queries(self):
+        """Number of queries an example."""
+        return self.margins.shape[-1]
+
+    def of(self, target):
+        """Return `(margins, inside)` of the examples of a target's signals, in their order.
+
+        Args:
+            target: `Signals` of examples that the references were trained on or not.
+
+        Returns:
+            `(models, examples, queries)` and `(models, examples)`.
+
+        Raises:
+            ValueError: If an example (pixels and label) is none of the references'.
+        """
+        rows = _rows(target, self.hashes, self.labels, "the audited examples of the references")
+        return self.margins[:, rows], self.inside[:, rows]
+
+    def of_population(self, target):
+        """Return margins `(models, examples, queries)` of a population's signals.
+
+        Args:
+            target: `Signals` of pictures of the population.
+
+        Raises:
+            ValueError: If one is not in the references' population.
+        """
+        rows = _rows(
+            target, self.population_hashes, self.population_labels, "the references' population"
+        )
+        return self.population_margins[:, rows]
+
+
+def train_references(
+    build_and_train,
+    images,
+    labels,
+    folder,
+    *,
+    count=16,
+    population=None,
+    queries=1,
+    seed=0,
+    batch_size=64,
+    from_logits=None,
+    progress=True,
+):
+    """Train reference models, each on a random half of the examples, and keep their signals.
+
+    Every example is in exactly half of the models; copies of one picture go in or stay out
+    together. What each model says of all examples is kept, not the model. Killed and started
+    again with the same arguments, it goes on with the first model that is missing, and the result
+    is the same wherever `build_and_train` gives the same model for the same arguments.
+
+    Args:
+        build_and_train: Function of `(images, labels, seed)` that returns a trained Keras model.
+            Keras's own random numbers are seeded with `seed` before it is called. It must treat
+            its pictures just as the target model was trained, or the attacks get weaker.
+        images: Members and non-members of the audit together, `(examples, ...)`.
+        labels: Integers `(examples,)`.
+        folder: Where the signals go, a file for each model; made if absent.
+        count: Number of models, even, 2 or more. LiRA's first gains come with 16, its best with
+            hundreds; RMIA is content with 2.
+        population: Pair `(images, labels)` that no model is trained on, for RMIA; or `None`.
+        queries: As in `signals`, and as in the target's signals.
+        seed: Integer of 0 or more; decides the halves and the seeds of the models.
+        batch_size: As in `signals`.
+        from_logits: As in `signals`.
+        progress: Whether to show a bar.
+
+    Returns:
+        `References`.
+
+    Raises:
+        ValueError: If an argument is out of range, lengths differ, the population shares pictures
+            with the examples, or `folder` holds the references of other data or other arguments.
+
+    Example:
+
+    ```python
+    references = train_references(build_and_train, images, labels, "out/references", count=16)
+    margins, inside = references.of(signals(target, images, labels))
+    ```
+
+    Source:
+        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022,
+        section V-B: one set of models for all examples, each in half of them.
+    """
+    from tqdm import tqdm
+
+    if isinstance(count, bool) or not isinstance(count, int) or count < 2 or count % 2:
+        raise ValueError(f"`count` must be an even integer of 2 or more. Received: count={count!r}")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"`seed` must be an integer of 0 or more. Received: seed={seed!r}")
+    images, labels, hashes = _checked_examples("images", images, labels)
+    if population is None:
+        known, known_labels, known_hashes = images[:0], labels[:0], hashes[:0]
+    else:
+        known, known_labels, known_hashes = _checked_examples("population", *population)
+        refuse_overlap({"examples": hashes, "population": known_hashes})
+    inside = _halves(hashes, count, seed)
+    folder = Path(folder)
+    _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed)
+    asked = {
+        "queries": queries,
+        "batch_size": batch_size,
+        "seed": seed,
+        "from_logits": from_logits,
+        "progress": False,
+    }
+    margins, population_margins = [], []
+    for number in tqdm(range(count), desc="reference models", disable=not progress):
+        path = folder / f"reference-{number:04d}.npz"
+        if not path.exists():
+            # Independent of the models before, so that a resumed run trains the same one.
+            model_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+            keras.utils.set_random_seed(model_seed)
+            chosen = inside[number]
+            model = build_and_train(images[chosen], labels[chosen], model_seed)
+            found = {"margin": signals(model, images, labels, **asked).margin}
+            found["population_margin"] = (
+                signals(model, known, known_labels, **asked).margin
+                if len(known)
+                else np.zeros((0, found["margin"].shape[1]))
+            )
+            write_arrays(path, found)
+            del model
+            gc.collect()
+        found = read_arrays(path, ("margin", "population_margin"))
+        margins.append(found["margin"])
+        population_margins.append(found["population_margin"])
+    return References(
+        inside=inside,
+        margins=np.stack(margins),
+        labels=labels,
+        hashes=hashes,
+        population_margins=np.stack(population_margins),
+        population_labels=known_labels,
+        population_hashes=known_hashes,
+    )
+
+
+def _checked_examples(name, images, labels):
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim < 2 or not len(images) or labels.shape != (len(images),):
+        raise ValueError(
+            f"`{name}` must be an array of examples with one label each, and not empty. "
+            f"Received: images of shape {images.shape}, labels of shape {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"The labels of `{name}` must be integers. Received: {labels.dtype}")
+    return images, labels.astype("int64"), content_hashes(images)
+
+
+def _halves(hashes, count, seed):
+    """Return booleans `(count, examples)`: each picture in half of the models, copies together."""
+    _, group = np.unique(hashes, return_inverse=True)
+    draws = np.random.default_rng(seed).random((count, group.max() + 1))
+    # The ranks of a picture's draws among the models: half of them are below count / 2.
+    ranks = draws.argsort(axis=0).argsort(axis=0)
+    return (ranks < count // 2)[:, group]
+
+
+def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed):
+    """Note in the folder what it is for, or raise `ValueError` where it is for something else."""
+    text = "\n".join([*hashes, *map(str, labels), "-", *known_hashes, *map(str, known_labels)])
+    asked = queries
+    if not isinstance(queries, (int, np.integer)):
+        # By name: what `repr` shows of a function differs from one process to the next.
+        asked = [getattr(query, "__qualname__", type(query).__qualname__) for query in queries]
+    text += f"\n{asked}\n{seed}\n{len(inside)}"
+    print_of = np.array(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+    path = folder / PLAN
+    if path.exists():
+        plan = read_arrays(path, ("fingerprint", "inside"))
+        same = str(plan["fingerprint"]) == str(print_of)
+        if not same or not np.array_equal(plan["inside"], inside):
+            raise ValueError(
+                "`folder` must be empty or hold references of the same examples, population, "
+                f"queries, seed and count. Received: folder={str(folder)!r} with others"
+            )
+    else:
+        write_arrays(path, {"fingerprint": print_of, "inside": inside})
+
+
+def _rows(target, hashes, labels, where):
+    position = {key: row for row, key in enumerate(zip(hashes, labels.tolist(), strict=True))}
+    keys = list(zip(target.hashes, target.labels.tolist(), strict=True))
+    missing = sum(key not in position for key in keys)
+    if missing:
+        raise ValueError(
+            f"Every example (pixels and label) must be one of {where}. "
+            f"Received: {missing} of {len(keys)} that are not"
+        )
+    return np.array([position[key] for key in keys], dtype=int)
