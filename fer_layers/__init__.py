@@ -1,5 +1,6 @@
 """Keras layers for facial expression recognition, on any Keras backend."""
 
+from fer_layers.attention_3d import SpatialAttention3D, TemporalAttention
 from fer_layers.attention_gate import AttentionGate
 from fer_layers.cbam import CBAM, ChannelAttention, SpatialAttention
 from fer_layers.conv_norm import ConvNorm
@@ -25,6 +26,8 @@ __all__ = [
     "PerImageStandardization",
     "ShuffleUnit",
     "SpatialAttention",
+    "SpatialAttention3D",
     "SqueezeExcite",
+    "TemporalAttention",
     "TripletAttention",
 ]

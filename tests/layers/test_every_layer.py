@@ -4,7 +4,12 @@ import inspect
 
 import keras
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, check_channels_first, check_layer
+from helpers.layers import (
+    SLOW_OFF_TENSORFLOW,
+    check_channels_first,
+    check_layer,
+    check_precision,
+)
 
 import fer_layers
 
@@ -304,6 +309,10 @@ CASES = {
 }
 
 
+# Those whose cases stand in files of their own.
+ELSEWHERE = {fer_layers.SpatialAttention3D, fer_layers.TemporalAttention}
+
+
 def params(names):
     """Return the cases' names for pytest: one a class always, the others where they are fast."""
     always = {layer_class: name for name, (layer_class, *_) in CASES.items()}.values()
@@ -323,7 +332,7 @@ def exported_layers():
 
 
 def test_every_exported_layer_has_a_case():
-    assert exported_layers() == {layer_class for layer_class, *_ in CASES.values()}
+    assert exported_layers() == {layer_class for layer_class, *_ in CASES.values()} | ELSEWHERE
 
 
 @pytest.mark.parametrize("layer_class", sorted(exported_layers(), key=lambda c: c.__name__))
@@ -337,6 +346,17 @@ def test_public_docstring_has_its_sections(layer_class):
 def test_layer_keeps_the_promises(name):
     layer_class, arguments, input_shape, expected = CASES[name]
     check_layer(layer_class, arguments, input_shape, **expected)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="done by test_layer_keeps_the_promises"
+)
+@pytest.mark.parametrize("name", CASES)
+def test_layer_in_every_mixed_precision(name):
+    layer_class, arguments, input_shape, expected = CASES[name]
+    options = {key: expected[key] for key in ("input_range", "precision") if key in expected}
+    check_precision(layer_class, arguments, input_shape, **options)
 
 
 @pytest.mark.parametrize("name", params(TWO_FORMATS))
