@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_models.privacy.files import read_arrays, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
+from fer_models.privacy.queries import augmentation_queries
 from fer_models.privacy.signals import content_hashes, signals
 
 PLAN = "plan.npz"
@@ -136,6 +137,7 @@ def train_references(
         raise ValueError(f"`count` must be an even integer of 2 or more. Received: count={count!r}")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"`seed` must be an integer of 0 or more. Received: seed={seed!r}")
+    augmentation_queries(queries, seed)
     images, labels, hashes = _checked_examples("images", images, labels)
     if population is None:
         known, known_labels, known_hashes = images[:0], labels[:0], hashes[:0]

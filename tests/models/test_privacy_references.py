@@ -1,0 +1,239 @@
+import keras
+import numpy as np
+import pytest
+
+from fer_models.privacy import (
+    OverlapError,
+    References,
+    audit_membership,
+    signals,
+    train_references,
+)
+
+EXAMPLES, CLASSES = 40, 3
+
+
+def books(images, labels):
+    return {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+
+
+class Remembering:
+    """Stands for a network: sure of what it was trained on, at a loss elsewhere."""
+
+    def __init__(self, images, labels, seed):
+        self.known = books(images, labels)
+        self.generator = np.random.default_rng(seed)
+
+    def predict_on_batch(self, images):
+        logits = self.generator.normal(0, 0.5, (len(images), CLASSES))
+        for row, image in zip(logits, images.astype("uint8"), strict=True):
+            if image.tobytes() in self.known:
+                row[self.known[image.tobytes()]] += 5
+        return logits.astype("float32")
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def pool():
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (EXAMPLES, 4, 4, 1), "uint8")
+    return images, np.arange(EXAMPLES) % CLASSES
+
+
+@pytest.fixture(scope="module")
+def population():
+    generator = np.random.default_rng(1)
+    return generator.integers(0, 256, (60, 4, 4, 1), "uint8"), np.arange(60) % CLASSES
+
+
+def train(pool, folder, build=Remembering, **options):
+    return train_references(
+        build, *pool, folder, from_logits=True, progress=False, **{"count": 4, **options}
+    )
+
+
+def arrays(references):
+    return [getattr(references, name) for name in References.__dataclass_fields__]
+
+
+def test_every_example_is_in_half_of_the_models_and_the_books_are_right(pool, population, tmp_path):
+    trained = []
+
+    def build(images, labels, seed):
+        trained.append(
+            {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+        )
+        return Remembering(images, labels, seed)
+
+    references = train(pool, tmp_path, build, population=population, queries=2)
+    assert len(references) == len(trained) == 4
+    assert (references.inside.sum(axis=0) == 2).all()
+    for inside, seen in zip(references.inside, trained, strict=True):
+        wanted = {
+            image.tobytes(): y for image, y in zip(pool[0][inside], pool[1][inside], strict=True)
+        }
+        assert seen == wanted
+    assert references.margins.shape == (4, EXAMPLES, 2)
+    assert references.population_margins.shape == (4, 60, 2)
+    # What was remembered is told apart, so rows and models are not mixed up.
+    first = references.margins[..., 0]
+    assert first[references.inside].min() > first[~references.inside].max()
+    assert first[~references.inside].max() > references.margins[..., 1].mean()
+
+
+def test_copies_go_in_or_stay_out_together(pool, tmp_path):
+    images = pool[0].copy()
+    images[20:] = images[:20]
+    references = train((images, pool[1]), tmp_path, count=4)
+    assert (references.inside[:, :20] == references.inside[:, 20:]).all()
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_killed_and_started_again_gives_the_same(pool, population, tmp_path, at):
+    trained = []
+
+    def build(images, labels, seed):
+        trained.append(seed)
+        # Also what is drawn from the global seed must not tell the runs apart.
+        return Remembering(images, labels, np.random.randint(1 << 30))
+
+    def build_until(images, labels, seed):
+        if len(trained) == at:
+            raise KilledError
+        return build(images, labels, seed)
+
+    whole = train(pool, tmp_path / "whole", build, population=population)
+    seeds = list(trained)
+    trained.clear()
+    with pytest.raises(KilledError):
+        train(pool, tmp_path / "cut", build_until, population=population)
+    assert len(list((tmp_path / "cut").glob("reference-*"))) == at
+    # A file cut off while it was written does not count.
+    (tmp_path / "cut" / f"reference-{at:04d}.npz.unfinished").write_bytes(b"half")
+    again = train(pool, tmp_path / "cut", build, population=population)
+    assert trained == seeds
+    for one, other in zip(arrays(whole), arrays(again), strict=True):
+        assert np.array_equal(one, other)
+    train(pool, tmp_path / "cut", build, population=population)
+    assert trained == seeds
+
+
+def test_seeds_differ_from_model_to_model_and_from_run_to_run(pool, tmp_path):
+    seeds = []
+
+    def build(images, labels, seed):
+        seeds.append(seed)
+        return Remembering(images, labels, seed)
+
+    one = train(pool, tmp_path / "0", build, seed=0)
+    other = train(pool, tmp_path / "1", build, seed=1)
+    assert len(set(seeds)) == 8
+    assert (one.inside != other.inside).any()
+
+
+def test_a_folder_of_something_else_is_refused(pool, population, tmp_path):
+    train(pool, tmp_path)
+    others = (
+        {"seed": 1},
+        {"count": 2},
+        {"queries": 2},
+        {"population": population},
+        {"pool": (pool[0], pool[1][::-1])},
+        {"pool": (pool[0][::-1], pool[1])},
+    )
+    for change in others:
+        with pytest.raises(ValueError, match="`folder` must be empty or hold"):
+            train(
+                change.get("pool", pool), tmp_path, **{k: change[k] for k in set(change) - {"pool"}}
+            )
+
+
+def test_a_damaged_file_is_named(pool, tmp_path):
+    train(pool, tmp_path)
+    (tmp_path / "reference-0001.npz").write_bytes(b"PK damaged")
+    with pytest.raises(ValueError, match=r"reference-0001\.npz"):
+        train(pool, tmp_path)
+
+
+def test_rows_follow_the_signals(pool, population, tmp_path):
+    references = train(pool, tmp_path, population=population)
+    order = np.random.default_rng(3).permutation(EXAMPLES)[:17]
+    model = Remembering(pool[0][:20], pool[1][:20], 0)
+    some = signals(model, pool[0][order], pool[1][order], progress=False)
+    margins, inside = references.of(some)
+    assert (margins == references.margins[:, order]).all()
+    assert (inside == references.inside[:, order]).all()
+    known = signals(model, population[0][::-1], population[1][::-1], progress=False)
+    assert (references.of_population(known) == references.population_margins[:, ::-1]).all()
+    with pytest.raises(ValueError, match="60 of 60"):
+        references.of(known)
+    with pytest.raises(ValueError, match="17 of 17"):
+        references.of_population(some)
+    wrong = signals(model, pool[0][order], (pool[1][order] + 1) % CLASSES, progress=False)
+    with pytest.raises(ValueError, match="17 of 17"):
+        references.of(wrong)
+
+
+def test_the_audit_finds_what_was_remembered(pool, population, tmp_path):
+    references = train(pool, tmp_path, population=population, count=4)
+    target = Remembering(pool[0][:20], pool[1][:20], 99)
+    both = signals(target, *pool, progress=False)
+    known = signals(target, *population, progress=False)
+    report = audit_membership(both[:20], both[20:], known, references, resamples=50)
+    for name in (
+        "loss",
+        "population",
+        "lira_online",
+        "lira_offline",
+        "rmia_online",
+        "rmia_offline",
+    ):
+        assert report[name].auc.value > 0.95, name
+    assert report["lira_online"].details == {"models": 4}
+
+
+def test_a_real_network_and_progress(pool, tmp_path, capsys):
+    seen = []
+
+    def build(images, labels, seed):
+        model = keras.Sequential(
+            [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+        )
+        seen.append(model.get_weights()[0])
+        return model
+
+    references = train_references(build, *pool, tmp_path / "0", count=2)
+    assert "2/2" in capsys.readouterr().err
+    assert references.margins.shape == (2, EXAMPLES, 1)
+    train(pool, tmp_path / "1", build, count=2)
+    assert (seen[0] == seen[2]).all()
+    assert (seen[0] != seen[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": 3}, "even integer"),
+        ({"count": 0}, "even integer"),
+        ({"count": True}, "even integer"),
+        ({"seed": -1}, "`seed` must be"),
+        ({"queries": 0}, "`queries` must be"),
+        ({"population": (np.zeros((2, 4, 4, 1)), [0])}, "`population` must be an array"),
+        ({"pool": (np.zeros((2, 4, 4, 1)), [0])}, "`images` must be an array"),
+        ({"pool": (np.zeros((0, 4, 4, 1)), [])}, "`images` must be an array"),
+        ({"pool": (np.zeros((2, 4, 4, 1)), [0.5, 1.0])}, "must be integers"),
+    ],
+)
+def test_bad_arguments(pool, tmp_path, change, message):
+    options = dict(change)
+    with pytest.raises(ValueError, match=message):
+        train(options.pop("pool", pool), tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_population_that_overlaps_is_refused(pool, tmp_path):
+    with pytest.raises(OverlapError, match="3 in both examples and population"):
+        train(pool, tmp_path, population=(pool[0][:3], pool[1][:3]))
