@@ -1,6 +1,24 @@
 """Why a model says what it says."""
 
+from fer_models.explain.clip_sheet import clip_sheet
 from fer_models.explain.contact_sheet import contact_sheet
+from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
+from fer_models.explain.gate_sheet import gate_sheet, plot_channel_gates
+from fer_models.explain.gates import Gate, attention_gates
 from fer_models.explain.grad_cam import GradCAM, grad_cam
+from fer_models.explain.randomization import WeightRandomization, weight_randomization
 
-__all__ = ["GradCAM", "contact_sheet", "grad_cam"]
+__all__ = [
+    "DeletionInsertion",
+    "Gate",
+    "GradCAM",
+    "WeightRandomization",
+    "attention_gates",
+    "clip_sheet",
+    "contact_sheet",
+    "deletion_insertion",
+    "gate_sheet",
+    "grad_cam",
+    "plot_channel_gates",
+    "weight_randomization",
+]

@@ -48,11 +48,11 @@ def contact_sheet(
     # Imported here, and as an object without pyplot: no window system, no global state.
     from matplotlib.figure import Figure
 
-    images = _checked_images(images)
+    images = checked_images(images)
     count = len(images)
-    heat_maps = _checked_heat_maps(heat_maps, images, alpha)
-    labels = _checked_names("labels", labels, count)
-    predictions = _checked_names("predictions", predictions, count)
+    heat_maps = checked_heat_maps(heat_maps, images, alpha)
+    labels = checked_names("labels", labels, count)
+    predictions = checked_names("predictions", predictions, count)
     if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
         raise ValueError(
             f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
@@ -112,17 +112,22 @@ def _write_labels(axes, label, prediction):
     common = {"transform": axes.transAxes, "ha": "center", "va": "bottom", "clip_on": False}
     one_line = 0.17 / (axes.get_position().height * axes.figure.get_figheight())
     if prediction is not None:
-        colour = _PLAIN
-        if label is not None:
-            right = prediction == label or prediction.startswith(f"{label} ")
-            colour = _RIGHT if right else _WRONG
+        colour = prediction_colour(label, prediction)
         axes.text(0.5, 1.01, prediction, color=colour, fontsize=8.5, fontweight="bold", **common)
     if label is not None:
         height = 1.01 + (one_line if prediction is not None else 0)
         axes.text(0.5, height, label, color=_PLAIN, fontsize=8.5, **common)
 
 
-def _checked_images(images):
+def prediction_colour(label, prediction):
+    """Return the colour of a prediction: green if it is right, red if wrong, else dark."""
+    if label is None:
+        return _PLAIN
+    return _RIGHT if prediction == label or prediction.startswith(f"{label} ") else _WRONG
+
+
+def checked_images(images):
+    """Return images as bytes, grey ones without the channel axis, or raise `ValueError`."""
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(
@@ -138,7 +143,8 @@ def _checked_images(images):
     return images[..., 0] if images.shape[-1] == 1 else images
 
 
-def _checked_heat_maps(heat_maps, images, alpha):
+def checked_heat_maps(heat_maps, images, alpha):
+    """Return heat maps as float32, or raise `ValueError` where they do not fit the images."""
     if heat_maps is None:
         return None
     heat_maps = np.asarray(heat_maps, dtype="float32")
@@ -157,7 +163,8 @@ def _checked_heat_maps(heat_maps, images, alpha):
     return heat_maps
 
 
-def _checked_names(argument, names, count):
+def checked_names(argument, names, count):
+    """Return names as strings, `count` of them, or raise `ValueError`."""
     if names is None:
         return None
     names = [str(name) for name in names]

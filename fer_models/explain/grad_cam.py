@@ -1,63 +1,74 @@
-"""Grad-CAM: where in an image a class score comes from."""
-
-import functools
+"""Grad-CAM: where in an image, or where and when in a clip, a class score comes from."""
 
 import keras
 import numpy as np
 
-from fer_models.evaluation.layer_calls import CallPaths, intercept_calls, model_inputs, trace_calls
+from fer_models.evaluation.layer_calls import model_inputs, trace_calls
+from fer_models.explain.gradients import FeatureGradients
+from fer_models.explain.layers import data_format, find_layers, input_dependence
+from fer_models.logits import class_count, last_activation
 
-_CONVOLUTIONS = (
-    keras.layers.Conv2D,
-    keras.layers.Conv2DTranspose,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv2D,
-)
+METHODS = ("grad_cam", "hires_cam")
 
 
-def grad_cam(model, images, class_index=None, layer=None, batch_size=32):
-    """Return a heat map for every image: how much each place speaks for a class.
+def grad_cam(model, images, class_index=None, layer=None, batch_size=32, method="grad_cam"):
+    """Return heat maps: how much each place of an image or clip speaks for a class.
 
     The maps of a layer are weighted by the mean gradient of the class score with respect to each,
-    summed, and cut off below zero; the result is enlarged to the image (bilinear) and divided by
-    its maximum. For many calls keep one `GradCAM`, which compiles once.
+    summed, and cut off below zero; the result is enlarged to the input (linearly along each axis)
+    and divided by its maximum. For many calls keep one `GradCAM`, which compiles once.
 
-    One weight for a whole map suits heads that pool, as ours do. Under a `Flatten`, where a map
-    may speak for a class in one place and against it in another, the weights say little.
+    A model of several inputs, such as the three regions of a face in a clip, gets a map for each
+    input from a layer of its own path, and each map is divided by its own maximum over space and
+    time: the time steps of a region can be compared, two regions cannot.
+
+    One weight for a whole map suits heads that pool, as those of our image models do. Under a
+    `Flatten`, where a map may speak for a class in one place and against it in another, the mean
+    says little: `method="hires_cam"` then multiplies gradient and map place by place, which for
+    a head that is linear above the layer adds up to the score itself.
 
     Args:
-        model: Built Keras model of one image input and one output `(batch, classes)`. The score
-            is what enters the softmax or sigmoid if the model ends in one (as the `activation` of
-            its last layer or as a layer of its own), else the output as it is.
-        images: Array `(batch, height, width, channels)`, or channels first if the model takes
-            that, as the model takes them.
-        class_index: Class to explain: an integer, or one for each image. `None` takes each
-            image's predicted class.
-        layer: Name, path such as `"block_2/ghost/conv"`, or object of the layer to look at. By
-            default the last convolution whose output has several positions and channels; where
-            later layers keep that output's shape (batch norm, activation, residual sum), the last
-            of these.
-        batch_size: Images at a time.
+        model: Built Keras model of one or several inputs, each an image or a clip, and one output
+            `(batch, classes)`. The score is what enters the softmax or sigmoid if the model ends
+            in one (as the `activation` of its last layer or as a layer of its own), else the
+            output as it is.
+        images: Array `(batch, height, width, channels)` of images or `(batch, frames, height,
+            width, channels)` of clips, or channels first if the model takes that, as the model
+            takes them. For several inputs a list of arrays in the model's order, or a dictionary
+            for a model that takes one.
+        class_index: Class to explain: an integer, or one for each example. `None` takes each
+            example's predicted class.
+        layer: Name, path such as `"block_2/ghost/conv"`, or object of the layer to look at; for
+            several inputs a list of these may give each its own. By default the last convolution
+            that depends on that input alone and whose output has several positions and channels;
+            where later layers keep that output's shape (batch norm, activation, residual sum), the
+            last of these.
+        batch_size: Examples at a time.
+        method: `"grad_cam"`, or `"hires_cam"`, see above.
 
     Returns:
-        A float32 array `(batch, height, width)` from 0 to 1. A map is all zeros where nothing
-        speaks for the class.
+        A float32 array from 0 to 1, `(batch, height, width)` for images and `(batch, frames,
+        height, width)` for clips; for several inputs a list of them, or a dictionary. A map is all
+        zeros where nothing speaks for the class.
 
     Raises:
-        ValueError: If the model has no convolution or another number of inputs, the layer is
-            unknown, a class is out of range, or the images do not fit the model.
+        ValueError: If the model has no convolution or other inputs, the layer is unknown, a class
+            is out of range, the method is unknown, or the images do not fit the model.
 
     Example:
 
     ```python
     heat = grad_cam(model, images)  # (batch, height, width)
+    left, right, lower = grad_cam(clip_model, [left, right, lower])  # each (batch, frames, 64, 64)
     ```
 
     Reference:
         Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-        Localization", ICCV 2017, equations 1 and 2.
+        Localization", ICCV 2017, equations 1 and 2; Draelos and Carin, "Use HiResCAM instead of
+        Grad-CAM for faithful explanations of convolutional neural networks", 2020, for
+        `"hires_cam"`.
     """
-    return GradCAM(model, layer)(images, class_index, batch_size)
+    return GradCAM(model, layer, method)(images, class_index, batch_size)
 
 
 class GradCAM:
@@ -70,10 +81,12 @@ class GradCAM:
     Args:
         model: As in `grad_cam`.
         layer: As in `grad_cam`.
+        method: As in `grad_cam`.
 
     Attributes:
-        layer: The layer looked at.
-        path: Its path in the model.
+        layer: The layer looked at; for several inputs a tuple of layers.
+        path: Its path in the model; likewise.
+        classes: Number of classes.
 
     Raises:
         ValueError: As in `grad_cam`.
@@ -86,303 +99,183 @@ class GradCAM:
     ```
     """
 
-    def __init__(self, model, layer=None):
-        inputs = _image_input(model)
-        self.model = model
-        calls = trace_calls(model, inputs)
-        output_shape = calls[-1].output_shape
-        if not isinstance(output_shape, tuple) or len(output_shape) != 2:
+    def __init__(self, model, layer=None, method="grad_cam"):
+        if method not in METHODS:
             raise ValueError(
-                "Argument `model` must have one output of shape (batch, classes). "
-                f"Received: {output_shape} from model={model.name!r}"
+                f"`method` must be one of {list(METHODS)}. Received: method={method!r}"
             )
-        self.classes = output_shape[1]
-        self.layer, self.path = _find_layer(calls, layer, model)
-        self._target_call = sum(call.path == self.path for call in calls)
-        self._format = getattr(self.layer, "data_format", None) or _data_format(calls, self.path)
-        self._softened = _last_activation(calls)
-        self._run = _BACKENDS[keras.backend.backend()](self)
+        self.model = model
+        self.method = method
+        self._specs = visual_inputs(model)
+        flat = keras.tree.flatten(self._specs)
+        # The model's own shapes, whose sizes may be open.
+        own = getattr(model, "inputs", None) or flat
+        self._shapes = [tuple(tensor.shape) for tensor in own]
+        calls = trace_calls(model, self._specs)
+        self.classes = class_count(calls, model)
+        owners = input_dependence(model, calls, self._specs)
+        ranks = [len(spec.shape) for spec in flat]
+        chosen = find_layers(calls, owners, ranks, layer, model)
+        layers, paths = zip(*((calls[i].layer, calls[i].path) for i in chosen), strict=True)
+        single = len(chosen) == 1
+        self.layer, self.path = (layers[0], paths[0]) if single else (layers, paths)
+        self._formats = [data_format(calls, index) for index in chosen]
+        targets = [
+            (calls[index].path, sum(call.path == calls[index].path for call in calls[: index + 1]))
+            for index in chosen
+        ]
+        self._gradients = FeatureGradients(model, targets, last_activation(calls))
+        self._places = [self._gradients.targets[target] for target in targets]
 
     def __call__(self, images, class_index=None, batch_size=32):
         """Return the heat maps of images: arguments and result as in `grad_cam`."""
-        images = self._checked_images(images)
+        arrays = checked_inputs(images, self._specs, self._shapes)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(
                 f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
             )
-        wanted = self._checked_classes(class_index, len(images))
-        heats = [np.zeros((0, *self._image_size(images)), "float32")]
-        for start in range(0, len(images), batch_size):
+        count = len(arrays[0])
+        wanted = checked_classes(class_index, count, self.classes)
+        sizes = [
+            array.shape[2:] if form == "channels_first" else array.shape[1:-1]
+            for array, form in zip(arrays, self._formats, strict=True)
+        ]
+        heats = [[np.zeros((0, *size), "float32")] for size in sizes]
+        for start in range(0, count, batch_size):
             part = slice(start, start + batch_size)
-            features, gradients = self._run(images[part], wanted[part])
-            heats.append(self._heat(features, gradients, self._image_size(images)))
-        return np.concatenate(heats)
+            batch = keras.tree.pack_sequence_as(self._specs, [array[part] for array in arrays])
+            features, gradients = self._gradients(batch, wanted[part])
+            for number, place in enumerate(self._places):
+                heats[number].append(
+                    self._heat(
+                        features[place], gradients[place], self._formats[number], sizes[number]
+                    )
+                )
+        return keras.tree.pack_sequence_as(self._specs, [np.concatenate(each) for each in heats])
 
-    def _heat(self, features, gradients, size):
+    def _heat(self, features, gradients, form, size):
         features, gradients = (
             keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in (features, gradients)
         )
-        if self._format == "channels_first":
+        if form == "channels_first":
             features, gradients = (np.moveaxis(x, 1, -1) for x in (features, gradients))
-        weights = gradients.mean(axis=(1, 2), keepdims=True)
-        heat = np.maximum((features * weights).sum(axis=-1, keepdims=True), 0)
-        heat = keras.ops.convert_to_numpy(
-            keras.ops.image.resize(
-                heat, size, interpolation="bilinear", data_format="channels_last"
-            )
-        )[..., 0]
-        peak = heat.max(axis=(1, 2), keepdims=True)
+        if self.method == "grad_cam":
+            positions = tuple(range(1, features.ndim - 1))
+            gradients = gradients.mean(axis=positions, keepdims=True)
+        heat = enlarge(np.maximum((features * gradients).sum(axis=-1), 0), size)
+        peak = heat.max(axis=tuple(range(1, heat.ndim)), keepdims=True)
         return np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0)
 
-    def _image_size(self, images):
-        return images.shape[2:] if self._format == "channels_first" else images.shape[1:3]
 
-    def _checked_images(self, images):
-        images = keras.ops.convert_to_numpy(images)
-        own = self.model.inputs[0].shape
-        fits = images.ndim == 4 and all(
-            theirs is None or theirs == ours
-            for theirs, ours in zip(own[1:], images.shape[1:], strict=True)
+def enlarge(maps, size):
+    """Resize maps `(batch, height, width)` or `(batch, frames, height, width)` linearly.
+
+    Args:
+        maps: Array.
+        size: New sizes of all axes but the first.
+
+    Returns:
+        A float32 array.
+    """
+
+    def resize(flat, new):
+        resized = keras.ops.image.resize(
+            flat[..., None].astype("float32"),
+            tuple(int(side) for side in new),
+            interpolation="bilinear",
+            data_format="channels_last",
         )
-        if not fits:
-            raise ValueError(
-                f"`images` must be a batch of shape {tuple(own)}. Received: shape={images.shape}"
-            )
-        return images.astype(keras.config.floatx())
+        return keras.ops.convert_to_numpy(resized)[..., 0]
 
-    def _checked_classes(self, class_index, count):
-        """Return one class an image; -1 stands for the predicted one."""
-        if class_index is None:
-            return np.full(count, -1, "int32")
-        wanted = np.asarray(class_index)
-        if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (count,)):
-            raise ValueError(
-                f"`class_index` must be an integer or {count} of them, one for each image. "
-                f"Received: class_index={class_index!r}"
-            )
-        if ((wanted < 0) | (wanted >= self.classes)).any():
-            raise ValueError(
-                f"`class_index` must be from 0 to {self.classes - 1}. "
-                f"Received: class_index={class_index!r}"
-            )
-        return np.broadcast_to(wanted, (count,)).astype("int32")
-
-    def forward(self, run, on_features=lambda features: features):
-        """Call `run()` and return `(scores, features)`; `on_features` may replace the features."""
-        seen = []
-        paths = CallPaths()
-        times = 0
-
-        def watch(layer, proceed, args, kwargs):
-            nonlocal times
-            with paths.enter(layer) as path:
-                if self._softened is not None and path == self._softened[0]:
-                    return self._softened[1](layer, *args)
-                outputs = proceed(*args, **kwargs)
-                if path == self.path:
-                    times += 1
-                    if times == self._target_call:
-                        outputs = on_features(outputs)
-                        seen.append(outputs)
-                return outputs
-
-        with intercept_calls(watch):
-            scores = run()
-        return scores, seen[0]
+    if maps.ndim == 3:
+        return resize(maps, size)
+    count, frames = maps.shape[:2]
+    # Linear along each axis in turn is linear in all: first space, then time.
+    space = resize(maps.reshape(-1, *maps.shape[2:]), size[1:]).reshape(count, frames, -1)
+    return resize(space, (size[0], space.shape[2])).reshape(count, *size)
 
 
-def _chosen(scores, wanted):
-    """Return the sum of each image's score of its class: its gradients do not mix."""
-    ops = keras.ops
-    index = ops.where(wanted < 0, ops.cast(ops.argmax(scores, axis=-1), "int32"), wanted)
-    hot = ops.one_hot(index, scores.shape[-1], dtype=scores.dtype)
-    return ops.sum(scores * hot)
+def visual_inputs(model):
+    """Return the symbolic inputs of a model of images or clips, or raise `ValueError`.
 
-
-def _tensorflow(cam):
-    import tensorflow as tf
-
-    @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-    def run(images, wanted):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-
-            def watch(features):
-                tape.watch(features)
-                return features
-
-            scores, features = cam.forward(lambda: cam.model(images, training=False), watch)
-            score = _chosen(scores, wanted)
-        return features, tape.gradient(
-            score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-
-    return run
-
-
-def _jax(cam):
-    import jax
-
-    @jax.jit
-    def run(trainable, others, images, wanted):
-        def score(shift):
-            # The gradient at a zero shift of the features is the gradient of the features.
-            # Not `stateless_call`, which enters the model past `__call__`.
-            state = [
-                *zip(cam.model.trainable_variables, trainable, strict=True),
-                *zip(cam.model.non_trainable_variables, others, strict=True),
-            ]
-            with keras.StatelessScope(state_mapping=state):
-                scores, features = cam.forward(
-                    lambda: cam.model(images, training=False),
-                    lambda features: features if shift is None else features + shift,
-                )
-            return _chosen(scores, wanted), features
-
-        _, shape = jax.eval_shape(lambda: score(None))
-        gradients, features = jax.grad(score, has_aux=True)(
-            keras.ops.zeros(shape.shape, shape.dtype)
-        )
-        return features, gradients
-
-    def with_weights(images, wanted):
-        trainable = [variable.value for variable in cam.model.trainable_variables]
-        others = [variable.value for variable in cam.model.non_trainable_variables]
-        return run(trainable, others, images, wanted)
-
-    return with_weights
-
-
-def _torch(cam):
-    import torch
-
-    def run(images, wanted):
-        def watch(features):
-            return features if features.requires_grad else features.requires_grad_()
-
-        with torch.enable_grad():
-            images, wanted = (keras.ops.convert_to_tensor(x) for x in (images, wanted))
-            scores, features = cam.forward(lambda: cam.model(images, training=False), watch)
-            gradients = torch.autograd.grad(
-                _chosen(scores, wanted), features, materialize_grads=True
-            )[0]
-        return features.detach(), gradients
-
-    return run
-
-
-_BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
-
-
-def _image_input(model):
-    if isinstance(model, keras.Model) and len(getattr(model, "inputs", None) or []) > 1:
-        raise ValueError(
-            "Argument `model` must have one image input. "
-            f"Received: {len(model.inputs)} inputs in model={model.name!r}"
-        )
+    Open sizes become 128 pixels and 16 frames: any that leave several positions after the usual
+    strides.
+    """
     shape = None
     if isinstance(model, keras.Model) and getattr(model, "inputs", None):
-        own = model.inputs[0].shape
-        if len(own) != 4:
-            raise ValueError(
-                "Argument `model` must take images, (batch, height, width, channels). "
-                f"Received: input of shape {tuple(own)} in model={model.name!r}"
-            )
-        # An open size: any that leaves several positions after the usual strides.
-        shape = tuple(128 if size is None else size for size in own[1:])
+        for tensor in model.inputs:
+            if len(tensor.shape) not in (4, 5):
+                raise ValueError(
+                    "Argument `model` must take images, (batch, height, width, channels), or "
+                    "clips, (batch, frames, height, width, channels). "
+                    f"Received: input of shape {tuple(tensor.shape)} in model={model.name!r}"
+                )
+        structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+        shape = keras.tree.map_structure(lambda tensor: _known(tensor.shape[1:]), structure)
     return model_inputs(model, shape)
 
 
-def _find_layer(calls, wanted, model):
-    images = [call for call in calls if _is_map(call.output_shape)]
-    if wanted is None:
-        return _last_convolution(images, model)
-    if isinstance(wanted, keras.Layer):
-        found = [call for call in calls if call.layer is wanted]
+def _known(shape):
+    if len(shape) == 3 or shape[0] is not None:
+        return tuple(128 if size is None else size for size in shape)
+    return (16, *(128 if size is None else size for size in shape[1:]))
+
+
+def checked_inputs(images, specs, shapes):
+    """Return the arrays of a model's inputs as a list, or raise `ValueError`.
+
+    Args:
+        images: What the user gave.
+        specs: The structure of the model's inputs.
+        shapes: Shape of each, in flat order, open sizes as None.
+    """
+    if isinstance(specs, dict):
+        if not isinstance(images, dict) or set(images) != set(specs):
+            got = sorted(images) if isinstance(images, dict) else type(images).__name__
+            raise ValueError(
+                f"`images` must be a dictionary of the model's inputs {sorted(specs)}. "
+                f"Received: {got}"
+            )
+        images = keras.tree.flatten({name: np.asarray(images[name]) for name in images})
+    elif isinstance(specs, (list, tuple)):
+        if not isinstance(images, (list, tuple)) or len(images) != len(shapes):
+            got = f"{len(images)} of them" if isinstance(images, (list, tuple)) else "no list"
+            raise ValueError(
+                f"`images` must be a list of {len(shapes)} arrays, one for each input of the "
+                f"model. Received: {got}"
+            )
     else:
-        found = [call for call in calls if wanted in (call.path, call.layer.name)]
-    paths = list(dict.fromkeys(call.path for call in found))
-    if not paths:
-        known = list(dict.fromkeys(call.path for call in images))
-        raise ValueError(
-            f"`layer` must be a layer of model {model.name!r}; those with maps end with "
-            f"{', '.join(repr(path) for path in known[-8:])}. Received: layer={wanted!r}"
+        images = [images]
+    arrays = [keras.ops.convert_to_numpy(each) for each in images]
+    for array, own in zip(arrays, shapes, strict=True):
+        fits = array.ndim == len(own) and all(
+            theirs is None or theirs == ours
+            for theirs, ours in zip(own[1:], array.shape[1:], strict=True)
         )
-    if len(paths) > 1:
+        if not fits:
+            raise ValueError(
+                f"`images` must be a batch of shape {own}. Received: shape={array.shape}"
+            )
+    counts = {len(array) for array in arrays}
+    if len(counts) > 1:
         raise ValueError(
-            f"`layer` must be the path of one layer, {' or '.join(map(repr, paths))}. "
-            f"Received: layer={wanted!r}"
+            f"`images` must hold as many examples for each input. Received: {sorted(counts)}"
         )
-    shape = found[-1].output_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or not isinstance(shape[0], int):
+    return [array.astype(keras.config.floatx()) for array in arrays]
+
+
+def checked_classes(class_index, count, classes):
+    """Return one class an example as int32; -1 stands for the predicted one."""
+    if class_index is None:
+        return np.full(count, -1, "int32")
+    wanted = np.asarray(class_index)
+    if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (count,)):
         raise ValueError(
-            f"`layer` must have an output of rank 4. Received: layer={paths[0]!r} with output "
-            f"shape {shape}"
+            f"`class_index` must be an integer or {count} of them, one for each image. "
+            f"Received: class_index={class_index!r}"
         )
-    return found[-1].layer, paths[0]
-
-
-def _last_convolution(images, model):
-    # One channel is the gate of an attention layer, one position that of squeeze-and-excite.
-    spots = [index for index, call in enumerate(images) if isinstance(call.layer, _CONVOLUTIONS)]
-    if not spots:
+    if ((wanted < 0) | (wanted >= classes)).any():
         raise ValueError(
-            "Argument `model` must hold a convolution whose output has several positions and "
-            f"channels; name a `layer` otherwise. Received: model={model.name!r}"
+            f"`class_index` must be from 0 to {classes - 1}. Received: class_index={class_index!r}"
         )
-    last = images[spots[-1]]
-    for call in images[spots[-1] :]:
-        if call.output_shape == last.output_shape and call.path:
-            last = call
-    return last.layer, last.path
-
-
-def _is_map(shape):
-    return (
-        isinstance(shape, tuple)
-        and len(shape) == 4
-        and all(isinstance(size, int) for size in shape)
-        and min(shape[1:]) > 1
-    )
-
-
-def _data_format(calls, path):
-    """Return the data format at a layer that has none, from the last one before it that has."""
-    position = max(index for index, call in enumerate(calls) if call.path == path)
-    for call in reversed(calls[:position]):
-        if getattr(call.layer, "data_format", None):
-            return call.layer.data_format
-    return keras.config.image_data_format()
-
-
-def _last_activation(calls):
-    """Return `(path, replacement)` for the layer that turns scores into probabilities, or None."""
-    leaves = [
-        call
-        for index, call in enumerate(calls)
-        if call.path and not (index and calls[index - 1].path.startswith(call.path + "/"))
-    ]
-    last = leaves[-1] if leaves else None
-    if last is None or last.output_shape != calls[-1].output_shape:
-        return None
-    layer = last.layer
-    if isinstance(layer, keras.layers.Softmax):
-        return last.path, lambda layer, scores: scores
-    if getattr(layer, "activation", None) not in (
-        keras.activations.softmax,
-        keras.activations.sigmoid,
-    ):
-        return None
-    if isinstance(layer, keras.layers.Activation):
-        return last.path, lambda layer, scores: scores
-    if isinstance(layer, keras.layers.Dense):
-        return last.path, _dense_scores
-    return None
-
-
-def _dense_scores(layer, inputs):
-    kernel, bias = (
-        None if weight is None else keras.ops.cast(weight, layer.compute_dtype)
-        for weight in (layer.kernel, layer.bias)
-    )
-    scores = keras.ops.matmul(keras.ops.cast(inputs, layer.compute_dtype), kernel)
-    return scores if bias is None else scores + bias
+    return np.broadcast_to(wanted, (count,)).astype("int32")

@@ -1,0 +1,115 @@
+"""Contact sheet of a clip: a row for each region, a column for each time step."""
+
+import numpy as np
+
+from fer_models.evaluation.files import save_figure
+from fer_models.explain.contact_sheet import (
+    checked_heat_maps,
+    checked_images,
+    checked_names,
+    prediction_colour,
+)
+from fer_models.explain.picture_grid import PictureGrid
+
+
+def clip_sheet(
+    clip,
+    path,
+    heat_maps=None,
+    region_names=None,
+    label=None,
+    prediction=None,
+    times=None,
+    columns=12,
+    alpha=0.5,
+    title=None,
+):
+    """Draw the regions of one clip over time, with their heat maps.
+
+    Args:
+        clip: Array `(frames, height, width, channels)`, or a list of them of one shape, one for
+            each region, with 1 channel (grey) or 3 (colour), values in [0, 255].
+        path: File to write; its ending chooses the format.
+        heat_maps: What `grad_cam` gives for this clip: an array `(frames, height, width)` from 0
+            to 1, or one for each region; laid over the frames in the viridis colour map. `None`
+            shows the frames alone.
+        region_names: Name of each region, or `None`.
+        label: Original label, or `None`.
+        prediction: Predicted label, or `None`; green if it is the original one, red otherwise. May
+            carry more after a space, such as `"surprise 81%"`.
+        times: What is written above each frame, such as seconds; `None` writes its number.
+        columns: At most so many frames are shown, evenly spread from the first to the last.
+        alpha: Opacity of the heat maps, from 0 to 1.
+        title: Heading, or `None`.
+
+    Returns:
+        The path written, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If there is no frame, shapes or lengths do not fit, or a value is out of range.
+
+    Example:
+
+    ```python
+    maps = grad_cam(model, [left, right, lower])  # of a batch of clips
+    clip_sheet(
+        [left[0], right[0], lower[0]],
+        "out/clip.png",
+        [each[0] for each in maps],
+        region_names=("left", "right", "lower"),
+    )
+    ```
+    """
+    if not isinstance(clip, (list, tuple)):
+        clip = [clip]
+        heat_maps = None if heat_maps is None else [heat_maps]
+    if not clip:
+        raise ValueError("`clip` must hold one region or more. Received: none")
+    regions = [checked_images(region) for region in clip]
+    if len({region.shape[:3] for region in regions}) > 1:
+        raise ValueError(
+            "`clip` must hold regions of one shape. "
+            f"Received: {[region.shape for region in regions]}"
+        )
+    count, frames = len(regions), len(regions[0])
+    if heat_maps is not None:
+        if len(heat_maps) != count:
+            raise ValueError(
+                f"`heat_maps` must have one entry a region, {count}. Received: {len(heat_maps)}"
+            )
+        heat_maps = [
+            checked_heat_maps(each, region, alpha)
+            for each, region in zip(heat_maps, regions, strict=True)
+        ]
+    names = checked_names("region_names", region_names, count)
+    times = checked_names("times", times, frames) or [str(number) for number in range(frames)]
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise ValueError(
+            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
+        )
+    shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
+    lines = 1 + (label is not None or prediction is not None)
+    grid = PictureGrid(
+        count,
+        len(shown),
+        regions[0].shape[1:3],
+        row_names=names,
+        above=lines,
+        title=title,
+        bar=heat_maps is not None,
+    )
+    for row, region in enumerate(regions):
+        for column, frame in enumerate(shown):
+            heat = None if heat_maps is None else heat_maps[row][frame]
+            grid.show(row, column, region[frame], heat, alpha)
+    for column, frame in enumerate(shown):
+        grid.above(column, 0, times[frame])
+    if label is not None:
+        grid.above(0, 1, str(label), color="#1b2a3a")
+    if prediction is not None:
+        column = 1 if label is not None and len(shown) > 1 else 0
+        colour = prediction_colour(None if label is None else str(label), str(prediction))
+        grid.above(column, 1, str(prediction), color=colour, fontweight="bold")
+    if heat_maps is not None:
+        grid.color_bar(("0", "1"))
+    return save_figure(grid.figure, path)

@@ -1,0 +1,179 @@
+"""Pictures of attention gates: over the images or frames they look at, and channel by channel."""
+
+import numpy as np
+
+from fer_models.evaluation.files import save_figure
+from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
+from fer_models.explain.grad_cam import enlarge
+from fer_models.explain.picture_grid import PictureGrid
+
+
+def gate_sheet(
+    images, gates, path, labels=None, predictions=None, example=0, columns=12, alpha=0.6, title=None
+):
+    """Draw where, or where and when, attention layers turn their input up.
+
+    A row for each gate that varies in space or time, its mean over the channels laid over the
+    picture in viridis. The colours of a row run from its smallest to its largest value over all
+    that is shown, both written at its left: gates often differ by little.
+
+    Args:
+        images: The images as given to `attention_gates`, channels last, 1 or 3 channels in
+            [0, 255]: a column for each. Or clips, or a list of clips with one for each input: a
+            column for each time step of one clip.
+        gates: What `attention_gates` returned for them.
+        path: File to write; its ending chooses the format.
+        labels: Original label of each image or clip, or `None`.
+        predictions: Predicted label of each, or `None`.
+        example: Which clip to draw.
+        columns: At most so many images, the first, or frames, evenly spread.
+        alpha: Opacity of the gates, from 0 to 1.
+        title: Heading, or `None`.
+
+    Returns:
+        The path written, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If no gate varies in space or time, or shapes or lengths do not fit.
+
+    Example:
+
+    ```python
+    gate_sheet(images, attention_gates(model, images), "out/gates.png")
+    ```
+    """
+    inputs = list(images) if isinstance(images, (list, tuple)) else [images]
+    inputs = [np.asarray(each) for each in inputs]
+    clips = inputs[0].ndim == 5
+    count = len(inputs[0])
+    if any(len(gate.values) != count for gate in gates):
+        raise ValueError(
+            f"`gates` must be of the same {count} examples as `images`. Received: gates of "
+            f"{sorted({len(gate.values) for gate in gates})}"
+        )
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
+    labels = checked_names("labels", labels, count)
+    predictions = checked_names("predictions", predictions, count)
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise ValueError(
+            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
+        )
+    if clips and (isinstance(example, bool) or example not in range(count)):
+        raise ValueError(
+            f"`example` must be an integer from 0 to {count - 1}. Received: example={example!r}"
+        )
+    varying = [gate for gate in gates if gate.space() is not None or gate.time() is not None]
+    if not varying:
+        raise ValueError(
+            "`gates` must hold one that varies in space or time; `plot_channel_gates` draws the "
+            f"others. Received: {[gate.path for gate in gates]}"
+        )
+    if clips:
+        pictures = [checked_images(each[example]) for each in inputs]
+        frames = len(pictures[0])
+        shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
+    else:
+        pictures = [checked_images(each) for each in inputs]
+        shown = np.arange(min(columns, count))
+    rows = []
+    for gate in varying:
+        under = pictures[gate.inputs[0]] if len(gate.inputs) == 1 else None
+        maps = gate.values.mean(axis=-1)
+        maps = _over_time(maps[example], gate, pictures[0].shape[:3]) if clips else maps
+        rows.append((gate, under, maps[shown]))
+    names = [
+        f"{_short(gate.path)}\n{gate.kind}\n{maps.min():.3f} to {maps.max():.3f}"
+        for gate, _, maps in rows
+    ]
+    heads = [] if clips else [predictions, labels]
+    grid = PictureGrid(
+        1 + len(rows) if not clips else len(rows),
+        len(shown),
+        pictures[0].shape[1:3],
+        row_names=names if clips else ["", *names],
+        above=1 if clips else sum(head is not None for head in heads),
+        title=title,
+        bar=True,
+    )
+    if clips:
+        for column, frame in enumerate(shown):
+            grid.above(column, 0, str(frame))
+    else:
+        for column, index in enumerate(shown):
+            grid.show(0, column, pictures[0][index])
+            _names_above(grid, column, index, labels, predictions)
+    for row, (_, under, maps) in enumerate(rows, 0 if clips else 1):
+        for column, index in enumerate(shown):
+            image = None if under is None else under[index]
+            grid.show(row, column, image, maps[column], alpha, (maps.min(), maps.max()))
+    grid.color_bar(("least", "most"))
+    return save_figure(grid.figure, path)
+
+
+def plot_channel_gates(gates, path, title=None):
+    """Draw the gates of channels: a strip for each layer, a line for each example.
+
+    Args:
+        gates: What `attention_gates` returned.
+        path: File to write; its ending chooses the format.
+        title: Heading, or `None`.
+
+    Returns:
+        The path written, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If no gate varies over the channels.
+
+    Example:
+
+    ```python
+    plot_channel_gates(attention_gates(model, images), "out/channels.png")
+    ```
+    """
+    from matplotlib.figure import Figure
+
+    strips = [(gate, gate.channels()) for gate in gates if gate.channels() is not None]
+    if not strips:
+        raise ValueError(
+            "`gates` must hold one that varies over the channels. "
+            f"Received: {[gate.path for gate in gates]}"
+        )
+    figure = Figure(figsize=(7.2, 0.35 + 0.75 * len(strips)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(strips), 1))
+    for axes, (gate, values) in zip(panels, strips, strict=True):
+        shown = axes.imshow(values, cmap="viridis", aspect="auto", interpolation="nearest")
+        axes.set_title(
+            f"{gate.path} ({gate.kind}): {values.shape[1]} channels", fontsize=8, loc="left", pad=3
+        )
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        bar = figure.colorbar(shown, ax=axes, pad=0.01, fraction=0.03, format="%.2f")
+        bar.set_ticks([values.min(), values.max()] if np.ptp(values) > 0 else [values.min()])
+        bar.ax.tick_params(labelsize=7, length=0)
+        bar.outline.set_visible(False)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return save_figure(figure, path)
+
+
+def _over_time(maps, gate, shape):
+    """Return the maps of one clip's gate at the size of its frames."""
+    maps = np.broadcast_to(maps, (gate.input_shape[0], *maps.shape[1:]))
+    return enlarge(np.ascontiguousarray(maps)[None], shape)[0]
+
+
+def _names_above(grid, column, index, labels, predictions):
+    line = 0
+    label = None if labels is None else labels[index]
+    if predictions is not None:
+        colour = prediction_colour(label, predictions[index])
+        grid.above(column, line, predictions[index], color=colour, fontweight="bold")
+        line += 1
+    if label is not None:
+        grid.above(column, line, label, color="#1b2a3a")
+
+
+def _short(path):
+    return path if len(path) <= 28 else f"...{path[-25:]}"
