@@ -10,6 +10,7 @@ from helpers.layers import (
     last,
     randomize,
     sample,
+    slow_off_tensorflow,
     to_numpy,
 )
 from hypothesis import given, settings
@@ -25,6 +26,15 @@ def plain(gate, x):
     return to_numpy(ops.sigmoid(gate.norm(y)[..., 0]))
 
 
+def check_blocks(kernel_size, rows, columns):
+    gate = AttentionGate(kernel_size)
+    gate.build((2, rows, columns, 2))
+    randomize(gate)
+    x = sample((2, rows, columns, 2), seed=rows + columns)
+    np.testing.assert_allclose(to_numpy(gate(x)), plain(gate, x), atol=2e-6)
+
+
+@slow_off_tensorflow
 @settings(max_examples=15, deadline=None)
 @given(
     kernel_size=st.sampled_from([1, 3, 7, 17, 19]),
@@ -32,11 +42,12 @@ def plain(gate, x):
     columns=st.integers(1, 27),
 )
 def test_blocks_give_the_plain_convolution(kernel_size, rows, columns):
-    gate = AttentionGate(kernel_size)
-    gate.build((2, rows, columns, 2))
-    randomize(gate)
-    x = sample((2, rows, columns, 2), seed=rows + columns)
-    np.testing.assert_allclose(to_numpy(gate(x)), plain(gate, x), atol=2e-6)
+    check_blocks(kernel_size, rows, columns)
+
+
+@pytest.mark.parametrize("size", [(7, 6, 11), (19, 3, 2)])
+def test_blocks_give_the_plain_convolution_on_every_backend(size):
+    check_blocks(*size)
 
 
 def test_undefined_columns_give_the_same():

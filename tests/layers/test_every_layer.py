@@ -362,4 +362,11 @@ def test_layer_in_every_mixed_precision(name):
 @pytest.mark.parametrize("name", params(TWO_FORMATS))
 def test_layer_gives_the_same_channels_first(name):
     layer_class, arguments, input_shape, expected = CASES[name]
+    check_channels_first(layer_class, arguments, input_shape, train=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWO_FORMATS)
+def test_layer_trains_channels_first(name):
+    layer_class, arguments, input_shape, expected = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, idle=expected.get("idle", ()))

@@ -15,6 +15,7 @@ from helpers.layers import (
     infer,
     last,
     randomize,
+    slow_off_tensorflow,
     to_numpy,
 )
 from helpers.reference import LAYERS, reference
@@ -29,12 +30,6 @@ WEIGHT = "primary_conv.0.weight"
 NORM = ("weight", "bias", "running_mean", "running_var")
 # Those that JAX compiles in little time.
 SMALL = ("cbam", "triplet_attention", "ghost_module")
-
-
-def slow_off_tensorflow(test):
-    for mark in SLOW_OFF_TENSORFLOW:
-        test = mark(test)
-    return test
 
 
 def built_layer(name, shape, **options):
