@@ -10,7 +10,7 @@ FIND = for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$p && break; done
 PYTHON ?= $(shell $(FIND))
 PY = .venv/bin/python
-PYTEST = $(PY) -m pytest --numprocesses 2
+PYTEST = $(PY) -m pytest --numprocesses 2 --dist worksteal
 BACKEND_TESTS = tests/layers tests/models
 
 help:
