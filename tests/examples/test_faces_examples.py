@@ -111,7 +111,7 @@ def test_portrait_is_missing(name, tmp_path, monkeypatch, capsys):
     assert "pip install scikit-image" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("method", ["flow", "box"])
+@pytest.mark.parametrize("method", ["flow", pytest.param("box", marks=pytest.mark.slow)])
 def test_video(video, tmp_path, capsys, method):
     assert video.main([*HOG, "--method", method, "--output", str(tmp_path)]) == 0
     said = capsys.readouterr().out

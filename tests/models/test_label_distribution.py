@@ -105,6 +105,7 @@ def test_votes_are_shares_and_rows_without_votes_cost_nothing():
     assert found[1] == 0
 
 
+@pytest.mark.usefixtures("untraced")
 def test_gradients_of_votes():
     # d loss / d logits is softmax - shares, whatever the votes sum to; 0 where there are none.
     votes = np.array([[8.0, 2, 0], [0.5, 0.25, 0.25], [0, 0, 0]], "float32")
@@ -165,6 +166,7 @@ def test_loss_refuses_wrong_flags(argument):
         LabelDistributionDistillation(**{argument: "yes"})
 
 
+@pytest.mark.usefixtures("untraced")
 def test_learns_from_votes_of_the_pipeline():
     pytest.importorskip("tensorflow")
     from fer_data.images import pipeline
@@ -227,6 +229,7 @@ def test_logits_teach_as_their_probabilities_do():
     np.testing.assert_allclose(*found, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("weight", [0.3, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_labels_take_their_share(weight):
     images, labels = faces()

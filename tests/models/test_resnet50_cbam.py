@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
+from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
 
 from fer_layers import CBAM
 from fer_models.evaluation import complexity
@@ -39,23 +39,16 @@ def application():
     return model
 
 
-@pytest.fixture(scope="module")
-def imagenet_file(application, tmp_path_factory):
-    path = tmp_path_factory.mktemp("imagenet") / "resnet50_notop.weights.h5"
-    application.save_weights(path)
-    return path
-
-
 @pytest.fixture
-def offline_imagenet(imagenet_file, monkeypatch):
-    """Give Keras's application the random file where it would download ImageNet's."""
-    original = keras.applications.ResNet50
+def offline_imagenet(application, monkeypatch):
+    """Give Keras's application with random weights where it would download ImageNet's."""
 
-    def from_file(*, include_top, weights):
+    def instead(*, include_top, weights):
+        assert not include_top
         assert weights == "imagenet"
-        return original(include_top=include_top, weights=str(imagenet_file))
+        return application
 
-    monkeypatch.setattr(keras.applications, "ResNet50", from_file)
+    monkeypatch.setattr(keras.applications, "ResNet50", instead)
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +84,9 @@ def test_without_cbam_it_is_keras_own_graph_and_its_weights_give_its_outputs(
     assert found == expected
     images = faces()
     prepared = keras.applications.resnet.preprocess_input(images.copy())
-    wanted = application.predict(prepared, verbose=0)
+    wanted = to_numpy(infer(application, prepared))
     assert np.ptp(wanted) > 0
-    np.testing.assert_allclose(ours.predict(images, verbose=0), wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(infer(ours, images)), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_without_a_network_the_error_says_what_to_do(monkeypatch):
@@ -125,7 +118,7 @@ def test_light_has_one_cbam_between_the_last_batch_norm_and_the_addition(light):
 
 
 def test_forward_gives_probabilities(light):
-    found = light.predict(faces(), verbose=0)
+    found = to_numpy(infer(light, faces()))
     assert found.shape == (2, 7)
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
 

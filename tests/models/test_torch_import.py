@@ -321,6 +321,7 @@ def test_efficientface_of_another_head_and_grey_images(small_efficientface):
     assert "2 surplus:\n    fc.bias\n    fc.weight" in refusal(headless, state)
 
 
+@pytest.mark.slow
 @slow_off_tensorflow
 def test_efficientface_of_channels_first(small_efficientface):
     state = state_of(small_efficientface)
