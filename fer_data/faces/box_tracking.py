@@ -69,10 +69,18 @@ class BoxTracker:
     optical flow of a grid of points in each face. A face that is not detected again for
     `forget_after` seconds ends, at the next detection; its number is not used again.
 
+    A detector that can `follow` is asked only near the known faces, which is much faster, and
+    searches the whole picture every `search_every` seconds. As long as a face is out of sight, or
+    none is known, and where one is not found where it should be, it is asked for the whole picture.
+
     Args:
-        detector: anything with `detect(image)` that returns a list of `Face`.
-        detect_every: seconds between detections; 0 detects in every picture, and then boxes are
+        detector: anything with `detect(image)` that returns a list of `Face`; and, if it has a
+            faster way for known faces, `follow(image, boxes)` that returns those it finds near the
+            boxes, as `MtcnnDetector` has.
+        detect_every: seconds between detections; 0 searches every picture, and then boxes are
             exactly the detector's.
+        search_every: seconds between searches of the whole picture while all known faces are in
+            sight: so long a new one beside them may wait.
         forget_after: seconds after which a face that is not detected again ends.
 
     Raises:
@@ -95,16 +103,18 @@ class BoxTracker:
     for the Assignment Problem", 1955.
     """
 
-    def __init__(self, detector, *, detect_every=0.2, forget_after=0.5):
+    def __init__(self, detector, *, detect_every=0.2, search_every=0.5, forget_after=0.5):
         if not callable(getattr(detector, "detect", None)):
             raise ValueError(
                 "`detector` must have a method `detect(image)`; make one with "
                 f"`fer_data.faces.detector(name)`. Received: detector={detector!r}"
             )
         check_number("detect_every", detect_every, 0)
+        check_number("search_every", search_every, 0)
         check_number("forget_after", forget_after, 0)
         self.detector = detector
         self.detect_every = float(detect_every)
+        self.search_every = float(search_every)
         self.forget_after = float(forget_after)
         self._numbers = itertools.count()
         self.reset()
@@ -112,7 +122,7 @@ class BoxTracker:
     def reset(self):
         """Forget all faces and times, as before the first picture. Numbers go on."""
         self._tracks = []
-        self._time = self._last_detection = None
+        self._time = self._last_detection = self._last_search = None
         self._shape = self._grey = None
 
     def step(self, image, timestamp):
@@ -146,14 +156,25 @@ class BoxTracker:
             for track in self._tracks
             if track.visible or timestamp - track.seen <= self.forget_after
         ]
-        if lost or self._due(timestamp):
-            self._match(self.detector.detect(picture), timestamp)
+        if lost or _due(timestamp, self._last_detection, self.detect_every):
+            faces = None if lost else self._near(picture, timestamp)
+            if faces is None:
+                faces, self._last_search = self.detector.detect(picture), timestamp
+            self._match(faces, timestamp)
         return [_result(track, picture.shape) for track in self._tracks if track.visible]
 
-    def _due(self, timestamp):
-        # Times such as 0.2 - 0.04 * 5 are not quite 0.
-        last = self._last_detection
-        return last is None or timestamp - last >= self.detect_every - 1e-6
+    def _near(self, picture, timestamp):
+        """Return the known faces, all of them, or `None` where the whole picture is to search."""
+        if (
+            not self.detect_every
+            or not callable(getattr(self.detector, "follow", None))
+            or not self._tracks
+            or not all(track.visible for track in self._tracks)
+            or _due(timestamp, self._last_search, self.search_every)
+        ):
+            return None
+        faces = self.detector.follow(picture, [track.box for track in self._tracks])
+        return faces if len(self._pairs(faces)) == len(faces) == len(self._tracks) else None
 
     def _follow(self, grey, scale, shape):
         """Move the boxes of all visible faces; return whether one was lost."""
@@ -196,17 +217,21 @@ class BoxTracker:
         track.box = box
         return True
 
-    def _match(self, faces, timestamp):
+    def _pairs(self, faces):
+        """Return `{place of a face: (its track, their overlap)}`."""
         from scipy.optimize import linear_sum_assignment
 
-        self._last_detection = timestamp
         overlaps = np.array([[overlap(t.box, face.box) for face in faces] for t in self._tracks])
         overlaps = overlaps.reshape(len(self._tracks), len(faces))
-        pairs = {
+        return {
             int(column): (self._tracks[row], overlaps[row, column])
             for row, column in zip(*linear_sum_assignment(-overlaps), strict=True)
             if overlaps[row, column] >= LEAST_OVERLAP
         }
+
+    def _match(self, faces, timestamp):
+        self._last_detection = timestamp
+        pairs = self._pairs(faces)
         matched = []
         for place, face in enumerate(faces):
             track, common = pairs.get(place, (None, 0.0))
@@ -236,6 +261,11 @@ class BoxTracker:
         track.points = None if face.points is None else before + gain * (face.points - before)
         track.score, track.detector, track.seen = face.score, face.detector, timestamp
         track.visible = track.detected = True
+
+
+def _due(timestamp, last, every):
+    # Times such as 0.2 - 0.04 * 5 are not quite 0.
+    return last is None or timestamp - last >= every - 1e-6
 
 
 def _working(picture):

@@ -48,9 +48,10 @@ def detector(name="mtcnn", **options):
               looks at every picture as it is.
             - `max_faces`: keep only so many, the most certain. `None`, the default, keeps all.
 
-            of `mtcnn`: `batch_size=16`, how many pictures of one size go through its networks
-            together; `proposal_scores=(0.6, 0.7)`, what a face must score in the first and the
-            second network to be looked at by the third; `device="CPU:0"`, TensorFlow's device.
+            of `mtcnn`: `batch_size=16`, how many pictures of one size are searched together, on
+            another device than a processor through its networks too; `proposal_scores=(0.6, 0.7)`,
+            what a face must score in the first and the second network to be looked at by the
+            third; `device="CPU:0"`, TensorFlow's device.
 
             of `retinaface`: `weights=None`, the path of its h5 file; `batch_size=16`;
             `iou_threshold=0.4`, by how much two boxes may overlap without being one face.

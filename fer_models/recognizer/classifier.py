@@ -1,19 +1,23 @@
 """A network, compiled once, from faces to probabilities."""
 
+import warnings
+
 import keras
 import numpy as np
 
 from fer_data.frozen_graph import freeze
+from fer_data.lite_graph import NotConvertibleError, lite
 from fer_models.recognizer.cropping import as_channels, resized
 
 
 class Classifier:
     """Calls a network the fast way of the backend; never `predict`, never retraced.
 
-    With TensorFlow its weights are frozen into a graph, in which batch norm is folded into the
-    convolutions; with JAX it is compiled for batches of 1, 2, 4 and so on; with PyTorch it runs
-    without gradients. The weights are those of the moment, and later training changes nothing here,
-    but with PyTorch, which calls the model itself.
+    With TensorFlow it is converted to LiteRT, which is the fastest on a processor, or, where there
+    is a graphics card or an operation that LiteRT does not have, frozen into a graph; with JAX it
+    is compiled for batches of 1, 2, 4 and so on; with PyTorch it runs without gradients. The
+    weights are those of the moment, and later training changes nothing here, but with PyTorch,
+    which calls the model itself.
 
     Args:
         model: a `keras.Model` from `(batch, size, size, 1 or 3)` in [0, 255] to `(batch, classes)`
@@ -108,6 +112,14 @@ def _compiled(model, shape, flip):
 def _for_tensorflow(function, shape):
     import tensorflow as tf
 
+    if not tf.config.list_logical_devices("GPU"):
+        try:
+            return lite(function, shape[1:])
+        except NotConvertibleError as error:
+            warnings.warn(
+                f"The network runs in TensorFlow, which takes longer for each face. {error}",
+                stacklevel=5,
+            )
     run = freeze(function, (None, *shape[1:]))
     return lambda images: run(tf.constant(images))[0].numpy()
 

@@ -34,7 +34,8 @@ class Recognizer:
         weights: a tag of the registry such as `"fer2013"`; or the path of a `.keras` file with a
             whole model; or a `keras.Model`, which gives probabilities for faces in [0, 255].
         detector: one of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
-            `detect_batch(images)` if it has a faster way for many, that give `Face`s.
+            `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
+            it has one for known faces, that give `Face`s.
         model: name of the model in the registry to which a tag belongs.
         class_names: names of the network's outputs in their order. By default those of the
             registry for a tag, `fer_data.labels.EMOTIONS` for a network of 7.
@@ -133,7 +134,16 @@ class Recognizer:
             for faces in found:
                 yield [expression(face, next(probabilities), self.class_names) for face in faces]
 
-    def video(self, path, *, smoothing=0.3, detect_every=0.2, fps=None, on_bad="error"):
+    def video(
+        self,
+        path,
+        *,
+        smoothing=0.3,
+        detect_every=0.2,
+        search_every=0.5,
+        fps=None,
+        on_bad="error",
+    ):
         """Return a generator of a video's frames with their faces, in constant memory.
 
         Args:
@@ -141,6 +151,9 @@ class Recognizer:
             smoothing: time constant in seconds of the exponential mean of each face's
                 probabilities; 0 leaves each frame to itself.
             detect_every: seconds between detections; faces are followed in between.
+            search_every: seconds between searches of the whole frame, where the detector can look
+                for known faces only near their last places, as `"mtcnn"` can; see
+                `fer_data.faces.BoxTracker`.
             fps: frames a second, in place of what the file says; needed for a folder.
             on_bad: `"error"` or `"skip"`, of frames that cannot be decoded.
 
@@ -152,7 +165,7 @@ class Recognizer:
             ValueError: if an option is out of its range, or the file is no video; at once. While
                 it runs, if a frame cannot be decoded and `on_bad` is `"error"`.
         """
-        session = self.session(smoothing, detect_every)
+        session = self.session(smoothing, detect_every, search_every)
         video = Video(path, fps=fps, on_bad=on_bad)
         if video.info.fps is None:
             raise ValueError(
@@ -192,14 +205,15 @@ class Recognizer:
             self._own_session = self.session()
         return self._own_session.frame(image, timestamp)
 
-    def session(self, smoothing=0.3, detect_every=0.2):
+    def session(self, smoothing=0.3, detect_every=0.2, search_every=0.5):
         """Return a `Session` for one stream of frames.
 
         Args:
             smoothing: as for `video`.
             detect_every: as for `video`.
+            search_every: as for `video`.
         """
-        return Session(self, smoothing, detect_every)
+        return Session(self, smoothing, detect_every, search_every)
 
     def classify(self, crops):
         """Return the probabilities of faces that are already cut out.
@@ -261,6 +275,8 @@ class _Finder:
                 f"`detect(image)`. Received: detector={detector!r}"
             )
         self.name = getattr(self._detector, "name", None)
+        if callable(getattr(self._detector, "follow", None)):
+            self.follow = lambda image, boxes: self._kept(self._detector.follow(image, boxes))
 
     def detect(self, image):
         return self._kept(self._detector.detect(image))

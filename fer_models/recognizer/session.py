@@ -56,10 +56,12 @@ class Session:
             tracking), `"classify"` (cropping and the network), `"total"`.
     """
 
-    def __init__(self, recognizer, smoothing=0.3, detect_every=0.2):
+    def __init__(self, recognizer, smoothing=0.3, detect_every=0.2, search_every=0.5):
         check_number("smoothing", smoothing, 0)
         self._recognizer = recognizer
-        self._tracker = BoxTracker(recognizer.detector, detect_every=detect_every)
+        self._tracker = BoxTracker(
+            recognizer.detector, detect_every=detect_every, search_every=search_every
+        )
         self._smoothing = float(smoothing)
         self.reset()
 

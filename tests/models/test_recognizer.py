@@ -142,6 +142,48 @@ def test_classify_is_the_model(recognizer):
     np.testing.assert_allclose(recognizer.classify(large), expected, atol=1e-5)
 
 
+def test_an_operation_that_litert_lacks_runs_all_the_same():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("LiteRT runs the networks of TensorFlow")
+
+    class Odd(keras.Layer):
+        def call(self, x):
+            return x + 0 * keras.ops.erfinv(keras.ops.clip(x, 0, 0.5))
+
+    plain = network()
+    odd = keras.Model(plain.input, Odd()(plain.output))
+    with pytest.warns(UserWarning, match="runs in TensorFlow"):
+        recognizer = Recognizer(odd, Blocks())
+    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 1), dtype=np.uint8)
+    expected = keras.ops.convert_to_numpy(plain(crops.astype("float32")))
+    np.testing.assert_allclose(recognizer.classify(crops), expected, atol=1e-6)
+
+
+def test_a_detector_that_follows_is_asked_near_known_faces():
+    class Following(Blocks):
+        followed = 0
+
+        def follow(self, image, boxes):
+            self.followed += 1
+            return [face for face in self.detect(image) if tuple(face.box) in map(tuple, boxes)]
+
+    detector = Following()
+    recognizer = Recognizer(network(), detector, max_faces=2, min_score=0.1)
+    # Flow needs structure.
+    structure = np.random.default_rng(0).integers(-20, 20, (24, 32, 1))
+    shown = picture(200, 230, 30) + np.kron(structure, np.ones((5, 5, 3), int))
+    shown = shown.astype(np.uint8)
+    for search_every, followed in ((10, 2), (0.2, 0)):
+        session = recognizer.session(detect_every=0.2, search_every=search_every)
+        detector.followed = 0
+        for time in (0.0, 0.2, 0.4):
+            assert len(session.frame(shown, time)) == 2
+        assert detector.followed == followed
+    assert not hasattr(Recognizer(network(), Blocks()).detector, "follow")
+    with pytest.raises(ValueError, match="search_every"):
+        recognizer.session(search_every=-1)
+
+
 def test_network_in_colour():
     recognizer = Recognizer(network(channels=3), Blocks())
     assert recognizer.photo(picture(255))[0].label == "neutral"

@@ -41,6 +41,17 @@ class Scene:
         return list(self.found)
 
 
+class Following(Scene):
+    """The same with a detector that can look near known faces."""
+
+    followed = 0
+    near = None
+
+    def follow(self, image, boxes):
+        self.followed += 1
+        return list(self.found if self.near is None else self.near)
+
+
 def face(x, y, side, score=0.9):
     points = np.array([(15, 20), (45, 20), (30, 35), (20, 48), (40, 48)]) * side / 60
     return Face((x, y, side, side), score, points + np.array([x, y]), "fake")
@@ -83,6 +94,60 @@ def test_a_lost_face_is_looked_for_at_once_and_ends_after_half_a_second():
     for time in (0.34, 0.6):
         assert tracker.step(scene.picture(), time) == []
     assert [one.track for one in tracker.step(scene.picture((52, 50)), 0.85)] == [1]
+
+
+def asked(scene, times, **options):
+    """Return how often the detector was asked for the whole picture, and near the face."""
+    tracker = BoxTracker(scene, **options)
+    picture = scene.picture((50, 50))
+    for time in times:
+        [seen] = tracker.step(picture, time)
+        assert seen.track == 0
+        np.testing.assert_allclose(seen.face.box, (50, 50, 60, 60), atol=0.5)
+    return scene.calls, scene.followed
+
+
+def test_known_faces_are_looked_for_only_near_their_boxes_between_searches():
+    times = np.arange(26) * 0.04
+    assert asked(Following(), times, detect_every=0.2, search_every=0.5) == (2, 4)
+    assert asked(Following(), times, detect_every=0.2, search_every=0.2) == (6, 0)
+    assert asked(Following(), times, detect_every=0.2, search_every=10) == (1, 5)
+    assert asked(Following(), times, detect_every=0) == (26, 0), "all pictures are searched"
+
+
+def test_where_a_face_is_not_near_its_box_the_picture_is_searched_at_once():
+    scene = Following()
+    scene.near = []
+    assert asked(scene, (0.0, 0.2, 0.4)) == (3, 2)
+    scene = Following()
+    # Something else, found far away, is no answer either.
+    scene.near = [face(200, 100, 60)]
+    assert asked(scene, (0.0, 0.2, 0.4)) == (3, 2)
+
+
+def test_while_a_face_is_out_of_sight_the_picture_is_searched():
+    scene = Following(count=2)
+    tracker = BoxTracker(scene, detect_every=0.2, search_every=10)
+    both = [(20, 40), (200, 60)]
+    tracker.step(scene.picture(*both), 0.0)
+    tracker.step(scene.picture(*both), 0.2)
+    assert (scene.calls, scene.followed) == (1, 1)
+    # Lost in the flow, then waited for.
+    one = scene.picture((20, 40))
+    for time in (0.22, 0.44):
+        assert [seen.track for seen in tracker.step(one, time)] == [0]
+    assert (scene.calls, scene.followed) == (3, 1)
+    assert [seen.track for seen in tracker.step(scene.picture(*both), 0.66)] == [0, 1]
+    assert (scene.calls, scene.followed) == (4, 1)
+
+
+def test_where_no_face_is_known_every_detection_is_a_search():
+    scene = Following()
+    tracker = BoxTracker(scene, detect_every=0.2, search_every=10)
+    for time in (0.0, 0.2, 0.4):
+        assert tracker.step(scene.picture(), time) == []
+    assert [seen.track for seen in tracker.step(scene.picture((50, 50)), 0.6)] == [0]
+    assert (scene.calls, scene.followed) == (4, 0)
 
 
 def test_a_face_that_only_the_flow_sees_ends_after_half_a_second():
@@ -215,6 +280,7 @@ def test_motion_is_the_similarity_in_spite_of_outliers(growth, angle, shift, wro
         ({"detector": object()}, "detect"),
         ({"detect_every": -1}, "detect_every"),
         ({"detect_every": float("nan")}, "detect_every"),
+        ({"search_every": -0.1}, "search_every"),
         ({"forget_after": "soon"}, "forget_after"),
     ],
 )

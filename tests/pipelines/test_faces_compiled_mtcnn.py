@@ -15,14 +15,15 @@ pytestmark = [
 ]
 
 
-def test_compiled_networks_find_the_same():
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_compiled_networks_find_the_same(on_cpu):
     from mtcnn import MTCNN
     from skimage import data
 
     from fer_data.faces.compiled_mtcnn import compile_stages
 
     options = {"output_type": "numpy", "postprocess": False}
-    compiled, plain = compile_stages(MTCNN()), MTCNN()
+    compiled, plain = compile_stages(MTCNN(), on_cpu), MTCNN()
     assert [stage.name for stage in compiled.stages] == [stage.name for stage in plain.stages]
     portrait = data.astronaut()[:256, 80:400]
     batch = [portrait, portrait[:, ::-1], np.zeros_like(portrait)]
