@@ -52,7 +52,7 @@ def test_stem_pool_pads_as_pytorch_does(authors_model):
     [
         ((32, 32, 3), (8, 8), (4, 4)),
         ((33, 40, 1), (9, 10), (5, 5)),
-        ((48, 47, 3), (12, 12), (6, 6)),
+        pytest.param((48, 47, 3), (12, 12), (6, 6), marks=pytest.mark.slow),
     ],
 )
 def test_local_features_fit_the_global_ones_at_every_size(shape, stem, local):

@@ -43,6 +43,10 @@ def portrait():
     return pictures.astronaut()
 
 
+def slow(*values):
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 def test_a_crop_of_the_same_size_is_a_slice():
     image = noise(50, 60, 3)
     got = crop_face(image, (7, 5, 32, 32), 32)
@@ -73,7 +77,7 @@ def test_without_shrinking_it_is_the_bilinear_sampling_of_opencv(distance):
     np.testing.assert_allclose(align_face(FRAME, points), expected, atol=0.5)
 
 
-@pytest.mark.parametrize("shrink", [2, 3, 4, 8])
+@pytest.mark.parametrize("shrink", [3, 8, *slow(2, 4)])
 def test_a_checkerboard_shrinks_to_grey(shrink):
     board = np.indices((256, 256)).sum(0, keepdims=False) % 2 * 255
     got = crop_face(board[..., None].astype("uint8"), (0, 0, 256, 256), 256 // shrink).numpy()
@@ -95,7 +99,7 @@ def test_a_zone_plate_shrinks_without_aliases():
     assert got[beyond].std() < 0.2 * unfiltered[beyond].std()
 
 
-@pytest.mark.parametrize("shrink", [1.5, 2, 3, 4])
+@pytest.mark.parametrize("shrink", [1.5, 4, *slow(2, 3)])
 def test_shrinking_agrees_with_pillow_and_opencv(portrait, shrink):
     side = int(512 / shrink)
     whole = portrait[: round(side * shrink), : round(side * shrink)]
@@ -205,7 +209,7 @@ def test_uint8_on_request_is_rounded_and_clipped():
     np.testing.assert_array_equal(got[..., 0], [[0, 255], [100, 3]])
 
 
-@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("kind", ["bfloat16", "float64", *slow("float16", "float32")])
 def test_mixed_types(kind):
     image = tf.cast(FRAME, kind)
     exact = align_face(FRAME, POINTS).numpy()
@@ -242,7 +246,7 @@ def test_gradients_are_the_adjoint():
         np.testing.assert_allclose(tf.reduce_sum(back * x), product, rtol=1e-10)
 
 
-@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("size", [2, *slow(5)])
 def test_gradients_by_differences(size):
     image = tf.constant(np.random.default_rng(0).normal(size=(3, 4, 1)))
     analytic, numeric = tf.test.compute_gradient(
@@ -372,7 +376,17 @@ BAD_VALUES = [
 def test_bad_values_at_run_time(function, place, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         function(FRAME, place)
-    # The same inside a graph, where the check is an operation among others.
+
+
+@pytest.mark.parametrize(
+    ("function", "place", "message"),
+    [
+        row if number in (0, 5) else pytest.param(*row, marks=pytest.mark.slow)
+        for number, row in enumerate(BAD_VALUES)
+    ],
+)
+def test_bad_values_inside_a_graph(function, place, message):
+    """There the check is an operation among others."""
     pair = tf.data.Dataset.from_tensors((FRAME, np.float32(place)))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         list(pair.map(function))

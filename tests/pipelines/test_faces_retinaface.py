@@ -110,7 +110,7 @@ def count(detector, photos):
 # ------------------------------------------------------------------------------ photos with faces
 
 
-@pytest.mark.parametrize("working_size", [640, 320])
+@pytest.mark.parametrize("working_size", [pytest.param(640, marks=pytest.mark.slow), 320])
 def test_annotated_faces_are_found(trained, photos, monkeypatch, working_size):
     monkeypatch.setattr(trained, "working_size", working_size)
     hits, extra = count(trained, photos)

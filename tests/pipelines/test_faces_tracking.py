@@ -430,9 +430,8 @@ def decode(path):
     ("name", "count", "method"),
     [
         ("neutral_to_smile", 72, "flow"),
-        ("neutral_to_smile", 72, "box"),
-        ("sad_to_laughing", 472, "flow"),
-        pytest.param("sad_to_laughing", 472, "box", marks=pytest.mark.slow),
+        pytest.param("neutral_to_smile", 72, "box", marks=pytest.mark.slow),
+        *(pytest.param("sad_to_laughing", 472, m, marks=pytest.mark.slow) for m in METHODS),
     ],
 )
 def test_videos(name, count, method):

@@ -48,7 +48,14 @@ def test_without_training_the_pictures_come_as_they_are(faces):
     np.testing.assert_array_equal(got_labels, np.eye(7)[labels])
 
 
-@pytest.mark.parametrize("name", ["none", "fer2013", "randaug+mixup"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "none",
+        "basic",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("fer2013", "randaug+mixup")),
+    ],
+)
 def test_two_runs_agree_whatever_the_workers(faces, name):
     def build(**options):
         return pipeline(faces, size=24, batch_size=8, training=True, augmentation=name, **options)
@@ -74,7 +81,8 @@ def test_repeating_form_walks_the_same_epochs(faces):
     assert same(expected[4:], again)
 
 
-@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("repeat", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fit_resumed_at_an_epoch_sees_what_the_unbroken_run_saw(faces, repeat):
     import keras
 
