@@ -50,7 +50,8 @@ def audit_membership(
             attack and RMIA; or `None`.
         references: `References` of the same pictures, for LiRA and RMIA; or `None`.
         attacks: Names, of `ATTACKS` or those of the other engine; `None` runs all there is
-            material for.
+            material for. Thresholds for each class then want so large a population of every class
+            that one of it may be accused, 10 at a rate of 10 %.
         engine: `"fer_models"` for the attacks of this package, `"tensorflow_privacy"` for those of
             tensorflow-privacy (extra `[privacy]`), which look at `members` and `non_members` only.
         tolerated_fpr: False-positive rate at which the population attack, offline LiRA and RMIA
@@ -132,6 +133,12 @@ def run_attacks(
     _check_queries(members, non_members, population, references)
     possible = _possible(population, references)
     wanted = possible if attacks is None else tuple(attacks)
+    if (
+        attacks is None
+        and population is not None
+        and not _enough(members, non_members, population, rate)
+    ):
+        wanted = tuple(name for name in possible if name != "population_per_class")
     unknown = [name for name in wanted if name not in ATTACKS]
     if unknown or not wanted:
         raise ValueError(f"`attacks` must name some of {ATTACKS}. Received: attacks={attacks!r}")
@@ -237,6 +244,12 @@ def _possible(population, references):
         *(WITH_REFERENCES if references is not None and len(references) >= 4 else ()),
         *(WITH_BOTH if known and len(references.population_labels) else ()),
     )
+
+
+def _enough(members, non_members, population, rate):
+    """Return whether the population has 1 / rate examples of every class that is judged."""
+    judged = np.union1d(members.labels, non_members.labels)
+    return all((population.labels == label).sum() * rate >= 1 for label in judged)
 
 
 def _probability(margins):

@@ -79,7 +79,7 @@ def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None
     (True, True)
 
     Source:
-        Carlini et al., S&P 2022, section V-E, equation 4.
+        Carlini et al., S&P 2022 (the offline attack).
     """
     from scipy.stats import norm
 

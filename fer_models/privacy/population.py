@@ -41,7 +41,7 @@ def population(
 
     Source:
         Murakonda and Shokri, "ML Privacy Meter", HotPETs 2020; Ye et al., "Enhanced Membership
-        Inference Attacks against Machine Learning Models", CCS 2022, section 4 (attack P).
+        Inference Attacks against Machine Learning Models", CCS 2022 (attack P).
     """
     losses = _mean_losses("losses", losses)
     known = _mean_losses("population_losses", population_losses)
@@ -91,7 +91,7 @@ def loss_quantile(losses, fpr, quantile="linear"):
     25.0
 
     Source:
-        Ye et al., CCS 2022, appendix (smoothing of the empirical distribution).
+        Ye et al., CCS 2022; the functions of their ML Privacy Meter, release 1.0.
     """
     from scipy.stats import norm
 

@@ -31,8 +31,8 @@ def augmentation_queries(queries=1, seed=0):
     [array([0., 1., 2.]), array([2., 1., 0.])]
 
     Source:
-        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022,
-        section V-C ("querying the model on augmentations").
+        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022
+        (querying the target on augmentations).
     """
     if isinstance(queries, (int, np.integer)) and not isinstance(queries, bool) and queries >= 1:
         generator = np.random.default_rng(seed)

@@ -128,8 +128,8 @@ def train_references(
     ```
 
     Source:
-        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022,
-        section V-B: one set of models for all examples, each in half of them.
+        Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022:
+        one set of models for all examples, each in half of them.
     """
     from tqdm import tqdm
 

@@ -1,5 +1,7 @@
 """Picture of how many members each attack finds at how many false accusations."""
 
+import textwrap
+
 from fer_models.evaluation.files import save_figure
 
 _COLOURS = (
@@ -12,7 +14,8 @@ def plot_roc(report, path, attacks=None, title=None):
     """Draw the ROC curve of each attack, both axes logarithmic.
 
     Attacks differ where few non-members are accused, which only logarithmic axes show. The
-    diagonal is guessing. The axes begin at half the smallest rate that the sets can show.
+    diagonal is guessing. Attacks of one and the same curve share a line of the legend. The axes
+    begin at half the smallest rate that the sets can show.
 
     Args:
         report: A `MembershipReport`.
@@ -45,16 +48,19 @@ def plot_roc(report, path, attacks=None, title=None):
     axes = figure.add_subplot(xscale="log", yscale="log")
     axes.plot([least, 1], [least, 1], color="#8d99a6", linestyle=":", label="guessing")
     # The strongest first in the legend, where the eye looks first.
-    for place, name in enumerate(sorted(wanted, key=lambda name: -known[name].auc.value)):
-        attack = known[name]
+    curves = sorted(
+        _curves([known[name] for name in wanted]), key=lambda curve: -curve[0].auc.value
+    )
+    for place, curve in enumerate(curves):
+        names = ", ".join(attack.name.replace("_", " ") for attack in curve)
         axes.plot(
-            attack.fpr.clip(least),
-            attack.tpr.clip(least),
+            curve[0].fpr.clip(least),
+            curve[0].tpr.clip(least),
             color=_COLOURS[place % len(_COLOURS)],
             linestyle=("-", "--", "-.")[place // len(_COLOURS) % 3],
             linewidth=1.6,
             drawstyle="steps-post",
-            label=f"{name.replace('_', ' ')}: AUC {attack.auc.value:.3f}",
+            label=textwrap.fill(f"{names}: AUC {curve[0].auc.value:.3f}", 44),
         )
     axes.set_xlim(least, 1)
     axes.set_ylim(least, 1.05)
@@ -68,3 +74,11 @@ def plot_roc(report, path, attacks=None, title=None):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(framealpha=0.9, edgecolor="none", fontsize=8, loc="lower right")
     return save_figure(figure, path)
+
+
+def _curves(attacks):
+    """Return lists of attacks that have one curve, which would hide each other."""
+    found = {}
+    for attack in attacks:
+        found.setdefault((attack.fpr.tobytes(), attack.tpr.tobytes()), []).append(attack)
+    return list(found.values())

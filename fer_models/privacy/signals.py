@@ -205,6 +205,7 @@ def signals(
     asked = augmentation_queries(queries, seed)
     batches, total = _batches(images, labels, batch_size)
     outputs, truth, hashes = [], [], []
+    size = 0
     for batch in tqdm(batches, total=total, desc="signals", unit="batch", disable=not progress):
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise ValueError(
@@ -214,13 +215,11 @@ def signals(
             )
         # tf.data gives TensorFlow's tensors, which other backends do not take.
         pixels = keras.tree.map_structure(_pixels, batch[0])
-        outputs.append(
-            np.stack(
-                [_predict(model, keras.tree.map_structure(query, pixels)) for query in asked], 1
-            )
-        )
-        truth.append(np.asarray(batch[1]))
         hashes.append(content_hashes(pixels))
+        size = max(size, len(hashes[-1]))
+        copies = [keras.tree.map_structure(query, pixels) for query in asked]
+        outputs.append(np.stack([_predict(model, copy, size) for copy in copies], axis=1))
+        truth.append(np.asarray(batch[1]))
     if not outputs:
         raise ValueError("`images` must hold at least one example. Received: none")
     return Signals.from_outputs(
@@ -269,8 +268,13 @@ def _pixels(images):
     return np.asarray(images, dtype="float32")
 
 
-def _predict(model, images):
-    return np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(images)))
+def _predict(model, images, size):
+    """Return the outputs; a batch smaller than `size` is filled up, or it would be compiled for."""
+    count = len(keras.tree.flatten(images)[0])
+    rows = np.minimum(np.arange(size), count - 1)
+    if count < size:
+        images = keras.tree.map_structure(lambda part: part[rows], images)
+    return np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(images)))[:count]
 
 
 def _are_logits(outputs, from_logits):

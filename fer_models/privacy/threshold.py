@@ -80,7 +80,7 @@ def modified_entropy(probabilities, labels):
 
     Source:
         Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models",
-        USENIX Security 2021, equation 8.
+        USENIX Security 2021.
     """
     probabilities = np.asarray(probabilities, dtype="float64")
     if probabilities.ndim not in (2, 3) or probabilities.shape[-1] < 2:

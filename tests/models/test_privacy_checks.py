@@ -10,7 +10,7 @@ from fer_models.privacy import audit_membership, signals, train_references
 CLASSES, WIDTH = 4, 32
 
 
-def faces(count, seed, size=24):
+def pictures(count, seed, size=24):
     """Random pictures with random labels: nothing about them can be learnt but by heart."""
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (count, size, size, 1), "uint8")
@@ -33,17 +33,19 @@ def test_an_untrained_network_betrays_nothing():
     keras.utils.set_random_seed(0)
     model = ghostface(input_shape=(32, 32, 1), width=0.25)
     members, others, known = (
-        signals(model, *faces(400, seed, 32), progress=False) for seed in range(3)
+        signals(model, *pictures(400, seed, 32), progress=False) for seed in range(3)
     )
-    report = audit_membership(members, others, known)
+    # Wide intervals, since eight attacks are tried, on weights that differ between backends.
+    report = audit_membership(members, others, known, confidence=0.999)
     for attack in report.attacks:
         assert 0.5 in attack.auc, attack.name
+        assert attack.auc.high - attack.auc.low < 0.2, attack.name
         assert attack.tpr_at[0].tpr.low < 0.01, attack.name
 
 
 @pytest.mark.slow
-def test_2000_faces_learnt_by_heart_are_caught():
-    images, labels = faces(2000, 0)
+def test_2000_pictures_learnt_by_heart_are_caught():
+    images, labels = pictures(2000, 0)
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -57,7 +59,7 @@ def test_2000_faces_learnt_by_heart_are_caught():
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
     model.fit(images.astype("float32"), labels, batch_size=64, epochs=12, verbose=0)
     members = signals(model, images, labels, progress=False)
-    others, known = (signals(model, *faces(2000, seed), progress=False) for seed in (1, 2))
+    others, known = (signals(model, *pictures(2000, seed), progress=False) for seed in (1, 2))
     report = audit_membership(members, others, known)
     assert report.member_accuracy > 0.95
     assert report.non_member_accuracy < 0.2
@@ -84,14 +86,15 @@ def test_reference_models_beat_the_loss_at_few_false_positives(tmp_path):
             ]
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.01), loss)
+        # Compiling a network as small as this by XLA takes longer than its training.
+        model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
         model.fit(examples, labels, batch_size=100, epochs=20, verbose=0)
         return model
 
     keras.utils.set_random_seed(1000)
     target = build_and_train(examples[:members], labels[:members], 1000)
     references = train_references(
-        build_and_train, examples, labels, tmp_path, count=32, population=population, progress=False
+        build_and_train, examples, labels, tmp_path, count=16, population=population, progress=False
     )
     found = signals(target, examples, labels, progress=False)
     known = signals(target, *population, progress=False)

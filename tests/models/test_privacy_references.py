@@ -1,3 +1,5 @@
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,15 @@ from fer_models.privacy import (
     signals,
     train_references,
 )
+from fer_models.privacy import references as references_module
 
 EXAMPLES, CLASSES = 40, 3
+
+
+@pytest.fixture(autouse=True)
+def without_collecting(monkeypatch):
+    """Leave out what frees the memory of networks, which takes longer than all else here."""
+    monkeypatch.setattr(references_module, "gc", types.SimpleNamespace(collect=lambda: 0))
 
 
 def books(images, labels):

@@ -2,9 +2,11 @@ import dataclasses
 import json
 import sys
 import types
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from helpers.layers import SLOW_OFF_TENSORFLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -24,9 +26,13 @@ from fer_models.privacy import (
     plot_roc,
     rate_at,
     roc,
+    roc_picture,
     run_attacks,
     score_attack,
 )
+
+# Arrays only: nothing here differs from one backend to another.
+pytestmark = SLOW_OFF_TENSORFLOW
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30)
 NAMES = ("happy", "sad", "cal|m")
@@ -248,6 +254,19 @@ def test_the_population_attack_counts_losses_under_the_quantile(sets, report):
     assert report["population_per_class"].auc != report["loss"].auc
 
 
+def test_thresholds_for_each_class_want_a_population_of_each(sets):
+    members, others, known = sets
+    few = known[np.r_[np.flatnonzero(known.labels == 2)[:9], np.flatnonzero(known.labels < 2)]]
+    report = audit_membership(members, others, few, resamples=10)
+    assert [attack.name for attack in report.attacks] == [
+        name for name in ATTACKS[:8] if name != "population_per_class"
+    ]
+    asked = audit_membership(members, others, few, attacks=["population_per_class"], resamples=10)
+    assert asked["population_per_class"].auc.value > 0.5
+    with pytest.raises(ValueError, match="Received: 0 of class 2"):
+        audit_membership(members, others, known[known.labels < 2], attacks=["population_per_class"])
+
+
 def test_several_queries(sets):
     two = [made(300, 0, 2.0, queries=2), made(250, 1, 0.5, start=300, queries=2)]
     report = audit_membership(*two, attacks=["loss"], resamples=10)
@@ -330,15 +349,29 @@ def test_save_writes_all_three(report, tmp_path):
     assert paths[2].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_picture_shows_each_attack_on_logarithmic_axes(report, tmp_path):
-    path = plot_roc(report, tmp_path / "roc.svg", attacks=("loss", "population"), title="Both")
-    from xml.etree import ElementTree
+def test_the_picture_draws_each_curve_once_on_logarithmic_axes(report, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(roc_picture, "save_figure", lambda figure, path: figures.append(figure))
+    plot_roc(report, tmp_path / "roc.svg", title="All")
+    (axes,) = figures[0].axes
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_title()) == ("log", "log", "All")
+    _, *lines = axes.get_lines()
+    labels = [line.get_label().replace("\n", " ") for line in lines]
+    assert sum(label.count("population") for label in labels) == 5
+    (shared,) = (label for label in labels if "population logit" in label)
+    assert "loss" in shared
+    assert f"AUC {report['loss'].auc.value:.3f}" in shared
+    entropy = lines[[label.startswith("entropy") for label in labels].index(True)]
+    np.testing.assert_array_equal(entropy.get_xdata(), report["entropy"].fpr.clip(0.5 / 300))
+    np.testing.assert_array_equal(entropy.get_ydata(), report["entropy"].tpr.clip(0.5 / 300))
 
+
+def test_some_attacks_can_be_drawn_alone(report, tmp_path):
+    path = plot_roc(report, tmp_path / "roc.svg", attacks=("loss", "population"))
     assert ElementTree.parse(path).getroot().tag.endswith("svg")
-    with pytest.raises(ValueError, match="`attacks` must name"):
-        plot_roc(report, tmp_path / "roc.svg", attacks=("nothing",))
-    with pytest.raises(ValueError, match="`attacks` must name"):
-        plot_roc(report, tmp_path / "roc.svg", attacks=())
+    for attacks in (("nothing",), ()):
+        with pytest.raises(ValueError, match="`attacks` must name"):
+            plot_roc(report, tmp_path / "roc.svg", attacks=attacks)
     with pytest.raises(ValueError, match="must end in"):
         plot_roc(report, tmp_path / "roc.docx")
 

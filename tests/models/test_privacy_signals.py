@@ -85,6 +85,20 @@ def test_dataset_and_one_hot_labels_agree_with_arrays(model, pictures):
     np.testing.assert_allclose(parts.margin, whole.margin, atol=1e-6)
 
 
+def test_every_batch_has_one_size():
+    class Watching:
+        sizes = ()
+
+        def predict_on_batch(self, images):
+            self.sizes += (len(images),)
+            return np.stack([images.sum((1, 2, 3)), np.zeros(len(images))], axis=1)
+
+    model, images = Watching(), np.random.default_rng(0).random((7, 2, 2, 1))
+    found = signals(model, images, np.zeros(7, int), batch_size=3, progress=False)
+    assert model.sizes == (3, 3, 3)
+    np.testing.assert_allclose(found.margin[:, 0], images.sum((1, 2, 3)), rtol=1e-6)
+
+
 def test_queries_are_answers_to_the_copies(model, pictures):
     images, labels = pictures
     found = signals(model, images, labels, queries=2, progress=False)
