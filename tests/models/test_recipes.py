@@ -137,6 +137,7 @@ def test_the_papers_numbers():
     assert len(clips.published) == 10
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_recipe_s_network_trains_with_its_settings():
     recipe = recipes.get("emotion_cnn").replace(input_shape=(24, 24, 1), batch_size=4)
     model = recipe.build(classes=3, seed=1)
@@ -177,6 +178,7 @@ def test_the_real_network_has_the_layers_that_the_stages_name():
     assert all(name.endswith("_bn") for name in frozen)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_fit_goes_through_the_stages(tmp_path):
     model = tiny()
     start = [np.asarray(weight) for weight in model.weights]
@@ -207,6 +209,7 @@ def test_fit_returns_the_epochs_of_all_stages():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     "keep",
     [
@@ -229,6 +232,7 @@ def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
         assert history.epoch == []
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     "stop",
     [
@@ -259,6 +263,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
     assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_finished_training_is_not_trained_on(tmp_path):
     first, _ = run(small(), tmp_path)
     again, history = run(small(), tmp_path)
@@ -267,6 +272,7 @@ def test_a_finished_training_is_not_trained_on(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
     keras.utils.set_random_seed(3)
     recipe = small(stages=(Stage("all", 1),))
@@ -275,6 +281,7 @@ def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
     assert not (tmp_path / "best.keras").exists()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_folder_holds_one_training(tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -292,17 +299,20 @@ def test_a_folder_holds_one_training(tmp_path):
     assert history.epoch == [5]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_arrays_are_taken_in_the_recipe_s_batches():
     model = tiny()
     small(stages=(Stage("all", 1),), batch_size=6).fit(model, faces(24), faces(6, 1), verbose=0)
     assert int(np.asarray(model.optimizer.iterations)) == 4
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_learning_rate_is_in_the_history(tmp_path):
     run(small(schedule=Plateau(), stages=(Stage("all", 1),)), tmp_path)
     assert "learning_rate" in (tmp_path / "history.csv").read_text()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_schedules():
     steps = small(schedule=Steps(every=2, factor=0.1), stages=(Stage("all", 5),))
     rates = []
