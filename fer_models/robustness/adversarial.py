@@ -1,0 +1,303 @@
+"""Accuracy under attack, and the signs that an attack only failed."""
+
+import dataclasses
+
+import numpy as np
+from tqdm import tqdm
+
+from fer_models.robustness._attack import as_gradients
+from fer_models.robustness._checks import (
+    check_epsilon,
+    check_whole,
+    checked_images,
+    checked_labels,
+)
+from fer_models.robustness.accuracy import Accuracy
+from fer_models.robustness.attacks import apgd, one_step, pgd
+from fer_models.robustness.square_attack import square
+
+ATTACKS = ("fgsm", "pgd", "apgd_ce", "apgd_dlr", "square")
+
+# With half of the range every face can become the same grey: nobody can tell one from another.
+WHOLE_RANGE = 128
+# Share of the faces above which a sign of masking is told.
+TOLERANCE = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialReport:
+    """What `adversarial_accuracy` found.
+
+    Attributes:
+        clean: `Accuracy` without an attack.
+        epsilons: Largest changes of a pixel in grey levels, ascending.
+        accuracies: `{attack: {epsilon: Accuracy}}`. `"fgsm"` and `"pgd"` stand alone; each later
+            attack is tried on the faces that withstood all before it from `"pgd"` on, and its
+            number counts those that withstood them and it.
+        all_attacks: `{epsilon: Accuracy}`: faces that no attack turned.
+        whole_range: `Accuracy` under PGD at 128 grey levels, where nothing should be left.
+        warnings: Signs of gradient masking, as sentences; none is no proof that there is none.
+        settings: Everything that decides the numbers beside model and faces.
+    """
+
+    clean: Accuracy
+    epsilons: tuple
+    accuracies: dict
+    all_attacks: dict
+    whole_range: Accuracy
+    warnings: tuple
+    settings: dict
+
+    @property
+    def examples(self):
+        """Number of faces."""
+        return self.clean.examples
+
+    def worst(self, epsilon):
+        """Return the `Accuracy` against all attacks together at one of the epsilons."""
+        if epsilon not in self.all_attacks:
+            raise ValueError(
+                f"`epsilon` must be one of {self.epsilons}. Received: epsilon={epsilon!r}"
+            )
+        return self.all_attacks[epsilon]
+
+    def to_dict(self):
+        """Return everything as numbers, strings, lists and dictionaries, ready for JSON."""
+        rows = {**self.accuracies, "all": self.all_attacks}
+        return {
+            "examples": self.examples,
+            "clean": self.clean.to_dict(),
+            "epsilons": list(self.epsilons),
+            "accuracies": {
+                name: {str(epsilon): each.to_dict() for epsilon, each in row.items()}
+                for name, row in rows.items()
+            },
+            "whole_range": self.whole_range.to_dict(),
+            "warnings": list(self.warnings),
+            "settings": self.settings,
+        }
+
+    def to_markdown(self):
+        """Return the report as a Markdown table with intervals, and the warnings below it."""
+        lines = [
+            f"Accuracy on {self.examples:,} faces (exact 95 % intervals); changes of a pixel in "
+            "grey levels of 255, maximum norm.",
+            "",
+            "| attack | " + " | ".join(f"{epsilon:g}/255" for epsilon in self.epsilons) + " |",
+            "|---|" + "---:|" * len(self.epsilons),
+            f"| none | {' | '.join([str(self.clean)] * len(self.epsilons))} |",
+        ]
+        rows = {_NAMES[name]: row for name, row in self.accuracies.items()}
+        rows["all together"] = self.all_attacks
+        for name, row in rows.items():
+            lines.append(f"| {name} | {' | '.join(str(row[each]) for each in self.epsilons)} |")
+        lines += ["", f"PGD at {WHOLE_RANGE}/255: {self.whole_range}."]
+        signs = [f"Warning: {warning}" for warning in self.warnings]
+        for line in signs or ["No sign of gradient masking."]:
+            lines += ["", line]
+        return "\n".join(lines)
+
+    def __str__(self):
+        return self.to_markdown()
+
+
+_NAMES = {
+    "fgsm": "FGSM",
+    "pgd": "PGD",
+    "apgd_ce": "PGD, then APGD-CE",
+    "apgd_dlr": "... then APGD-DLR",
+    "square": "... then Square (black box)",
+}
+
+
+def adversarial_accuracy(
+    model,
+    images,
+    labels,
+    *,
+    epsilons=(2, 4, 8),
+    steps=20,
+    apgd_steps=50,
+    queries=200,
+    seed=0,
+    batch_size=64,
+    verbose=1,
+):
+    """Measure the accuracy of a model under attacks of growing strength, and distrust it.
+
+    FGSM and PGD are tried on every face that the model names right. Then a cascade after the
+    manner of AutoAttack: APGD-CE on what withstood PGD, APGD-DLR on what withstood that, and the
+    black-box Square attack on the rest. What falls at one epsilon counts as fallen at the larger
+    ones (but for FGSM, which has one step only): the smaller box lies within the larger.
+
+    The report warns where the numbers may show the failure of an attack and not the strength of
+    the model (Athalye et al. 2018; Carlini et al. 2019): faces that withstand PGD at half of the
+    range, faces that fall to the black box alone, one step that beats twenty, gradients of zero,
+    scores that change from call to call, probabilities whose softmax could not be taken off.
+
+    Args:
+        model: Built Keras model that takes pixels of [0, 255] and gives `(batch, classes)`, or an
+            `InputGradients`.
+        images: Array `(examples, height, width, channels)` in [0, 255]. Faces that the model was
+            not trained on.
+        labels: True class of each image, integers.
+        epsilons: Largest changes of a pixel in grey levels of 255.
+        steps: Steps of PGD.
+        apgd_steps: Steps of APGD; the authors use 100.
+        queries: Of the Square attack; the authors use 5,000.
+        seed: Of everything random.
+        batch_size: Images at a time.
+        verbose: 0 is silent, 1 shows progress.
+
+    Returns:
+        An `AdversarialReport`; `print` shows it as Markdown.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    ```python
+    report = adversarial_accuracy(model, images, labels, epsilons=(2, 4, 8))
+    print(report)
+    ```
+
+    Reference:
+        Croce and Hein, ICML 2020; Athalye, Carlini and Wagner, "Obfuscated Gradients Give a False
+        Sense of Security", ICML 2018; Carlini et al., "On Evaluating Adversarial Robustness",
+        arXiv:1902.06705.
+    """
+    gradients = as_gradients(model)
+    images = checked_images(images, gradients.input_shape)
+    labels = checked_labels(labels, len(images), gradients.classes)
+    epsilons = _checked_epsilons(epsilons)
+    for name, value in (("steps", steps), ("apgd_steps", apgd_steps), ("queries", queries)):
+        check_whole(name, value, 1)
+    check_whole("seed", seed, 0)
+    check_whole("batch_size", batch_size, 1)
+    common = {"seed": seed, "batch_size": batch_size}
+    stages = {
+        "pgd": lambda x, y, epsilon: pgd(gradients, x, y, epsilon, steps=steps, **common),
+        "apgd_ce": lambda x, y, epsilon: apgd(
+            gradients, x, y, epsilon, loss="ce", steps=apgd_steps, **common
+        ),
+        "apgd_dlr": lambda x, y, epsilon: apgd(
+            gradients, x, y, epsilon, loss="dlr", steps=apgd_steps, **common
+        ),
+        "square": lambda x, y, epsilon: square(gradients, x, y, epsilon, queries=queries, **common),
+    }
+    if gradients.classes < 3:
+        # The difference of logits ratio is not defined for two.
+        del stages["apgd_dlr"]
+
+    def holds(attack, candidates, epsilon):
+        """Return which of all faces are among the candidates and withstand an attack."""
+        held = np.zeros(len(images), bool)
+        places = np.flatnonzero(candidates)
+        if len(places):
+            changed = attack(images[places], labels[places], epsilon)
+            scores = gradients.scores(changed, batch_size)
+            held[places] = scores.argmax(-1) == labels[places]
+        return held
+
+    images = images.astype("float32")
+    clean_scores, _, slopes = gradients(images, labels, "ce", batch_size)
+    right = clean_scores.argmax(-1) == labels
+    held = {name: {} for name in ("fgsm", *stages)}
+    standing = dict.fromkeys(stages, right)
+    with tqdm(total=(len(stages) + 1) * len(epsilons) + 1, desc="attacks", unit="",
+              disable=not verbose) as progress:  # fmt: skip
+        for epsilon in epsilons:
+            progress.set_postfix_str(f"fgsm at {epsilon:g}/255")
+            stepped = gradients.scores(one_step(images, slopes, epsilon), batch_size)
+            held["fgsm"][epsilon] = right & (stepped.argmax(-1) == labels)
+            progress.update()
+            before = right
+            for name, attack in stages.items():
+                progress.set_postfix_str(f"{name} at {epsilon:g}/255")
+                before = holds(attack, standing[name] & before, epsilon)
+                held[name][epsilon] = standing[name] = before
+                progress.update()
+        progress.set_postfix_str("pgd at half of the range")
+        whole_range = holds(stages["pgd"], standing["pgd"], WHOLE_RANGE)
+        progress.update()
+
+    def counted(mask):
+        return Accuracy(int(mask.sum()), len(images))
+
+    again = gradients.scores(images, batch_size)
+    report = AdversarialReport(
+        clean=counted(right),
+        epsilons=epsilons,
+        accuracies={
+            name: {epsilon: counted(mask) for epsilon, mask in row.items()}
+            for name, row in held.items()
+        },
+        all_attacks={
+            epsilon: counted(held["square"][epsilon] & held["fgsm"][epsilon])
+            for epsilon in epsilons
+        },
+        whole_range=counted(whole_range),
+        warnings=(),
+        settings={
+            "steps": steps,
+            "apgd_steps": apgd_steps,
+            "queries": queries,
+            "seed": seed,
+            "classes": gradients.classes,
+        },
+    )
+    size = np.abs(slopes[right]).max(axis=(1, 2, 3), initial=0)
+    still = int((~np.isfinite(size) | (size == 0)).sum())
+    warnings = _signs_of_masking(report, still, np.abs(again - clean_scores).max())
+    if gradients.from_probabilities:
+        warnings.insert(
+            0,
+            "the model gives probabilities by a layer that could not be taken off, so gradients "
+            "vanish where it is sure: build it to give logits.",
+        )
+    return dataclasses.replace(report, warnings=tuple(warnings))
+
+
+def _checked_epsilons(epsilons):
+    values = list(epsilons) if np.ndim(epsilons) else [epsilons]
+    for value in values:
+        check_epsilon("epsilons", value, WHOLE_RANGE)
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"`epsilons` must be different numbers. Received: epsilons={epsilons!r}")
+    return tuple(sorted(values))
+
+
+def _signs_of_masking(report, still, change):
+    warnings = []
+    few = max(TOLERANCE * report.examples, 1)
+    if report.clean.correct and still > few:
+        warnings.append(
+            f"on {still} of {report.clean.correct} faces the gradient is zero or not finite: "
+            "attacks with gradients see nothing there."
+        )
+    if report.whole_range.correct > few:
+        warnings.append(
+            f"{report.whole_range} of the faces withstand PGD at {WHOLE_RANGE}/255, where every "
+            "face can become plain grey: the attack fails, not the model holds."
+        )
+    whitebox = list(report.accuracies)[-2]
+    for epsilon in report.epsilons:
+        rows = {name: row[epsilon] for name, row in report.accuracies.items()}
+        only = rows[whitebox].correct - rows["square"].correct
+        if only > few:
+            warnings.append(
+                f"at {epsilon:g}/255 the black-box attack turns {only} faces that withstood every "
+                "attack with gradients."
+            )
+        if rows["pgd"].correct - rows["fgsm"].correct > few:
+            warnings.append(
+                f"at {epsilon:g}/255 one step (FGSM, {rows['fgsm']}) does more than "
+                f"{report.settings['steps']} (PGD, {rows['pgd']})."
+            )
+    if change > 1e-3:
+        warnings.append(
+            f"scores of the same faces change by up to {change:.2g} from call to call: the model "
+            "is random even in inference, which these attacks do not average out."
+        )
+    return warnings

@@ -1,0 +1,119 @@
+"""Labels made wrong on purpose, to see what a model does with them."""
+
+import numpy as np
+
+from fer_models.robustness._checks import check_whole, checked_labels
+
+# Where people who label faces confuse an expression with another one.
+CONFUSED_WITH = {
+    "angry": "disgust",
+    "disgust": "angry",
+    "fear": "surprise",
+    "surprise": "fear",
+    "sad": "neutral",
+    "neutral": "sad",
+    "happy": "neutral",
+    "contempt": "neutral",
+}
+
+
+def flip_labels(labels, rate, classes, *, transition=None, seed=0):
+    """Replace a share of the labels by wrong ones.
+
+    In every class the same share is replaced, to the nearest whole number of examples; which
+    ones, and by what, is drawn at random.
+
+    Args:
+        labels: Integers `(examples,)`.
+        rate: Share to replace, from 0 to 1.
+        classes: Number of classes, 2 or more.
+        transition: What a replaced label becomes. `None`: any other class, all alike
+            (symmetric noise). A matrix `(classes, classes)`: row `i` gives the probabilities of
+            the new label where the old one is `i`; the diagonal is zero (class-dependent noise,
+            see `emotion_transition`).
+        seed: Integer from which all randomness follows.
+
+    Returns:
+        The new labels, int32 `(examples,)`, and which were replaced, bool `(examples,)`.
+
+    Raises:
+        ValueError: If an argument breaks its rule.
+
+    Example:
+
+    >>> noisy, flipped = flip_labels([0, 1] * 10, 0.2, classes=2)
+    >>> int(flipped.sum()), bool((noisy[flipped] != np.array([0, 1] * 10)[flipped]).all())
+    (4, True)
+
+    Reference:
+        Natarajan et al., "Learning with Noisy Labels", NeurIPS 2013 (class-conditional noise);
+        Patrini et al., "Making Deep Neural Networks Robust to Label Noise", CVPR 2017.
+    """
+    check_whole("classes", classes, 2)
+    check_whole("seed", seed, 0)
+    labels = np.asarray(labels)
+    if not len(labels):
+        raise ValueError("`labels` must hold one label or more. Received: none")
+    labels = checked_labels(labels, len(labels), classes)
+    if isinstance(rate, (bool, str)) or not 0 <= rate <= 1:
+        raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate!r}")
+    if transition is None:
+        transition = (1 - np.eye(classes)) / (classes - 1)
+    transition = _checked_transition(transition, classes)
+    rng = np.random.default_rng([seed, classes])
+    noisy, flipped = labels.copy(), np.zeros(len(labels), bool)
+    for old in range(classes):
+        places = np.flatnonzero(labels == old)
+        chosen = rng.permutation(places)[: round(rate * len(places))]
+        noisy[chosen] = rng.choice(classes, len(chosen), p=transition[old])
+        flipped[chosen] = True
+    return noisy, flipped
+
+
+def emotion_transition(class_names):
+    """Return the matrix of class-dependent noise between expressions that people confuse.
+
+    Anger and disgust, fear and surprise, sadness and neutral become each other; happiness and
+    contempt become neutral. A class of another name becomes the next one, the last the first.
+
+    Args:
+        class_names: Names of the classes in order, two or more, different.
+
+    Returns:
+        float64 `(classes, classes)`, rows summing to one, the diagonal zero.
+
+    Raises:
+        ValueError: If names are missing or repeated.
+
+    Example:
+
+    >>> emotion_transition(["fear", "surprise"]).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    names = [str(name) for name in class_names]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(
+            f"`class_names` must be two or more, different. Received: class_names={names}"
+        )
+    matrix = np.zeros((len(names), len(names)))
+    for place, name in enumerate(names):
+        other = CONFUSED_WITH.get(name)
+        matrix[place, names.index(other) if other in names else (place + 1) % len(names)] = 1
+    return matrix
+
+
+def _checked_transition(transition, classes):
+    transition = np.asarray(transition, dtype="float64")
+    fits = (
+        transition.shape == (classes, classes)
+        and np.isfinite(transition).all()
+        and (transition >= 0).all()
+        and np.allclose(transition.sum(axis=1), 1)
+        and not np.diag(transition).any()
+    )
+    if not fits:
+        raise ValueError(
+            f"`transition` must be of shape {(classes, classes)}, of probabilities whose rows sum "
+            f"to one, with zeros on the diagonal. Received: {transition.tolist()}"
+        )
+    return transition
