@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
 from helpers.shared import ROOT, shared_path
 
 import fer_models
@@ -35,12 +36,19 @@ def test_card_is_whole_and_the_page_shows_it(name, tag):
         assert machine not in card
 
 
-@pytest.mark.parametrize(("name", "tag"), BUNDLED)
+# JAX compiles for half a minute what differs in its weights alone.
+ONE_OFF_TENSORFLOW = [
+    each if place == 0 else pytest.param(*each.values, id=each.id, marks=SLOW_OFF_TENSORFLOW)
+    for place, each in enumerate(BUNDLED)
+]
+
+
+@pytest.mark.parametrize(("name", "tag"), ONE_OFF_TENSORFLOW)
 def test_bundled_model_gives_probabilities(name, tag):
     model = registry.entry(name).builder(weights=tag)
     assert model.input_shape == (None, *registry.weights(name, tag).input_shape)
     faces = np.random.default_rng(0).integers(0, 256, (3, *model.input_shape[1:]))
-    found = model.predict(faces.astype("float32"), verbose=0)
+    found = to_numpy(infer(model, faces.astype("float32")))
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
     assert [len(names) for names in fer_models.decode_predictions(found)] == [3] * 3
 
