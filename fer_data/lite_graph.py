@@ -14,7 +14,7 @@ def lite(function, shape, threads=1):
     """Convert a function of one picture, with the weights of the moment, to LiteRT.
 
     TensorFlow's own graphs spend most of a small network's time between its operations: LiteRT
-    takes a fifth of it on a processor. It runs pictures one after the other, which it does no
+    takes a quarter of it on a processor. It runs pictures one after the other, which it does no
     faster together.
 
     Args:

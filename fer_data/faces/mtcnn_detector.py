@@ -39,7 +39,7 @@ class MtcnnDetector(Detector):
         self._network = _build(device)
 
     def follow(self, image, boxes):
-        """Look for known faces only near their last boxes, which takes a millisecond.
+        """Look for known faces only near their last boxes, many times faster.
 
         The second and the third network alone look at the boxes, as at proposals of the first.
 
