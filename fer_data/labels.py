@@ -35,10 +35,32 @@ FERPLUS_VOTE_COLUMNS = (
     "NF",
 )
 
+# What all micro-expression data sets are reduced to, in label order, and what the clips that are
+# none of them (the owners' "others") have for a label.
+MICRO_EXPRESSION_CLASSES = ("negative", "positive", "surprise")
+NO_LABEL = -1
+# CAS(ME)^2 by the videos that were shown, the classes of Irawan (2025).
+CAS_ME2_CLASSES = ("angry", "disgust", "happy")
+
 CLASS_ORDERS = {
     "fer2013": FER2013_CLASSES,
     "raf_db": RAF_DB_CLASSES,
     "ferplus": FERPLUS_CLASSES,
+    "casme2": MICRO_EXPRESSION_CLASSES,
+    "cas_me2": MICRO_EXPRESSION_CLASSES,
+    "cas_me3": MICRO_EXPRESSION_CLASSES,
+    "samm_long_videos": MICRO_EXPRESSION_CLASSES,
+    "smic_hs": MICRO_EXPRESSION_CLASSES,
+}
+
+_THREE_CLASSES = {
+    **dict.fromkeys(("angry", "disgust", "fear", "sad", "contempt", "repression"), "negative"),
+    "happy": "positive",
+    "surprise": "surprise",
+    "negative": "negative",
+    "positive": "positive",
+    "other": None,
+    "others": None,
 }
 
 ALIASES = {
@@ -106,7 +128,8 @@ def class_order(dataset):
     """Return the class names of a data set in the data set's own order.
 
     Args:
-        dataset: `"fer2013"`, `"raf_db"` or `"ferplus"`.
+        dataset: `"fer2013"`, `"raf_db"`, `"ferplus"`, or a micro-expression data set:
+            `"casme2"`, `"cas_me2"`, `"cas_me3"`, `"samm_long_videos"`, `"smic_hs"`.
 
     Returns:
         A tuple of canonical names.
@@ -280,6 +303,37 @@ def to_names(labels, classes=EMOTIONS):
     """
     classes = tuple(classes)
     return [classes[i] for i in _indices(labels, len(classes)).ravel()]
+
+
+def three_class(emotion):
+    """Return the label in `MICRO_EXPRESSION_CLASSES` of an emotion as its owners name it.
+
+    Anger, contempt, disgust, fear, sadness and repression are negative, happiness is positive,
+    surprise is surprise; "other" and "others" have no label. Case and blanks do not count.
+
+    Args:
+        emotion: A name such as `"Repression"`, or `"negative"` itself.
+
+    Returns:
+        0, 1, 2, or `NO_LABEL` (-1).
+
+    Raises:
+        ValueError: If the name is none that the micro-expression data sets have.
+
+    Example:
+
+    >>> [three_class(name) for name in ("Repression", "happiness", "Surprise", "Others")]
+    [0, 1, 2, -1]
+    """
+    key = str(emotion).strip().lower()
+    key = canonical(key) if is_emotion(key) else key
+    if key not in _THREE_CLASSES:
+        raise ValueError(
+            f"`emotion` must be one of {tuple(_THREE_CLASSES)} or another spelling of them. "
+            f"Received: emotion={emotion!r}"
+        )
+    name = _THREE_CLASSES[key]
+    return NO_LABEL if name is None else MICRO_EXPRESSION_CLASSES.index(name)
 
 
 def ferplus_distribution(

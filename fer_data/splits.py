@@ -1,183 +1,59 @@
 """Splits: stratified, group-disjoint, leave-one-group-out, and a guard against copies across them.
 
-The splitting itself is scikit-learn's; here are the checks, the named parts, and the search for
-pictures that stand in two parts at once.
+Dividing is `fer_data.dividing`; the protocols of clips with subjects are
+`fer_data.subject_splits`, the composite of MEGC 2019 is `fer_data.megc2019`. Here is the search
+for pictures that stand in two parts at once.
 """
 
 import collections
 import dataclasses
-import math
 
 import numpy as np
 
 from fer_data import picture
+from fer_data.dividing import group_disjoint, leave_one_group_out, stratified
+from fer_data.megc2019 import MEGC_2019, Composite, megc_2019
+from fer_data.subject_splits import (
+    PROPORTIONS,
+    Clips,
+    Division,
+    LeakError,
+    Leaks,
+    find_leaks,
+    guard_subjects,
+    leave_one_subject_out,
+    random_clips,
+    subject_disjoint,
+)
+
+__all__ = [
+    "EXACT",
+    "MEGC_2019",
+    "NEAR",
+    "PROPORTIONS",
+    "Clips",
+    "Composite",
+    "Copy",
+    "Division",
+    "DuplicateError",
+    "DuplicateReport",
+    "LeakError",
+    "Leaks",
+    "difference_hash",
+    "duplicates_across",
+    "find_leaks",
+    "group_disjoint",
+    "guard",
+    "guard_subjects",
+    "leave_one_group_out",
+    "leave_one_subject_out",
+    "megc_2019",
+    "random_clips",
+    "stratified",
+    "subject_disjoint",
+]
 
 EXACT, NEAR = "exact", "near"
-
-
-def stratified(labels, fractions, seed=0):
-    """Splits at random, with every class in its share of every part.
-
-    Args:
-        labels: class of every example, `(n,)`.
-        fractions: share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
-        seed: integer.
-
-    Returns:
-        Dictionary from part to a sorted array of indices into `labels`.
-
-    Raises:
-        ValueError: if the fractions do not sum to one, or a class has fewer examples than there
-            are parts.
-
-    Example:
-
-    >>> parts = stratified([0, 1] * 50, {"train": 0.8, "validation": 0.1, "test": 0.1})
-    >>> {name: len(indices) for name, indices in parts.items()}
-    {'train': 80, 'validation': 10, 'test': 10}
-    """
-    from sklearn.model_selection import train_test_split
-
-    labels = _vector("labels", labels)
-    fractions = _fractions(fractions)
-    names, counts = np.unique(labels, return_counts=True)
-    if counts.min() < len(fractions):
-        raise ValueError(
-            f"Every class needs at least {len(fractions)} examples, one for each part. "
-            f"Received: {counts.min()} of class {names[counts.argmin()]}"
-        )
-    parts, rest, share = {}, np.arange(len(labels)), 1.0
-    *first, last = fractions
-    for name in first:
-        taken, rest = train_test_split(
-            rest, train_size=fractions[name] / share, stratify=labels[rest], random_state=seed
-        )
-        share -= fractions[name]
-        parts[name] = np.sort(taken)
-    parts[last] = np.sort(rest)
-    return parts
-
-
-def group_disjoint(labels, groups, fractions, seed=0, folds=None):
-    """Splits so that no group (a subject, an identity) stands in two parts, classes balanced.
-
-    scikit-learn's `StratifiedGroupKFold` makes folds, and every part gets as many of them as its
-    fraction asks for; sizes are therefore as near as whole groups and folds allow.
-
-    Args:
-        labels: class of every example, `(n,)`.
-        groups: group of every example, `(n,)`.
-        fractions: share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
-        seed: integer.
-        folds: number of folds. By default the least, from 2 to 20, that hits the fractions best.
-
-    Returns:
-        Dictionary from part to a sorted array of indices.
-
-    Raises:
-        ValueError: if there are fewer groups than the folds needed, or a part would be empty.
-
-    Example:
-
-    >>> labels = np.arange(200) % 7
-    >>> groups = np.arange(200) // 10
-    >>> parts = group_disjoint(labels, groups, {"train": 0.8, "test": 0.2})
-    >>> set(groups[parts["train"]]) & set(groups[parts["test"]])
-    set()
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    labels, groups = _vector("labels", labels), _vector("groups", groups)
-    if len(labels) != len(groups):
-        raise ValueError(
-            "`labels` and `groups` must have one length. "
-            f"Received: {len(labels)} labels, {len(groups)} groups"
-        )
-    fractions = _fractions(fractions)
-    most = len(np.unique(groups))
-    shares = np.array(list(fractions.values()))
-    if folds is None:
-        # No class may be rarer than the folds, or scikit-learn cannot stratify it.
-        rarest = np.unique(labels, return_counts=True)[1].min()
-        candidates = range(2, min(20, most, max(rarest, len(shares))) + 1)
-        folds = min(candidates, key=lambda k: (round(_misfit(shares, k), 9), k), default=2)
-    if folds > most or folds < len(shares):
-        raise ValueError(
-            f"The groups must be at least as many as the folds, and those as the "
-            f"{len(shares)} parts. Received: {most} groups, folds={folds}"
-        )
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    held_out = [test for _, test in splitter.split(labels, labels, groups)]
-    parts, start = {}, 0
-    for name, count in zip(fractions, _allot(shares, folds), strict=True):
-        indices = np.concatenate(held_out[start : start + count])
-        if not len(indices):
-            raise ValueError(
-                f"Too few groups: part {name!r} would be empty. "
-                f"Received: {most} groups, fractions={fractions}"
-            )
-        parts[name] = np.sort(indices)
-        start += count
-    return parts
-
-
-def leave_one_group_out(groups):
-    """Yields `(group, train, test)` with each group (subject) as the test part once.
-
-    Args:
-        groups: group of every example, `(n,)`; at least two.
-
-    Yields:
-        The group's name, the sorted indices of all others, and its own.
-
-    Example:
-
-    >>> [(name, len(train), len(test)) for name, train, test in leave_one_group_out("aabbb")]
-    [('a', 3, 2), ('b', 2, 3)]
-    """
-    from sklearn.model_selection import LeaveOneGroupOut
-
-    groups = _vector("groups", list(groups) if isinstance(groups, str) else groups)
-    if len(np.unique(groups)) < 2:
-        raise ValueError(f"`groups` must hold at least two groups. Received: {np.unique(groups)}")
-    for train, test in LeaveOneGroupOut().split(groups, groups=groups):
-        yield groups[test[0]].item(), train, test
-
-
-def _vector(name, values):
-    values = np.asarray(values)
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"`{name}` must be a non-empty vector. Received: shape={values.shape}")
-    return values
-
-
-def _fractions(fractions):
-    values = list(fractions.values())
-    valid = len(values) >= 2 and all(0 < value < 1 for value in values)
-    if not valid or not math.isclose(sum(values), 1.0, abs_tol=1e-6):
-        raise ValueError(
-            "`fractions` must give two or more parts a share in (0, 1) each, one in all. "
-            f"Received: fractions={fractions}"
-        )
-    return dict(fractions)
-
-
-def _allot(shares, folds):
-    """Whole folds for every part, at least one, by the largest remainders."""
-    counts = np.maximum(np.floor(shares * folds + 1e-9).astype(int), 1)
-    while counts.sum() != folds:
-        lack = shares * folds - counts
-        if counts.sum() < folds:
-            counts[lack.argmax()] += 1
-        else:
-            counts[np.where(counts > 1, lack, np.inf).argmin()] -= 1
-    return counts
-
-
-def _misfit(shares, folds):
-    if folds < len(shares):
-        return math.inf
-    return float(np.abs(_allot(shares, folds) / folds - shares).max())
 
 
 @dataclasses.dataclass(frozen=True)
