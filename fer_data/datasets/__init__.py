@@ -8,6 +8,11 @@ BUILDERS = {
     "ferplus": "fer_data.datasets.ferplus:FerPlus",
     "raf_db": "fer_data.datasets.raf_db:RafDb",
     "image_folder": "fer_data.datasets.image_folder:ImageFolder",
+    "casme2": "fer_data.datasets.casme2:Casme2",
+    "cas_me2": "fer_data.datasets.cas_me2:CasMe2",
+    "cas_me3": "fer_data.datasets.cas_me3:CasMe3",
+    "samm_long_videos": "fer_data.datasets.samm_long_videos:SammLongVideos",
+    "smic_hs": "fer_data.datasets.smic_hs:SmicHs",
     "synthetic_faces": "fer_data.datasets.synthetic_faces:SyntheticFaces",
 }
 WITHOUT_PATH = ("synthetic_faces",)
@@ -27,12 +32,14 @@ def prepare(name, path=None, data_dir=None, **options):
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         **options: Options of the builder, such as `on_bad`, `on_duplicate`, `on_conflict`,
-            `validation_fraction`, `seed`.
+            `validation_fraction`, `seed`; of micro-expressions `pictures`, `align`, `size`,
+            `detector`, `beam_runner`.
 
     Returns:
         The prepared `tfds.core.GeneratorBasedBuilder`: `builder.as_dataset(split="train")` gives
         dictionaries with `image` (uint8 `(H, W, C)`), `label` and `id`, and
-        `builder.info.features["label"].names` the class names.
+        `builder.info.features["label"].names` the class names. Micro-expressions have the one
+        split `"clips"`, with `frames` and all that `fer_data.datasets.clip_builder` names.
 
     Raises:
         ValueError: If the name is unknown, the path is missing or does not hold the data set, an

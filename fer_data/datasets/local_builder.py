@@ -59,7 +59,48 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return builder_config
 
 
-class LocalBuilder(OfflineBuilder, skip_registration=True):
+class ReportedBuilder(OfflineBuilder, skip_registration=True):
+    """Builder of a data set on the user's disk that says what it read, used and dropped.
+
+    Subclasses set `default_policy`, and, before they call `OfflineBuilder.__init__`, `_policy`,
+    `_source` and `_options`.
+    """
+
+    default_policy = FilePolicy()
+
+    def _policy_of(self, **options):
+        """Return the `FilePolicy` of options of which those that are `None` have the default."""
+        given = {key: value for key, value in options.items() if value is not None}
+        return FilePolicy(**{**dataclasses.asdict(self.default_policy), **given})
+
+    def report(self):
+        """Return the `Report` of the prepared data.
+
+        Raises:
+            FileNotFoundError: If the data are not prepared yet.
+        """
+        return Report.read_from(self.data_dir)
+
+    def download_and_prepare(self, **kwargs):
+        """Prepare the data and print the report; nothing is downloaded.
+
+        Raises:
+            OSError: If the disk is full; what was written is removed.
+        """
+        if self.data_path.exists():
+            return
+        super().download_and_prepare(**kwargs)
+        print(self.report().summary())
+
+    def _configuration(self):
+        what = json.dumps(self._options, sort_keys=True, default=str)
+        digest = hashlib.sha256(f"{self._source.fingerprint()}{what}".encode()).hexdigest()
+        return tfds.core.BuilderConfig(
+            name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
+        )
+
+
+class LocalBuilder(ReportedBuilder, skip_registration=True):
     """Builder of a data set whose files the user has obtained.
 
     Subclasses set `default_policy` and `channels`, find their files in `_find`, and list them in
@@ -80,7 +121,6 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    default_policy = FilePolicy()
     channels = 3
 
     def __init__(
@@ -97,12 +137,8 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
         seed=0,
         **options,
     ):
-        policy = {"on_bad": on_bad, "on_duplicate": on_duplicate, "on_conflict": on_conflict}
-        self._policy = FilePolicy(
-            **{
-                **dataclasses.asdict(self.default_policy),
-                **{key: value for key, value in policy.items() if value is not None},
-            }
+        self._policy = self._policy_of(
+            on_bad=on_bad, on_duplicate=on_duplicate, on_conflict=on_conflict
         )
         self._fractions = {"validation": validation_fraction, "test": test_fraction}
         self._seed = seed
@@ -155,32 +191,6 @@ class LocalBuilder(OfflineBuilder, skip_registration=True):
 
     def _finish(self, items):
         """Set features that need the whole data set."""
-
-    def report(self):
-        """Return the `Report` of the prepared data.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared yet.
-        """
-        return Report.read_from(self.data_dir)
-
-    def download_and_prepare(self, **kwargs):
-        """Prepare the data and print the report; nothing is downloaded.
-
-        Raises:
-            OSError: If the disk is full; what was written is removed.
-        """
-        if self.data_path.exists():
-            return
-        super().download_and_prepare(**kwargs)
-        print(self.report().summary())
-
-    def _configuration(self):
-        what = json.dumps(self._options, sort_keys=True, default=str)
-        digest = hashlib.sha256(f"{self._source.fingerprint()}{what}".encode()).hexdigest()
-        return tfds.core.BuilderConfig(
-            name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
-        )
 
     def _info(self):
         return LocalInfo(

@@ -108,7 +108,7 @@ def examine(items, policy, report):
             policy.bad(report, error.reason, item.where, error)
             continue
         readable.append(item)
-    return _without_repeats(readable, policy, report)
+    return without_repeats(readable, policy, report)
 
 
 def count_copies(items, report):
@@ -122,7 +122,8 @@ def count_copies(items, report):
                 report.copies_across_splits[f"{later}/{earlier}"] = number
 
 
-def _without_repeats(items, policy, report):
+def without_repeats(items, policy, report):
+    """Apply the policy to items with the same `pixels` in one split; return those that stay."""
     groups = collections.defaultdict(list)
     for item in items:
         groups[item.split, item.pixels].append(item)

@@ -17,12 +17,13 @@ class Report:
         options: The options it was prepared with.
         classes: Class names in label order.
         read: Number of pictures (files or rows) looked at.
-        used: `{split: {class name: number of pictures}}`.
+        used: `{split: {class name: number of pictures}}`; of clips, in a data set of clips.
         dropped: `{reason: [{"file": ..., "detail": ...}]}`, pictures left out.
         kept: The same for pictures that were used all the same.
         ignored: Files beside the class folders that no builder reads.
         copies_across_splits: `{"validation/train": number}`: pictures of the first split that
             stand pixel-identical in the second.
+        unit: What `read` counts: `"pictures"`, or `"rows"` of the owners' list.
     """
 
     dataset: str
@@ -35,6 +36,7 @@ class Report:
     kept: dict = dataclasses.field(default_factory=dict)
     ignored: list = dataclasses.field(default_factory=list)
     copies_across_splits: dict = dataclasses.field(default_factory=dict)
+    unit: str = "pictures"
 
     def drop(self, reason, file, detail=""):
         """Note a picture that is left out."""
@@ -57,7 +59,7 @@ class Report:
     def summary(self, examples=5):
         """Return the report as text, with the first `examples` files of each reason."""
         total = sum(sum(counts.values()) for counts in self.used.values())
-        lines = [f"{self.dataset}: {self.read} pictures read, {total} used, from {self.source}"]
+        lines = [f"{self.dataset}: {self.read} {self.unit} read, {total} used, from {self.source}"]
         for split, counts in self.used.items():
             classes = ", ".join(f"{name} {n}" for name, n in counts.items())
             lines.append(f"  {split}: {sum(counts.values())} ({classes})")
