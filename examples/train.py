@@ -43,7 +43,10 @@ DATA = {
     "raf_db": "raf_db",
     "folder": "image_folder",
 }
-RECIPES = sorted(name for name, recipe in recipes.RECIPES.items() if recipe.model)
+# Those for clips are for another script.
+RECIPES = sorted(
+    name for name, recipe in recipes.RECIPES.items() if recipe.model in registry.MODELS
+)
 SCHEDULES = {
     "constant": recipes.Constant(),
     "cosine": recipes.Cosine(),

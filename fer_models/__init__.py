@@ -11,6 +11,15 @@ from fer_models.label_distribution import (
     distiller,
     teacher_for,
 )
+from fer_models.micro_expression_3d import (
+    dual_path_3dnet,
+    ha_3dnet,
+    ha_3dsenet,
+    mer_3dcnn,
+    micro_exp_stcnn,
+    se_3dnet,
+    triple_path_ha3dnet,
+)
 from fer_models.model_card import model_card
 from fer_models.predictions import decode_predictions
 from fer_models.resnet50_cbam import resnet50_cbam
@@ -23,17 +32,24 @@ __all__ = [
     "Recognizer",
     "decode_predictions",
     "distiller",
+    "dual_path_3dnet",
     "efficientface",
     "emotion_cnn",
     "evaluation",
     "explain",
     "ghostface",
+    "ha_3dnet",
+    "ha_3dsenet",
     "load_torch_weights",
+    "mer_3dcnn",
+    "micro_exp_stcnn",
     "model_card",
     "recipes",
     "registry",
     "resnet50_cbam",
+    "se_3dnet",
     "teacher_for",
+    "triple_path_ha3dnet",
 ]
 
 

@@ -9,6 +9,15 @@ from pathlib import Path
 from fer_models.efficientface import efficientface
 from fer_models.emotion_cnn import emotion_cnn
 from fer_models.ghostface import ghostface
+from fer_models.micro_expression_3d import (
+    dual_path_3dnet,
+    ha_3dnet,
+    ha_3dsenet,
+    mer_3dcnn,
+    micro_exp_stcnn,
+    se_3dnet,
+    triple_path_ha3dnet,
+)
 from fer_models.resnet50_cbam import resnet50_cbam
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -46,7 +55,7 @@ class Entry:
 
     Attributes:
         builder: Function that builds it.
-        input_shape: Default shape of one image, channels last.
+        input_shape: Default shape of one image, or one frame of a clip, channels last.
         min_size: Smallest height and width.
         classes: Default number of classes.
         parameters: Trainable parameters at the defaults.
@@ -54,6 +63,8 @@ class Entry:
         papers_flops: The same by the FER papers' rule.
         weights: `Weights` by tag.
         fixed_size: Whether the classifying layers need a known height and width.
+        frames: Default number of frames of a clip; None for models of images.
+        regions: What the inputs of a model of clips show, in their order.
     """
 
     builder: Callable
@@ -65,6 +76,8 @@ class Entry:
     papers_flops: int
     weights: dict = dataclasses.field(default_factory=dict)
     fixed_size: bool = False
+    frames: int | None = None
+    regions: tuple = ()
 
 
 def _bundled(model):
@@ -130,8 +143,43 @@ MODELS = {
 }
 
 
+def _clip(builder, regions, parameters, macs, papers_flops, frames=16, channels=3):
+    return Entry(
+        builder=builder,
+        input_shape=(64, 64, channels),
+        min_size=5,
+        classes=3,
+        parameters=parameters,
+        macs=macs,
+        papers_flops=papers_flops,
+        weights=_bundled(builder.__name__),
+        fixed_size=True,
+        frames=frames,
+        regions=regions,
+    )
+
+
+_FACE = ("face",)
+# The models of clips, apart, since whoever goes through `MODELS` gives them images.
+CLIP_MODELS = {
+    "triple_path_ha3dnet": _clip(
+        triple_path_ha3dnet, ("left", "right", "lower"), 19_670_529, 438_605_640, 443_776_788
+    ),
+    "dual_path_3dnet": _clip(
+        dual_path_3dnet, ("upper", "lower"), 13_113_475, 292_090_112, 295_534_336
+    ),
+    "ha_3dnet": _clip(ha_3dnet, _FACE, 6_556_845, 146_201_880, 147_925_596),
+    "se_3dnet": _clip(se_3dnet, _FACE, 6_557_291, 146_045_568, 147_767_680),
+    "ha_3dsenet": _clip(ha_3dsenet, _FACE, 6_557_397, 146_202_392, 147_926_108),
+    "mer_3dcnn": _clip(mer_3dcnn, _FACE, 6_556_739, 146_045_056, 147_767_168),
+    "micro_exp_stcnn": _clip(
+        micro_exp_stcnn, _FACE, 1_643_267, 68_063_104, 68_555_136, frames=18, channels=1
+    ),
+}
+
+
 def entry(name):
-    """Return the `Entry` of the model `name`.
+    """Return the `Entry` of the model `name`, of images or of clips.
 
     Raises:
         ValueError: If there is no model of that name.
@@ -142,9 +190,10 @@ def entry(name):
     >>> registry.entry("ghostface").parameters
     1279011
     """
-    if name not in MODELS:
-        raise ValueError(f"`name` must be one of {sorted(MODELS)}. Received: name={name!r}")
-    return MODELS[name]
+    known = MODELS | CLIP_MODELS
+    if name not in known:
+        raise ValueError(f"`name` must be one of {sorted(known)}. Received: name={name!r}")
+    return known[name]
 
 
 def weights(name, tag):

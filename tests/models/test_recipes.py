@@ -146,8 +146,15 @@ def test_a_recipe_s_network_trains_with_its_settings():
     images, labels = np.zeros((4, 24, 24, 1)), np.eye(3)[[0, 1, 2, 0]]
     assert model.fit(images, labels, callbacks=recipe.callbacks(), verbose=0).history["loss"]
     assert recipe.data_kwargs()["size"] == (24, 24)
-    with pytest.raises(ValueError, match="network of 'ha3dnet' is not in the registry"):
-        recipes.get("ha3dnet").build()
+    with pytest.raises(ValueError, match="network of 'mine' is not in the registry"):
+        small(name="mine", model=None).build()
+
+
+def test_the_recipe_for_clips_builds_its_network():
+    recipe = recipes.get("ha3dnet").replace(input_shape=(16, 16, 1))
+    model = recipe.build(classes=3, frames=8, filters=4, dense_units=4)
+    assert [tuple(tensor.shape) for tensor in model.inputs] == [(None, 8, 16, 16, 1)] * 3
+    assert model.output_shape == (None, 3)
 
 
 def test_stages_train_what_they_say_and_batch_norm_stays():
