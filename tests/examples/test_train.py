@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -51,12 +52,29 @@ def small_network(input_shape, classes, width=1, noise_layers=1, noise_stddev=0.
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def small_networks(monkeypatch):
     """Put a small network in the place of every other, where the test is about the script."""
     for name, entry in registry.MODELS.items():
         monkeypatch.setitem(
             registry.MODELS, name, dataclasses.replace(entry, builder=small_network)
         )
+
+
+@pytest.fixture
+def quick(small_networks, untraced):
+    """A small network, which TensorFlow does not trace."""
+
+
+@pytest.fixture
+def brief(example, monkeypatch):
+    """Write a report of one line, where the test is about the training."""
+    import train_report
+
+    def write(record, recipe, names, where, faces, split, output):
+        (output / "report.md").write_text("brief")
+        return "brief"
+
+    monkeypatch.setattr(train_report, "write", write)
 
 
 def make_folder(folder, classes=EMOTIONS, splits=("train", "validation", "test"), count=6):
@@ -78,17 +96,24 @@ def faces(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("faces with spaces"))
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return tmp_path_factory.mktemp("prepared")
+
+
 @pytest.fixture
-def command(faces, tmp_path):
+def command(faces, prepared, tmp_path):
     def make(**options):
         words = {
             "data": "folder",
             "path": faces,
             "output": tmp_path / "run",
-            "data-dir": tmp_path / "prepared",
+            "data-dir": prepared,
             "size": 32,
             "batch-size": 6,
             "epochs": 3,
+            # Only a recipe's own augmentation is worth the time that TensorFlow takes to trace it.
+            **({} if "recipe" in options else {"augmentation": "none"}),
         } | {name.replace("_", "-"): value for name, value in options.items()}
         options = [str(word) for name, value in words.items() for word in (f"--{name}", value)]
         return [*options, "--model", "width=0.25", "noise_layers=0"]
@@ -96,10 +121,14 @@ def command(faces, tmp_path):
     return make
 
 
-def test_the_ghostface_example_is_the_short_form(command, tmp_path):
-    words = [sys.executable, str(ROOT / "examples" / "train_ghostface.py"), "--describe"]
-    found = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert '"name": "ghostface_small"' in found.stdout
+def test_the_ghostface_example_is_the_short_form(monkeypatch, capsys):
+    path = str(ROOT / "examples" / "train_ghostface.py")
+    monkeypatch.setattr(sys, "argv", [path, "--describe"])
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples"), *sys.path])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(path, run_name="__main__")
+    assert not ended.value.code
+    assert '"name": "ghostface_small"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -107,7 +136,7 @@ def test_the_ghostface_example_is_the_short_form(command, tmp_path):
     [
         pytest.param("emotion_cnn", marks=pytest.mark.slow),
         pytest.param("resnet50_cbam", marks=pytest.mark.slow),
-        "efficientface_ldl",
+        pytest.param("efficientface_ldl", marks=pytest.mark.slow),
     ],
 )
 def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, recipe):
@@ -127,7 +156,9 @@ def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, r
     assert "published" not in text, "nobody published on this folder"
 
 
-def test_fer2013_with_votes_beside_the_published_numbers(quick, example, tmp_path, monkeypatch):
+def test_fer2013_with_votes_beside_the_published_numbers(
+    small_networks, example, tmp_path, monkeypatch
+):
     rows = fer_rows(per_class=3)
     write_fer_csv(tmp_path / "fer", rows)
     votes = np.random.default_rng(0).multinomial(10, [0.1] * 10, len(rows))
@@ -258,18 +289,29 @@ def test_trains_evaluates_and_explains(example, command, tmp_path, capsys):
     assert record["faces"] == {"train": 18, "validation": 18, "test": 18}
 
 
-def test_writes_everything_and_can_be_repeated(quick, example, command, tmp_path, capsys):
+def test_writes_everything_once(quick, example, command, tmp_path, capsys, request):
     output = tmp_path / "run"
-    assert example.main(command()) == 0
+    assert example.main(command(augmentation="basic")) == 0
     assert {path.name for path in output.iterdir()} >= WRITTEN
+    request.getfixturevalue("brief")
     models_before = (output / "last.keras").stat().st_mtime_ns
     capsys.readouterr()
-    assert example.main(command()) == 0
+    assert example.main(command(augmentation="basic")) == 0
+    assert (output / "report.md").read_text() == "brief"
     assert "only the report is written again" in capsys.readouterr().out
     assert (output / "last.keras").stat().st_mtime_ns == models_before
 
+    assert example.main(["--config", str(output / "run.json"), "--describe"]) == 0
+    described = capsys.readouterr().out.split("\n}\n")[0] + "}"
+    assert json.loads(described) == json.loads((output / "run.json").read_text())["recipe"]
+
+
+@pytest.mark.slow
+def test_a_run_is_repeated_from_its_record(quick, brief, example, command, prepared, tmp_path):
+    output = tmp_path / "run"
+    assert example.main(command(augmentation="basic")) == 0
     again = ["--config", str(output / "run.json"), "--output", str(tmp_path / "again")]
-    assert example.main([*again, "--data-dir", str(tmp_path / "prepared")]) == 0
+    assert example.main([*again, "--data-dir", str(prepared)]) == 0
     weights = [
         keras.models.load_model(folder / "last.keras").get_weights()
         for folder in (output, tmp_path / "again")
@@ -278,7 +320,7 @@ def test_writes_everything_and_can_be_repeated(quick, example, command, tmp_path
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_a_run_can_be_prolonged(quick, example, command, tmp_path, capsys):
+def test_a_run_can_be_prolonged(quick, brief, example, command, tmp_path, capsys):
     constant = {"schedule": "constant"}
     assert example.main(command(epochs=1, **constant)) == 0
     assert example.main(command(epochs=3, **constant)) == 0
@@ -289,9 +331,14 @@ def test_a_run_can_be_prolonged(quick, example, command, tmp_path, capsys):
     assert len((tmp_path / "run" / "history.csv").read_text().split()) == 4
     assert example.main(command(epochs=2, **constant)) == 2
     assert "other settings (epochs)" in capsys.readouterr().err
+    assert example.main(command(epochs=3, seed=9, **constant)) == 2
+    assert "other settings (seed)" in capsys.readouterr().err
 
 
-def test_other_settings_in_the_same_folder_are_refused(quick, example, command, tmp_path, capsys):
+@pytest.mark.slow
+def test_other_settings_in_the_same_folder_are_refused(
+    quick, brief, example, command, tmp_path, capsys
+):
     assert example.main(command(epochs=1)) == 0
     assert example.main(command(epochs=1, seed=9)) == 2
     assert "other settings (seed)" in capsys.readouterr().err
@@ -317,7 +364,7 @@ def test_bad_folders(example, command, tmp_path, capsys, prepare, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_unreadable_images_are_counted_and_listed(quick, example, command, tmp_path, capsys):
+def test_unreadable_images_are_counted_and_listed(quick, brief, example, command, tmp_path, capsys):
     folder = make_folder(tmp_path / "dirty")
     (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")
     (folder / "train" / "sad" / "empty.jpg").write_bytes(b"")
@@ -343,7 +390,10 @@ def test_more_classes_than_the_model_has(example, command, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys, monkeypatch):
+@pytest.mark.slow
+def test_full_disk_keeps_whole_epochs(
+    quick, brief, example, command, tmp_path, capsys, monkeypatch
+):
     save = keras.Model.save
 
     def full(self, path, *args, **kwargs):
@@ -363,7 +413,7 @@ def test_full_disk_keeps_whole_epochs(quick, example, command, tmp_path, capsys,
 
 
 def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
-    quick, example, command, tmp_path, capsys, monkeypatch
+    quick, brief, example, command, tmp_path, capsys, monkeypatch
 ):
     class CtrlC(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -376,12 +426,12 @@ def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
     plain = training._logs
     with monkeypatch.context() as stopping:
         stopping.setattr(training, "_logs", lambda folder: [*plain(folder), CtrlC()])
-        assert example.main(command()) == 130
+        assert example.main(command(augmentation="basic")) == 130
     assert "Stopped. 1 whole epochs are kept" in capsys.readouterr().out
-    assert example.main(command()) == 0
+    assert example.main(command(augmentation="basic")) == 0
     assert "Resuming after 1 of at most 3" in capsys.readouterr().out
     whole = tmp_path / "whole"
-    assert example.main(command(output=whole)) == 0
+    assert example.main(command(output=whole, augmentation="basic")) == 0
     weights = [
         keras.models.load_model(folder / "last.keras").get_weights()
         for folder in (tmp_path / "run", whole)

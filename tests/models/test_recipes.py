@@ -270,6 +270,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
     assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_a_finished_training_is_not_trained_on(tmp_path):
     first, _ = run(small(), tmp_path)
