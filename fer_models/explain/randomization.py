@@ -103,11 +103,7 @@ def weight_randomization(
     correlation = []
     try:
         for number, each in enumerate(layers, 1):
-            for weight in each.weights:
-                # The seeds of dropout and noise layers are no weights.
-                if "float" in keras.backend.standardize_dtype(weight.dtype):
-                    values = keras.ops.convert_to_numpy(weight.value)
-                    weight.assign(generator.permutation(values.ravel()).reshape(values.shape))
+            each.set_weights([_permuted(values, generator) for values in each.get_weights()])
             if number in ends:
                 after = _flat(explain(images, class_index))
                 correlation.append(
@@ -120,6 +116,13 @@ def weight_randomization(
         stages=tuple(int(end) for end in ends),
         correlation=np.array(correlation, dtype="float64"),
     )
+
+
+def _permuted(values, generator):
+    # The seeds of dropout and noise layers are no weights.
+    if not np.issubdtype(values.dtype, np.floating):
+        return values
+    return generator.permutation(values.ravel()).reshape(values.shape)
 
 
 def _with_weights(model):

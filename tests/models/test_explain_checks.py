@@ -57,6 +57,7 @@ def test_maps_that_find_the_stripes_beat_random_ones(trained):
     assert content["deletion_auc"] == pytest.approx(ours.deletion_auc.mean())
 
 
+@pytest.mark.slow
 def test_equally_hot_places_are_taken_in_random_order(trained):
     images, labels, _ = stripes(32, seed=21)
     flat = np.zeros(images.shape[:3])

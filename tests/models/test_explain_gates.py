@@ -72,6 +72,7 @@ def test_gates_of_clips(layer, shape):
     assert (gate.channels() is None) == (shape[-1] == 1)
 
 
+@pytest.mark.slow
 def test_gates_in_nested_models_and_layers_made_of_layers():
     keras.utils.set_random_seed(0)
     block = GhostBottleneck(12, 8, strides=2, attention="triplet", name="block")
@@ -174,6 +175,7 @@ def test_pictures_of_gates(tmp_path):
     assert plot_channel_gates(gates, tmp_path / "channels.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_pictures_of_gates_of_clips(tmp_path):
     model = clip_model(frames=4, size=8)
     generator = np.random.default_rng(0)
