@@ -30,6 +30,7 @@ __all__ = [
     "LabelDistributionDistiller",
     "LabelDistributionLoss",
     "Recognizer",
+    "audit",
     "decode_predictions",
     "distiller",
     "dual_path_3dnet",
@@ -59,4 +60,9 @@ def __getattr__(name):
         from fer_models.recognizer import Recognizer
 
         return Recognizer
+    # Everything that measures a model, which a model by itself does not need either.
+    if name == "audit":
+        from fer_models.auditing import audit
+
+        return audit
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

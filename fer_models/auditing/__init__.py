@@ -1,0 +1,6 @@
+"""Everything that is to be told of a model, measured and put on one page."""
+
+from fer_models.auditing.audit import audit
+from fer_models.auditing.result import Audit
+
+__all__ = ["Audit", "audit"]

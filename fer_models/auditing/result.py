@@ -1,0 +1,80 @@
+"""What an audit found, and writing it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from fer_models.auditing import card, page
+from fer_models.resume import write_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What `audit` found.
+
+    Attributes:
+        title: Heading.
+        about: What was audited, how and where: a dictionary of strings.
+        sections: Tuple of sections; `audit["membership"]` gives the numbers of one.
+    """
+
+    title: str
+    about: dict
+    sections: tuple = dataclasses.field(repr=False)
+
+    def __getitem__(self, key):
+        for section in self.sections:
+            if section.key == key:
+                return section.data
+        known = ", ".join(section.key for section in self.sections)
+        raise KeyError(f"{key!r} is none of the sections {known}")
+
+    @property
+    def warnings(self):
+        """Every warning, as `(section title, sentence)`."""
+        return tuple(
+            (section.title, warning) for section in self.sections for warning in section.warnings
+        )
+
+    def to_dict(self):
+        """Return every number as plain values, ready for JSON."""
+        return {
+            "title": self.title,
+            "about": self.about,
+            "warnings": [
+                {"section": section, "warning": warning} for section, warning in self.warnings
+            ],
+            **{section.key: section.data for section in self.sections},
+        }
+
+    def to_html(self):
+        """Return the report as one page of HTML that needs nothing from elsewhere."""
+        return page.html(self)
+
+    def to_markdown(self):
+        """Return the model card: everything but the pictures."""
+        return card.markdown(self)
+
+    def save(self, folder):
+        """Write `audit.html`, `model_card.md`, `audit.json` and `suspects.csv`.
+
+        Each is written under a temporary name first, and only when all are complete.
+
+        Args:
+            folder: Made if absent.
+
+        Returns:
+            Tuple of the paths.
+        """
+        folder = Path(folder)
+        contents = {
+            "audit.html": self.to_html(),
+            "model_card.md": self.to_markdown(),
+            "audit.json": json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n",
+        }
+        if any(section.key == "suspects" for section in self.sections):
+            contents["suspects.csv"] = card.suspects_csv(self["suspects"]["suspects"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            write_text(folder / name, text)
+        return tuple(folder / name for name in contents)

@@ -1,0 +1,286 @@
+import csv
+import io
+import itertools
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from helpers.html_page import Page
+from keras import layers
+
+import fer_models
+from fer_layers import CBAM
+from fer_models.auditing import Audit, audit
+from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Text
+from fer_models.privacy import OverlapError
+
+CLASSES = ("sad", "<happy>", "a|b")
+NO_EXTRAS = {"adversarial_faces": 0, "corruption_faces": 0, "explained_faces": 0, "verbose": 0}
+SECTIONS = ("accuracy", "calibration", "complexity", "membership", "suspects")
+
+
+def faces(count, seed, size=24):
+    """Grey noise, on average brighter by class."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, count)
+    brightness = generator.normal(60 + 60 * labels, 30)[:, None, None, None]
+    images = generator.normal(brightness, 40, (count, size, size, 1))
+    return np.clip(images, 0, 255).astype("uint8"), labels
+
+
+def tiny_model(size=24):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 1)),
+            layers.Rescaling(1 / 128, offset=-1),
+            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            CBAM(reduction=4, kernel_size=3, name="cbam"),
+            layers.Conv2D(8, 3, activation="relu", name="last"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation="softmax"),
+        ],
+        name="tiny",
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = tiny_model()
+    images, labels = faces(200, seed=1)
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    model.fit(images, labels, epochs=6, batch_size=32, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def sets():
+    names = ("members", "non_members", "population", "test")
+    return {name: faces(120, seed) for seed, name in enumerate(names, 1)}
+
+
+@pytest.fixture(scope="module")
+def found(model, sets):
+    return audit(
+        model,
+        **sets,
+        class_names=CLASSES,
+        title="Audit of <tiny> & co",
+        about={"File": "a_b*c.keras", "Licence": "none"},
+        **NO_EXTRAS | {"explained_faces": 10},
+        samples=4,
+    )
+
+
+def test_exported_lazily():
+    assert fer_models.audit is audit
+
+
+def test_numbers_are_those_of_the_parts(found, model, sets):
+    images, labels = sets["test"]
+    probabilities = model.predict(images.astype("float32"), verbose=0)
+    accuracy = (probabilities.argmax(-1) == labels).mean()
+    assert found["accuracy"]["accuracy"] == pytest.approx(accuracy)
+    assert found["accuracy"]["accuracy_low"] < accuracy < found["accuracy"]["accuracy_high"]
+    assert np.sum(found["accuracy"]["confusion"]) == 120
+    assert found["complexity"]["parameters"] == model.count_params()
+    assert found["membership"]["members"] == found["membership"]["population"] == 120
+    member_images, member_labels = sets["members"]
+    inside = model.predict(member_images.astype("float32"), verbose=0).argmax(-1) == member_labels
+    assert found["membership"]["member_accuracy"] == pytest.approx(inside.mean())
+    wrong = int((probabilities.argmax(-1) != labels).sum())
+    assert found["suspects"]["overruled"] == len(found["suspects"]["suspects"]) == wrong
+    assert found["explanation"]["deletion"]["faces"] == 10
+    confidence = probabilities.max(-1).mean() - accuracy
+    assert found["calibration"]["confidence_minus_accuracy"] == pytest.approx(confidence, abs=1e-4)
+    with pytest.raises(KeyError, match="none of the sections accuracy, calibration"):
+        found["speed"]
+
+
+def test_page_stands_alone_and_is_well_formed(found):
+    text = found.to_html()
+    page = Page(text)
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert set(page.ids) == {*SECTIONS, "explanation"}
+    for reference in page.references:
+        if reference.startswith("#"):
+            assert reference[1:] in page.ids
+        else:
+            assert reference.startswith("data:image/png;base64,iVBOR")
+    assert len(page.images) >= 5
+    assert all(image["alt"] for image in page.images)
+    assert "script" not in page.tags
+    assert not re.search(r"url\(|@import|https?://", text)
+    # Names are shown, not read as tags.
+    assert "Audit of <tiny> & co" in page.text
+    assert "<happy>" in page.text
+    assert "default-src 'none'" in text
+    for media in ("prefers-color-scheme: dark", "@media print", "max-width: 34rem"):
+        assert media in text
+
+
+def test_card_is_markdown_whose_tables_hold(found):
+    text = found.to_markdown()
+    lines = text.splitlines()
+    assert lines[0] == r"# Audit of <tiny> & co".replace("<", r"\<").replace(">", r"\>")
+    for above, below in itertools.pairwise(lines):
+        if above.startswith("|") and below.startswith("|"):
+            bars = [len(re.findall(r"(?<!\\)\|", line)) for line in (above, below)]
+            assert bars[0] == bars[1], (above, below)
+    for word in ("## Accuracy", "## Membership", r"a\_b\*c.keras", r"a\|b", "How:"):
+        assert word in text
+    assert "base64" not in text
+
+
+def test_saving(found, tmp_path):
+    paths = found.save(tmp_path / "new")
+    assert [path.name for path in paths] == [
+        "audit.html",
+        "model_card.md",
+        "audit.json",
+        "suspects.csv",
+    ]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(
+        path.name for path in paths
+    )
+    content = json.loads(paths[2].read_text())
+    assert content["accuracy"]["accuracy"] == found["accuracy"]["accuracy"]
+    assert content["about"]["Licence"] == "none"
+    rows = list(csv.DictReader(io.StringIO(paths[3].read_text())))
+    assert len(rows) == found["suspects"]["overruled"]
+
+
+def test_what_should_give_pause_is_told(model, sets):
+    images, labels = sets["members"]
+    shuffled = np.random.default_rng(0).permutation(labels)
+    some, theirs = faces(40, seed=9)
+    others = np.concatenate([some, some[:10]]), np.concatenate([theirs, theirs[:10]])
+    found = audit(model, members=(images, shuffled), non_members=others, **NO_EXTRAS)
+    told = " ".join(warning for _, warning in found.warnings)
+    assert "There is no test set of its own" in told
+    assert "are copies of others" in told
+    assert "So few faces were tested" in told
+    assert "Accuracy on members and non-members differs" in told
+    assert found.about["Left out"] == "adversarial examples, corruptions, explanation"
+    assert [section.key for section in found.sections] == list(SECTIONS)
+
+
+def test_test_faces_may_be_non_members(model, sets):
+    found = audit(
+        model,
+        members=sets["members"],
+        non_members=sets["non_members"],
+        test=sets["non_members"],
+        **NO_EXTRAS,
+    )
+    assert "120 test faces are non-members too" in found.about["Faces"]
+    assert not any("no test set" in warning for _, warning in found.warnings)
+
+
+@pytest.mark.parametrize("name", ["non_members", "population", "test"])
+def test_training_faces_outside_are_refused_and_counted(model, sets, name):
+    images, labels = (part.copy() for part in sets[name])
+    images[:7] = sets["members"][0][:7]
+    with pytest.raises(OverlapError, match=f"7 in both members and {name}") as caught:
+        audit(model, **sets | {name: (images, labels)}, **NO_EXTRAS)
+    assert caught.value.counts == {("members", name): 7}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"members": faces(5, 1)[0]}, r"`members` must be a pair \(images, labels\)"),
+        ({"members": (np.zeros((5, 16, 16, 1)), np.zeros(5, int))}, "`members` must hold images"),
+        ({"test": (np.zeros((0, 24, 24, 1)), np.zeros(0, int))}, "`test` must hold images"),
+        ({"test": (np.full((2, 24, 24, 1), -1), [0, 1])}, r"`test` must hold images in \[0, 255"),
+        ({"test": (np.full((2, 24, 24, 1), np.nan), [0, 1])}, "`test` must hold finite numbers"),
+        ({"population": (faces(5, 1)[0], [0, 1])}, "`population` must hold one integer label"),
+        ({"population": (faces(2, 1)[0], [0, 3])}, "`population` must hold labels from 0 to 2"),
+        ({"population": (faces(2, 1)[0], [0.0, 1])}, "`population` must hold one integer label"),
+        ({"class_names": ("a", "b")}, "`class_names` must be 3 different names"),
+        ({"class_names": ("a", "b", "b")}, "`class_names` must be 3 different names"),
+        ({"about": "mine"}, "`about` must be a dictionary"),
+        ({"samples": 0}, "`samples` must be an integer of 1 or more"),
+        ({"adversarial_faces": -1}, "`adversarial_faces` must be an integer of 0 or more"),
+        ({"seed": 0.5}, "`seed` must be an integer"),
+        ({"model": None}, r"must be a built `keras\.Model`"),
+    ],
+)
+def test_bad_arguments(model, sets, change, message):
+    arguments = {"model": model, **sets, **NO_EXTRAS, **change}
+    with pytest.raises(ValueError, match=message):
+        audit(arguments.pop("model"), **arguments)
+
+
+def test_models_it_cannot_audit(sets):
+    inputs = keras.Input((24, 24, 1))
+    logits = keras.Sequential([inputs, layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ValueError, match="must return probabilities"):
+        audit(logits, **sets)
+    maps = keras.Sequential([inputs, layers.Conv2D(3, 3)])
+    with pytest.raises(ValueError, match=r"one output of shape \(batch, classes\)"):
+        audit(maps, **sets)
+    clip = keras.Sequential([keras.Input((4, 24, 24, 1)), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ValueError, match="must take one image"):
+        audit(clip, **sets)
+
+
+@pytest.mark.slow
+def test_one_hot_labels_and_float_pixels_give_the_same(model, sets):
+    options = {"class_names": CLASSES, **NO_EXTRAS}
+    plain = audit(model, **sets, **options)
+    other = audit(
+        model,
+        **{name: (x.astype("float64"), np.eye(3)[y]) for name, (x, y) in sets.items()},
+        **options,
+    )
+    for key in ("accuracy", "calibration", "membership", "suspects"):
+        assert plain[key] == other[key]
+
+
+def test_page_without_warnings_says_so_and_a_block_of_unknown_kind_is_refused():
+    section = Section(
+        "one",
+        "One",
+        (
+            Text("words"),
+            Table(("a", "b"), (("x", Bar(1.7, "170 %")), ("y", Bar(None, "-"))), "caption"),
+            Picture(b"\x89PNG", "alt", "caption"),
+        ),
+        "how",
+        figures=(Figure("name", "1", "beside"),),
+    )
+    result = Audit("Title", {"Seed": "0"}, (section,))
+    assert "proves no absence of harm" in Page(result.to_html()).text
+    assert "--share:100.0%" in result.to_html()
+    assert "proves no absence of harm" in result.to_markdown()
+    odd = Audit("Title", {}, (Section("one", "One", ("text",), "how"),))
+    for write in (odd.to_html, odd.to_markdown):
+        with pytest.raises(TypeError, match="unknown block str"):
+            write()
+
+
+@pytest.mark.slow
+def test_everything_together(model, sets, tmp_path, capsys):
+    found = audit(
+        model, **sets, class_names=CLASSES, adversarial_faces=20, corruption_faces=10,
+        explained_faces=8, verbose=1,
+    )  # fmt: skip
+    assert [section.key for section in found.sections] == [
+        "accuracy",
+        "calibration",
+        "complexity",
+        "membership",
+        "adversarial",
+        "corruptions",
+        "suspects",
+        "explanation",
+    ]
+    assert "[8/8] explanation" in capsys.readouterr().out
+    clean = found["adversarial"]["clean"]["accuracy"]
+    assert found["adversarial"]["accuracies"]["all"]["8"]["accuracy"] <= clean
+    Page(found.to_html())
+    json.loads(found.save(tmp_path)[2].read_text())
