@@ -48,8 +48,8 @@ class Signals:
                 `(examples, queries, classes)`, in the precision the model gave them.
             labels: Integers `(examples,)` or one-hot rows `(examples, classes)`.
             hashes: Content hashes `(examples,)`, as `content_hashes` gives them.
-            from_logits: Whether `outputs` are logits; `None` finds out: rows of probabilities are
-                from 0 to 1 and sum to one.
+            from_logits: Whether `outputs` are logits; `None` finds out: they are probabilities if
+                every row is from 0 to 1 and sums to one, and logits if a value lies outside.
 
         Returns:
             `Signals`.
@@ -279,13 +279,15 @@ def _predict(model, images, size):
 
 def _are_logits(outputs, from_logits):
     wide = outputs.astype("float64")
-    rows = (wide >= 0).all(axis=-1) & (np.abs(wide.sum(axis=-1) - 1) <= _SUM_TOLERANCE)
+    inside = ((wide >= 0) & (wide <= 1 + _SUM_TOLERANCE)).all(axis=-1)
+    rows = inside & (np.abs(wide.sum(axis=-1) - 1) <= _SUM_TOLERANCE)
     if from_logits is None:
-        if rows.all() or not rows.any():
-            return not rows.any()
+        # A few rows of logits look like probabilities by chance; all of them do not.
+        if rows.all() or not inside.all():
+            return not rows.all()
         raise ValueError(
-            f"`from_logits` must be given: {rows.sum()} of {rows.size} output rows look like "
-            "probabilities and the others like logits. Received: from_logits=None"
+            "`from_logits` must be given: all outputs are from 0 to 1, but "
+            f"{(~rows).sum()} of {rows.size} rows do not sum to one. Received: from_logits=None"
         )
     if not from_logits and not rows.all():
         raise ValueError(

@@ -35,11 +35,12 @@ def test_an_untrained_network_betrays_nothing():
     members, others, known = (
         signals(model, *pictures(400, seed, 32), progress=False) for seed in range(3)
     )
-    # Wide intervals, since eight attacks are tried, on weights that differ between backends.
-    report = audit_membership(members, others, known, confidence=0.999)
-    for attack in report.attacks:
+    for attack in audit_membership(members, others, known).attacks:
         assert 0.5 in attack.auc, attack.name
-        assert attack.auc.high - attack.auc.low < 0.2, attack.name
+        assert attack.auc.high - attack.auc.low < 0.15, attack.name
+    # Wide intervals of the rates: their thresholds are the best of these non-members, and eight
+    # attacks are tried.
+    for attack in audit_membership(members, others, known, confidence=0.999).attacks:
         assert attack.tpr_at[0].tpr.low < 0.01, attack.name
 
 

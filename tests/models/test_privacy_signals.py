@@ -58,6 +58,14 @@ def test_logits_and_probabilities_give_the_same():
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=2e-4, atol=1e-5)
 
 
+def test_logits_of_which_one_row_looks_like_probabilities_are_logits():
+    logits = np.array([[0.25, 0.75], [3.0, -1.0]])
+    found = Signals.from_outputs(logits, [1, 0], hashes(2))
+    np.testing.assert_allclose(found.margin[:, 0], [0.5, 4.0])
+    np.testing.assert_allclose(Signals.from_outputs(logits[:1], [1], ["a"]).margin, np.log(3))
+    np.testing.assert_allclose(Signals.from_outputs(logits[:1], [1], ["a"], True).margin, 0.5)
+
+
 @given(st.floats(-80, 80), st.integers(2, 8))
 def test_margin_survives_a_softmax_that_rounds_to_one(gap, classes):
     # p is 1 in float32 from a gap of 17 on; the margin is the gap less log(classes - 1).
@@ -230,7 +238,8 @@ def test_bad_batches(model, pictures):
         ([[0.5], [0.5]], {}, "2 classes or more"),
         (np.zeros((0, 3)), {}, "at least one example"),
         ([[0.5, np.nan], [0.5, 0.5]], {}, "finite"),
-        ([[0.5, 0.5], [3.0, -1.0]], {}, "`from_logits` must be given"),
+        ([[0.5, 0.5], [0.9, 0.8]], {}, "`from_logits` must be given"),
+        ([[0.0, 0.0], [0.0, 0.0]], {}, "`from_logits` must be given"),
         ([[2.0, 0.5], [3.0, -1.0]], {"from_logits": False}, "sum to one"),
         ([[0.5, 0.5], [0.5, 0.5]], {"hashes": ["a"]}, "`hashes` must have one entry"),
     ],
