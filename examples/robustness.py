@@ -71,18 +71,18 @@ def load_model(name):
 
 def load_faces(args, model, class_names):
     """Return faces of the model's size, labels, landmarks or None, and the name of the split."""
-    from fer_data import images
+    from fer_data import datasets, images
 
     height, width, channels = model.input_shape[1:]
-    words = ["--recipe", "ghostface_small", "--data", args.data, "--size", str(height)]
-    words += ["--channels", str(channels), "--seed", "0"]
-    for name in ("path", "data_dir"):
-        if getattr(args, name) is not None:
-            words += [f"--{name.replace('_', '-')}", getattr(args, name)]
+    options = {}
     if args.data == "synthetic":
-        words += ["--train", "70"]  # They are not looked at.
-    settings = train.parse(words)
-    splits, _, names, _ = train.load(settings, train.recipe_of(settings))
+        # Nobody looks at the training faces.
+        options = {"train": 70, "size": max(height, width, 64)}
+    builder = datasets.prepare(
+        train.DATA[args.data], path=args.path, data_dir=args.data_dir, **options
+    )
+    names = builder.info.features["label"].names
+    splits = {name: builder.as_dataset(split=name) for name in builder.info.splits}
     split = args.split or ("test" if "test" in splits else "validation")
     if split not in splits:
         raise ValueError(f"--split must be one of {sorted(splits)}, not {split!r}")
