@@ -1,15 +1,11 @@
 """The tf.data pipeline for still faces: from a data set's pictures to batches for `fit`."""
 
-import json
-import math
-import os
-import tempfile
-
 import numpy as np
 import tensorflow as tf
 
 from fer_data import augment as augmenting
 from fer_data._checks import check_choice, check_integer
+from fer_data._epochs import cached, check_not_empty, seeded_batches
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 
 LABELS = ("one_hot", "sparse", "soft")
@@ -145,7 +141,7 @@ def pipeline(
         shuffle = bool(training)
 
     dataset = _source(dataset, classes)
-    _check_not_empty(dataset)
+    check_not_empty(dataset)
     spec = dataset.element_spec
     vote_order = _vote_order(vote_order, spec, labels, classes)
     keep = _kept_channels(spec, channels)
@@ -159,18 +155,7 @@ def pipeline(
         return image, label
 
     examples = dataset.map(prepare, num_parallel_calls=workers, deterministic=True)
-    examples = _cached(examples, cache)
-    buffer = _buffer(examples, shuffle)
-    seeds = tf.constant(np.array([seed, seed >> 32], "int64").astype("int32"))
-
-    def epoch_batches(epoch):
-        """The batches of one epoch, each with its own seed."""
-        epoch_seed = tf.random.fold_in(seeds, epoch)
-        batches = _shuffled(examples, buffer, epoch_seed) if buffer != 0 else examples
-        batches = batches.batch(batch_size, drop_remainder=drop_remainder)
-        return batches.enumerate().map(
-            lambda step, batch: (*batch, tf.random.fold_in(epoch_seed, step))
-        )
+    examples = cached(examples, cache)
 
     def finish(images, label, batch_seed):
         if training:
@@ -179,48 +164,18 @@ def pipeline(
             images = tf.repeat(images, 3, axis=-1)
         return tf.cast(images, dtype), label
 
-    batches = _epochs(initial_epoch, repeat).flat_map(epoch_batches)
-    batches = batches.map(finish, num_parallel_calls=workers, deterministic=True)
-    count = examples.cardinality().numpy()
-    if count >= 0:
-        steps = count // batch_size if drop_remainder else math.ceil(count / batch_size)
-        if steps == 0:
-            raise ValueError(
-                "No full batch in the data set with `drop_remainder=True`. "
-                f"Received: {count} examples, batch_size={batch_size}"
-            )
-        cardinality = tf.data.INFINITE_CARDINALITY if repeat else steps
-        batches = batches.apply(tf.data.experimental.assert_cardinality(cardinality))
-    return batches.prefetch(prefetch) if prefetch else batches
-
-
-def _shuffled(examples, buffer, seed):
-    """`examples.shuffle` with a tensor for a seed.
-
-    The method mixes in TensorFlow's global seed, so that the order would depend on more than our
-    own, and fails on a tensor where the global seed is zero.
-    """
-    shuffled = tf.raw_ops.ShuffleDatasetV3(
-        input_dataset=tf.data.experimental.to_variant(examples),
-        buffer_size=buffer,
-        seed=tf.cast(seed[0], tf.int64),
-        seed2=tf.cast(seed[1], tf.int64),
-        seed_generator=tf.raw_ops.DummySeedGenerator(),
-        output_types=[spec.dtype for spec in examples.element_spec],
-        output_shapes=[spec.shape for spec in examples.element_spec],
-        reshuffle_each_iteration=False,
+    batches = seeded_batches(
+        examples,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        initial_epoch=initial_epoch,
+        repeat=repeat,
+        drop_remainder=drop_remainder,
+        finish=finish,
+        workers=workers,
     )
-    return tf.data.experimental.from_variant(shuffled, examples.element_spec)
-
-
-def _epochs(initial_epoch, repeat):
-    """The numbers of the epochs that one iteration goes through."""
-    if repeat:
-        return tf.data.Dataset.counter(initial_epoch)
-    with tf.device("CPU:0"):
-        following = tf.Variable(initial_epoch, dtype=tf.int64, trainable=False)
-    once = tf.data.Dataset.from_tensors(0)
-    return once.map(lambda _: following.assign_add(1, read_value=True) - 1)
+    return batches.prefetch(prefetch) if prefetch else batches
 
 
 def _size(size):
@@ -316,16 +271,6 @@ def _check_files(paths):
             f"{len(wrong)} of {len(paths)} files are missing or no pictures. "
             f"Received: {', '.join(wrong[:10])}{' and more' if len(wrong) > 10 else ''}"
         )
-
-
-def _check_not_empty(dataset):
-    count = dataset.cardinality().numpy()
-    if count == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("`dataset` must be finite: use `repeat=True` here instead.")
-    if count == tf.data.UNKNOWN_CARDINALITY:
-        count = sum(1 for _ in dataset.take(1))
-    if count == 0:
-        raise ValueError("The data set is empty. Received: no examples")
 
 
 def _kept_channels(spec, channels):
@@ -425,34 +370,3 @@ def _label(element, classes, labels, smoothing, vote_order):
         weights = tf.where(tf.reduce_sum(votes) > 0, votes, weights)
     weights = weights / tf.reduce_sum(weights)
     return weights * (1.0 - smoothing) + smoothing / classes
-
-
-def _cached(examples, cache):
-    if cache is True:
-        return examples.cache()
-    if cache is False or cache is None:
-        return examples
-    folder = os.fspath(cache)
-    if not tf.io.gfile.exists(folder):
-        parent = os.path.dirname(os.path.abspath(folder))
-        os.makedirs(parent, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as scratch:
-            unfinished = os.path.join(scratch, "cache")
-            examples.save(unfinished)
-            with open(os.path.join(unfinished, "fer_spec.json"), "w") as file:
-                json.dump(str(examples.element_spec), file)
-            os.replace(unfinished, folder)
-    with open(os.path.join(folder, "fer_spec.json")) as file:
-        found = json.load(file)
-    if found != str(examples.element_spec):
-        raise ValueError(
-            "`cache` must be a folder of this pipeline's size, channels and labels. "
-            f"Received: cache={folder!r} with {found}, not {examples.element_spec}"
-        )
-    return tf.data.Dataset.load(folder)
-
-
-def _buffer(examples, shuffle):
-    if shuffle is True:
-        return examples.cardinality().numpy().item()
-    return int(shuffle)
