@@ -1,5 +1,7 @@
 """Models for facial expression recognition, and what one does with them."""
 
+import importlib
+
 from fer_models import evaluation, explain, recipes, registry
 from fer_models.efficientface import efficientface
 from fer_models.emotion_cnn import emotion_cnn
@@ -45,9 +47,11 @@ __all__ = [
     "mer_3dcnn",
     "micro_exp_stcnn",
     "model_card",
+    "privacy",
     "recipes",
     "registry",
     "resnet50_cbam",
+    "robustness",
     "se_3dnet",
     "teacher_for",
     "triple_path_ha3dnet",
@@ -65,4 +69,6 @@ def __getattr__(name):
         from fer_models.auditing import audit
 
         return audit
+    if name in ("privacy", "robustness"):
+        return importlib.import_module(f"fer_models.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

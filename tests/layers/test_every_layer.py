@@ -361,7 +361,7 @@ def test_layer_in_every_mixed_precision(name):
 
 @pytest.mark.parametrize("name", params(TWO_FORMATS))
 def test_layer_gives_the_same_channels_first(name):
-    layer_class, arguments, input_shape, expected = CASES[name]
+    layer_class, arguments, input_shape, _ = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, train=False)
 
 
