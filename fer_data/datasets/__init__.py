@@ -14,8 +14,11 @@ BUILDERS = {
     "samm_long_videos": "fer_data.datasets.samm_long_videos:SammLongVideos",
     "smic_hs": "fer_data.datasets.smic_hs:SmicHs",
     "synthetic_faces": "fer_data.datasets.synthetic_faces:SyntheticFaces",
+    "synthetic_micro_expressions": (
+        "fer_data.datasets.synthetic_micro_expressions:SyntheticMicroExpressions"
+    ),
 }
-WITHOUT_PATH = ("synthetic_faces",)
+WITHOUT_PATH = ("synthetic_faces", "synthetic_micro_expressions")
 
 
 def prepare(name, path=None, data_dir=None, **options):
@@ -27,8 +30,8 @@ def prepare(name, path=None, data_dir=None, **options):
     preparation leaves nothing that a later call would take as complete.
 
     Args:
-        name: `"fer2013"`, `"ferplus"`, `"raf_db"`, `"image_folder"` or `"synthetic_faces"`.
-        path: Folder or zip archive with the data set; not for `"synthetic_faces"`.
+        name: One of `BUILDERS`, such as `"fer2013"`, `"image_folder"` or `"casme2"`.
+        path: Folder or zip archive with the data set; not for the synthetic ones.
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         **options: Options of the builder, such as `on_bad`, `on_duplicate`, `on_conflict`,
