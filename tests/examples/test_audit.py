@@ -63,6 +63,7 @@ def words(model, faces, prepared, tmp_path):
     return [str(word) for word in (model, *options, "--output", tmp_path / "audit", *QUICK)]
 
 
+@pytest.mark.slow
 def test_from_a_file(example, words, tmp_path, capsys):
     assert example.main([*words, "--members", "30", "--non-members", "20"]) == 0
     told = capsys.readouterr().out

@@ -70,6 +70,7 @@ def command(faces, tmp_path, *more, rates=("0.3",)):
     ]
 
 
+@pytest.mark.slow
 def test_the_study_finds_what_was_flipped(example, faces, tmp_path, quick, capsys):
     assert example.main(command(faces, tmp_path, "--kinds", "symmetric")) == 0
     out = tmp_path / "out"
