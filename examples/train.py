@@ -32,6 +32,8 @@ import numpy as np
 
 import fer_models
 from fer_models import recipes, registry, resume
+from fer_models.privacy.accountant import epsilon
+from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 import train_report
@@ -121,6 +123,15 @@ def parser_of():
         help="weigh classes against their frequency",
     )
 
+    private = parser.add_argument_group("differential privacy").add_argument
+    private(
+        "--dp-noise-multiplier",
+        type=float,
+        help="train by DP-SGD with Gaussian noise of so many times the clip (slow)",
+    )
+    private("--dp-clip", type=float, help="largest L2 norm of one face's gradient (1)")
+    private("--dp-delta", type=float, help="at which epsilon is stated (1e-5)")
+
     data = parser.add_argument_group("data").add_argument
     data("--train", type=int, help="synthetic training faces (default: 7000)")
     data(
@@ -170,6 +181,8 @@ def parse(argv):
             parser.error(f"--{name.replace('_', '-')} must not be negative")
     if args.vote_share is not None and args.vote_share > 1:
         parser.error(f"--vote-share must be from 0 to 1, not {args.vote_share}")
+    if args.dp_noise_multiplier is None and (args.dp_clip, args.dp_delta) != (None, None):
+        parser.error("--dp-clip and --dp-delta need --dp-noise-multiplier")
     if args.train is not None and args.data != "synthetic":
         parser.error(f"--train is the number of synthetic faces, and --data is {args.data}")
     if args.validation_fraction is None and args.data == "raf_db":
@@ -248,6 +261,10 @@ def recipe_of(args):
         changes["schedule"] = SCHEDULES[args.schedule]
     if args.patience is not None:
         changes["patience"] = args.patience or None
+    if args.dp_noise_multiplier is not None:
+        given = {"l2_norm_clip": args.dp_clip, "delta": args.dp_delta}
+        given = {name: value for name, value in given.items() if value is not None}
+        changes["dp"] = DPSGD(noise_multiplier=args.dp_noise_multiplier, **given)
     if args.teacher is not None and args.labels is None:
         # The teacher's answers are the targets; the labels only say how often it is right.
         changes["labels"] = "one_hot"
@@ -343,6 +360,11 @@ def build(args, recipe, classes):
         return model
     if recipe.class_weights:
         raise ValueError("--teacher and --class-weights cannot go together: choose one")
+    if recipe.dp is not None:
+        raise ValueError(
+            "--teacher and --dp-noise-multiplier cannot go together: what the teacher learned of "
+            "faces is not covered"
+        )
     teacher = train_report.trained(args.teacher)
     if teacher.output_shape != model.output_shape:
         raise ValueError(
@@ -377,6 +399,15 @@ def train(args, recipe, splits, record, output):
     model = build(args, recipe, classes)
     # A bad setting shows here, before anything is written.
     faces(done)
+    planned = guarantee(recipe, counts["train"], recipe.epochs)
+    if planned is not None:
+        frozen = freeze_batch_norm(model)
+        print(f"DP-SGD: epsilon {train_report.epsilon_text(planned)} after {recipe.epochs} epochs.")
+        if frozen and recipe.model_options.get("weights") is None:
+            print(
+                f"Its {frozen} batch norm layers are frozen as they begin, which normalises "
+                "nothing: start from weights of public faces (--model weights=...)."
+            )
     weights = None
     if recipe.class_weights:
         from fer_data import balance
@@ -403,6 +434,33 @@ def train(args, recipe, splits, record, output):
     if not history.epoch:
         print("The training itself is done: only its report is missing.")
     return others
+
+
+def guarantee(recipe, examples, epochs):
+    """Return what DP-SGD guarantees after so many epochs, or None without it."""
+    if recipe.dp is None:
+        return None
+    known = {
+        "noise_multiplier": recipe.dp.noise_multiplier,
+        "l2_norm_clip": recipe.dp.l2_norm_clip,
+        "delta": recipe.dp.delta,
+        "epochs": epochs,
+    }
+    for name, sampling in (("epsilon", "shuffled"), ("epsilon_if_poisson_sampled", "poisson")):
+        try:
+            value = epsilon(
+                recipe.dp.noise_multiplier,
+                examples=examples,
+                batch_size=recipe.batch_size,
+                epochs=epochs,
+                delta=recipe.dp.delta,
+                sampling=sampling,
+            )
+        except ImportError as error:
+            raise ValueError(str(error)) from error
+        # JSON has no infinity.
+        known[name] = value if math.isfinite(value) else None
+    return known
 
 
 def new_record(args, recipe, counts, names, source, command):
@@ -493,6 +551,9 @@ def run(args, command):
     else:
         others = train(args, recipe, splits, record, output)
     where = "test" if "test" in others else "validation"
+    promised = guarantee(recipe, counts["train"], recipe.epochs_done(output))
+    if promised is not None:
+        record["privacy"] = promised
     text = train_report.write(record, recipe, names, where, others[where], splits[where], output)
     resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
     print(text)

@@ -147,6 +147,7 @@ def summary(record, recipe, reports, where, cost, times, history):
         "",
         *(f"- Batch of {batch}: {time}" for batch, time in times.items()),
         "",
+        *private(record.get("privacy")),
         "## Recipe",
         "",
         f"{recipe.source}.",
@@ -160,6 +161,33 @@ def summary(record, recipe, reports, where, cost, times, history):
         "",
     ]
     return "\n".join(lines)
+
+
+def private(promised):
+    """Return lines with what DP-SGD guarantees, where it was used."""
+    if promised is None:
+        return []
+    return [
+        "## Privacy",
+        "",
+        f"DP-SGD, noise multiplier {promised['noise_multiplier']:g}, gradients clipped to "
+        f"{promised['l2_norm_clip']:g}: after {promised['epochs']} epochs epsilon is "
+        f"{epsilon_text(promised)} for the training faces. Validation faces, which choose the best "
+        "epoch, and the training's own logs are not covered; state/ holds what the noise comes "
+        "from and must not be given away.",
+        "",
+    ]
+
+
+def epsilon_text(promised):
+    """Return epsilon and delta in words, and the usual smaller figure beside them."""
+    if promised["epsilon"] is None:
+        return "infinite: without noise nothing is guaranteed"
+    return (
+        f"{promised['epsilon']:.2f} at delta {promised['delta']:g} (batches shuffled, as here; "
+        f"{promised['epsilon_if_poisson_sampled']:.2f} if they had been drawn by Poisson sampling, "
+        "which is what many papers quote)"
+    )
 
 
 def published(recipe, data, best, last, where, history):

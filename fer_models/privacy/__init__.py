@@ -1,6 +1,8 @@
 """How much a model betrays of the pictures it was trained on: signals, attacks, report."""
 
+from fer_models.privacy.accountant import epsilon
 from fer_models.privacy.audit import ATTACKS, audit_membership, run_attacks
+from fer_models.privacy.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
 from fer_models.privacy.lira import lira_offline, lira_online
 from fer_models.privacy.metrics import (
     Interval,
@@ -31,9 +33,11 @@ from fer_models.privacy.threshold import entropy_threshold, loss_threshold, modi
 
 __all__ = [
     "ATTACKS",
+    "DPSGD",
     "AttackReport",
     "AttackResult",
     "ClassRisk",
+    "DPTrainer",
     "Decision",
     "Interval",
     "MembershipReport",
@@ -48,6 +52,8 @@ __all__ = [
     "binomial_interval",
     "content_hashes",
     "entropy_threshold",
+    "epsilon",
+    "freeze_batch_norm",
     "lira_offline",
     "lira_online",
     "loss_quantile",

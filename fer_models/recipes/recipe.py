@@ -8,6 +8,7 @@ import keras
 
 from fer_models import registry
 from fer_models.label_distribution import LabelDistributionLoss
+from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
 from fer_models.recipes import training
 from fer_models.recipes._checks import check, is_whole
 from fer_models.recipes.schedule import Constant, Plateau
@@ -107,6 +108,10 @@ class Recipe:
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
             another validation metric; one with "loss" or "error" in its name is better lower.
+        dp: A `fer_models.privacy.DPSGD`, which clips the gradient of each example and adds noise;
+            None for none. With it all batch norm is frozen, also that of composed layers: start
+            from weights of public faces, or take a network without it. MixUp and class weights
+            look at several faces at once and are refused.
         stated: What the paper says about the training.
         chosen: What it leaves open and is our choice.
         published: What it reports: a tuple of `Published`.
@@ -138,6 +143,7 @@ class Recipe:
     class_weights: bool = False
     patience: int | None = None
     monitor: str = "val_accuracy"
+    dp: DPSGD | None = None
     stated: str = ""
     chosen: str = ""
     published: tuple = ()
@@ -165,6 +171,11 @@ class Recipe:
             self.stages and all(isinstance(stage, Stage) for stage in self.stages),
             "one or more `Stage`s",
         )
+        check(self, "dp", self.dp is None or isinstance(self.dp, DPSGD), "None or a `DPSGD`")
+        if self.dp is not None:
+            check(self, "class_weights", not self.class_weights, "False with `dp`")
+            mixing = training.mixes(self.augmentation)
+            check(self, "augmentation", not mixing, "without MixUp with `dp`")
 
     @property
     def lower_is_better(self):
@@ -270,8 +281,12 @@ class Recipe:
             ValueError: If a pattern of the stage fits no layer.
         """
         model = training.student(model)
-        if not self.freeze_batch_norm and all(s.trainable is None for s in self.stages):
-            return
+        if self.freeze_batch_norm or any(s.trainable is not None for s in self.stages):
+            self._freeze_layers(model, stage)
+        if self.dp is not None:
+            freeze_batch_norm(model)
+
+    def _freeze_layers(self, model, stage):
         patterns = self.stages[stage].trainable
         names = [layer.name for layer in model.layers]
         missing = [p for p in patterns or () if not fnmatch.filter(names, p)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from fer_models import resume
+from fer_models.privacy.dp_sgd import DPTrainer
 
 
 def fit(
@@ -14,6 +15,8 @@ def fit(
     verbose,
 ):  # fmt: skip
     """Train `model` through the stages of `recipe`; see `Recipe.fit`."""
+    if recipe.dp is not None:
+        model = DPTrainer(model, recipe.dp, recipe.batch_size)
     if directory is not None:
         _claim(Path(directory), recipe, model)
     whole = keras.callbacks.History()
@@ -82,15 +85,25 @@ def _state(directory, stage):
 
 
 class BestCheckpoint(keras.callbacks.ModelCheckpoint):
-    """`ModelCheckpoint` that leaves out the teacher of a `fer_models.distiller`."""
+    """`ModelCheckpoint` of the network alone, without its teacher or its DP trainer."""
 
     def set_model(self, model):
         super().set_model(student(model))
 
 
 def student(model):
-    """Return the network that trains: the student of a distiller, or the model itself."""
+    """Return the network that trains: a distiller's student, a DP trainer's, or the model."""
+    if isinstance(model, DPTrainer):
+        return model.network
     return model.student if isinstance(model, keras.distillation.Distiller) else model
+
+
+def mixes(augmentation):
+    """Return whether an augmentation makes one image of two."""
+    # TensorFlow's own, which a recipe by itself does not need.
+    from fer_data import augment
+
+    return augment.policy(augmentation).mixup is not None
 
 
 def _claim(directory, recipe, model):
