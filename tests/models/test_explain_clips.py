@@ -213,7 +213,7 @@ def test_wrong_layers_and_method(untrained):
 def trained():
     keras.utils.set_random_seed(0)
     clips, labels, _, _ = striped_clips(768, seed=1)
-    return fitted(clip_model(shared=True), clips, labels, epochs=6)
+    return fitted(clip_model(shared=True), clips, labels, epochs=9, learning_rate=0.004)
 
 
 @pytest.mark.slow
