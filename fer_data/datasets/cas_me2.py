@@ -6,9 +6,8 @@ from fer_data._checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
     BadRow,
-    Clip,
+    clip_between,
     emotion_label,
-    frames_between,
     interval,
     number_of,
     only,
@@ -111,16 +110,13 @@ class CasMe2(ClipBuilder, skip_registration=True):
         end = last if alone else number_of(row, "apex", "no_offset", ("0",))
         onset, apex, offset, notes = interval(row, self._most_frames(kind), ("0",), offset=end)
         frames, counted = _renumbered(frames, onset, offset, folder) if alone else (frames, [])
-        names, numbers, gaps = frames_between(frames, onset, offset, folder)
-        clip = Clip(
+        clip, gaps = clip_between(
+            row,
+            frames,
+            folder,
+            (onset, apex, offset),
             id=f"cas_me2/s{number}/{name}",
             subject=f"cas_me2/s{number}",
-            where=row.where,
-            names=names,
-            numbers=numbers,
-            onset=onset,
-            offset=offset,
-            apex=apex,
             emotion=emotion,
             label=label,
             action_units=row.text("action_units"),

@@ -1,7 +1,7 @@
 """CAS(ME)^3, part A: 30 frames a second, a hundred people, seven emotions."""
 
 from fer_data.datasets.clip_builder import ClipBuilder
-from fer_data.datasets.clip_rows import Clip, emotion_label, frames_between, interval, only
+from fer_data.datasets.clip_rows import clip_between, emotion_label, interval, only
 from fer_data.datasets.frame_folders import FrameFolders
 from fer_data.datasets.spreadsheet import no_header, with_header
 
@@ -63,16 +63,13 @@ class CasMe3(ClipBuilder, skip_registration=True):
         label = emotion_label(emotion)
         onset, apex, offset, notes = interval(row, self._most_frames())
         folder = only(self._folders.find(subject, video, "color"), f"{subject}/{video}/color")
-        names, numbers, gaps = frames_between(self._folders.frames(folder), onset, offset, folder)
-        clip = Clip(
+        clip, gaps = clip_between(
+            row,
+            self._folders.frames(folder),
+            folder,
+            (onset, apex, offset),
             id=f"cas_me3/{subject}/{video.lower()}/{onset}-{offset}",
             subject=f"cas_me3/{subject}",
-            where=row.where,
-            names=names,
-            numbers=numbers,
-            onset=onset,
-            offset=offset,
-            apex=apex,
             emotion=emotion,
             label=label,
             action_units=row.text("action_units"),

@@ -1,7 +1,7 @@
 """CASME II: 200 frames a second, 26 people, seven emotions."""
 
 from fer_data.datasets.clip_builder import ClipBuilder
-from fer_data.datasets.clip_rows import Clip, emotion_label, frames_between, interval, only
+from fer_data.datasets.clip_rows import clip_between, emotion_label, interval, only
 from fer_data.datasets.frame_folders import FrameFolders, has_part, lacks_part
 from fer_data.datasets.spreadsheet import no_header, with_header
 
@@ -70,16 +70,13 @@ class Casme2(ClipBuilder, skip_registration=True):
         label = emotion_label(emotion)
         onset, apex, offset, notes = interval(row, self._most_frames())
         folder = only(self._folders.find(subject, name), f"{subject}/{name}", ("selected",))
-        names, numbers, gaps = frames_between(self._folders.frames(folder), onset, offset, folder)
-        clip = Clip(
+        clip, gaps = clip_between(
+            row,
+            self._folders.frames(folder),
+            folder,
+            (onset, apex, offset),
             id=f"casme2/{subject}/{name}",
             subject=f"casme2/{subject}",
-            where=row.where,
-            names=names,
-            numbers=numbers,
-            onset=onset,
-            offset=offset,
-            apex=apex,
             emotion=emotion,
             label=label,
             action_units=row.text("action_units"),

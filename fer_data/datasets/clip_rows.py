@@ -103,6 +103,33 @@ def number_of(row, column, reason, missing=()):
         raise BadRow(reason, f"{column} is {row.text(column)!r}") from error
 
 
+def clip_between(row, frames, folder, span, **known):
+    """Return the `Clip` of a row's frames from onset to offset, and notes on what is missing there.
+
+    Args:
+        row: `Row` that names the clip.
+        frames: Dictionary of numbers to names of all frames of `folder`.
+        folder: Where they lie, for messages.
+        span: `(onset, apex, offset)`.
+        **known: The other fields of the `Clip`.
+
+    Raises:
+        BadRow: If `frames_between` finds no clip.
+    """
+    onset, apex, offset = span
+    names, numbers, gaps = frames_between(frames, onset, offset, folder)
+    clip = Clip(
+        where=row.where,
+        names=names,
+        numbers=numbers,
+        onset=onset,
+        apex=apex,
+        offset=offset,
+        **known,
+    )
+    return clip, gaps
+
+
 def interval(row, max_frames, missing=(), offset=None):
     """Return `(onset, apex, offset, notes)` of a row, by the rules above.
 

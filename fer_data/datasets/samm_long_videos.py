@@ -4,9 +4,8 @@ from fer_data._checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
     BadRow,
-    Clip,
+    clip_between,
     emotion_label,
-    frames_between,
     interval,
     only,
 )
@@ -152,16 +151,13 @@ class SammLongVideos(ClipBuilder, skip_registration=True):
             raise BadRow("unknown_emotion", f"emotion is {emotion!r}")
         onset, apex, offset, odd = interval(row, self._most_frames(kind))
         folder = self._folder(subject, name)
-        names, numbers, gaps = frames_between(self._folders.frames(folder), onset, offset, folder)
-        clip = Clip(
+        clip, gaps = clip_between(
+            row,
+            self._folders.frames(folder),
+            folder,
+            (onset, apex, offset),
             id=f"samm/{subject}/{name}",
             subject=f"samm/{subject}",
-            where=row.where,
-            names=names,
-            numbers=numbers,
-            onset=onset,
-            offset=offset,
-            apex=apex,
             emotion=emotion,
             label=label,
             action_units=row.text("action_units"),

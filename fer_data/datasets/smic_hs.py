@@ -6,9 +6,8 @@ from pathlib import PurePosixPath
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
     BadRow,
-    Clip,
+    clip_between,
     emotion_label,
-    frames_between,
     interval,
     number_of,
     only,
@@ -108,16 +107,13 @@ class SmicHs(ClipBuilder, skip_registration=True):
         onset, _, offset, notes = interval(row, self._most_frames())
         # SMIC codes no apex: nothing is odd about a row without one.
         notes = [note for note in notes if note[0] != "no_apex"]
-        names, numbers, gaps = frames_between(frames, onset, offset, folder)
-        clip = Clip(
+        clip, gaps = clip_between(
+            row,
+            frames,
+            folder,
+            (onset, -1, offset),
             id=f"smic_hs/{subject}/{name}",
             subject=f"smic_hs/{subject}",
-            where=row.where,
-            names=names,
-            numbers=numbers,
-            onset=onset,
-            offset=offset,
-            apex=-1,
             emotion=emotion,
             label=emotion_label(emotion),
             action_units="",
