@@ -66,6 +66,7 @@ def parse(argv):
 def commands(run):
     """Return the commands that led to a run, the first one first, free of this machine's paths."""
     record = json.loads((run / training.RECORD).read_text())
+    bundled = registry.entry(record["recipe"]["model"]).weights
     words, earlier, skip = [], [], False
     for word in shlex.split(record["command"]):
         name, equals, value = word.partition("=")
@@ -81,6 +82,9 @@ def commands(run):
             before = Path(value)
             earlier = commands(before.parent)
             words.append(f"weights=runs/{before.parent.name}/{before.name}")
+        elif name == "weights" and equals and value in bundled:
+            earlier = bundled[value].card["commands"]
+            words.append(word)
         else:
             words.append(word)
     return [*earlier, shlex.join(words)]

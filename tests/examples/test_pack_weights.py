@@ -108,3 +108,14 @@ def test_a_run_becomes_weights_with_a_card(runs, tmp_path, monkeypatch, capsys):
     assert script.main(words) == 2
     assert "must hold a finished run" in capsys.readouterr().err
     assert script.main([str(tmp_path / "nothing"), "--tag", "mine"]) == 2
+
+
+def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
+    script = load_example("pack_weights")
+    command = (
+        "python examples/train.py --recipe ghostface_small --model weights=fer2013 --output runs/a"
+    )
+    record = {"command": command, "recipe": {"model": "ghostface"}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    earlier = registry.weights("ghostface", "fer2013").card["commands"]
+    assert script.commands(tmp_path) == [*earlier, command]
