@@ -183,7 +183,7 @@ def summary(content, rows, attacks):
         f"{content['date']}; {', '.join(f'{k} {v}' for k, v in content['versions'].items())}; "
         f"{content['hardware']}. GhostFace of width {settings['width']:g} at {settings['size']}x"
         f"{settings['size']}, {settings['epochs']} epochs of AdamW at batch "
-        f"{settings['batch_size']}; {content['seeds']} seeds a row, "
+        f"{settings['batch_size']}; seeds a row: {content['seeds']}; "
         f"{content['training_seconds'] / 60:,.0f} minutes of training.",
         "",
         f"{settings['members']:,} members and as many non-members, halves of one pool drawn anew "
