@@ -34,7 +34,7 @@ class AdversarialReport:
         accuracies: `{attack: {epsilon: Accuracy}}`. `"fgsm"` and `"pgd"` stand alone; each later
             attack is tried on the faces that withstood all before it from `"pgd"` on, and its
             number counts those that withstood them and it.
-        all_attacks: `{epsilon: Accuracy}`: faces that no attack turned.
+        all_attacks: `{epsilon: Accuracy}`: faces that no attack turned, at this epsilon or below.
         whole_range: `Accuracy` under PGD at 128 grey levels, where nothing should be left.
         warnings: Signs of gradient masking, as sentences; none is no proof that there is none.
         settings: Everything that decides the numbers beside model and faces.
@@ -128,7 +128,7 @@ def adversarial_accuracy(
     FGSM and PGD are tried on every face that the model names right. Then a cascade after the
     manner of AutoAttack: APGD-CE on what withstood PGD, APGD-DLR on what withstood that, and the
     black-box Square attack on the rest. What falls at one epsilon counts as fallen at the larger
-    ones (but for FGSM, which has one step only): the smaller box lies within the larger.
+    ones (but in the row of FGSM, which has one step only): the smaller box lies within the larger.
 
     The report warns where the numbers may show the failure of an attack and not the strength of
     the model (Athalye et al. 2018; Carlini et al. 2019): faces that withstand PGD at half of the
@@ -222,6 +222,11 @@ def adversarial_accuracy(
         whole_range = holds(stages["pgd"], standing["pgd"], WHOLE_RANGE)
         progress.update()
 
+    whole, standing_all = {}, right
+    for epsilon in epsilons:
+        standing_all = standing_all & held["square"][epsilon] & held["fgsm"][epsilon]
+        whole[epsilon] = standing_all
+
     def counted(mask):
         return Accuracy(int(mask.sum()), len(images))
 
@@ -233,10 +238,7 @@ def adversarial_accuracy(
             name: {epsilon: counted(mask) for epsilon, mask in row.items()}
             for name, row in held.items()
         },
-        all_attacks={
-            epsilon: counted(held["square"][epsilon] & held["fgsm"][epsilon])
-            for epsilon in epsilons
-        },
+        all_attacks={epsilon: counted(mask) for epsilon, mask in whole.items()},
         whole_range=counted(whole_range),
         warnings=(),
         settings={

@@ -128,7 +128,12 @@ def checkpoints(steps):
 def one_step(images, slopes, epsilon):
     """Return images after one step of `epsilon` along the sign of their gradients."""
     low, high = box_around(images, epsilon)
-    return np.clip(images + np.float32(epsilon) * np.sign(slopes), low, high)
+    return np.clip(images + np.float32(epsilon) * directions(slopes), low, high)
+
+
+def directions(slopes):
+    """Return the signs of gradients; 0, which leaves a pixel alone, where one is not a number."""
+    return np.nan_to_num(np.sign(slopes))
 
 
 def _fgsm(part, epsilon):
@@ -147,7 +152,7 @@ def _pgd(part, epsilon, steps, step_size, seed):
         active, slopes = active[holding], slopes[holding]
         if not len(active):
             return
-        moved = x[active] + np.float32(step_size) * np.sign(slopes)
+        moved = x[active] + np.float32(step_size) * directions(slopes)
         x[active] = np.clip(moved, low[active], high[active])
         part.step()
     part.keep(active, x[active], part.gradients.scores(x[active], part.batch_size))
@@ -169,7 +174,7 @@ def _apgd(part, epsilon, loss, steps, seed):
         if not len(active):
             break
         here = x[active]
-        reach = size[active, None, None, None] * np.sign(slope[active])
+        reach = size[active, None, None, None] * directions(slope[active])
         there = np.clip(here + reach, low[active], high[active])
         if number:
             there = here + momentum * (there - here) + (1 - momentum) * (here - before[active])

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from fer_models.robustness import Accuracy, adversarial_accuracy
+from fer_models.robustness import (
+    Accuracy,
+    InputGradients,
+    adversarial,
+    adversarial_accuracy,
+    apgd,
+    fgsm,
+    pgd,
+)
 
 SHAPE = (6, 6, 1)
 
@@ -112,6 +120,44 @@ def test_waves_are_seen_through():
     clear = adversarial_accuracy(plain, *faces(plain), epsilons=(2,), verbose=0)
     assert report.accuracies["fgsm"][2].value > clear.accuracies["fgsm"][2].value
     assert report.warnings
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Gap(layers.Layer):
+    """The same pixels, by a path whose gradient is not a number where they are dark."""
+
+    def call(self, images):
+        return ops.where(images < 100, images, 100 + ops.square(ops.sqrt(images - 100)))
+
+
+def test_gradients_that_are_no_numbers_are_told_and_break_nothing():
+    gradients = InputGradients(model_with(Gap()))
+    images, labels = faces(model_with(), 8)
+    report = adversarial_accuracy(
+        gradients, images, labels, epsilons=(4,), steps=3, apgd_steps=3, queries=5, verbose=0
+    )
+    assert report.clean.correct == 8
+    assert "the gradient is zero or not finite" in " ".join(report.warnings)
+    for attack in (fgsm, pgd, apgd):
+        found = attack(gradients, images, labels, 4)
+        assert np.abs(found - images).max() <= 4
+
+
+def test_what_one_step_turns_stays_turned_at_larger_changes(monkeypatch):
+    model = model_with()
+    images, labels = faces(model, 10)
+
+    def one_step(images, slopes, epsilon):
+        # Strong at a change of 1 alone, as a single step may be where the scores bend.
+        return 255 - images if epsilon == 1 else images
+
+    monkeypatch.setattr(adversarial, "one_step", one_step)
+    for name in ("pgd", "apgd", "square"):
+        monkeypatch.setattr(adversarial, name, lambda gradients, images, *args, **options: images)
+    report = adversarial_accuracy(model, images, labels, epsilons=(1, 2), verbose=0)
+    fallen = report.accuracies["fgsm"]
+    assert fallen[1].correct < fallen[2].correct == 10
+    assert report.worst(2) == report.worst(1) == fallen[1]
 
 
 def test_two_classes_go_without_dlr():
