@@ -13,7 +13,7 @@ def rmia_online(
     population_references,
     *,
     gamma=1.0,
-    a=0.3,
+    a=None,
 ):
     """Ask how much of a population an example dominates, with models trained on it and not.
 
@@ -35,7 +35,10 @@ def rmia_online(
             `(models, z, queries)`. None of the models was trained on the population.
         gamma: How much an example must dominate by, 1 or more.
         a: Stands in for the models that were trained on the population: their probability is
-            taken as a * p_out + 1 - a, from 0 to 1.
+            taken as a * p_out + 1 - a, from 0 to 1. `None`: the slope that fits the examples best,
+            of which the reference models know both sides. One that is too small makes the
+            population look more surprising than the examples, most of which then dominate all of
+            it and cannot be told apart.
 
     Returns:
         Scores `(examples,)` from 0 to 1.
@@ -57,7 +60,9 @@ def rmia_online(
     """
     values, references = _checked(probabilities, reference_probabilities)
     inside = checked_inside(inside, references.shape[:2])
-    average = (_mean(references, inside, "on") + _mean(references, ~inside, "without")) / 2
+    with_it, without_it = _mean(references, inside, "on"), _mean(references, ~inside, "without")
+    average = (with_it + without_it) / 2
+    a = _fitted_slope(with_it, without_it) if a is None else a
     known = _population_ratios(population_probabilities, population_references, len(references), a)
     return _dominated(values, average, known, gamma)
 
@@ -150,6 +155,12 @@ def _mean(references, chosen, kind):
         )
     where = np.broadcast_to(chosen[..., None], references.shape)
     return np.maximum(references.mean(axis=0, where=where), np.finfo("float64").tiny)
+
+
+def _fitted_slope(with_it, without_it):
+    """Return the slope of the line through (1, 1) that is nearest to `(without_it, with_it)`."""
+    room = 1 - without_it
+    return float(np.clip((room * (1 - with_it)).sum() / max((room**2).sum(), 1e-12), 0, 1))
 
 
 def _with_line(outside, a):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from fer_models.privacy import (
+    auc,
     entropy_threshold,
     lira_offline,
     lira_online,
@@ -289,6 +290,38 @@ def test_rmia_by_hand():
     np.testing.assert_allclose(scores, [2 / 3, 1 / 3])
     # More is asked for: only 0.5 is small enough, for both.
     np.testing.assert_allclose(rmia_online(**given_, inside=inside, a=1, gamma=1.9), [1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.7, 1.0])
+def test_online_rmia_fits_the_slope_of_its_references(slope):
+    case = rmia_case(3, models=2)
+    inside, references = case["inside"], case["reference_probabilities"][..., 0]
+    without_it = np.where(inside, 0, references).sum(axis=0)
+    references[:] = np.where(inside, slope * without_it + 1 - slope, without_it)
+    assert (rmia_online(**case) == rmia_online(**case, a=slope)).all()
+
+
+def test_online_rmia_tells_members_of_models_that_hardly_memorise():
+    # p_out is about 0.3, p_in 0.33: with a = 0.3 a face of either kind dominates everybody.
+    generator = np.random.default_rng(0)
+    models, examples, population = 8, 400, 500
+    inside = generator.random((models, examples)) < 0.5
+    inside[:2] = [[True], [False]]
+    taken = np.arange(examples) < 200
+
+    def asked(inside):
+        return np.clip(0.3 + 0.03 * inside + generator.normal(0, 0.02, inside.shape), 0, 1)
+
+    given_ = {
+        "probabilities": asked(taken),
+        "reference_probabilities": asked(inside),
+        "inside": inside,
+        "population_probabilities": asked(np.zeros(population, bool)),
+        "population_references": asked(np.zeros((models, population), bool)),
+    }
+    scores, flat = rmia_online(**given_), rmia_online(**given_, a=0.3)
+    assert auc(scores[taken], scores[~taken]) > 0.8
+    assert (flat == 1).mean() > 0.99
 
 
 @given(SEEDS, st.floats(0.2, 1))
