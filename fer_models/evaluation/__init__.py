@@ -4,6 +4,7 @@ from fer_models.evaluation.calibration import ConfidenceBins, calibration_error,
 from fer_models.evaluation.complexity import Complexity, LayerComplexity, complexity
 from fer_models.evaluation.latency import Latency, latency
 from fer_models.evaluation.pictures import plot_confusion, plot_curves
+from fer_models.evaluation.pooled import PooledScores, pooled_scores
 from fer_models.evaluation.reliability import plot_reliability
 from fer_models.evaluation.report import ClassScores, Report, classification_report, evaluate
 from fer_models.evaluation.temperature import fit_temperature
@@ -14,6 +15,7 @@ __all__ = [
     "ConfidenceBins",
     "Latency",
     "LayerComplexity",
+    "PooledScores",
     "Report",
     "calibration_error",
     "classification_report",
@@ -25,4 +27,5 @@ __all__ = [
     "plot_confusion",
     "plot_curves",
     "plot_reliability",
+    "pooled_scores",
 ]
