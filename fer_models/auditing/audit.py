@@ -10,7 +10,7 @@ import time
 import keras
 import numpy as np
 
-from fer_models import privacy
+from fer_models import explain, privacy
 from fer_models.auditing import breaking, cost, scores
 from fer_models.auditing.explanation import explanation
 from fer_models.auditing.membership import membership
@@ -82,7 +82,7 @@ def audit(
         OverlapError: A `ValueError`: if members, non-members and population share faces, by their
             pixels, or test faces are members. Copies that differ by a pixel are not noticed.
         ValueError: If a set or another argument breaks its rule, or the model does not give
-            probabilities.
+            probabilities or, with `explained_faces`, has no convolution to explain it by.
 
     Example:
 
@@ -104,6 +104,8 @@ def audit(
         _check_numbers(least=1, **{name: value})
     names = _checked_names(class_names, classes)
     about = _checked_about(about)
+    # Before all that takes minutes.
+    cam = _explainer(model) if explained_faces else None
     given = {"members": members, "non_members": non_members}
     given |= {
         name: pair
@@ -154,6 +156,7 @@ def audit(
         explained = np.random.default_rng(seed).permutation(some(explained_faces))
         steps["explanation"] = lambda: explanation(
             model,
+            cam,
             faces.images[explained],
             faces.labels[explained],
             probabilities[explained],
@@ -248,6 +251,13 @@ def _checked_model(model):
             f"model={model.name!r}, which gives {answer[0].tolist()} for a grey image"
         )
     return shapes[0][1:], output[1]
+
+
+def _explainer(model):
+    try:
+        return explain.GradCAM(model)
+    except ValueError as error:
+        raise ValueError(f"{error}; `explained_faces=0` leaves explanation out") from error
 
 
 def _check_numbers(least=0, **numbers):

@@ -9,11 +9,12 @@ _ROWS = 5
 _STAGES = 4
 
 
-def explanation(model, images, labels, probabilities, class_names, samples, seed):
+def explanation(model, cam, images, labels, probabilities, class_names, samples, seed):
     """Return the section with Grad-CAM, its checks, and attention gates.
 
     Args:
         model: Keras model.
+        cam: `explain.GradCAM` of it.
         images: Faces to measure the maps on; the first `samples` are drawn.
         labels: Their classes.
         probabilities: What the model says of them.
@@ -22,7 +23,6 @@ def explanation(model, images, labels, probabilities, class_names, samples, seed
         seed: Of the random maps and weights.
     """
     predicted = probabilities.argmax(axis=1)
-    cam = explain.GradCAM(model)
     heat = cam(images, predicted)
     shown = slice(0, samples)
     labels_of = [class_names[label] for label in labels[shown]]

@@ -2,10 +2,12 @@
 
 from fer_models import privacy
 from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, drawn, percent
+from fer_models.privacy.audit import enough_of_each_class
 
 # Other quantiles of the population order the faces as the loss does.
 ATTACKS = ("loss", "entropy", "modified_entropy")
-WITH_POPULATION = ("population", "population_per_class", *ATTACKS)
+PER_CLASS = "population_per_class"
+RATE = 0.1
 # Differences of accuracy on members and others that call for a word.
 GAP = 0.1
 
@@ -20,11 +22,16 @@ def membership(members, non_members, population, class_names, seed):
         class_names: Names in class order.
         seed: Of the bootstrap.
     """
+    attacks = ATTACKS
+    if population is not None:
+        large = enough_of_each_class(members, non_members, population, RATE)
+        attacks = ("population", *((PER_CLASS,) if large else ()), *ATTACKS)
     report = privacy.audit_membership(
         members,
         non_members,
         population,
-        attacks=ATTACKS if population is None else WITH_POPULATION,
+        attacks=attacks,
+        tolerated_fpr=RATE,
         class_names=class_names,
         resamples=500,
         seed=seed,
@@ -116,6 +123,12 @@ def membership(members, non_members, population, class_names, seed):
         + (
             f"The population attacks take their thresholds from {report.population:,} further "
             "faces. "
+            + (
+                ""
+                if PER_CLASS in attacks
+                else f"Of some class these are fewer than {1 / RATE:.0f}, so that thresholds for "
+                "each class were left out. "
+            )
             if report.population
             else "Without a population set the population attacks were left out. "
         )

@@ -136,7 +136,7 @@ def run_attacks(
     if (
         attacks is None
         and population is not None
-        and not _enough(members, non_members, population, rate)
+        and not enough_of_each_class(members, non_members, population, rate)
     ):
         wanted = tuple(name for name in possible if name != "population_per_class")
     unknown = [name for name in wanted if name not in ATTACKS]
@@ -246,7 +246,7 @@ def _possible(population, references):
     )
 
 
-def _enough(members, non_members, population, rate):
+def enough_of_each_class(members, non_members, population, rate):
     """Return whether the population has 1 / rate examples of every class that is judged."""
     judged = np.union1d(members.labels, non_members.labels)
     return all((population.labels == label).sum() * rate >= 1 for label in judged)

@@ -14,7 +14,8 @@ import fer_models
 from fer_layers import CBAM
 from fer_models.auditing import Audit, audit
 from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Text
-from fer_models.privacy import OverlapError
+from fer_models.auditing.membership import membership
+from fer_models.privacy import OverlapError, Signals
 
 CLASSES = ("sad", "<happy>", "a|b")
 NO_EXTRAS = {"adversarial_faces": 0, "corruption_faces": 0, "explained_faces": 0, "verbose": 0}
@@ -87,6 +88,7 @@ def test_numbers_are_those_of_the_parts(found, model, sets):
     assert np.sum(found["accuracy"]["confusion"]) == 120
     assert found["complexity"]["parameters"] == model.count_params()
     assert found["membership"]["members"] == found["membership"]["population"] == 120
+    assert found["membership"]["attacks"][1]["name"] == "population_per_class"
     member_images, member_labels = sets["members"]
     inside = model.predict(member_images.astype("float32"), verbose=0).argmax(-1) == member_labels
     assert found["membership"]["member_accuracy"] == pytest.approx(inside.mean())
@@ -226,6 +228,28 @@ def test_models_it_cannot_audit(sets):
     clip = keras.Sequential([keras.Input((4, 24, 24, 1)), layers.Flatten(), layers.Dense(3)])
     with pytest.raises(ValueError, match="must take one image"):
         audit(clip, **sets)
+
+
+def test_a_model_that_cannot_be_explained_is_refused_first(sets, capsys):
+    dense = keras.Sequential(
+        [keras.Input((24, 24, 1)), layers.Flatten(), layers.Dense(3, activation="softmax")]
+    )
+    with pytest.raises(ValueError, match=r"must hold a convolution.*`explained_faces=0`"):
+        audit(dense, **sets)
+    assert not capsys.readouterr().out
+
+
+def test_a_population_that_lacks_a_class_goes_without_thresholds_for_each():
+    logits = np.random.default_rng(0).normal(size=(3, 60, 3))
+    labels = np.arange(60) % 3
+    members, others, known = (
+        Signals.from_outputs(part, labels, [f"{number} {i}" for i in range(60)], from_logits=True)
+        for number, part in enumerate(logits)
+    )
+    found = membership(members, others, known[labels != 2], CLASSES, seed=0)
+    names = [attack["name"] for attack in found.data["attacks"]]
+    assert names == ["population", "loss", "entropy", "modified_entropy"]
+    assert "fewer than 10, so that thresholds for each class were left out" in found.how
 
 
 @pytest.mark.slow
