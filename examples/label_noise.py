@@ -162,7 +162,6 @@ def fit(recipe, seed, data, validation, classes, folder):
 
 
 def predict(model, pictures):
-    """Return probabilities, the colours of grey pictures repeated where the model wants them."""
     return model.predict(pictures.astype("float32"), batch_size=256, verbose=0)
 
 
@@ -271,6 +270,11 @@ def name_of(setting):
     return f"{kind}_{rate:g}_{augmentation}_{seed}"
 
 
+def ranking_name(args, rate):
+    """Return the folder of a ranking: all that may be changed later and decides it."""
+    return f"suspects_{rate:g}_{args.augmentations[-1]}_{args.seeds[0]}_{args.folds}"
+
+
 def claim(args, output):
     """Note the settings, or raise `ValueError` where the folder holds others."""
     left_out = ("output", "data_dir", *GRID)
@@ -307,7 +311,7 @@ def study(args, command):
         rates = [0.0, *([max(args.rates)] if args.rates else [])]
         for rate in tqdm(rates, desc="ranking of suspects", unit=""):
             noisy, flipped = flip(arrays["train"][1], KINDS[0], rate, names, args.seeds[0])
-            p = out_of_sample(args, recipe, arrays, noisy, names, output / f"suspects_{rate:g}")
+            p = out_of_sample(args, recipe, arrays, noisy, names, output / ranking_name(args, rate))
             ranked = robustness.rank_suspects(noisy, p)
             file = "suspects_flipped.csv" if rate else "suspects.csv"
             robustness.write_suspects(ranked, output / file, names, ids)

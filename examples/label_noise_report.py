@@ -87,7 +87,12 @@ def heading(facts, args):
             "",
             f"{facts['date']}; {versions}; {facts['hardware']}. Faces: {faces}. Seeds: "
             f"{', '.join(map(str, args.seeds))}. Labels of training faces are flipped, those of "
-            "validation and test are not. Means over the seeds, standard deviation in brackets.",
+            "validation and test are not. Means over the seeds, standard deviation in brackets."
+            + (
+                " There are no test faces: the best epoch is chosen on the faces that score it."
+                if facts["scored"] == "validation"
+                else ""
+            ),
             "",
         ]
     )

@@ -141,6 +141,40 @@ def test_a_killed_study_goes_on_within_a_training(example, faces, tmp_path, quic
     assert len(whole["validation_accuracy"]) == 6
 
 
+def test_another_ranking_is_not_taken_for_this_one(example, tmp_path, monkeypatch):
+    trained = []
+
+    class Model:
+        def load_weights(self, path):
+            pass
+
+        def predict(self, pictures, **options):
+            return np.full((len(pictures), 3), 1 / 3)
+
+    def fit(recipe, seed, data, validation, classes, folder):
+        trained.append((recipe.augmentation, seed, len(data[1])))
+        folder.mkdir(parents=True)
+        return Model(), []
+
+    monkeypatch.setattr(example, "fit", fit)
+    labels = np.arange(12) % 3
+    arrays = {"train": (np.zeros((12, 4, 4, 1), "uint8"), labels), "validation": None}
+
+    def rank(*words):
+        args = example.parse(["--augmentations", "none", "--folds", "2", "--seeds", "1", *words])
+        folder = tmp_path / example.ranking_name(args, 0.3)
+        example.out_of_sample(args, recipes.get("ghostface"), arrays, labels, NAMES, folder)
+        return trained[-1]
+
+    assert rank() == ("none", 1, 6)
+    rank()
+    assert len(trained) == 2, "what is there is taken"
+    # Labels flipped by another seed, another augmentation, other parts: other models.
+    assert rank("--seeds", "2", "1") == ("none", 2, 6)
+    assert rank("--augmentations", "none", "mixup") == ("mixup", 1, 6)
+    assert rank("--folds", "3") == ("none", 1, 8)
+
+
 @pytest.mark.slow
 def test_fer2013_with_fewer_faces(example, tmp_path, quick):
     rng = np.random.default_rng(1)
@@ -160,6 +194,8 @@ def test_fer2013_with_fewer_faces(example, tmp_path, quick):
     content = json.loads((tmp_path / "out/label_noise.json").read_text())
     assert content["faces"]["train"] == 70
     assert content["scored"] == "validation"
+    told = "the best epoch is chosen on the faces that score it"
+    assert told in (tmp_path / "out/label_noise.md").read_text()
     assert [run["flipped"] for run in content["runs"]] == [0, 14]
     assert not (tmp_path / "out/only_with.png").exists()
 
