@@ -1,6 +1,7 @@
 """DP-SGD: training in which no single face can move the weights by more than noise hides."""
 
 import dataclasses
+import math
 import secrets
 
 import keras
@@ -43,8 +44,9 @@ class DPSGD:
     seed: int | None = None
 
     def __post_init__(self):
-        _check("noise_multiplier", self.noise_multiplier, self.noise_multiplier >= 0, "0 or more")
-        _check("l2_norm_clip", self.l2_norm_clip, self.l2_norm_clip > 0, "above 0")
+        noise, clip = self.noise_multiplier, self.l2_norm_clip
+        _check("noise_multiplier", noise, 0 <= noise < math.inf, "0 or more and finite")
+        _check("l2_norm_clip", clip, 0 < clip < math.inf, "above 0 and finite")
         checked_delta(self.delta)
         if self.seed is not None and (
             isinstance(self.seed, bool) or not isinstance(self.seed, int)

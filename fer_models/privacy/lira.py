@@ -47,8 +47,8 @@ def lira_online(margins, reference_margins, inside, *, fixed_variance=None):
     """
     margins, references, inside = _checked(margins, reference_margins, inside)
     fixed = _is_fixed(fixed_variance, len(references))
-    likelihood_in = _log_likelihood(margins, *_fit(references, inside, fixed))
-    return likelihood_in - _log_likelihood(margins, *_fit(references, ~inside, fixed))
+    likelihood_in = _log_likelihood(margins, *_fit(references, inside, fixed, "on"))
+    return likelihood_in - _log_likelihood(margins, *_fit(references, ~inside, fixed, "without"))
 
 
 def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None):
@@ -87,7 +87,8 @@ def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None
         shape = np.shape(reference_margins)[:2]
         inside = np.zeros(shape, dtype=bool)
     margins, references, inside = _checked(margins, reference_margins, inside)
-    mean, deviation = _fit(references, ~inside, _is_fixed(fixed_variance, len(references)))
+    fixed = _is_fixed(fixed_variance, len(references))
+    mean, deviation = _fit(references, ~inside, fixed, "without")
     return -norm.logsf((margins - mean) / deviation).sum(axis=1)
 
 
@@ -101,13 +102,13 @@ def _is_fixed(fixed_variance, models):
     return models < _ENOUGH_MODELS if fixed_variance is None else bool(fixed_variance)
 
 
-def _fit(references, chosen, fixed):
+def _fit(references, chosen, fixed, kind):
     """Return mean and standard deviation, `(examples, queries)`, over the chosen models."""
     counts = chosen.sum(axis=0)
     if counts.min() < 2:
         raise ValueError(
-            "Every example must have two reference models or more that were trained on it, and "
-            f"two or more that were not. Received: {int((counts < 2).sum())} examples with fewer"
+            f"Every example must have two reference models or more that were trained {kind} it. "
+            f"Received: {int((counts < 2).sum())} examples with fewer"
         )
     where = np.broadcast_to(chosen[..., None], references.shape)
     mean = references.mean(axis=0, where=where)

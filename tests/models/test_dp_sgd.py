@@ -228,7 +228,10 @@ def test_other_backends_are_told_where_to_go():
     [
         ("noise_multiplier", -0.1),
         ("noise_multiplier", True),
+        ("noise_multiplier", np.inf),
+        ("noise_multiplier", np.nan),
         ("l2_norm_clip", 0),
+        ("l2_norm_clip", np.inf),
         ("delta", 0),
         ("delta", 1.0),
         ("seed", 0.5),

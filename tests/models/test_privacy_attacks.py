@@ -243,6 +243,19 @@ def test_bad_lira(change, message):
             attack(**given_)
 
 
+def test_lira_says_which_models_are_too_few():
+    margins, references, _ = reference_case(0)
+    nowhere, everywhere = (make((8, 12), bool) for make in (np.zeros, np.ones))
+    with pytest.raises(ValueError, match="trained on it"):
+        lira_online(margins, references, nowhere)
+    assert np.isfinite(lira_offline(margins, references, nowhere)).all()
+    for attack in (lira_online, lira_offline):
+        few = everywhere.copy()
+        few[0] = False
+        with pytest.raises(ValueError, match="trained without it"):
+            attack(margins, references, few)
+
+
 # RMIA
 
 
