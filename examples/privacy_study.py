@@ -71,7 +71,8 @@ def parse(argv):
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
     add("--output", default="runs/privacy_study", help="folder for everything that is written")
     add("--rows", nargs="+", default=["*"], metavar="PATTERN", help=f"which of {', '.join(ROWS)}")
-    add("--seeds", type=int, default=4, help="models a row, each with its own half of the pool")
+    add("--seeds", type=int, default=5,
+        help="models a row, each with its own half of the pool; LiRA needs five")  # fmt: skip
     add("--members", type=int, default=2000, help="faces trained on; as many are not")
     add("--population", type=int, default=2000, help="further faces, that no model sees")
     add("--size", type=int, default=48, help="height and width of the faces in pixels")

@@ -94,7 +94,11 @@ def report_of(found, inside, names, record, tensorflow_privacy):
 
 
 def correlation(scored, name):
-    """Return Pearson's correlation of the gap with an attack's advantage, over runs and rows."""
+    """Return Pearson's correlation of the gap with an attack's advantage.
+
+    Over all runs, over the means of the rows, and over the runs with augmentation alone: without
+    it a model may stand so far off that one distance makes the whole correlation.
+    """
     from scipy.stats import pearsonr
 
     points = [
@@ -105,8 +109,10 @@ def correlation(scored, name):
     rows = list(dict.fromkeys(row for row, _, _ in points))
     means = [np.mean([point[1:] for point in points if point[0] == row], axis=0) for row in rows]
     found = {}
-    for what, pairs in (("runs", [point[1:] for point in points]), ("rows", means)):
-        gaps, advantages = np.array(pairs).T
+    augmented = [point[1:] for point in points if not point[0].endswith("-none")]
+    every = [point[1:] for point in points]
+    for what, pairs in (("runs", every), ("rows", means), ("augmented", augmented)):
+        gaps, advantages = np.array(pairs).reshape(-1, 2).T
         # Fisher's interval needs four points; the coefficient needs values that differ.
         if len(pairs) < 4 or np.ptp(gaps) == 0 or np.ptp(advantages) == 0:
             found[what] = None
@@ -239,6 +245,13 @@ def summary(content, rows, attacks):
             + ", ".join(f"{name} {count:,.0f}" for name, count in judged.items())
             + " members a model, and about as many non-members.",
         ]
+    absent = [name for name in NEEDED if name not in attacks]
+    if absent:
+        lines += [
+            "",
+            "Too few models of other seeds, or faces that they let judge, for "
+            f"{', '.join(absent)}.",
+        ]
     lines += [
         "",
         "## What noise and augmentation change",
@@ -261,10 +274,11 @@ def summary(content, rows, attacks):
         "95 % interval. Runs of one seed share their faces, so that the interval over the runs is "
         "somewhat too narrow; the one over the means of the rows is not.",
         "",
-        "| attack | over the runs | over the rows |",
-        "|---|---:|---:|",
+        "| attack | over the runs | over the rows | over the runs with augmentation |",
+        "|---|---:|---:|---:|",
         *(
-            f"| {name} | {_correlation(found['runs'])} | {_correlation(found['rows'])} |"
+            f"| {name} | {_correlation(found['runs'])} | {_correlation(found['rows'])} | "
+            f"{_correlation(found['augmented'])} |"
             for name, found in content["correlation"].items()
         ),
         "",

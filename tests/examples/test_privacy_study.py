@@ -119,6 +119,7 @@ def test_one_model_is_trained_once_and_reported(quick, study, tmp_path, capsys):
         *privacy.ATTACKS[5:8],
     }
     text = (tmp_path / "out" / "study.md").read_text()
+    assert "for lira_online, lira_offline, rmia_online, rmia_offline." in text
     assert "| 2, none |" in text
     assert "| 6, 5.5, 44, 44 |" in text
     assert (tmp_path / "out" / "study.png").stat().st_size > 5000
