@@ -199,6 +199,9 @@ def main(argv=None):
         reports, seconds = measure(args, model, faces)
         print(write(args, facts, reports, seconds, output))
         draw(output)
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing is written before all is measured.", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

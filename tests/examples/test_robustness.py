@@ -71,6 +71,16 @@ def test_one_report_alone(example, place):
     assert content["corruptions"]["examples"] == 3
 
 
+def test_interrupted(example, place, tmp_path, capsys, monkeypatch):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(example, "measure", stop)
+    assert example.main([*words(place), "--output", str(tmp_path / "out")]) == 130
+    assert "Nothing is written before all is measured" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_landmarks_come_along_with_the_crop(example):
     import tensorflow as tf
 
