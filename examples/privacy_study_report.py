@@ -289,16 +289,33 @@ def summary(content, rows, attacks):
 
 
 def plot(content, path):
-    """Draw attack advantage against memorisation, a point a run."""
+    """Draw attack advantage against memorisation, a point a run; augmented runs also close up."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
-    augmentations = list(dict.fromkeys(run["row"].split("-")[1] for run in content["runs"]))
+    runs, found = content["runs"], content["correlation"][MAIN]
+    augmented = [run for run in runs if not run["row"].endswith("-none")]
+    panels = [(f"All models: correlation {_correlation(found['runs'])}", runs)]
+    if 0 < len(augmented) < len(runs):
+        title = f"With augmentation: correlation {_correlation(found['augmented'])}"
+        panels.append((title, augmented))
+    figure = Figure(figsize=(6 * len(panels), 4.6), layout="constrained")
+    for axes, (title, shown) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        _scatter(axes, shown, list(dict.fromkeys(run["row"].split("-")[1] for run in runs)))
+        axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
+        axes.set_xlabel("Accuracy on members minus that on non-members, in points")
+        axes.set_ylabel("Advantage of the population attack")
+        axes.set_title(title, fontsize=11)
+        axes.legend(fontsize=8)
+    return save_figure(figure, path)
+
+
+def _scatter(axes, runs, augmentations):
     for (index, augmentation), noise in itertools.product(enumerate(augmentations), "12"):
         points = [
             (100 * run["gap"], run["attacks"][MAIN]["advantage"])
-            for run in content["runs"]
+            for run in runs
             if run["row"] == f"{noise}-{augmentation}"
         ]
         if points:
@@ -309,13 +326,6 @@ def plot(content, path):
                 facecolors=f"C{index}" if noise == "1" else "none",
                 label=f"{augmentation}, noise layers: {noise}",
             )
-    axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
-    axes.set_xlabel("Accuracy on members minus accuracy on non-members, in points")
-    axes.set_ylabel("Advantage of the population attack")
-    found = content["correlation"][MAIN]["runs"]
-    axes.set_title(f"Each point is a model; correlation {_correlation(found)}", fontsize=11)
-    axes.legend(fontsize=8)
-    return save_figure(figure, path)
 
 
 def _mean(values, digits, unit=""):

@@ -190,8 +190,9 @@ def test_correlation_and_effects(report):
     found = report.correlation(scored, "population")
     assert found["rows"]["value"] == pytest.approx(1)
     assert found["runs"]["points"] == 8
+    assert found["augmented"]["points"] == 4
     assert 0.99 < found["runs"]["low"] < found["runs"]["value"] < found["runs"]["high"] <= 1
-    assert report.correlation(scored[:2], "population") == {"runs": None, "rows": None}
+    assert report.correlation(scored[:2], "population") == dict.fromkeys(("runs", "rows", "augmented"))
     changes = report.effects(scored)
     assert changes["two noise layers instead of one"]["gap"]["mean"] == pytest.approx(-0.2)
     assert changes["basic instead of none"]["advantage"]["mean"] == pytest.approx(-0.15)
@@ -228,4 +229,4 @@ def test_ghostface_on_synthetic_faces(study, tmp_path):
     found = results(tmp_path / "out")
     assert found["different_faces"] >= 72
     assert found["recipes"]["1-randaug"]["augmentation"] == "randaug"
-    assert found["correlation"]["population"] == {"runs": None, "rows": None}
+    assert found["correlation"]["population"] == dict.fromkeys(("runs", "rows", "augmented"))
