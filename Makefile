@@ -32,9 +32,10 @@ test: .venv/test.installed
 
 test-slow: .venv/test.installed
 	@echo "== Slow tests, TensorFlow backend"
-	KERAS_BACKEND=tensorflow $(PY) -m pytest -m slow
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "slow and not alone"
+	KERAS_BACKEND=tensorflow $(PY) -m pytest -m alone
 	@echo "== Slow tests of layers and models, JAX backend"
-	KERAS_BACKEND=jax $(PYTEST) -m slow $(BACKEND_TESTS)
+	KERAS_BACKEND=jax $(PYTEST) -m "slow and not alone" $(BACKEND_TESTS)
 
 lint: .venv/test.installed
 	@echo "== ruff"

@@ -25,6 +25,7 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and its driver are not here"),
 ]
 

@@ -13,6 +13,7 @@ NEEDED = ("fastapi", "uvicorn", "mtcnn", "psutil", "skimage")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(
         keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
     ),
