@@ -32,7 +32,7 @@ test: .venv/test.installed
 
 test-slow: .venv/test.installed
 	@echo "== Slow tests, TensorFlow backend"
-	KERAS_BACKEND=tensorflow $(PYTEST) -m "slow and not alone"
+	KERAS_BACKEND=tensorflow $(PYTEST) --dist loadfile -m "slow and not alone"
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -m alone
 	@echo "== Slow tests of layers and models, JAX backend"
 	KERAS_BACKEND=jax $(PYTEST) -m "slow and not alone" $(BACKEND_TESTS)

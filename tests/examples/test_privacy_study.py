@@ -192,7 +192,9 @@ def test_correlation_and_effects(report):
     assert found["runs"]["points"] == 8
     assert found["augmented"]["points"] == 4
     assert 0.99 < found["runs"]["low"] < found["runs"]["value"] < found["runs"]["high"] <= 1
-    assert report.correlation(scored[:2], "population") == dict.fromkeys(("runs", "rows", "augmented"))
+    assert report.correlation(scored[:2], "population") == dict.fromkeys(
+        ("runs", "rows", "augmented")
+    )
     changes = report.effects(scored)
     assert changes["two noise layers instead of one"]["gap"]["mean"] == pytest.approx(-0.2)
     assert changes["basic instead of none"]["advantage"]["mean"] == pytest.approx(-0.15)
