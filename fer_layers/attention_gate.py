@@ -37,6 +37,8 @@ class AttentionGate(keras.layers.Layer):
 
     Args:
         kernel_size: Odd length of the square kernel.
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias,
+            into which that of a trained layer can be folded.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -60,12 +62,15 @@ class AttentionGate(keras.layers.Layer):
         section 3.2; Woo et al., "CBAM", ECCV 2018, section 3.
     """
 
-    def __init__(self, kernel_size=7, **kwargs):
+    def __init__(self, kernel_size=7, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
-        self.norm = keras.layers.BatchNormalization(
-            momentum=0.99, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
-        )
+        self.use_norm = bool(use_norm)
+        self.bias = self.norm = None
+        if self.use_norm:
+            self.norm = keras.layers.BatchNormalization(
+                momentum=0.99, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+            )
 
     def build(self, input_shape):
         if len(input_shape) != 4 or input_shape[-1] != 2:
@@ -78,11 +83,15 @@ class AttentionGate(keras.layers.Layer):
             shape=(self.kernel_size, self.kernel_size, 2, 1),
             initializer="glorot_uniform",
         )
-        self.norm.build((*input_shape[:3], 1))
+        if self.norm is None:
+            self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+        else:
+            self.norm.build((*input_shape[:3], 1))
         super().build(input_shape)
 
     def call(self, inputs, training=None):
-        x = self.norm(self._convolve(inputs), training=training)
+        x = self._convolve(inputs)
+        x = x + self.bias if self.norm is None else self.norm(x, training=training)
         return keras.ops.sigmoid(keras.ops.squeeze(x, -1))
 
     def _convolve(self, x):
@@ -110,17 +119,24 @@ class AttentionGate(keras.layers.Layer):
         x = ops.reshape(x, (-1, rows, padded, 1))
         return x[:, :, :columns] if padded > columns else x
 
+    def norm_pairs(self):
+        """Return this layer with its norm or None, for whoever folds it."""
+        return [(self, self.norm)]
+
     def count_operations(self, input_shape):
         """Return the operations of the convolution as written in the paper, and its norm."""
         outputs = math.prod(input_shape[1:3])
         return {
             "macs": outputs * self.kernel_size**2 * 2,
-            "bias": 0,
-            "batch_norm": outputs,
+            "bias": 0 if self.use_norm else outputs,
+            "batch_norm": outputs if self.use_norm else 0,
         }
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[:3])
 
     def get_config(self):
-        return super().get_config() | {"kernel_size": self.kernel_size}
+        return super().get_config() | {
+            "kernel_size": self.kernel_size,
+            "use_norm": self.use_norm,
+        }

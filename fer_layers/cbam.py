@@ -104,6 +104,7 @@ class SpatialAttention(layers.Layer):
     Args:
         kernel_size: Odd positive integer, side of the convolution.
         data_format: `"channels_last"`, `"channels_first"` or None (Keras's global setting).
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
@@ -133,11 +134,14 @@ class SpatialAttention(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, kernel_size=7, data_format=None, **kwargs):
+    def __init__(self, kernel_size=7, data_format=None, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
-        self.gate = AttentionGate(self.kernel_size, dtype=self.dtype_policy, name="gate")
+        self.use_norm = bool(use_norm)
+        self.gate = AttentionGate(
+            self.kernel_size, self.use_norm, dtype=self.dtype_policy, name="gate"
+        )
 
     def build(self, input_shape):
         channels = check_input(self, input_shape)
@@ -163,6 +167,7 @@ class SpatialAttention(layers.Layer):
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
 
 
@@ -175,6 +180,7 @@ class CBAM(layers.Layer):
             most the number of channels.
         kernel_size: Odd positive integer, kernel of the spatial attention.
         data_format: `"channels_last"`, `"channels_first"` or None (Keras's global setting).
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
@@ -202,14 +208,17 @@ class CBAM(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, reduction=16, kernel_size=7, data_format=None, **kwargs):
+    def __init__(self, reduction=16, kernel_size=7, data_format=None, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
         common = {"data_format": self.data_format, "dtype": self.dtype_policy}
         self.channel = ChannelAttention(self.reduction, name="channel", **common)
-        self.spatial = SpatialAttention(self.kernel_size, name="spatial", **common)
+        self.spatial = SpatialAttention(
+            self.kernel_size, use_norm=self.use_norm, name="spatial", **common
+        )
 
     def build(self, input_shape):
         hidden_units(self, check_input(self, input_shape))
@@ -229,4 +238,5 @@ class CBAM(layers.Layer):
             "reduction": self.reduction,
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }

@@ -29,6 +29,8 @@ class ConvNorm(keras.layers.Layer):
         depthwise: Whether each input channel is convolved on its own.
         activation: Whether a ReLU follows.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias,
+            into which that of a trained layer can be folded.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -58,6 +60,7 @@ class ConvNorm(keras.layers.Layer):
         depthwise=False,
         activation=True,
         data_format=None,
+        use_norm=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,6 +72,7 @@ class ConvNorm(keras.layers.Layer):
         self.depthwise = bool(depthwise)
         self.activation = bool(activation)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
 
     def build(self, input_shape):
         channels = check_input(self, input_shape)
@@ -76,7 +80,7 @@ class ConvNorm(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": "valid" if self.strides > 1 else "same",
-            "use_bias": False,
+            "use_bias": not self.use_norm,
             "data_format": self.data_format,
             "dtype": self.dtype_policy,
             "name": "conv",
@@ -91,18 +95,20 @@ class ConvNorm(keras.layers.Layer):
             self.conv = keras.layers.DepthwiseConv2D(depth_multiplier=filters // channels, **common)
         else:
             self.conv = keras.layers.Conv2D(self.filters, **common)
-        self.norm = keras.layers.BatchNormalization(
-            axis=channel_axis(self.data_format),
-            momentum=0.9,
-            epsilon=1e-5,
-            dtype=self.dtype_policy,
-            name="norm",
-        )
+        self.norm = None
+        if self.use_norm:
+            self.norm = keras.layers.BatchNormalization(
+                axis=channel_axis(self.data_format),
+                momentum=0.9,
+                epsilon=1e-5,
+                dtype=self.dtype_policy,
+                name="norm",
+            )
+            self.norm.build(self.compute_output_shape(input_shape))
         # The convolution sees the padded input, which may fit the kernel where this one does not.
         padded_shape = [None] * 4
         padded_shape[channel_axis(self.data_format)] = channels
         self.conv.build(tuple(padded_shape))
-        self.norm.build(self.compute_output_shape(input_shape))
         super().build(input_shape)
 
     def call(self, inputs, training=None):
@@ -112,8 +118,14 @@ class ConvNorm(keras.layers.Layer):
             spatial = (side, side)
             last = self.data_format == "channels_last"
             x = keras.ops.pad(x, ((0, 0), *spatial, (0, 0)) if last else ((0, 0), (0, 0), *spatial))
-        x = self.norm(self.conv(x), training=training)
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x, training=training)
         return keras.ops.relu(x) if self.activation else x
+
+    def norm_pairs(self):
+        """Return the convolution with the norm after it or None, for whoever folds it."""
+        return [(self.conv, self.norm)]
 
     def compute_output_shape(self, input_shape):
         channels = check_input(self, input_shape)
@@ -133,4 +145,5 @@ class ConvNorm(keras.layers.Layer):
             "depthwise": self.depthwise,
             "activation": self.activation,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }

@@ -28,6 +28,7 @@ class FusedMBConv(keras.layers.Layer):
         kernel_size: Odd kernel length of the first convolution.
         strides: Stride of the first convolution.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -51,14 +52,28 @@ class FusedMBConv(keras.layers.Layer):
         Tan and Le, "EfficientNetV2: Smaller Models and Faster Training", ICML 2021, fig. 2.
     """
 
-    def __init__(self, expansion, filters, kernel_size=3, strides=1, data_format=None, **kwargs):
+    def __init__(
+        self,
+        expansion,
+        filters,
+        kernel_size=3,
+        strides=1,
+        data_format=None,
+        use_norm=True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.expansion = positive_int("expansion", expansion)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.strides = positive_int("strides", strides)
         self.data_format = resolve_data_format(data_format)
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy}
+        self.use_norm = bool(use_norm)
+        common = {
+            "data_format": self.data_format,
+            "use_norm": self.use_norm,
+            "dtype": self.dtype_policy,
+        }
         self.expand = ConvNorm(expansion, kernel_size, strides, name="expand", **common)
         self.project = ConvNorm(filters, activation=False, name="project", **common)
 
@@ -86,4 +101,5 @@ class FusedMBConv(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }

@@ -1,7 +1,5 @@
 """Ghost module and ghost bottleneck (GhostNet), with a choice of attention."""
 
-import functools
-
 import keras
 
 from fer_layers._arguments import (
@@ -17,11 +15,13 @@ from fer_layers.conv_norm import ConvNorm
 from fer_layers.squeeze_excite import SqueezeExcite
 from fer_layers.triplet_attention import TripletAttention
 
-ATTENTIONS = {
-    "triplet": TripletAttention,
-    # GhostNet's own settings, which differ from SqueezeExcite's defaults.
-    "squeeze_excite": functools.partial(SqueezeExcite, reduction=4, gate_activation="hard_sigmoid"),
-}
+
+def _squeeze_excite(use_norm, **kwargs):
+    """Return squeeze-and-excite by GhostNet's settings; it has no norm to leave out."""
+    return SqueezeExcite(reduction=4, gate_activation="hard_sigmoid", **kwargs)
+
+
+ATTENTIONS = {"triplet": TripletAttention, "squeeze_excite": _squeeze_excite}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -40,6 +40,7 @@ class GhostModule(keras.layers.Layer):
         strides: Stride of the ordinary convolution.
         activation: Whether a ReLU follows each of the two convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -72,6 +73,7 @@ class GhostModule(keras.layers.Layer):
         strides=1,
         activation=True,
         data_format=None,
+        use_norm=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -82,9 +84,11 @@ class GhostModule(keras.layers.Layer):
         self.strides = positive_int("strides", strides)
         self.activation = bool(activation)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
         common = {
             "activation": self.activation,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
             "dtype": self.dtype_policy,
         }
         intrinsic = -(-filters // ratio)
@@ -131,6 +135,7 @@ class GhostModule(keras.layers.Layer):
             "strides": self.strides,
             "activation": self.activation,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
 
 
@@ -152,6 +157,7 @@ class GhostBottleneck(keras.layers.Layer):
             `"squeeze_excite"` (GhostNet).
         ratio: Ratio of the two ghost modules.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -186,6 +192,7 @@ class GhostBottleneck(keras.layers.Layer):
         attention=None,
         ratio=2,
         data_format=None,
+        use_norm=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -201,10 +208,15 @@ class GhostBottleneck(keras.layers.Layer):
         self.attention = attention
         self.ratio = positive_int("ratio", ratio)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
 
     def build(self, input_shape):
         channels = check_input(self, input_shape)
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy}
+        common = {
+            "data_format": self.data_format,
+            "use_norm": self.use_norm,
+            "dtype": self.dtype_policy,
+        }
         down = {"kernel_size": self.kernel_size, "strides": self.strides, "depthwise": True}
         main = [GhostModule(self.expansion, ratio=self.ratio, name="expand", **common)]
         if self.strides > 1:
@@ -251,4 +263,5 @@ class GhostBottleneck(keras.layers.Layer):
             "attention": self.attention,
             "ratio": self.ratio,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }

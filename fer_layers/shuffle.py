@@ -53,6 +53,7 @@ class ShuffleUnit(layers.Layer):
         strides: Stride along height and width.
         kernel_size: Odd kernel length of the depthwise convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -78,7 +79,9 @@ class ShuffleUnit(layers.Layer):
         ECCV 2018, figure 3 (c) and (d) (https://arxiv.org/abs/1807.11164).
     """
 
-    def __init__(self, filters, strides=1, kernel_size=3, data_format=None, **kwargs):
+    def __init__(
+        self, filters, strides=1, kernel_size=3, data_format=None, use_norm=True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         if filters % 2:
@@ -89,8 +92,13 @@ class ShuffleUnit(layers.Layer):
         self.strides = positive_int("strides", strides)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
         half = filters // 2
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy}
+        common = {
+            "data_format": self.data_format,
+            "use_norm": self.use_norm,
+            "dtype": self.dtype_policy,
+        }
         depthwise = {
             "filters": None,
             "kernel_size": kernel_size,
@@ -151,6 +159,7 @@ class ShuffleUnit(layers.Layer):
             "strides": self.strides,
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
 
 
@@ -171,6 +180,7 @@ class LocalFeatureExtractor(layers.Layer):
         filters: Number of output channels, a multiple of the input channels.
         kernel_size: Odd kernel length of the convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -197,15 +207,17 @@ class LocalFeatureExtractor(layers.Layer):
         Distribution Training", AAAI 2021, figure 3 and the authors' code.
     """
 
-    def __init__(self, filters, kernel_size=3, data_format=None, **kwargs):
+    def __init__(self, filters, kernel_size=3, data_format=None, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
         common = {
             "kernel_size": kernel_size,
             "depthwise": True,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
             "dtype": self.dtype_policy,
         }
         self.paths = [
@@ -263,6 +275,7 @@ class LocalFeatureExtractor(layers.Layer):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
 
 
@@ -291,6 +304,7 @@ class ChannelSpatialModulator(layers.Layer):
             most the number of channels.
         dilation_rate: Distance of the taps of the 3x3 convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the biases do its work.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -316,11 +330,12 @@ class ChannelSpatialModulator(layers.Layer):
         "BAM: Bottleneck Attention Module", BMVC 2018.
     """
 
-    def __init__(self, reduction=16, dilation_rate=4, data_format=None, **kwargs):
+    def __init__(self, reduction=16, dilation_rate=4, data_format=None, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.dilation_rate = positive_int("dilation_rate", dilation_rate)
         self.data_format = resolve_data_format(data_format)
+        self.use_norm = bool(use_norm)
 
     def build(self, input_shape):
         channels = check_input(self, input_shape)
@@ -340,6 +355,8 @@ class ChannelSpatialModulator(layers.Layer):
             )
 
         def norm(axis, name):
+            if not self.use_norm:
+                return None
             return layers.BatchNormalization(
                 axis=axis, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
             )
@@ -363,7 +380,8 @@ class ChannelSpatialModulator(layers.Layer):
             shape = first_shape
             for product, normalization in pairs:
                 product.build(shape)
-                normalization.build(hidden_shape)
+                if normalization is not None:
+                    normalization.build(hidden_shape)
                 shape = hidden_shape
             last.build(hidden_shape)
         super().build(input_shape)
@@ -373,11 +391,15 @@ class ChannelSpatialModulator(layers.Layer):
         spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
         channel, position = ops.mean(inputs, spatial), inputs
         for dense, norm in self.channel_hidden:
-            channel = ops.relu(norm(dense(channel), training=training))
+            channel = _normalized(dense(channel), norm, training)
         for convolution, norm in self.spatial_hidden:
-            position = ops.relu(norm(convolution(position), training=training))
+            position = _normalized(convolution(position), norm, training)
         channel = ops.expand_dims(self.channel_gate(channel), spatial)
         return ops.sigmoid(channel * self.spatial_gate(position))
+
+    def norm_pairs(self):
+        """Return each layer that has a norm after it, with it or None, for whoever folds it."""
+        return [*self.channel_hidden, *self.spatial_hidden]
 
     def call(self, inputs, training=None):
         return inputs * self.attention(inputs, training=training)
@@ -391,4 +413,9 @@ class ChannelSpatialModulator(layers.Layer):
             "reduction": self.reduction,
             "dilation_rate": self.dilation_rate,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
+
+
+def _normalized(x, norm, training):
+    return ops.relu(x if norm is None else norm(x, training=training))

@@ -25,6 +25,7 @@ class TripletAttention(keras.layers.Layer):
         use_spatial: Whether the (height, width) branch takes part; without it two branches
             are averaged.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
+        use_norm: Whether there is batch normalisation; without it the convolutions have biases.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -49,12 +50,17 @@ class TripletAttention(keras.layers.Layer):
         equations 1 to 5.
     """
 
-    def __init__(self, kernel_size=7, use_spatial=True, data_format=None, **kwargs):
+    def __init__(self, kernel_size=7, use_spatial=True, data_format=None, use_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.use_spatial = bool(use_spatial)
         self.data_format = resolve_data_format(data_format)
-        common = {"kernel_size": kernel_size, "dtype": self.dtype_policy}
+        self.use_norm = bool(use_norm)
+        common = {
+            "kernel_size": kernel_size,
+            "use_norm": self.use_norm,
+            "dtype": self.dtype_policy,
+        }
         self.width_gate = AttentionGate(name="width_gate", **common)
         self.height_gate = AttentionGate(name="height_gate", **common)
         self.spatial_gate = AttentionGate(name="spatial_gate", **common) if use_spatial else None
@@ -104,4 +110,5 @@ class TripletAttention(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "use_spatial": self.use_spatial,
             "data_format": self.data_format,
+            "use_norm": self.use_norm,
         }
