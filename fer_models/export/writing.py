@@ -1,0 +1,98 @@
+"""The formats of exported models, each written by the library that keeps it."""
+
+import keras
+
+OPSET = 17  # of ONNX: known to every engine of the last years
+
+
+def write(model, path, format, representative=None):
+    """Write a checked model in a format of `export`; return what it computes with, in words.
+
+    Args:
+        model: A Keras model.
+        path: Where to; its folder exists.
+        format: As in `export`.
+        representative: For activations of 8 bits: a list of arrays, one for each input.
+    """
+    if format == "saved_model":
+        model.export(path, format="tf_saved_model", verbose=False)
+        return "float32"
+    if format == "onnx":
+        _write_onnx(model, path)
+        return "float32"
+    eight_bits = format == "litert-int8"
+    path.write_bytes(_lite(model, eight_bits, representative))
+    if not eight_bits:
+        return "float32"
+    if representative is None:
+        return "int8 weights and float32 activations"
+    return "int8 weights and activations, float32 input and output"
+
+
+def like_inputs(model, flat):
+    """Return a list, one entry for each input of a model, in the structure that the model takes."""
+    # A sequential model has no `input`.
+    own = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    return keras.tree.pack_sequence_as(own, list(flat))
+
+
+def _traced(model, batch):
+    """Return the model as a function of TensorFlow with one named argument an input."""
+    import tensorflow as tf
+
+    signature = _signature(model, batch)
+
+    def run(*inputs):
+        return model(like_inputs(model, inputs), training=False)
+
+    return tf.function(run, input_signature=signature, autograph=False)
+
+
+def _signature(model, batch):
+    import tensorflow as tf
+
+    return [tf.TensorSpec((batch, *x.shape[1:]), tf.float32, name=x.name) for x in model.inputs]
+
+
+def _write_onnx(model, path):
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    # Frozen before: tf2onnx would make inputs of what a graph holds beside its variables, such as
+    # the mean of a `Normalization`. (Keras's own export to ONNX does.)
+    frozen = convert_variables_to_constants_v2(_traced(model, None).get_concrete_function())
+    signature = _signature(model, None)
+    graph = tf.function(
+        lambda *inputs: frozen(*inputs)[0], input_signature=signature, autograph=False
+    )
+    tf2onnx.convert.from_function(
+        graph, input_signature=signature, opset=OPSET, output_path=str(path)
+    )
+
+
+def _lite(model, eight_bits, representative):
+    """Return a model as LiteRT's bytes, for one example at a time."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    from fer_data.lite_graph import NotConvertibleError
+
+    graph = _traced(model, 1)
+    # With the function named as their owner the weights become constants directly, without a
+    # saved model in between: seconds instead of minutes.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [graph.get_concrete_function()], graph
+    )
+    if eight_bits:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if representative is not None:
+        converter.representative_dataset = lambda: (
+            [array[at : at + 1] for array in representative] for at in range(len(representative[0]))
+        )
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        raise NotConvertibleError(f"LiteRT cannot take this model: {error}") from error
