@@ -1,8 +1,10 @@
 # make demo    install into .venv and run the main job: train, evaluate and explain GhostFace
 # make test    install into .venv and run the fast tests on every Keras backend that is there
+# make docs    install into .venv and build the documentation as a site into build/site
+# make dist    build wheel and sdist into dist, install and import the wheel on every Python that is there
 # make test-slow, make lint, make clean
 
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo test test-slow lint docs dist clean
 
 # The first Python of a supported version. PYTHON=... names another one.
 FIND = for p in python3 python3.13 python3.12 python3.11; do \
@@ -12,9 +14,11 @@ PYTHON ?= $(shell $(FIND))
 PY = .venv/bin/python
 PYTEST = $(PY) -m pytest --numprocesses 2 --dist worksteal
 BACKEND_TESTS = tests/layers tests/models
+# What `make dist` tries the wheel on.
+PYTHONS ?= python3.11 python3.12 python3.13
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -5
 
 demo: .venv/demo.installed
 	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
@@ -42,6 +46,25 @@ lint: .venv/test.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
+docs: .venv/docs.installed
+	@echo "== Building the documentation into build/site, warnings are errors"
+	PATH="$(CURDIR)/.venv/bin:$$PATH" NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 \
+		$(PY) -m mkdocs build --quiet --clean --config-file docs/site/mkdocs.yml
+
+dist: .venv/created
+	@echo "== Building sdist, and the wheel from it, into dist"
+	$(PY) -m pip install --quiet build
+	rm -rf dist
+	$(PY) -m build --outdir dist .
+	@set -e; for python in $(PYTHONS); do \
+		if ! $$python -c "" 2>/dev/null; then echo "== $$python is not here: not tried"; continue; fi; \
+		echo "== The wheel in a clean environment: $$($$python --version)"; \
+		rm -rf build/clean; $$python -m venv build/clean; \
+		build/clean/bin/python -m pip install --quiet dist/*.whl; \
+		cp tests/helpers/installed.py build/clean/installed.py; \
+		(cd build/clean && TF_CPP_MIN_LOG_LEVEL=3 bin/python installed.py); \
+	done
+
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
 
@@ -61,3 +84,8 @@ clean:
 	@echo "== Installing fer-keras and what its tests need into .venv"
 	$(PY) -m pip install --quiet --editable ".[test]"
 	touch .venv/test.installed .venv/demo.installed
+
+.venv/docs.installed: pyproject.toml | .venv/created
+	@echo "== Installing fer-keras and what its documentation needs into .venv"
+	$(PY) -m pip install --quiet --editable ".[docs]"
+	touch .venv/docs.installed .venv/demo.installed

@@ -1,0 +1,82 @@
+"""What is in the wheel: everything that is needed at run time, and nothing else."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+
+import pytest
+from helpers.shared import ROOT
+
+PACKAGES = ("fer_data", "fer_layers", "fer_models")
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def source_files():
+    """Return the files of the packages that are neither caches nor compiled."""
+    return {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_packages_are_typed():
+    for package in PACKAGES:
+        assert (ROOT / package / "py.typed").is_file()
+    assert "Typing :: Typed" in project()["classifiers"]
+
+
+def test_version():
+    assert project()["version"] == "0.1.0"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        yield path, opened
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_packages_and_nothing_else(wheel):
+    path, opened = wheel
+    names = {name for name in opened.namelist() if ".dist-info/" not in name}
+    assert path.name == "fer_keras-0.1.0-py3-none-any.whl"
+    assert names == source_files()
+    for package in PACKAGES:
+        assert f"{package}/py.typed" in names
+    for weights in ("ghostface_fer2013", "ghostface_ferplus"):
+        assert {f"fer_models/weights/{weights}.{end}" for end in ("npz", "json")} <= names
+    assert "fer_models/auditing/page.css" in names
+    assert {name.split("/")[0] for name in names} == set(PACKAGES)
+
+
+@pytest.mark.slow
+def test_weights_in_the_wheel_are_small(wheel):
+    for item in wheel[1].infolist():
+        if item.filename.endswith(".npz"):
+            assert item.file_size < 3_000_000, item.filename
+
+
+@pytest.mark.slow
+def test_wheel_says_what_it_is(wheel):
+    opened = wheel[1]
+    folder = "fer_keras-0.1.0.dist-info"
+    said = Parser().parsestr(opened.read(f"{folder}/METADATA").decode())
+    assert said["Version"] == "0.1.0"
+    assert said["License-Expression"] == "MIT"
+    assert said["Requires-Python"] == "<3.14,>=3.11"
+    assert said["Description-Content-Type"] == "text/markdown"
+    assert f"{folder}/licenses/LICENSE" in opened.namelist()
+    extras = set(said.get_all("Provides-Extra"))
+    assert extras == set(project()["optional-dependencies"])
