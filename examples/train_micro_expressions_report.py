@@ -59,7 +59,8 @@ def write(record, results, names, output):
         ],
     }
     del content["parts"]
-    title = f"{record['recipe']['model']}, {record['protocol']}: UF1 {scores.uf1:.3f}"
+    title = f"{record['recipe']['model']}, {record['protocol']}\n"
+    title += f"UF1 {scores.uf1:.3f}, UAR {scores.uar:.3f}"
     evaluation.plot_confusion(scores, output / "confusion.png", title)
     text = summary(content, names)
     resume.write_text(output / "report.md", text)

@@ -509,16 +509,21 @@ def test_grid_and_ablation_with_the_network_itself(example, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_composite_of_three_data_sets_from_their_owners_files(example, tmp_path, untraced):
+def test_composite_of_three_data_sets_from_their_owners_files(
+    example, tmp_path, untraced, monkeypatch
+):
+    prepare = example.clip_data.datasets.prepare
+    monkeypatch.setattr(
+        example.clip_data.datasets, "prepare", lambda *args, **own: prepare(*args, **own, **FAKE)
+    )
     folders = [write_casme2(tmp_path / "a"), write_smic(tmp_path / "b"), write_samm(tmp_path / "c")]
     words = ["--dataset", "composite", "--path", *map(str, folders), "--no-class-weights"]
     words += ["--data-dir", str(tmp_path / "data"), "--output", str(tmp_path / "out")]
     words += ["--frames", "5", "--size", "8", "--epochs", "1", "--model-options", "filters=2"]
-    args = parsed(example, *words)
-    args.data_options = FAKE
-    example.run(args, "command")
+    assert example.main(words) == 0
     content = content_of(tmp_path / "out")
     assert content["protocol"] == "MEGC 2019 composite"
     assert set(content["datasets"]) == {"casme2", "smic_hs", "samm"}
     assert len(content["folds"]) == content["data"]["subjects"]
     assert any("in MEGC 2019" in line for line in content["data"]["differences"])
+    assert "Not as in MEGC 2019" in (tmp_path / "out" / "report.md").read_text()
