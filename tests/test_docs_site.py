@@ -1,0 +1,166 @@
+"""What can be said of the site without building it: nothing is missing, no link leads nowhere."""
+
+import importlib.util
+import re
+import sys
+import types
+
+import pytest
+import yaml
+from helpers.pages import DOCS, PAGES
+from helpers.shared import ROOT
+
+SITE = DOCS / "site"
+CODE = re.compile(r"^( *)(`{3,}).*?^\1\2`*\s*?$", re.M | re.S)
+LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^()\s>]*(?:\([^()\s]*\)[^()\s>]*)*)>?\)")
+OUTSIDE = ("http://", "https://", "mailto:")
+
+
+def config():
+    return yaml.safe_load((SITE / "mkdocs.yml").read_text(encoding="utf-8"))
+
+
+def pages_of(nav):
+    """Return the pages that a part of the navigation names, in order."""
+    if isinstance(nav, str):
+        return [nav]
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return [page for part in parts for page in pages_of(part)]
+
+
+def prose(text):
+    return CODE.sub("", text)
+
+
+def anchors(text):
+    """Return the anchors of a page's headings, as GitHub and MkDocs both make them."""
+    found = set()
+    for heading in re.findall(r"^#+ +(.+?) *$", prose(text), re.M):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        found.add(re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower()))
+    return found
+
+
+def dead_links(page, text):
+    """Return the relative links and pictures of a page that lead nowhere."""
+    dead = []
+    for link in LINK.findall(prose(text)):
+        if link.startswith(OUTSIDE):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.is_file() or (
+            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
+        ):
+            dead.append(link)
+    return dead
+
+
+def test_every_page_is_in_the_navigation_once():
+    named = pages_of(config()["nav"])
+    assert sorted(named) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")), (
+        "name the page in docs/site/mkdocs.yml, or take it out there"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_are_there(page):
+    assert not dead_links(page, page.read_text(encoding="utf-8"))
+
+
+def test_dead_links_are_found():
+    text = """
+# A page
+
+[good](index.md#install) [gone](nowhere.md) [no such part](index.md#nowhere) [here](#a-page)
+![gone too](images/nowhere.png) [elsewhere](https://example.org/nowhere.md)
+[brackets [inside]](nowhere-either.md)
+
+```
+[no link](in-code.md)
+```
+"""
+    found = dead_links(DOCS / "made_up.md", text.replace("(#a-page)", "(models.md#efficientface)"))
+    assert found == [
+        "nowhere.md",
+        "index.md#nowhere",
+        "images/nowhere.png",
+        "nowhere-either.md",
+    ]
+
+
+def test_pictures_are_all_shown():
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in LINK.findall(prose(page.read_text(encoding="utf-8")))
+    }
+    assert {path for path in (DOCS / "images").iterdir() if path not in shown} == set()
+
+
+def test_site_loads_nothing_from_elsewhere():
+    made = config()
+    assert made["theme"]["font"] is False
+    assert "extra_javascript" not in made
+    assert "extra_css" not in made
+    assert "extra" not in made  # analytics, and icons that link to other hosts
+    assert made["strict"] is True
+
+
+def test_every_package_has_a_page_of_the_reference():
+    described = {
+        name
+        for page in (DOCS / "reference").glob("*.md")
+        for name in re.findall(r"^::: ([\w.]+)", page.read_text(encoding="utf-8"), re.M)
+    }
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for top in ("fer_layers", "fer_models", "fer_data")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    # Described module by module, or not for others to import.
+    by_module = {"fer_data", "fer_models", "fer_data.faces.retinaface"}
+    assert packages - described == by_module, "write a page in docs/reference"
+    for name in described:
+        path = ROOT.joinpath(*name.split("."))
+        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file(), name
+
+
+def hook(name):
+    spec = importlib.util.spec_from_file_location(name, SITE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_model_cards_are_those_of_all_bundled_weights():
+    cards = hook("model_cards")
+    page = (DOCS / "model-cards.md").read_text(encoding="utf-8")
+    text = cards.on_page_markdown(page)
+    assert cards.MARK in page
+    assert cards.MARK not in text
+    for path in (ROOT / "fer_models" / "weights").glob("*.json"):
+        assert text.count(f"`{path.stem}.npz`") == 1
+    assert cards.on_page_markdown("Another page.") == "Another page."
+
+
+def test_bash_blocks_name_examples_that_exist():
+    for page in PAGES:
+        for name in re.findall(
+            r"python ((?:examples|benchmarks)/[\w/]+\.py)", page.read_text(encoding="utf-8")
+        ):
+            assert (ROOT / name).is_file(), f"{page.name}: {name}"
+
+
+def test_docstring_examples_get_a_fence(monkeypatch):
+    # Griffe is installed for the site only; the fence itself needs nothing of it.
+    monkeypatch.setitem(sys.modules, "griffe", types.SimpleNamespace(Extension=object))
+    made = hook("docstrings")
+    text = "Does it.\n\n>>> f(1)\n2\n>>> for x in y:\n...     f(x)\n\nMore."
+    fence = "```pycon\n>>> f(1)\n2\n>>> for x in y:\n...     f(x)\n```"
+    assert made.fenced(text) == f"Does it.\n\n{fence}\n\nMore."
+    assert made.fenced("    >>> f(1)\n    2") == "    ```pycon\n    >>> f(1)\n    2\n    ```"
+    held = types.SimpleNamespace(docstring=types.SimpleNamespace(value=">>> f(1)"))
+    made.Docstrings().on_instance(obj=held, unused=None)
+    assert held.docstring.value == "```pycon\n>>> f(1)\n```"
+    made.Docstrings().on_instance(obj=types.SimpleNamespace(docstring=None))
