@@ -137,11 +137,8 @@ def pipeline(
     keep = min(own, channels or own)
 
     def prepare(element):
-        low, high, share = _times(element, names[0], frames)
-        parts = [
-            _resized(_blended(_colours(element[name], keep), low, high, share), size, name, keep)
-            for name in names
-        ]
+        times = _times(element, names[0], frames)
+        parts = [_fixed(element[name], times, size, name, keep) for name in names]
         return *parts, _checked_label(element["label"], classes)
 
     examples = cached(dataset.map(prepare, num_parallel_calls=workers, deterministic=True), cache)
@@ -171,6 +168,44 @@ def pipeline(
         workers=workers,
     )
     return batches.prefetch(prefetch) if prefetch else batches
+
+
+def fixed_clip(faces, frame_numbers=None, *, frames=16, size=64, channels=None):
+    """Brings one aligned face clip to a fixed number of frames and size, as `pipeline` does.
+
+    For clips that are at hand, outside of a data set; `clip_inputs` takes a batch of the results.
+
+    Args:
+        faces: uint8 `(frames, side, side, 1 or 3)`, aligned by
+            `fer_data.faces.geometry.align_clip`, of any length.
+        frame_numbers: `(frames,)`, rising, or `None` where no frame is missing.
+        frames: frames of the result, evenly spaced in time from the first to the last.
+        size: side of a region, even; the face has twice as much.
+        channels: as for `pipeline`, but 3 of a grey clip leaves it grey.
+
+    Returns:
+        uint8 tensor `(frames, 2 * size, 2 * size, channels)`.
+
+    Raises:
+        ValueError: for a bad argument.
+        tf.errors.InvalidArgumentError: for a clip without frames, or frame numbers that do not
+            rise.
+
+    Example:
+
+    >>> fixed_clip(np.zeros((9, 128, 128, 3), "uint8"), frames=16, channels=1).shape
+    TensorShape([16, 128, 128, 1])
+    """
+    size = _side(size)
+    check_integer("frames", frames, 1)
+    check_choice("channels", channels, (None, 1, 3))
+    element = {"frames": tf.convert_to_tensor(faces)}
+    if frame_numbers is not None:
+        element["frame_numbers"] = frame_numbers
+    _check_clips({"frames": tf.type_spec_from_value(element["frames"])}, _FACE, size, 1)
+    own = element["frames"].shape[-1]
+    times = _times(element, "frames", frames)
+    return _fixed(element["frames"], times, size, "frames", min(own, channels or own))
 
 
 def clip_inputs(faces, *, size=64, regions=3, motion=True):
@@ -368,6 +403,11 @@ def _times(element, name, frames):
     before, after = tf.gather(numbers, low), tf.gather(numbers, high)
     share = tf.math.divide_no_nan(wanted - before, after - before)
     return low, high, tf.cast(share, tf.float32)
+
+
+def _fixed(clip, times, size, name, channels):
+    """A clip or a region of it as it is cached: colours, then frames, then size."""
+    return _resized(_blended(_colours(clip, channels), *times), size, name, channels)
 
 
 def _blended(clip, low, high, share):
