@@ -1,0 +1,179 @@
+"""The example as a user runs it: with a tracker made here, and once with the real ones."""
+
+import csv
+import importlib.util
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers.examples import load_example
+from helpers.moving_face import (
+    Unasked,
+    clip_network,
+    face_scene,
+    replace_tracker,
+    synthetic_scene,
+    write_video,
+)
+
+from fer_models.spotting import Spotter
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
+)
+FILES = ["intervals.csv", "report.json", "timeline.csv", "timeline.png"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    clip_network().save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return synthetic_scene()
+
+
+@pytest.fixture(scope="module")
+def video(scene, tmp_path_factory):
+    return str(write_video(tmp_path_factory.mktemp("video") / "scene.avi", scene[0]))
+
+
+@pytest.fixture
+def script(monkeypatch, scene):
+    module = load_example("spot_and_classify")
+    replace_tracker(monkeypatch, scene[1])
+
+    def make(*args, detector, **options):
+        assert detector == "mtcnn"
+        return Spotter(*args, detector=Unasked(), **options)
+
+    monkeypatch.setattr(module, "Spotter", make)
+    return module
+
+
+def rows(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_video(script, model, video, scene, tmp_path, capsys):
+    output = tmp_path / "out"
+    command = [video, "--model", model, "--output", str(output), "--window", "13"]
+    assert script.main([*command, "--unit", "frames", "--stride", "3"]) == 0
+    assert sorted(path.name for path in output.iterdir()) == FILES
+    windows, found = rows(output / "timeline.csv"), rows(output / "intervals.csv")
+    assert [int(row["first"]) for row in windows] == list(range(0, len(scene[0]) - 12, 3))
+    assert all(
+        abs(sum(float(row[name]) for name in ("negative", "positive", "surprise")) - 1) < 1e-3
+        for row in windows
+    )
+    (one,) = found
+    onset, _, offset = (place / 25 for place in scene[2])
+    assert onset - 0.05 < float(one["start"]) < float(one["end"]) < offset + 0.05
+    report = json.loads((output / "report.json").read_text())
+    assert report["intervals"] == 1
+    assert report["frames"] == report["frames_with_a_face"] == len(scene[0])
+    assert "no measurement" in report["note"]
+    assert "moves away and at least half of the way back" in report["rule"]
+    printed = capsys.readouterr().out
+    assert "sees a micro-expression 1 times:" in printed
+    assert "nobody has said what this video shows" in printed
+
+
+def test_stopped_half_way_it_writes_what_it_has_seen(
+    script, model, video, tmp_path, monkeypatch, capsys
+):
+    frames = []
+
+    class Stopped(script.tqdm):
+        def update(self, n=1):
+            frames.append(n)
+            if len(frames) == stop_at:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "tqdm", Stopped)
+    command = [video, "--model", model, "--batch-size", "1", "--output", str(tmp_path / "out")]
+    stop_at = 3
+    assert script.main(command) == 130
+    assert "nothing is written" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    stop_at = 3 + 25
+    assert script.main(command) == 130
+    assert "stopped at 0:01" in capsys.readouterr().out
+    assert not json.loads((tmp_path / "out" / "report.json").read_text())["read_to_the_end"]
+    assert 0 < len(rows(tmp_path / "out" / "timeline.csv")) < 8
+
+
+def test_without_a_model_it_says_how_to_get_one(script, video, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        script.main([video])
+    assert stopped.value.code == 2
+    assert "examples/train_micro_expressions.py --keep-models" in capsys.readouterr().err
+
+
+def test_errors(script, model, video, tmp_path, capsys):
+    def error(*command):
+        assert script.main([*map(str, command), "--output", str(tmp_path / "out")]) == 2
+        assert not (tmp_path / "out").exists()
+        return capsys.readouterr().err
+
+    assert "no video" in error(tmp_path / "none.mp4", "--model", model)
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    assert "cannot be read as a video" in error(bad, "--model", model)
+    assert "There is no model" in error(video, "--model", tmp_path / "none.keras")
+    image = keras.Input((8, 8, 1))
+    keras.Model(image, keras.layers.Flatten()(image)).save(tmp_path / "image.keras")
+    assert "must be a model of clips" in error(video, "--model", tmp_path / "image.keras")
+    assert "longer than the video" in error(video, "--model", model, "--window", 60)
+    assert "`least` must be" in error(video, "--model", model, "--least", -1)
+    assert "`class_names` must be 3" in error(video, "--model", model, "--class-names", "a")
+    dark = write_video(tmp_path / "dark.avi", np.zeros((20, 64, 64, 3), np.uint8))
+    assert "No face was found in any of the 20 frames" in error(dark, "--model", model)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        script.main([video, "--model", model, "--output", str(tmp_path / "file")])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(n) is None for n in ("dlib", "face_recognition_models", "mtcnn")),
+    reason="not installed: the packages of [faces]",
+)
+def test_with_the_real_detector_and_landmarks(model, tmp_path):
+    data = pytest.importorskip("skimage.data")
+    from fer_data.faces import align_face, alignment, detector, landmarks, transform_points
+
+    photo = data.astronaut()
+    face = detector("mtcnn").detect(photo)[0]
+    points = landmarks(photo, face)
+    aligned = align_face(photo, points, 512, dtype="uint8").numpy()
+    points = transform_points(points, alignment(points, 512)).numpy()
+    parts = [(30, None), (11, "surprise"), (34, None), (11, "positive"), (30, None)]
+    frames, moved = face_scene(aligned, points, parts)
+    # A face in a room, not a face that fills the picture.
+    frames = [np.pad(frame, ((40, 40), (80, 80), (0, 0)), mode="edge") for frame in frames]
+    path = write_video(tmp_path / "long.mp4", frames)
+    output = tmp_path / "out"
+    assert (
+        load_example("spot_and_classify").main(
+            [str(path), "--model", model, "--output", str(output), "--window", "0.56"]
+        )
+        == 0
+    )
+    assert json.loads((output / "report.json").read_text())["frames_with_a_face"] == len(frames)
+    found = rows(output / "intervals.csv")
+    regions = ("brow", "lip corner")
+    for (onset, apex, offset), region in zip(moved, regions, strict=True):
+        true = onset / 25, offset / 25
+        over = [
+            row for row in found if float(row["start"]) < true[1] and float(row["end"]) > true[0]
+        ]
+        assert len(over) == 1, (true, found)
+        assert region in over[0]["region"]
+        assert abs(float(over[0]["apex"]) - apex / 25) < 0.13
+    assert len(found) == 2
