@@ -122,8 +122,14 @@ def test_every_package_has_a_page_of_the_reference():
     by_module = {"fer_data", "fer_models", "fer_data.faces.retinaface"}
     assert packages - described == by_module, "write a page in docs/reference"
     for name in described:
-        path = ROOT.joinpath(*name.split("."))
-        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file(), name
+        assert module_of(name), name
+
+
+def module_of(name):
+    """Return the file of a module, or of the module that holds a function or class."""
+    path = ROOT.joinpath(*name.split("."))
+    places = (path.with_suffix(".py"), path / "__init__.py", path.parent.with_suffix(".py"))
+    return next((place for place in places if place.is_file()), None)
 
 
 def hook(name):
