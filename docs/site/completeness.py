@@ -18,6 +18,7 @@ PACKAGES = (
     "fer_models.recipes",
     "fer_models.recognizer",
     "fer_models.robustness",
+    "fer_models.spotting",
     "fer_data.faces",
     "fer_data.rendering",
     "fer_data.splits",
