@@ -1,0 +1,120 @@
+"""The benchmark of the models: its arithmetic, and a small run of every way."""
+
+import importlib.util
+import json
+import sys
+
+import keras
+import pytest
+from helpers.shared import ROOT
+
+import fer_layers
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the benchmark is of TensorFlow"
+)
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("models", ROOT / "benchmarks/models.py")
+    module = importlib.util.module_from_spec(spec)
+    # The processes that measure memory look for its functions under this name.
+    sys.modules["models"] = module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+        spec.loader.exec_module(module)
+        yield module
+    del sys.modules["models"]
+
+
+def test_ratios_are_of_the_same_round(benchmark):
+    seconds = {"a": [1.0, 2.0, 8.0], "b": [2.0, 8.0, 8.0]}
+    assert benchmark.ratios(seconds, "a", "b") == {"median": 2.0, "low": 1.0, "high": 4.0}
+    assert benchmark.ratios(seconds, "a", "a") is None
+    assert benchmark.ratios(seconds, "a", "none") is None
+
+
+def test_every_function_has_its_turn(benchmark, monkeypatch):
+    monkeypatch.setattr(benchmark, "TURN", 0)
+    calls = []
+    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = benchmark.turns(functions, 3, "test")
+    assert calls == ["a", "b"] + ["a", "a", "b", "b"] * 3
+    assert all(len(each) == 3 and min(each) >= 0 for each in seconds.values())
+
+
+def test_memory_of_what_is_held(benchmark, tmp_path, monkeypatch):
+    if not benchmark.Path("/proc/self/clear_refs").exists():
+        pytest.skip("memory is measured on Linux alone")
+
+    def hold(*arguments):
+        block = bytearray(64 * 2**20)
+        return lambda images: block[:1]
+
+    monkeypatch.setattr(benchmark, "runner", hold)
+    monkeypatch.setitem(benchmark.MODELS, "ghostface", lambda size: None)
+    found = benchmark.memory_of("ghostface", "eager", 1, tmp_path, 32, 1)
+    assert 60 < found < 100
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--rounds", "0"], ["--size", "16"], ["--models", "vgg"], ["--batches", "-1"]]
+)
+def test_mistakes(benchmark, wrong):
+    with pytest.raises(SystemExit):
+        benchmark.main(wrong)
+
+
+@pytest.mark.slow
+def test_models_take_pixels_and_give_classes(benchmark):
+    for build in benchmark.MODELS.values():
+        model = build(32)
+        assert model.input_shape == (None, 32, 32, 3)
+        assert model.output_shape == (None, benchmark.CLASSES)
+        # None expects somebody else to scale the image.
+        assert any("scal" in layer.name or "standard" in layer.name for layer in model.layers)
+
+
+def tiny(size):
+    image = keras.Input((size, size, 3), name="image")
+    x = fer_layers.ConvNorm(64, 3, strides=4)(image)
+    x = fer_layers.ConvNorm(64, 3, strides=4)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(7, activation="softmax")(x))
+
+
+@pytest.mark.slow
+def test_small_run(benchmark, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "TURN", 0)
+    for name in ("ghostface", "mobilenet_v2"):
+        monkeypatch.setitem(benchmark.MODELS, name, tiny)
+    monkeypatch.setattr(sys, "argv", ["models.py"])
+    # Too late in this process, whose other tests have run.
+    monkeypatch.setattr(
+        "tensorflow.config.threading.set_intra_op_parallelism_threads", lambda count: None
+    )
+    written = tmp_path / "figures.json"
+    words = ["--models", "ghostface", "mobilenet_v2", "--batches", "2", "--size", "32"]
+    words += ["--rounds", "1", "--threads", "1", "--training-batches", "2", "--no-memory"]
+    words += ["--json", str(written), "--markdown", str(tmp_path / "tables.md")]
+    benchmark.main(words)
+    figures = json.loads(written.read_text())
+    assert [row["model"] for row in figures["models"]] == ["ghostface", "mobilenet_v2"]
+    for row in figures["models"]:
+        assert row["papers_flops_folded"] < row["papers_flops"]
+        assert row["bytes"]["litert-int8"] < 0.5 * row["bytes"]["litert"]
+    ways = {(row["model"], row["way"]) for row in figures["inference"]}
+    assert len(ways) == len(figures["inference"]) == 2 * len(benchmark.WAYS)
+    for row in figures["inference"] + figures["training"]:
+        median = row["ms"]["median"]
+        assert row["images_a_second"] == pytest.approx(2000 / median)
+        if row["model"] == "ghostface":
+            assert row["times_mobilenet_v2"]["median"] > 0
+            assert row["times_efficientface"] is None
+    precisions = [row["precision"] for row in figures["training"]]
+    assert precisions == ["float32", "mixed_bfloat16"] * 2
+    text = (tmp_path / "tables.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "Inference, batch 2:" in text
+    assert "| ghostface | litert-int8 |" in text
