@@ -49,7 +49,7 @@ lint: .venv/test.installed
 docs: .venv/docs.installed
 	@echo "== Building the documentation into build/site, warnings are errors"
 	PATH="$(CURDIR)/.venv/bin:$$PATH" NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 \
-		$(PY) -m mkdocs build --quiet --clean --config-file docs/site/mkdocs.yml
+		$(PY) -m mkdocs build --clean --config-file docs/site/mkdocs.yml
 
 dist: .venv/created
 	@echo "== Building sdist, and the wheel from it, into dist"

@@ -104,7 +104,12 @@ def test_site_loads_nothing_from_elsewhere():
     assert "extra_javascript" not in made
     assert "extra_css" not in made
     assert "extra" not in made  # analytics, and icons that link to other hosts
-    assert made["strict"] is True
+
+
+def test_warnings_are_errors():
+    assert config()["strict"] is True
+    (command,) = re.findall(r"mkdocs build .*", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert "quiet" not in command  # what is not shown is not counted either
 
 
 def test_every_package_has_a_page_of_the_reference():
