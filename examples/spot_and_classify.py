@@ -60,6 +60,7 @@ def parse(argv):
     add("--times", type=float, default=rule.times, help="... and times the median around it")
     add("--around", type=float, default=rule.around, help="seconds of that median")
     add("--head", type=float, default=rule.head, help="motion of the head that spoils a window, px")
+    add("--back", type=float, default=rule.back, help="share of the way that it must come back")
     args = parser.parse_args(argv)
     if args.model is None:
         parser.error(f"--model: a trained network of clips is needed. {HOW_TO}.")
@@ -94,6 +95,16 @@ def read(args, spotter):
     return line, True
 
 
+def peak_memory():
+    """Return the most megabytes that this process has held, or `None` where nothing says so."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most // (2**20 if sys.platform == "darwin" else 2**10)
+
+
 def report(args, line, intervals, whole):
     settings = vars(args) | {name: str(vars(args)[name]) for name in ("video", "model", "output")}
     return {
@@ -103,6 +114,7 @@ def report(args, line, intervals, whole):
         "frames": line.frames,
         "frames_with_a_face": line.faces,
         "seconds": line.seconds,
+        "peak_memory_mb": peak_memory(),
         "windows": len(line),
         "intervals": len(intervals),
         "class_names": list(line.class_names),
@@ -121,7 +133,9 @@ def report(args, line, intervals, whole):
 
 
 def run(args):
-    rule = Rule(least=args.least, times=args.times, around=args.around, head=args.head)
+    rule = Rule(
+        least=args.least, times=args.times, around=args.around, head=args.head, back=args.back
+    )
     if not args.video.exists():
         raise FileNotFoundError(f"There is no video and no folder at {str(args.video)!r}.")
     spotter = Spotter(
@@ -144,6 +158,8 @@ def run(args):
         f"{args.video}: {line.frames} frames, {line.faces} with a face; {len(line)} windows"
         + ("" if whole else f"; stopped at {clock(line.seconds)}")
     )
+    if peak_memory() is not None:
+        print(f"Memory: {peak_memory()} MB at most")
     print(f"The rule: {rule}.")
     print(f"It sees a micro-expression {len(intervals)} times" + (":" if intervals else "."))
     for each in intervals[:LISTED]:

@@ -18,8 +18,6 @@ REGIONS = {
 NOSE = (56, 80, 52, 76)
 # Where the motion is below this share of its greatest, the expression has not begun or is over.
 EDGE = 0.25
-# What is still farther away at the end than this share of its greatest motion has not come back.
-RETURN = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,8 @@ class Motion:
 
     Attributes:
         size: How much farther the region that moves most is from its place in the first frame at
-            the apex than at the end: what comes back counts, and 0 if it is less than half.
+            the apex than at the end: what comes back counts, what stays does not.
+        back: Which share of the way it comes back, from 0 to 1.
         head: How far the nose is from its first place, at most.
         region: Name of that region, out of `REGIONS`.
         onset, apex, offset: Numbers of frames in the window: where the region is farthest, and
@@ -36,6 +35,7 @@ class Motion:
     """
 
     size: float
+    back: float
     head: float
     region: str
     onset: int
@@ -79,15 +79,16 @@ def motion(faces):
     flows = _flows([_grey(faces[place]) for place in places])
     nose = _mean(flows, NOSE)
     away = np.stack([np.hypot(*(_mean(flows, box) - nose).T) for box in REGIONS.values()])
-    most, last = away.max(axis=1), away[:, -1]
-    back = np.where(last <= RETURN * most, most - last, 0.0)
-    region = int(back.argmax())
+    most = away.max(axis=1)
+    sizes = most - away[:, -1]
+    region = int(sizes.argmax())
     path = away[region]
     apex = int(path.argmax())
     low = np.flatnonzero(path <= EDGE * path[apex])
     before, after = low[low < apex], low[low > apex]
     return Motion(
-        size=float(back[region]),
+        size=float(sizes[region]),
+        back=float(sizes[region] / most[region]) if most[region] else 0.0,
         head=float(np.hypot(*nose.T).max()),
         region=list(REGIONS)[region],
         onset=int(places[before[-1] if len(before) else 0]),

@@ -119,7 +119,9 @@ def _bands(labelled, other, intervals, colours):
     named = sorted(intervals, key=lambda each: -each.window.motion)[:MOST_LABELS]
     for place, each in enumerate(sorted(named, key=lambda each: each.apex)):
         middle = (each.window.start + each.window.end) / 2
+        # Near an edge the text goes inwards.
         share = (middle - left) / (right - left)
+        side = 0 if share < 0.06 else 2 if share > 0.94 else 1
         labelled.plot(middle, each.window.motion, "o", color=_DARK, markersize=4.5)
         labelled.annotate(
             f"{each.window.label} {each.window.confidence:.0%}\n{each.window.region}, "
@@ -127,11 +129,14 @@ def _bands(labelled, other, intervals, colours):
             (middle, each.window.motion),
             # Two heights in turn: neighbours would run into each other.
             (middle, top * (0.99 if place % 2 else 0.86)),
-            ha="left" if share < 0.06 else "right" if share > 0.94 else "center",
+            ha=("left", "center", "right")[side],
             va="top",
             fontsize=8,
             color=_DARK,
-            arrowprops={"arrowstyle": "-", "color": _GREY, "linewidth": 0.6},
+            arrowprops={
+                **{"arrowstyle": "-", "color": _GREY, "linewidth": 0.6, "shrinkA": 0},
+                "relpos": (side / 2, 0),
+            },
         )
 
 

@@ -12,9 +12,10 @@ class Rule:
     """When the motion in a window counts.
 
     A window is likely to hold a micro-expression where a brow or a lip corner moves away and comes
-    back, by at least `least` pixels and at least `times` the median of the windows within
-    `around / 2` seconds before and after it, while the nose moves by at most `head` pixels. Of
-    windows whose times from onset to offset overlap, the one with the greatest motion stands.
+    back, at least `back` of the way, by at least `least` pixels and at least `times` the median of
+    the windows within `around / 2` seconds before and after it, while the nose moves by at most
+    `head` pixels. Of windows whose times from onset to offset overlap, the one with the greatest
+    motion stands.
 
     All pixels are those of a face of 128. The numbers are ours, made with the synthetic set and
     looked at on two videos; no score stands behind them.
@@ -24,6 +25,7 @@ class Rule:
         times: Factor, 0 or more; 0 for `least` alone.
         around: Seconds, above 0.
         head: Pixels, 0 or more.
+        back: Share of the way, from 0 to 1: what stays is no micro-expression.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -33,20 +35,23 @@ class Rule:
     times: float = 2.5
     around: float = 10.0
     head: float = 3.0
+    back: float = 0.5
 
     def __post_init__(self):
         check_number("least", self.least, 0)
         check_number("times", self.times, 0)
         check_number("around", self.around, 0)
         check_number("head", self.head, 0)
+        check_number("back", self.back, 0, 1)
         if not self.around:
             raise ValueError(f"`around` must be above 0. Received: around={self.around!r}")
 
     def __str__(self):
         return (
-            "within a window a brow or lip corner moves away and at least half of the way back, by "
-            f"{self.least:g} px or more of a face of 128 px and {self.times:g} times the median of "
-            f"{self.around:g} s around, while the nose moves by {self.head:g} px at most"
+            f"within a window a brow or lip corner moves away and at least {self.back:.0%} of the "
+            f"way back, by {self.least:g} px or more of a face of 128 px and {self.times:g} times "
+            f"the median of {self.around:g} s around, while the nose moves by {self.head:g} px at "
+            "most"
         )
 
     def thresholds(self, middle, motion):
@@ -67,19 +72,21 @@ class Rule:
 
         Args:
             windows: Dictionary of arrays of one length: `start` and `end` of each window, `onset`
-                and `offset` in seconds, `motion` and `head` in pixels.
+                and `offset` in seconds, `motion` and `head` in pixels, `back` as a share.
 
         Example:
 
         >>> still = dict(start=0.1 * np.arange(8), end=0.1 * np.arange(8) + 0.5, head=np.zeros(8))
-        >>> still |= dict(onset=still["start"], offset=still["end"], motion=np.full(8, 0.1))
+        >>> still |= dict(onset=still["start"], offset=still["end"], back=np.ones(8))
+        >>> still["motion"] = np.full(8, 0.1)
         >>> still["motion"][3:5] = 0.8, 0.9
         >>> Rule().spot(still)
         [4]
         """
         motion = windows["motion"]
         limits = self.thresholds((windows["start"] + windows["end"]) / 2, motion)
-        candidates = np.flatnonzero((motion >= limits) & (windows["head"] <= self.head))
+        calm = (windows["head"] <= self.head) & (windows["back"] >= self.back)
+        candidates = np.flatnonzero((motion >= limits) & calm)
         onset, offset = windows["onset"], windows["offset"]
         kept = []
         for window in candidates[np.argsort(-motion[candidates], kind="stable")]:

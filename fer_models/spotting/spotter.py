@@ -230,6 +230,7 @@ def _measured(event):
         "apex": float(times[found.apex]),
         "offset": float(times[found.offset]),
         "motion": found.size,
+        "back": found.back,
         "head": found.head,
     }
     return values, found.region

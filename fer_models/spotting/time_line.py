@@ -14,8 +14,8 @@ from fer_models.spotting.rule import Rule
 
 _WHOLE = ("first", "last")
 _SECONDS = ("start", "end", "onset", "apex", "offset")
-_PIXELS = ("motion", "head")
-_NUMBERS = (*_WHOLE, *_SECONDS, *_PIXELS)
+_MOTION = ("motion", "back", "head")
+_NUMBERS = (*_WHOLE, *_SECONDS, *_MOTION)
 _NAMES = list(REGIONS)
 
 
@@ -29,7 +29,8 @@ class Window:
         onset, apex, offset: Seconds at which the motion begins, is greatest and is over.
         motion: How far a brow or lip corner moves away and comes back, in pixels of a face of 128;
             see `fer_models.spotting.motion`.
-        head: How far the nose moves, likewise.
+        back: Which share of the way it comes back, from 0 to 1.
+        head: How far the nose moves, in the same pixels.
         region: Name of the region that moves.
         probabilities: Probability of each class by its name. The classes are all that the network
             knows: it has none for "no expression", and so names one in every window.
@@ -45,6 +46,7 @@ class Window:
     apex: float
     offset: float
     motion: float
+    back: float
     head: float
     region: str
     probabilities: dict
@@ -207,7 +209,7 @@ def window(values, region, probabilities, class_names):
 def _shown(each):
     return [
         *(getattr(each, name) for name in _WHOLE),
-        *(f"{getattr(each, name):.3f}" for name in (*_SECONDS, *_PIXELS)),
+        *(f"{getattr(each, name):.3f}" for name in (*_SECONDS, *_MOTION)),
     ]
 
 

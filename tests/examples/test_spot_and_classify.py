@@ -78,7 +78,7 @@ def test_a_video(script, model, video, scene, tmp_path, capsys):
     assert report["intervals"] == 1
     assert report["frames"] == report["frames_with_a_face"] == len(scene[0])
     assert "no measurement" in report["note"]
-    assert "moves away and at least half of the way back" in report["rule"]
+    assert "moves away and at least 50% of the way back" in report["rule"]
     printed = capsys.readouterr().out
     assert "sees a micro-expression 1 times:" in printed
     assert "nobody has said what this video shows" in printed

@@ -127,10 +127,13 @@ class TestMotion:
         # The landmarks of the brows move by 2.5 pixels at most, a region's mean by less.
         assert 0.8 < found.size < 2.6
         assert found.head < 0.3
+        assert found.back > 0.9
 
     def test_what_stays_does_not_count(self, scene):
         frames, _, (onset, apex, _) = scene
-        assert motion(frames[onset : apex + 1]).size < 0.15
+        stays = motion(frames[onset : apex + 1])
+        assert stays.size < 0.15
+        assert stays.back < 0.5
         assert motion(frames[:5]).size == 0
 
     def test_the_heads_motion_is_taken_off(self, scene):
@@ -249,7 +252,7 @@ class TestNetwork:
             ClipNetwork(tmp_path / "bare.weights.h5")
 
 
-def columns(motions, head=0.0, stride=0.125, length=0.5):
+def columns(motions, head=0.0, back=1.0, stride=0.125, length=0.5):
     start = stride * np.arange(len(motions))
     return {
         "start": start,
@@ -258,6 +261,7 @@ def columns(motions, head=0.0, stride=0.125, length=0.5):
         "offset": start + 0.4,
         "motion": np.array(motions, float),
         "head": np.full(len(motions), head),
+        "back": np.full(len(motions), back),
     }
 
 
@@ -269,6 +273,7 @@ class TestRule:
         assert Rule().spot(columns(motions)) == [11, 40]
         assert Rule(least=0.5).spot(columns(motions)) == [11]
         assert Rule().spot(columns(motions, head=3.1)) == []
+        assert Rule().spot(columns(motions, back=0.4)) == []
 
     def test_a_restless_face_asks_for_more(self):
         motions = np.full(60, 0.3)
@@ -297,7 +302,14 @@ class TestRule:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("least", -1), ("times", float("nan")), ("around", 0), ("head", -0.1), ("head", "3")],
+        [
+            ("least", -1),
+            ("times", float("nan")),
+            ("around", 0),
+            ("head", -0.1),
+            ("back", 1.1),
+            ("least", "3"),
+        ],
     )
     def test_bad_numbers(self, name, value):
         with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}="):
@@ -309,7 +321,7 @@ def a_window(start, motion=0.1, label=0):
     probabilities[label] = 0.6
     return Window(
         int(25 * start), int(25 * start) + 12, start, start + 0.5, start + 0.1, start + 0.25,
-        start + 0.4, motion, 0.2, "left lip corner",
+        start + 0.4, motion, 0.9, 0.2, "left lip corner",
         dict(zip(NAMES, probabilities.tolist(), strict=True)), NAMES[label], 0.6,
     )  # fmt: skip
 
