@@ -1,5 +1,6 @@
 """Why a model says what it says."""
 
+from fer_models.explain.clip_explanation import clip_explanation
 from fer_models.explain.clip_sheet import clip_sheet
 from fer_models.explain.contact_sheet import contact_sheet
 from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
@@ -14,6 +15,7 @@ __all__ = [
     "GradCAM",
     "WeightRandomization",
     "attention_gates",
+    "clip_explanation",
     "clip_sheet",
     "contact_sheet",
     "deletion_insertion",

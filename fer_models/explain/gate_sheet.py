@@ -80,7 +80,7 @@ def gate_sheet(
     for gate in varying:
         under = pictures[gate.inputs[0]] if len(gate.inputs) == 1 else None
         maps = gate.values.mean(axis=-1)
-        maps = _over_time(maps[example], gate, pictures[0].shape[:3]) if clips else maps
+        maps = over_time(maps[example], gate, pictures[0].shape[:3]) if clips else maps
         rows.append((gate, under, maps[shown]))
     names = [
         f"{_short(gate.path)}\n{gate.kind}\n{maps.min():.3f} to {maps.max():.3f}"
@@ -158,7 +158,7 @@ def plot_channel_gates(gates, path, title=None):
     return save_figure(figure, path)
 
 
-def _over_time(maps, gate, shape):
+def over_time(maps, gate, shape):
     """Return the maps of one clip's gate at the size of its frames."""
     maps = np.broadcast_to(maps, (gate.input_shape[0], *maps.shape[1:]))
     return enlarge(np.ascontiguousarray(maps)[None], shape)[0]

@@ -1,0 +1,188 @@
+"""One picture of what a network of clips looks at: regions and time, Grad-CAM and gates."""
+
+import keras
+import numpy as np
+
+from fer_models.evaluation.files import save_figure
+from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
+from fer_models.explain.gate_sheet import over_time
+from fer_models.explain.gates import attention_gates
+from fer_models.explain.grad_cam import grad_cam
+from fer_models.explain.picture_grid import PictureGrid
+
+# Motion is shown so many times as large, around grey.
+GAIN = 4
+METHODS = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM"}
+
+
+def clip_explanation(
+    model,
+    inputs,
+    path,
+    frames=None,
+    region_names=None,
+    class_names=None,
+    label=None,
+    layer=None,
+    method=None,
+    class_index=None,
+    columns=8,
+    alpha=0.55,
+    side=0.85,
+    title=None,
+):
+    """Draw where and when a network of clips looks, for one clip, as one picture.
+
+    For each region a row of its frames with the heat map of the class, and a row for every
+    attention gate that looks at this region alone: gates of space over what the region shows, gates
+    of time as plain tiles. A column is a time step. A heat map is divided by its own maximum over
+    space and time; the colours of a gate run from its least to its greatest value, both written at
+    its left.
+
+    Args:
+        model: Built Keras model of clips, with one input or several.
+        inputs: The clip as the model takes it: an array `(frames, height, width, channels)`, or a
+            list of them, one a region.
+        path: File to write; its ending chooses the format.
+        frames: What to show for `inputs`: arrays of the same shapes with values in [0, 255], for
+            a network that takes differences of frames. The differences are then shown under the
+            gates, grey where nothing moves, four times as large. `None` shows the inputs.
+        region_names: Name of each region, or `None` for the names of the model's inputs.
+        class_names: Name of each class, or `None` for their numbers.
+        label: Original label, or `None`.
+        layer: As for `grad_cam`; `None` for the last attention of each region, where every region
+            has one, else for the last convolution.
+        method: `"grad_cam"`, `"hires_cam"`, or `None`: `"hires_cam"` where the model flattens its
+            features, which weighs place by place as such a head does.
+        class_index: Class to explain; `None` for the predicted one.
+        columns: At most so many frames, evenly spread from the first to the last.
+        alpha: Opacity of maps over pictures, from 0 to 1.
+        side: Width of a picture in inches.
+        title: Heading, or `None` for one that names class and method.
+
+    Returns:
+        The path written, as a `pathlib.Path`.
+
+    Raises:
+        ValueError: If shapes, numbers of names, or other arguments do not fit.
+
+    Example:
+
+    ```python
+    clip_explanation(model, [left, right, lower], "out/clip.png", class_names=names)
+    ```
+    """
+    inputs = [np.asarray(each) for each in (inputs if _several(inputs) else [inputs])]
+    shown = inputs if frames is None else list(frames if _several(frames) else [frames])
+    if method not in (None, *METHODS):
+        raise ValueError(
+            f"`method` must be None or one of {list(METHODS)}. Received: method={method!r}"
+        )
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
+    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
+        raise ValueError(
+            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
+        )
+    if [np.shape(each) for each in shown] != [each.shape for each in inputs]:
+        raise ValueError(
+            "`frames` must have the shapes of `inputs`. Received: "
+            f"{[np.shape(each) for each in shown]} and {[each.shape for each in inputs]}"
+        )
+    pictures = [checked_images(each) for each in shown]
+    moved = pictures if frames is None else [_motion(each) for each in inputs]
+    if region_names is None:
+        region_names = [tensor.name for tensor in model.inputs]
+    names = checked_names("region_names", region_names, len(inputs))
+
+    classes = model.output_shape[-1]
+    said = [str(name) for name in (range(classes) if class_names is None else class_names)]
+    if len(said) != classes:
+        raise ValueError(
+            f"`class_names` must name the model's {classes} classes. Received: {class_names!r}"
+        )
+    batch = [each[None] for each in inputs]
+    batch = batch if len(batch) > 1 else batch[0]
+    gates = [
+        gate
+        for gate in attention_gates(model, batch)
+        if len(gate.inputs) == 1 and (gate.space() is not None or gate.time() is not None)
+    ]
+    layer = _last_gates(gates, len(inputs)) if layer is None else layer
+    method = method or ("hires_cam" if _flattens(model) else "grad_cam")
+    maps = grad_cam(model, batch, class_index=class_index, layer=layer, method=method)
+    maps = [each[0] for each in (maps if _several(maps) else [maps])]
+    scores = np.asarray(model.predict_on_batch(batch))[0]
+    explained = said[int(scores.argmax()) if class_index is None else class_index]
+
+    rows = []
+    for place, (name, heat) in enumerate(zip(names, maps, strict=True)):
+        rows.append((f"{name}\n{METHODS[method]}", pictures[place], heat, (0, 1)))
+        for gate in (gate for gate in gates if gate.inputs == (place,)):
+            values = over_time(gate.values.mean(axis=-1)[0], gate, inputs[place].shape[:3])
+            limits = float(values.min()), float(values.max())
+            under = None if gate.space() is None else moved[place]
+            words = f"{name}, {gate.kind}\n{limits[0]:.2f} to {limits[1]:.2f}"
+            rows.append((words, under, values, limits))
+    return _drawn(
+        rows,
+        path,
+        columns=columns,
+        alpha=alpha,
+        side=side,
+        label=label,
+        prediction=f"{said[int(scores.argmax())]} {scores.max():.0%}",
+        title=title or f"What speaks for {explained!r}, and the gates of attention",
+    )
+
+
+def _drawn(rows, path, *, columns, alpha, side, label, prediction, title):
+    count = len(rows[0][2])
+    places = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
+    grid = PictureGrid(
+        len(rows),
+        len(places),
+        rows[0][2].shape[1:3],
+        side=side,
+        row_names=[row[0] for row in rows],
+        above=2,
+        title=title,
+        bar=True,
+    )
+    for number, (_, under, heat, limits) in enumerate(rows):
+        for column, place in enumerate(places):
+            image = None if under is None else under[place]
+            grid.show(number, column, image, heat[place], alpha, limits)
+    for column, place in enumerate(places):
+        grid.above(column, 0, str(place))
+    if label is not None:
+        grid.above(0, 1, str(label), color="#1b2a3a")
+    colour = prediction_colour(None if label is None else str(label), prediction)
+    last = min(len(places) - 1, 2)
+    grid.above(last, 1, f"predicted: {prediction}", color=colour, fontweight="bold")
+    grid.color_bar(("least", "most"))
+    return save_figure(grid.figure, path, dpi=110)
+
+
+def _several(value):
+    return isinstance(value, (list, tuple))
+
+
+def _last_gates(gates, count):
+    """Return the path of each region's last gate, or `None` where a region has none."""
+    # Later calls of a shared layer bear a number.
+    last = {gate.inputs[0]: gate.path.partition("#")[0] for gate in gates}
+    return [last[number] for number in range(count)] if len(last) == count else None
+
+
+def _motion(clip):
+    """Return differences of frames as pictures, grey for none, uint8."""
+    grey = 128 + GAIN * clip.mean(axis=-1, keepdims=True)
+    return checked_images(np.clip(grey, 0, 255).round().astype(np.uint8))
+
+
+def _flattens(model):
+    return any(
+        isinstance(layer, keras.layers.Flatten) or (hasattr(layer, "layers") and _flattens(layer))
+        for layer in model.layers
+    )
