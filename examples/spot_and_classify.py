@@ -69,19 +69,21 @@ def parse(argv):
     return args
 
 
-def read(args, spotter):
+def on_bad(args):
+    return "skip" if args.skip_bad else "error"
+
+
+def read(args, spotter, frames):
     """Return the time line of the video, and whether it was read to its end."""
     line = TimeLine(spotter.class_names, spotter.rule)
-    on_bad = "skip" if args.skip_bad else "error"
-    total = Video(args.video, fps=args.fps, on_bad=on_bad).info.frames
-    with tqdm(total=total, unit=" frames", disable=None) as bar:
+    with tqdm(total=frames, unit=" frames", disable=None) as bar:
         events = spotter.stream(
             args.video,
             window=args.window,
             stride=args.stride,
             unit=args.unit,
             fps=args.fps,
-            on_bad=on_bad,
+            on_bad=on_bad(args),
             line=line,
             on_frame=bar.update,
         )
@@ -136,8 +138,8 @@ def run(args):
     rule = Rule(
         least=args.least, times=args.times, around=args.around, head=args.head, back=args.back
     )
-    if not args.video.exists():
-        raise FileNotFoundError(f"There is no video and no folder at {str(args.video)!r}.")
+    # Before the networks are made, which takes longer.
+    info = Video(args.video, fps=args.fps, on_bad=on_bad(args)).info
     spotter = Spotter(
         args.model,
         args.class_names,
@@ -146,7 +148,7 @@ def run(args):
         detector=args.detector,
         batch_size=args.batch_size,
     )
-    line, whole = read(args, spotter)
+    line, whole = read(args, spotter, info.frames)
     intervals = line.intervals()
     line.write(args.output / "timeline.csv")
     line.write_intervals(args.output / "intervals.csv")

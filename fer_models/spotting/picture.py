@@ -133,6 +133,7 @@ def _bands(labelled, other, intervals, colours):
             va="top",
             fontsize=8,
             color=_DARK,
+            bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
             arrowprops={
                 **{"arrowstyle": "-", "color": _GREY, "linewidth": 0.6, "shrinkA": 0},
                 "relpos": (side / 2, 0),
