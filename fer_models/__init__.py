@@ -40,6 +40,7 @@ __all__ = [
     "emotion_cnn",
     "evaluation",
     "explain",
+    "export",
     "ghostface",
     "ha_3dnet",
     "ha_3dsenet",
@@ -53,6 +54,7 @@ __all__ = [
     "resnet50_cbam",
     "robustness",
     "se_3dnet",
+    "spotting",
     "teacher_for",
     "triple_path_ha3dnet",
 ]
@@ -69,6 +71,6 @@ def __getattr__(name):
         from fer_models.auditing import audit
 
         return audit
-    if name in ("privacy", "robustness"):
+    if name in ("export", "privacy", "robustness", "spotting"):
         return importlib.import_module(f"fer_models.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -136,7 +136,8 @@ def heavy_packages_of(statement):
 
 
 # Parts of fer_models that are imported at their first use.
-LATER = ", ".join(f"fer_models.{part}" for part in ("auditing", "privacy", "robustness"))
+PARTS = ("auditing", "export", "privacy", "robustness", "spotting")
+LATER = ", ".join(f"fer_models.{part}" for part in PARTS)
 
 
 @pytest.mark.parametrize("packages", ["fer_layers", f"fer_models, {LATER}"])
