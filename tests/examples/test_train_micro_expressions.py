@@ -480,8 +480,8 @@ def test_killed_after_its_first_fold_and_resumed(tmp_path):
 
 
 @pytest.mark.slow
-def test_grid_and_ablation_with_the_network_itself(example, tmp_path, capsys):
-    words = ["--data-dir", str(tmp_path / "data"), "--subjects", "4", "--clips", "2"]
+def test_grid_and_ablation_with_the_network_itself(example, tmp_path, capsys, untraced):
+    words = ["--data-dir", str(tmp_path / "data"), "--subjects", "4", "--clips", "4"]
     words += ["--frames", "5", "--size", "8", "--model-options", "filters=2"]
     grid = [*words, "--grid", "--batch-size", "8", "16", "--epochs", "1"]
     assert example.main([*grid, "--output", str(tmp_path / "grid")]) == 2
