@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from helpers.layers import SLOW_OFF_TENSORFLOW
@@ -90,6 +91,9 @@ def test_sure_predictions_keep_their_order():
         pytest.param("multi_layered_perceptron", marks=pytest.mark.slow),
         pytest.param("random_forest", marks=pytest.mark.slow),
     ],
+)
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="scikit-learn trains them, on any backend"
 )
 def test_trained_attackers_score_every_example_without_having_seen_it(sets, name):
     members, others = sets
