@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from fer_data import datasets, splits
+from fer_data.clips import fixed_clip
 from fer_data.datasets import clip_table
 
 REAL = ("casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
@@ -69,7 +70,8 @@ def load(args):
             examples = builder.as_dataset(split="clips").prefetch(tf.data.AUTOTUNE)
             for example in examples.as_numpy_iterator():
                 if number in wanted:
-                    faces[place] = in_time(example["frames"], example["frame_numbers"], args.frames)
+                    clip, numbers = example["frames"], example["frame_numbers"]
+                    faces[place] = fixed_clip(clip, numbers, frames=args.frames, size=args.size)
                     place += 1
                 number += 1
                 progress.update()
@@ -107,21 +109,6 @@ def listed(path):
         return None
     with open(path) as file:
         return [line.strip() for line in file if line.strip()]
-
-
-def in_time(frames, numbers, count):
-    """Return a clip of `count` frames, evenly spaced from its first to its last, blended.
-
-    What `fer_data.clips.pipeline` does with clips of any length; done once here, every fold and
-    epoch finds them short and in one array.
-    """
-    wanted = np.linspace(numbers[0], numbers[-1], count)
-    places = np.interp(wanted, numbers, np.arange(len(numbers)))
-    low = np.floor(places).astype(int)
-    high = np.minimum(low + 1, len(numbers) - 1)
-    share = (places - low).astype(np.float32).reshape(-1, 1, 1, 1)
-    blended = frames[low] * (1 - share) + frames[high] * share
-    return np.rint(blended).astype(np.uint8)
 
 
 def divide(args, clips, protocol, select):

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +17,6 @@ from helpers.examples import load_example
 from helpers.fake_micro_expressions import FAKE, write_casme2, write_samm, write_smic
 from helpers.shared import ROOT
 
-from fer_data import clips as clip_pipeline
 from fer_data import splits
 from fer_models import registry
 
@@ -236,15 +237,49 @@ def test_random_splits_must_be_let_through(example):
         example.clip_data.divide(parsed(example), copies, "loso", "last")
 
 
-def test_clips_of_one_length_are_what_the_pipeline_makes_of_them(example):
+def test_labelled_clips_are_read_at_one_length_in_the_table_s_order(example, monkeypatch):
     rng = np.random.default_rng(2)
-    frames = rng.integers(0, 256, (7, 8, 8, 3)).astype("uint8")
-    numbers = np.array([3, 4, 6, 9, 10, 11, 15])
-    ours = example.clip_data.in_time(frames, numbers, 5)
-    arrays = {"frames": frames[None], "label": [0], "frame_numbers": numbers[None]}
-    ((theirs, _),) = clip_pipeline.pipeline(arrays, frames=5, size=4, motion=False, regions=3)
-    assert np.abs(ours[:, :4, :4].astype(int) - theirs[0].numpy()[0]).max() <= 1
-    assert (example.clip_data.in_time(frames[:1], np.array([5]), 3) == frames[:1]).all()
+    lengths, labels = (7, 4, 9), (2, -1, 0)
+    clips = [rng.integers(0, 256, (n, 8, 8, 3)).astype("uint8") for n in lengths]
+
+    class Features(dict):
+        names = NAMES
+
+    class Examples:
+        info = types.SimpleNamespace(features={"label": Features()})
+
+        def as_dataset(self, split):
+            return self
+
+        def prefetch(self, count):
+            return self
+
+        def as_numpy_iterator(self):
+            return ({"frames": c, "frame_numbers": 5 + np.arange(len(c))} for c in clips)
+
+    asked = []
+
+    def prepare(name, path, data_dir, **options):
+        asked.append((name, path, options))
+        return Examples()
+
+    table = splits.Clips(list("abc"), ["casme2/sub01"] * 3, labels, list("xyz"))
+    monkeypatch.setattr(example.clip_data.datasets, "prepare", prepare)
+    monkeypatch.setattr(example.clip_data.clip_table, "read", lambda *builders: table)
+    args = parsed(example, "--dataset", "casme2", "--path", "f", "--size", "4", "--frames", "4")
+    data = example.clip_data.load(args)
+    assert asked == [("casme2", str((Path.cwd() / "f").resolve()), {"size": 8})]
+    assert data.clips.ids.tolist() == ["a", "c"]
+    assert data.faces.shape == (2, 4, 8, 8, 3)
+    # Of seven frames every other one; of nine the first, the last, and blends between.
+    np.testing.assert_array_equal(data.faces[0], clips[0][::2])
+    np.testing.assert_array_equal(data.faces[1, [0, -1]], clips[2][[0, -1]])
+    blend = (clips[2][2] + 2.0 * clips[2][3]) / 3
+    np.testing.assert_allclose(data.faces[1, 1], blend, atol=0.51)
+    assert (data.facts["clips"], data.facts["unlabelled"], data.facts["subjects"]) == (2, 1, 1)
+    assert data.facts["classes"] == {"negative": 1, "positive": 0, "surprise": 1}
+    other = example.clip_data.Data(data.faces, table.take([0]), NAMES, {})
+    assert data.digest() != other.digest()
 
 
 def test_an_interrupted_training_goes_on_and_ends_as_an_unbroken_one(
