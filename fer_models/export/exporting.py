@@ -35,7 +35,7 @@ def export(
     | format | file | runs on | batch |
     |---|---|---|---|
     | `"litert"` | `.tflite` | phones, browsers, small computers | 1 |
-    | `"litert-int8"` | the same, a quarter as large | the same | 1 |
+    | `"litert-int8"` | the same, a third as large | the same | 1 |
     | `"onnx"` | `.onnx` | ONNX Runtime and most other engines | any |
     | `"saved_model"` | a folder | TensorFlow Serving | any |
 

@@ -1,10 +1,11 @@
 """Exported models as functions, to compare and to time them, or to use them from Python."""
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
+
+from fer_data.lite_graph import new_interpreter
 
 BATCH = 32  # examples at a time where a format takes any number
 
@@ -91,11 +92,7 @@ class _LiteRT(_Exported):
     size = 1  # as it was converted
 
     def __init__(self, path, threads):
-        interpreter_class = _interpreter_class()
-        with warnings.catch_warnings():
-            # TensorFlow's copy says that ai-edge-litert is to take its place.
-            warnings.simplefilter("ignore", UserWarning)
-            self._interpreter = interpreter_class(model_path=str(path), num_threads=threads)
+        self._interpreter = new_interpreter(threads, model_path=str(path))
         self._interpreter.allocate_tensors()
         details = self._interpreter.get_input_details()
         self._sources = {each["name"].partition(":")[0]: each for each in details}
@@ -114,15 +111,6 @@ class _LiteRT(_Exported):
             self._interpreter.set_tensor(self._sources[name]["index"], array)
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._target)
-
-
-def _interpreter_class():
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        # TensorFlow's own copy, the same code of an earlier state.
-        from tensorflow.lite.python.interpreter import Interpreter
-    return Interpreter
 
 
 class _ONNX(_Exported):

@@ -2,6 +2,8 @@
 
 import keras
 
+from fer_data.lite_graph import convert
+
 OPSET = 17  # of ONNX: known to every engine of the last years
 
 
@@ -21,7 +23,9 @@ def write(model, path, format, representative=None):
         _write_onnx(model, path)
         return "float32"
     eight_bits = format == "litert-int8"
-    path.write_bytes(_lite(model, eight_bits, representative))
+    path.write_bytes(
+        convert(_traced(model, 1), eight_bits, representative and _one_by_one(representative))
+    )
     if not eight_bits:
         return "float32"
     if representative is None:
@@ -73,26 +77,6 @@ def _write_onnx(model, path):
     )
 
 
-def _lite(model, eight_bits, representative):
-    """Return a model as LiteRT's bytes, for one example at a time."""
-    import tensorflow as tf
-    from tensorflow.lite.python.convert_phase import ConverterError
-
-    from fer_data.lite_graph import NotConvertibleError
-
-    graph = _traced(model, 1)
-    # With the function named as their owner the weights become constants directly, without a
-    # saved model in between: seconds instead of minutes.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [graph.get_concrete_function()], graph
-    )
-    if eight_bits:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if representative is not None:
-        converter.representative_dataset = lambda: (
-            [array[at : at + 1] for array in representative] for at in range(len(representative[0]))
-        )
-    try:
-        return converter.convert()
-    except ConverterError as error:
-        raise NotConvertibleError(f"LiteRT cannot take this model: {error}") from error
+def _one_by_one(arrays):
+    """Return a function that gives one example at a time of arrays, one an input."""
+    return lambda: ([array[at : at + 1] for array in arrays] for at in range(len(arrays[0])))
