@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from fer_models.evaluation.report import ClassScores
+from fer_models.evaluation.class_scores import Scored, mean_of, scored
 
 
 @dataclasses.dataclass(frozen=True)
-class PooledScores:
+class PooledScores(Scored):
     """What `pooled_scores` finds, each score from 0 to 1.
 
     Attributes:
@@ -47,19 +47,9 @@ class PooledScores:
         """UF1, by the name that `Report` has for it: `plot_confusion` draws either."""
         return self.uf1
 
-    @property
-    def class_names(self):
-        """Names of the classes in order."""
-        return tuple(scores.name for scores in self.classes)
-
     def to_dict(self):
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
-        content = dataclasses.asdict(self)
-        content["classes"] = list(content["classes"])
-        content["confusion"] = self.confusion.tolist()
-        content["absent"] = list(self.absent)
-        content["error_rate"] = self.error_rate
-        return content
+        return super().to_dict() | {"error_rate": self.error_rate}
 
 
 def pooled_scores(folds, class_names):
@@ -92,8 +82,6 @@ def pooled_scores(folds, class_names):
         See, Yap, Li, Hong and Wang, "MEGC 2019 - The Second Facial Micro-Expressions Grand
         Challenge", FG 2019.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     names = tuple(str(name) for name in class_names)
     pairs = [_checked(pair, len(names)) for pair in folds]
     if not sum(len(labels) for labels, _ in pairs):
@@ -101,29 +89,17 @@ def pooled_scores(folds, class_names):
             f"`folds` must hold at least one example. Received: {len(pairs)} folds without any"
         )
     labels, predictions = (np.concatenate(values) for values in zip(*pairs, strict=True))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predictions, labels=range(len(names)), zero_division=0
-    )
-    there = support > 0
+    scores = scored(labels, predictions, names)
+    classes = scores["classes"]
     return PooledScores(
-        accuracy=float(np.mean(labels == predictions)),
-        uf1=float(f1[there].mean()),
-        uar=float(recall[there].mean()),
-        precision=float(precision[there].mean()),
-        weighted_precision=float(np.average(precision, weights=support)),
-        weighted_f1=float(np.average(f1, weights=support)),
+        **scores,
+        uf1=mean_of(classes, "f1"),
+        uar=mean_of(classes, "recall"),
+        precision=mean_of(classes, "precision"),
+        weighted_precision=mean_of(classes, "precision", weighted=True),
+        weighted_f1=mean_of(classes, "f1", weighted=True),
         examples=len(labels),
         folds=len(pairs),
-        classes=tuple(
-            ClassScores(
-                name,
-                *((float(v[i]) if there[i] else None) for v in (precision, recall, f1)),
-                int(support[i]),
-            )
-            for i, name in enumerate(names)
-        ),
-        confusion=confusion_matrix(labels, predictions, labels=range(len(names))),
-        absent=tuple(name for name, known in zip(names, there, strict=True) if not known),
     )
 
 

@@ -6,32 +6,14 @@ import keras
 import numpy as np
 
 from fer_models.evaluation.calibration import calibration_error
+from fer_models.evaluation.class_scores import Scored, mean_of, scored
 
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassScores:
-    """Scores of one class, each from 0 to 1; `None` where the class has no examples.
-
-    Attributes:
-        name: Name of the class.
-        precision: Share of right ones among the predictions of the class; 0 without any.
-        recall: Share of the class's examples that were found.
-        f1: Harmonic mean of the two.
-        support: Number of examples.
-    """
-
-    name: str
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(Scored):
     """What `classification_report` and `evaluate` find.
 
     Attributes:
@@ -59,19 +41,6 @@ class Report:
     confusion: np.ndarray = dataclasses.field(compare=False)
     absent: tuple
 
-    @property
-    def class_names(self):
-        """Names of the classes in order."""
-        return tuple(scores.name for scores in self.classes)
-
-    def to_dict(self):
-        """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
-        content = dataclasses.asdict(self)
-        content["classes"] = list(content["classes"])
-        content["confusion"] = self.confusion.tolist()
-        content["absent"] = list(self.absent)
-        return content
-
     def to_markdown(self):
         """Return the report as two Markdown tables."""
         lines = [
@@ -89,18 +58,15 @@ class Report:
             cells = (_number(v) for v in (scores.precision, scores.recall, scores.f1))
             name = scores.name.replace("|", "\\|")
             lines.append(f"| {name} | {' | '.join(cells)} | {scores.support:,} |")
-        for name, weigh in (("macro mean", lambda scores: 1), ("weighted mean", _support)):
-            cells = (_number(self._mean(v, weigh)) for v in ("precision", "recall", "f1"))
+        for name, weighted in (("macro mean", False), ("weighted mean", True)):
+            cells = (
+                _number(mean_of(self.classes, value, weighted))
+                for value in ("precision", "recall", "f1")
+            )
             lines.append(f"| *{name}* | {' | '.join(cells)} | {self.examples:,} |")
         if self.absent:
             lines += ["", f"Without examples, and in no mean: {', '.join(self.absent)}."]
         return "\n".join(lines)
-
-    def _mean(self, value, weigh):
-        present = [scores for scores in self.classes if scores.support]
-        return float(
-            np.average([getattr(s, value) for s in present], weights=[weigh(s) for s in present])
-        )
 
     def __str__(self):
         return self.to_markdown()
@@ -128,38 +94,21 @@ def classification_report(labels, probabilities, class_names=None):
     >>> report.accuracy, report.confusion.tolist()
     (0.5, [[1, 0], [1, 0]])
     """
-    # Imported here: scikit-learn takes a second, which `import fer_models` should not cost.
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     probabilities = checked_probabilities(probabilities)
     count, classes = probabilities.shape
     truth, targets = checked_labels(labels, count, classes)
     names = _checked_names(class_names, classes)
 
-    predicted = probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, predicted, labels=range(classes), zero_division=0
-    )
-    present = support > 0
+    scores = scored(truth, probabilities.argmax(axis=1), names)
     log_likelihood = np.log(np.maximum(probabilities, keras.config.epsilon()))
     return Report(
-        accuracy=float(np.mean(predicted == truth)),
-        macro_f1=float(f1[present].mean()),
-        weighted_f1=float(np.average(f1, weights=support)),
-        macro_recall=float(recall[present].mean()),
+        **scores,
+        macro_f1=mean_of(scores["classes"], "f1"),
+        weighted_f1=mean_of(scores["classes"], "f1", weighted=True),
+        macro_recall=mean_of(scores["classes"], "recall"),
         loss=float(-np.sum(targets * log_likelihood) / count),
         calibration_error=calibration_error(truth, probabilities),
         examples=count,
-        classes=tuple(
-            ClassScores(
-                name,
-                *((float(v[i]) if present[i] else None) for v in (precision, recall, f1)),
-                int(support[i]),
-            )
-            for i, name in enumerate(names)
-        ),
-        confusion=confusion_matrix(truth, predicted, labels=range(classes)),
-        absent=tuple(name for name, there in zip(names, present, strict=True) if not there),
     )
 
 
@@ -320,10 +269,6 @@ def _checked_names(class_names, classes):
     if len(set(names)) != len(names):
         raise ValueError(f"`class_names` must differ. Received: class_names={names}")
     return names
-
-
-def _support(scores):
-    return scores.support
 
 
 def _number(value):
