@@ -26,6 +26,7 @@ Class names are `builder.info.features["label"].names`. There is one split, `"cl
 divide it (`fer_data.splits`, `fer_data.datasets.clip_table`).
 """
 
+import abc
 import io
 import os
 import shutil
@@ -159,21 +160,21 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
             **options,
         }
 
+    @abc.abstractmethod
     def _find(self, **options):
         """Check options of the data set's own and that its files are there."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _rows(self, report):
         """Return the list of `Row` that may be clips."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _clip(self, row):
         """Return the `Clip` of a row and its notes, `None` for a row that is not asked for.
 
         Raises:
             BadRow: If the row gives no clip.
         """
-        raise NotImplementedError
 
     def _most_frames(self, kind="micro"):
         if self._max_frames is not None:

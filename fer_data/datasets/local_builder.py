@@ -1,5 +1,6 @@
 """The tensorflow-datasets builder that all data sets read from the user's disk share."""
 
+import abc
 import dataclasses
 import errno
 import hashlib
@@ -175,16 +176,17 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         # What pickling hands to __init__ again.
         self._original_state = {"path": os.fspath(path), "data_dir": data_dir, **self._options}
 
+    @abc.abstractmethod
     def _find(self, **options):
         """Check that the data set is there; raise `ValueError` that says what was expected."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _items(self, report):
         """Return the list of `Item`, noting in the report what is not one."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _class_names(self):
-        raise NotImplementedError
+        """Return the names of the classes in order."""
 
     def _extra_features(self):
         return {}
