@@ -74,10 +74,7 @@ def load_faces(args, model, class_names):
     for split in (args.split, "train"):
         if split not in builder.info.splits:
             raise ValueError(f"--split must be one of {sorted(builder.info.splits)}, not {split!r}")
-    if class_names is not None and tuple(names) != class_names:
-        raise ValueError(f"the model knows {class_names}, the data {tuple(names)}")
-    if len(names) > model.output_shape[-1]:
-        raise ValueError(f"the data has {len(names)} classes, the model {model.output_shape[-1]}")
+    robustness.check_classes(names, model, class_names)
     pictures, labels = chosen(builder, args.split, args.faces, model, names, args.seed)
     representative = None
     if args.representative:
@@ -89,20 +86,13 @@ def chosen(builder, split, count, model, names, seed):
     """Return `count` faces of a split (0: all) at the model's size, with their labels."""
     import tensorflow as tf
 
-    from fer_data import images
-
-    height, width, channels = model.input_shape[1:]
     size = builder.info.splits[split].num_examples
     places = np.random.default_rng(seed).permutation(size)[: count or size]
     wanted = np.zeros(size, bool)
     wanted[places] = True
     wanted = tf.constant(wanted)
     faces = builder.as_dataset(split=split).enumerate().filter(lambda number, _: wanted[number])
-    batches = images.pipeline(
-        faces.map(lambda _, face: face), size=(height, width), channels=channels,
-        classes=len(names), labels="sparse", dtype="uint8", batch_size=256, cache=False,
-    )  # fmt: skip
-    return tuple(np.concatenate(x) for x in zip(*batches.as_numpy_iterator(), strict=True))
+    return robustness.arrays_of(faces.map(lambda _, face: face), model, len(names))
 
 
 def accuracies(model, run, pictures, labels):

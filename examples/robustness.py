@@ -73,9 +73,9 @@ def load_model(name):
 
 def load_faces(args, model, class_names):
     """Return faces of the model's size, labels, landmarks or None, and the name of the split."""
-    from fer_data import datasets, images
+    from fer_data import datasets
 
-    height, width, channels = model.input_shape[1:]
+    height, width, _ = model.input_shape[1:]
     options = {}
     if args.data == "synthetic":
         # Nobody looks at the training faces.
@@ -88,17 +88,30 @@ def load_faces(args, model, class_names):
     split = args.split or ("test" if "test" in splits else "validation")
     if split not in splits:
         raise ValueError(f"--split must be one of {sorted(splits)}, not {split!r}")
+    check_classes(names, model, class_names)
+    faces = splits[split]
+    pictures, labels = arrays_of(faces, model, len(names))
+    return pictures, labels, own_landmarks(faces, (height, width)), split
+
+
+def check_classes(names, model, class_names):
+    """Raise `ValueError` if the classes of the data are not those of the model, where known."""
     if class_names is not None and tuple(names) != class_names:
         raise ValueError(f"the model knows {class_names}, the data {tuple(names)}")
     if len(names) > model.output_shape[-1]:
         raise ValueError(f"the data has {len(names)} classes, the model {model.output_shape[-1]}")
-    faces = splits[split]
+
+
+def arrays_of(faces, model, classes):
+    """Return the faces of a data set as the model takes them, uint8, and their labels."""
+    from fer_data import images
+
+    height, width, channels = model.input_shape[1:]
     batches = images.pipeline(
-        faces, size=(height, width), channels=channels, classes=len(names), labels="sparse",
+        faces, size=(height, width), channels=channels, classes=classes, labels="sparse",
         dtype="uint8", batch_size=256, cache=False,
     )  # fmt: skip
-    pictures, labels = (np.concatenate(x) for x in zip(*batches.as_numpy_iterator(), strict=True))
-    return pictures, labels, own_landmarks(faces, (height, width)), split
+    return tuple(np.concatenate(x) for x in zip(*batches.as_numpy_iterator(), strict=True))
 
 
 def own_landmarks(faces, size):

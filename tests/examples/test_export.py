@@ -5,15 +5,14 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers.bars import bar_model, write_bars
 from helpers.examples import load_example
-from helpers.fake_datasets import write_picture
 
 from fer_models.export import load
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="models are exported on TensorFlow"
 )
-NAMES = ("angry", "happy", "sad")
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +24,8 @@ def example():
 def place(tmp_path_factory):
     """A folder of faces with a bright bar whose height is the class, and a model that sees it."""
     folder = tmp_path_factory.mktemp("export")
-    rng = np.random.default_rng(0)
-    for split in ("train", "validation"):
-        for index, name in enumerate(NAMES):
-            for number in range(5):
-                picture = rng.integers(60, 90, (24, 24), dtype="uint8")
-                picture[8 * index : 8 * index + 8] += 60
-                write_picture(folder / "faces" / split / name / f"{number}.png", picture)
-    model = keras.Sequential(
-        [keras.Input((24, 24, 1)), keras.layers.AveragePooling2D((8, 24)), keras.layers.Flatten(),
-         keras.layers.Dense(3, activation="softmax")]
-    )  # fmt: skip
-    model.set_weights([0.1 * np.eye(3, dtype="float32"), np.zeros(3, "float32")])
-    model.save(folder / "bars.keras")
+    write_bars(folder / "faces", ("train", "validation"))
+    bar_model(0.1).save(folder / "bars.keras")
     return folder
 
 

@@ -8,15 +8,15 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from helpers.bars import NAMES, write_bars
 from helpers.examples import load_example
-from helpers.fake_datasets import write_fer_csv, write_picture
+from helpers.fake_datasets import write_fer_csv
 
 from fer_models import recipes, registry
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
 )
-NAMES = ("angry", "happy", "sad")
 WRITTEN = {
     "settings.json",
     "label_noise.md",
@@ -45,15 +45,7 @@ def quick(monkeypatch):
 
 
 def bars(folder, count=14, splits=("train", "validation")):
-    """Class folders of pictures with a bright bar whose height is the class."""
-    rng = np.random.default_rng(0)
-    for split in splits:
-        for index, name in enumerate(NAMES):
-            for number in range(count):
-                picture = rng.integers(0, 90, (24, 24), dtype="uint8")
-                picture[8 * index : 8 * index + 8] += 120
-                write_picture(folder / split / name / f"{number}.png", picture)
-    return folder
+    return write_bars(folder, splits, count, noise=(0, 90), bright=120)
 
 
 @pytest.fixture(scope="module")
