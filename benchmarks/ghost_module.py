@@ -8,8 +8,6 @@ both. Prints a Markdown table: multiply-accumulates, milliseconds of a forward p
 best), and the ratios, of the work and of the time.
 """
 
-import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -22,7 +20,7 @@ from fer_layers import ConvNorm, GhostModule
 from fer_models.evaluation import complexity
 
 sys.path.insert(0, str(Path(__file__).parent))
-from triplet_attention import compiled, environment, interleaved
+from triplet_attention import compiled, interleaved, run
 
 # Input, output channels: the ghost modules of GhostFace at 224x224, first and later stages.
 CASES = [((56, 56, 24), 72), ((28, 28, 40), 120), ((14, 14, 80), 480), ((7, 7, 192), 960)]
@@ -70,21 +68,7 @@ def table(rows):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=60)
-    parser.add_argument("--json", metavar="PATH", type=Path, help="write the figures there too")
-    options = parser.parse_args(arguments)
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json: no such folder. Received: {options.json}")
-    if options.batch < 1 or options.repeats < 1:
-        parser.error("--batch and --repeats must be at least 1")
-    figures = {"environment": environment(), "rows": []}
-    print(", ".join(f"{key}: {value}" for key, value in figures["environment"].items()))
-    figures["rows"] = [measure(*case, options.batch, options.repeats) for case in CASES]
-    print(table(figures["rows"]))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    run(__doc__, CASES, measure, table, arguments)
 
 
 if __name__ == "__main__":

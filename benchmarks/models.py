@@ -164,22 +164,27 @@ def inference(models, options, folder):
         images = pixels(batch, options.size)
         functions = {key: functools.partial(run, images) for key, run in runners.items()}
         seconds = turns(functions, options.rounds, f"batch {batch}")
-        for (name, way), taken in seconds.items():
-            rows.append(
-                {
-                    "model": name,
-                    "way": way,
-                    "batch": batch,
-                    "ms": spread([1e3 * each for each in taken]),
-                    "images_a_second": batch / statistics.median(taken),
-                    "times_compiled": ratios(seconds, (name, way), (name, "compiled")),
-                    **{
-                        f"times_{other}": ratios(seconds, (name, way), (other, way))
-                        for other in AGAINST
-                    },
-                }
-            )
+        rows += rows_of(seconds, batch, "way", "compiled")
     return rows
+
+
+def rows_of(seconds, batch, second, base):
+    """Return the figures of each model and way or precision, with its ratios to the base."""
+    return [
+        {
+            "model": name,
+            second: value,
+            "batch": batch,
+            "ms": spread([1e3 * each for each in taken]),
+            "images_a_second": batch / statistics.median(taken),
+            f"times_{base}": ratios(seconds, (name, value), (name, base)),
+            **{
+                f"times_{other}": ratios(seconds, (name, value), (other, value))
+                for other in AGAINST
+            },
+        }
+        for (name, value), taken in seconds.items()
+    ]
 
 
 def training(options):
@@ -197,21 +202,7 @@ def training(options):
                 functions[name, policy] = functools.partial(model.train_on_batch, images, labels)
         keras.config.set_dtype_policy("float32")
         seconds = turns(functions, options.rounds, f"training, batch {batch}")
-        for (name, policy), taken in seconds.items():
-            rows.append(
-                {
-                    "model": name,
-                    "precision": policy,
-                    "batch": batch,
-                    "ms": spread([1e3 * each for each in taken]),
-                    "images_a_second": batch / statistics.median(taken),
-                    "times_float32": ratios(seconds, (name, policy), (name, "float32")),
-                    **{
-                        f"times_{other}": ratios(seconds, (name, policy), (other, policy))
-                        for other in AGAINST
-                    },
-                }
-            )
+        rows += rows_of(seconds, batch, "precision", "float32")
     return rows
 
 

@@ -165,8 +165,9 @@ def table(rows):
     return "\n".join(lines)
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run(description, cases, measure, table, arguments=None):
+    """Measure all cases by the command line's options, print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=60)
     parser.add_argument("--json", metavar="PATH", type=Path, help="write the figures there too")
@@ -177,10 +178,14 @@ def main(arguments=None):
         parser.error("--batch and --repeats must be at least 1")
     figures = {"environment": environment(), "rows": []}
     print(", ".join(f"{key}: {value}" for key, value in figures["environment"].items()))
-    figures["rows"] = [measure(shape, options.batch, options.repeats) for shape in SHAPES]
+    figures["rows"] = [measure(*case, options.batch, options.repeats) for case in cases]
     print(table(figures["rows"]))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def main(arguments=None):
+    run(__doc__, [(shape,) for shape in SHAPES], measure, table, arguments)
 
 
 if __name__ == "__main__":
