@@ -315,21 +315,27 @@ def load(args, recipe):
     return splits, counts, tuple(builder.info.features["label"].names), str(builder.data_path)
 
 
-def pipelines(args, recipe, splits, classes):
-    """Return the training batches as a function of the first epoch, and the other splits'."""
+def pipelines(args, recipe, splits, classes, share=None):
+    """Return the training batches as a function of the first epoch, and the other splits'.
+
+    `share` is what a process of several takes of whole batches.
+    """
     from fer_data import images
+
+    share = share or (lambda batches: batches)
 
     training = recipe.data_kwargs()
     common = {name: training[name] for name in ("size", "channels", "batch_size")}
     common |= {"classes": classes, "seed": args.seed}
 
     def train(epoch):
-        return images.pipeline(
-            splits["train"], training=True, initial_epoch=epoch, repeat=True, **training | common
-        )
+        changes = {"training": True, "initial_epoch": epoch, "repeat": True}
+        return share(images.pipeline(splits["train"], **training | common | changes))
 
     return train, {
-        name: images.pipeline(split, **common) for name, split in splits.items() if name != "train"
+        name: share(images.pipeline(split, **common))
+        for name, split in splits.items()
+        if name != "train"
     }
 
 
@@ -380,7 +386,7 @@ def build(args, recipe, classes):
     )
 
 
-def train(args, recipe, splits, record, output):
+def train(args, recipe, splits, record, output, share=None):
     """Train, or go on, and write what reproduces it first; return the other splits' batches."""
     if recipe.labels == "soft" and "votes" not in splits["train"].element_spec:
         raise ValueError(
@@ -397,7 +403,7 @@ def train(args, recipe, splits, record, output):
         splits = {**splits, "train": voted}
     done = recipe.epochs_done(output)
     keras.utils.set_random_seed(args.seed)
-    faces, others = pipelines(args, recipe, splits, classes)
+    faces, others = pipelines(args, recipe, splits, classes, share)
     model = build(args, recipe, classes)
     # A bad setting shows here, before anything is written.
     faces(done)
@@ -574,10 +580,15 @@ def main(argv=None, script="train.py"):
     words = sys.argv[1:] if argv is None else argv
     args = parse(words)
     command = shlex.join(["python", f"examples/{script}", *words])
+    return guarded(args, lambda: run(args, command))
+
+
+def guarded(args, run):
+    """Run in the precision asked for; return the status, after saying what went wrong."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(args.precision)
     try:
-        run(args, command)
+        run()
     except KeyboardInterrupt:
         done = recipe_of(args).epochs_done(args.output)
         print(f"\nStopped. {done} whole epochs are kept: the same command goes on from there.")

@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 
-import cv2
 import keras
 import numpy as np
 import pytest
+from helpers.faces_folder import write_striped_faces
 from helpers.shared import ROOT
 
 pytestmark = [
@@ -18,19 +18,6 @@ pytestmark = [
         keras.backend.backend() != "tensorflow", reason="the processes choose JAX themselves"
     ),
 ]
-
-
-def write_faces(folder):
-    rng = np.random.default_rng(0)
-    for split in ("train", "validation"):
-        for place, name in enumerate(("angry", "happy", "sad")):
-            where = folder / split / name
-            where.mkdir(parents=True)
-            for number in range(6):
-                picture = rng.integers(0, 100, (32, 32)).astype("uint8")
-                picture[8 * place : 8 * place + 6] += 120
-                cv2.imwrite(str(where / f"{number}.png"), picture)
-    return folder
 
 
 def train(faces, output, epochs, backend="jax"):
@@ -53,7 +40,7 @@ def losses(output):
 
 
 def test_training_on_jax_resumes_to_what_an_unbroken_run_gives(tmp_path):
-    faces = write_faces(tmp_path / "faces")
+    faces = write_striped_faces(tmp_path / "faces")
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     train(faces, broken, 1)
     assert "Resuming after 1 of at most 3 epochs" in train(faces, broken, 3)

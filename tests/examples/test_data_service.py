@@ -1,0 +1,63 @@
+"""Batches from tf.data service: every picture comes once an epoch; bad arguments are named."""
+
+import re
+import subprocess
+import sys
+
+import keras
+import pytest
+from helpers.examples import load_example
+from helpers.shared import ROOT
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.data does not know the backend"
+)
+SCRIPT = ROOT / "examples" / "data_service.py"
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def example():
+    return load_example("data_service")
+
+
+@pytest.mark.slow
+def test_two_workers_deal_out_the_epochs_and_end_with_the_client():
+    words = ["--workers", str(WORKERS), "--seconds", "2", "--faces", "16", "--batch-size", "8"]
+    words += ["--size", "16", "--augmentation", "basic"]
+    found = subprocess.run(
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
+    least, most = map(int, re.search(r"came (\d+) to (\d+) times", found.stdout).groups())
+    assert least > WORKERS
+    # Of the epoch that each worker is in, some pictures have come and some have not.
+    assert most - least <= WORKERS
+    assert "images a second in this process" in found.stdout
+    # Nobody is left.
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert f"{SCRIPT} worker" not in running
+    assert f"{SCRIPT} dispatcher" not in running
+
+
+def test_a_worker_that_does_not_start_is_said(example, monkeypatch):
+    monkeypatch.setattr(example.sys, "executable", "/bin/false")
+    with pytest.raises(OSError, match="the worker did not start: it ended with status 1"):
+        example.start("worker", "--dispatcher", "127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["worker"], "worker needs --dispatcher HOST:PORT, not None"),
+        (["client", "--dispatcher", "here"], "client needs --dispatcher HOST:PORT, not 'here'"),
+        (["--dispatcher", "a:1"], "--dispatcher is for worker and client, not for all"),
+        (["--port", "70000"], "--port must be from 0 to 65535, not 70000"),
+        (["--workers", "0"], "--workers must be more than 0"),
+        (["--faces", "8", "--batch-size", "9"], "--batch-size 9 is more than --faces 8"),
+    ],
+)
+def test_bad_arguments_are_named(example, words, message, capsys):
+    with pytest.raises(SystemExit):
+        example.parse(words)
+    assert message in capsys.readouterr().err

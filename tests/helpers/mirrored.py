@@ -1,0 +1,53 @@
+"""Train a recipe on one and on two virtual processors; print the curves. Run as a script."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_models.privacy.dp_sgd import freeze_batch_norm
+from fer_models.recipes import get
+
+BATCH, STEPS = 8, 2
+
+
+def trained(strategy, policy):
+    """Return losses, and how many replicas computed, of two epochs in a strategy's scope."""
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(policy)
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (BATCH * STEPS, 32, 32, 1)).astype("float32")
+    labels = np.eye(7, dtype="float32")[np.arange(BATCH * STEPS) % 7]
+    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH)
+    recipe = get("ghostface_small").replace(
+        epochs=2, batch_size=BATCH, learning_rate=0.01, optimizer="sgd", optimizer_options={}
+    )
+    with strategy.scope():
+        model = recipe.build(input_shape=(32, 32, 1), noise_layers=0, width=0.25, seed=0)
+        # Every replica has statistics of its own; frozen, the sum of gradients is that of one.
+        freeze_batch_norm(model)
+        history = recipe.fit(model, batches, batches, verbose=0)
+    return {
+        **history.history,
+        "replicas": strategy.num_replicas_in_sync,
+        "dtype": str(model.compute_dtype),
+    }
+
+
+def main():
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    one = tf.distribute.get_strategy()
+    runs = {
+        "one": trained(one, "float32"),
+        "two": trained(two, "float32"),
+        "mixed": trained(two, "mixed_bfloat16"),
+    }
+    json.dump(runs, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
