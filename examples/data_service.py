@@ -278,9 +278,7 @@ def distributed(batches, options):
 
     service = tf.data.experimental.service
     return batches.apply(
-        service.distribute(
-            service.ShardingPolicy.DYNAMIC, options.dispatcher, job_name=options.job
-        )
+        service.distribute(service.ShardingPolicy.DYNAMIC, options.dispatcher, job_name=options.job)
     ).prefetch(2)
 
 
