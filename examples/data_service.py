@@ -156,6 +156,8 @@ def start(role, *words):
 def all_here(args):
     port = str(free_port())
     running = []
+    # Python would end without the `finally` below, and leave the others running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         running.append(start("dispatcher", "--port", port))
         args.dispatcher = f"{LOOPBACK}:{port}"
@@ -165,6 +167,12 @@ def all_here(args):
         print(f"{speed:,.0f} images a second in this process.")
         print(f"{args.workers} workers:", end=" ", flush=True)
         take(args)
+        lost = [process for process in running if process.poll() is not None]
+        if lost:
+            raise OSError(
+                f"{len(lost)} of {len(running)} processes of the service ended on the way: the "
+                "figures are not those of all workers"
+            )
     finally:
         for process in reversed(running):
             process.kill()

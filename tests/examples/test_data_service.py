@@ -1,10 +1,12 @@
 """Batches from tf.data service: every picture comes once an epoch; bad arguments are named."""
 
 import re
+import signal
 import subprocess
 import sys
 
 import keras
+import psutil
 import pytest
 from helpers.examples import load_example
 from helpers.shared import ROOT
@@ -38,6 +40,26 @@ def test_two_workers_deal_out_the_epochs_and_end_with_the_client():
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert f"{SCRIPT} worker" not in running
     assert f"{SCRIPT} dispatcher" not in running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("victim", "status"), [("parent", 128 + signal.SIGTERM), ("worker", 2)])
+def test_nobody_is_left_when_one_is_ended(victim, status):
+    words = [sys.executable, str(SCRIPT), "--workers", "2", "--seconds", "8", "--faces", "16"]
+    words += ["--batch-size", "8", "--size", "16", "--augmentation", "basic"]
+    parent = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Said when all are up and the measurement in this process is over.
+    assert "in this process" in parent.stdout.readline()
+    children = psutil.Process(parent.pid).children()
+    assert len(children) == 3
+    if victim == "parent":
+        parent.terminate()
+    else:
+        children[-1].kill()
+    errors = parent.communicate(timeout=120)[1]
+    assert parent.returncode == status, errors
+    assert ("1 of 3 processes of the service ended" in errors) == (victim == "worker")
+    assert not psutil.wait_procs(children, timeout=10)[1]
 
 
 def test_a_worker_that_does_not_start_is_said(example, monkeypatch):
