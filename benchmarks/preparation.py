@@ -23,12 +23,13 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import cv2
+from PIL import Image
 
 from fer_data.datasets.clip_preparation import Recipe, kept
 from fer_data.datasets.clip_rows import Clip
 from fer_data.datasets.clip_runs import import_beam, prepare_all
 from fer_data.datasets.face_finder import FaceFinder
+from fer_data.video import Video
 from fer_models.resume import write_text
 
 
@@ -51,16 +52,12 @@ def parse(words):
 
 def write_frames(video, folder, count):
     """Write the first frames of a video as pictures; return their names."""
-    reader = cv2.VideoCapture(str(video))
     names = []
-    while len(names) < count:
-        read, frame = reader.read()
-        if not read:
-            raise ValueError(
-                f"{video} must be a video of {count} frames or more. Received: {len(names)}"
-            )
-        names.append(f"{len(names):05d}.jpg")
-        cv2.imwrite(str(Path(folder) / names[-1]), frame)
+    for frame in Video(video).frames(0, count):
+        names.append(f"{frame.number:05d}.jpg")
+        Image.fromarray(frame.image).save(Path(folder, names[-1]), quality=95)
+    if len(names) < count:
+        raise ValueError(f"{video} must have {count} frames or more. Received: {len(names)}")
     return tuple(names)
 
 

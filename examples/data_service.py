@@ -20,7 +20,6 @@ import argparse
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -117,13 +116,15 @@ def dispatch(args):
 def work(args):
     import tensorflow as tf
 
-    port = args.port or free_port()
     service = tf.data.experimental.service
     config = service.WorkerConfig(
-        dispatcher_address=args.dispatcher, worker_address=f"{args.host}:{port}", port=port
+        dispatcher_address=args.dispatcher,
+        # The server puts the port there that it got.
+        worker_address=f"{args.host}:%port%",
+        port=args.port,
     )
     server = service.WorkerServer(config)
-    print(f"Worker at {args.host}:{port}.", flush=True)
+    print(f"Worker at {args.host} of {args.dispatcher}.", flush=True)
     server.join()
 
 
@@ -136,33 +137,28 @@ def take(args):
     )
 
 
-def free_port():
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        return free.getsockname()[1]
-
-
 def start(role, *words):
-    """Start this script in another role; return its process once it says that it is up."""
+    """Start this script in another role; return its process, and what it says once it is up."""
     process = subprocess.Popen(
         [sys.executable, __file__, role, *words], stdout=subprocess.PIPE, text=True
     )
-    if not process.stdout.readline().startswith(role.capitalize()):
+    said = process.stdout.readline()
+    if not said.startswith(role.capitalize()):
         process.wait()
         raise OSError(f"the {role} did not start: it ended with status {process.returncode}")
-    return process
+    return process, said
 
 
 def all_here(args):
-    port = str(free_port())
     running = []
     # Python would end without the `finally` below, and leave the others running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        running.append(start("dispatcher", "--port", port))
-        args.dispatcher = f"{LOOPBACK}:{port}"
+        dispatcher, said = start("dispatcher")
+        running.append(dispatcher)
+        args.dispatcher = f"{LOOPBACK}:{re.search(r'[0-9]+', said)[0]}"
         for _ in range(args.workers):
-            running.append(start("worker", "--dispatcher", args.dispatcher))
+            running.append(start("worker", "--dispatcher", args.dispatcher)[0])
         speed, _ = taken(pipeline(args), args.seconds, args.faces)
         print(f"{speed:,.0f} images a second in this process.")
         print(f"{args.workers} workers:", end=" ", flush=True)

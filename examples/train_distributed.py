@@ -70,6 +70,8 @@ def start_all(processes, words):
         address = f"{LOOPBACK}:{free.getsockname()[1]}"
     common = [sys.executable, __file__, "--processes", str(processes), "--coordinator", address]
     running = []
+    # Python would end without the `finally` below, and leave the others running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         for number in range(processes):
             running.append(subprocess.Popen([*common, "--process", str(number), *words]))
@@ -141,7 +143,7 @@ def run(mine, words, args):
     output = Path(args.output)
     recipe = train.recipe_of(args)
     if recipe.dp is not None:
-        raise ValueError("--dp-noise-multiplier is for train.py: here its guarantee was not tried")
+        raise ValueError("--dp-noise-multiplier is for train.py on the TensorFlow backend")
     share = join(mine, args.seed)
     first = not mine.process
     command = shlex.join(["python", "examples/train.py", *words])
