@@ -312,16 +312,21 @@ def test_whole_models(name, format, tmp_path):
 
     model = WHOLE[name]()
     size, _, channels = model.input_shape[1:]
-    drawn = np.stack([face.image for face in generate(42, seed=1, size=size, grey=channels == 1)])
-    faces, shown = drawn[:28, ..., :channels], drawn[28:, ..., :channels]
+    trained = name == "ghostface"
+    count = 196 if trained else 42
+    drawn = generate(count, seed=1, size=size, grey=channels == 1)
+    drawn = np.stack([face.image for face in drawn])[..., :channels]
+    faces, shown = drawn[count // 4 :], drawn[: count // 4]
     shown = shown if format == "litert-int8" else None
     report = export(model, tmp_path / NAMES[format], format, faces, shown, verbose=False)
     if format != "litert-int8":
         assert report.comparison.max_abs_error < 1e-4
         assert report.comparison.label_agreement == 1
-    elif name == "ghostface":
-        # Weights of no training give every face nearly the same probabilities.
-        assert report.comparison.label_agreement >= 0.9
+    elif trained:
+        # Untrained weights give every face nearly the same probabilities. The trained ones are not
+        # sure of drawn faces, and 93 % of these keep their label; more than a few faces tell.
+        assert report.comparison.label_agreement >= 0.88
+        assert report.comparison.mean_abs_error < 0.02
 
 
 @pytest.mark.slow
