@@ -104,6 +104,7 @@ def parser_of():
     change("--learning-rate", type=float, help="the highest")
     change("--weight-decay", type=float)
     change("--schedule", choices=sorted(SCHEDULES), help="of the learning rate")
+    change("--ema", type=float, help="momentum of a moving average of the weights, such as 0.999")
     change("--patience", type=int, help="epochs without a better one before it stops; 0: never")
     change(
         "--augmentation",
@@ -249,7 +250,7 @@ def settings_of(args):
 def recipe_of(args):
     """Return the recipe with the changes of the command line."""
     recipe = recipes.get(args.recipe)
-    names = ("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing")
+    names = ("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing", "ema")
     changes = {name: getattr(args, name) for name in (*names, "class_weights")}
     changes = {name: value for name, value in changes.items() if value is not None}
     options = recipe.optimizer_options

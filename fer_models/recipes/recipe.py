@@ -104,6 +104,9 @@ class Recipe:
             `fer_models.LabelDistributionLoss` as EfficientFace's authors use it.
         augmentation: What `fer_data.augment.policy` takes: a preset, or amounts.
         class_weights: Whether classes are weighed against their frequency.
+        ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
+            average is validated and kept; what it is the average of trains on. Batch norm's own
+            statistics are those of the weights that train. None for none.
         patience: Epochs without a better value of `monitor` before the training stops; None
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
@@ -141,6 +144,7 @@ class Recipe:
     loss: str = "categorical_crossentropy"
     augmentation: str | dict = "basic"
     class_weights: bool = False
+    ema: float | None = None
     patience: int | None = None
     monitor: str = "val_accuracy"
     dp: DPSGD | None = None
@@ -157,6 +161,7 @@ class Recipe:
         check(self, "batch_size", is_whole(self.batch_size), "an integer of 1 or more")
         check(self, "learning_rate", self.learning_rate > 0, "positive")
         check(self, "label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
+        check(self, "ema", self.ema is None or 0 < self.ema < 1, "None or between 0 and 1")
         check(self, "patience", self.patience is None or is_whole(self.patience), "None or whole")
         check(self, "monitor", self.monitor.startswith("val_"), "the name of a validation metric")
         check(
@@ -315,7 +320,8 @@ class Recipe:
         chosen = self.stages[stage]
         peak = self._rate(stage)
         rate = self.schedule.rate(peak, steps_per_epoch, chosen.epochs)
-        optimizer = OPTIMIZERS[self.optimizer](rate, **self.optimizer_options)
+        averaging = {} if self.ema is None else {"use_ema": True, "ema_momentum": self.ema}
+        optimizer = OPTIMIZERS[self.optimizer](rate, **self.optimizer_options, **averaging)
         if self.optimizer == "adamw":
             optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
         loss = self.loss
@@ -325,7 +331,7 @@ class Recipe:
         return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
 
     def callbacks(self, directory=None, stage=0):
-        """Return the callbacks of the recipe: best checkpoint, early stopping, schedule.
+        """Return the callbacks of the recipe: average, best checkpoint, early stopping, schedule.
 
         Args:
             directory: Folder of `best.keras`; None for no checkpoint.
@@ -334,12 +340,14 @@ class Recipe:
         Returns:
             A list for `model.fit(callbacks=...)`.
         """
-        kept = []
+        average = None if self.ema is None else keras.callbacks.SwapEMAWeights()
+        kept = [] if average is None else [average]
         mode = "min" if self.lower_is_better else "max"
         if directory is not None:
             kept.append(
                 training.BestCheckpoint(
                     Path(directory) / "best.keras",
+                    average,
                     monitor=self.monitor,
                     mode=mode,
                     save_best_only=True,

@@ -43,6 +43,8 @@ def fit(
             state = _state(directory, number)
             if resume.is_over(state, end):
                 resume.restore(model, state)
+                # As `fit` ends: with the average of the weights in the place of the weights.
+                model.optimizer.finalize_variable_values(model.trainable_variables)
                 if resume.has_stopped(state):
                     break
                 continue
@@ -85,10 +87,28 @@ def _state(directory, stage):
 
 
 class BestCheckpoint(keras.callbacks.ModelCheckpoint):
-    """`ModelCheckpoint` of the network alone, without its teacher or its DP trainer."""
+    """`ModelCheckpoint` of the network alone, without its teacher or its DP trainer.
+
+    Args:
+        path: The file.
+        average: The `SwapEMAWeights` of the same training, whose average is kept; None for none.
+        **options: Arguments of `ModelCheckpoint`.
+    """
+
+    def __init__(self, path, average=None, **options):
+        super().__init__(path, **options)
+        self.average = average
 
     def set_model(self, model):
         super().set_model(student(model))
+
+    def on_epoch_end(self, epoch, logs=None):
+        # What was validated is kept, and the weights that train are in the model again by now.
+        if self.average is not None:
+            self.average.on_test_begin()
+        super().on_epoch_end(epoch, logs)
+        if self.average is not None:
+            self.average.on_test_end()
 
 
 def student(model):

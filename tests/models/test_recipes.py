@@ -257,7 +257,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
             if self.epoch == stop and batch == 1:
                 raise KeyboardInterrupt
 
-    recipe = small(schedule=Plateau(patience=1, factor=0.5))
+    recipe = small(schedule=Plateau(patience=1, factor=0.5), ema=0.8)
     unbroken, _ = run(recipe, tmp_path / "unbroken")
     with pytest.raises(KeyboardInterrupt):
         run(recipe, tmp_path / "broken", [Interrupt()])
@@ -273,11 +273,57 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
 @pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_a_finished_training_is_not_trained_on(tmp_path):
-    first, _ = run(small(), tmp_path)
-    again, history = run(small(), tmp_path)
+    first, _ = run(small(ema=0.8), tmp_path)
+    again, history = run(small(ema=0.8), tmp_path)
     assert history.epoch == []
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
+    class Watch(keras.callbacks.Callback):
+        """What the average of the trained weights must be, and what is validated."""
+
+        def __init__(self):
+            super().__init__()
+            self.average, self.epochs, self.validated = None, [], []
+
+        def weights(self):
+            return [w.copy() for w in self.model.get_layer("body").get_weights()]
+
+        def on_train_batch_end(self, batch, logs=None):
+            now = self.weights()
+            before = self.average or now
+            pairs = zip(before, now, strict=True)
+            self.average = [0.8 * old + 0.2 * new for old, new in pairs]
+            self.last = now
+
+        def on_test_end(self, logs=None):
+            self.validated.append(self.weights())
+
+        def on_epoch_end(self, epoch, logs=None):
+            for now, last in zip(self.weights(), self.last, strict=True):
+                np.testing.assert_allclose(now, last, atol=1e-6)
+            self.epochs.append(self.average)
+
+    def same(found, expected):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+    watch = Watch()
+    recipe = small(stages=(Stage("all", 3),), ema=0.8, learning_rate=0.05)
+    _, history = run(recipe, tmp_path, [watch])
+    for validated, average in zip(watch.validated, watch.epochs, strict=True):
+        same(validated, average)
+    same(watch.weights(), watch.average)
+    assert np.abs(watch.average[0] - watch.last[0]).max() > 0.01
+    body = {
+        kept: keras.models.load_model(tmp_path / f"{kept}.keras").get_layer("body").get_weights()
+        for kept in ("best", "last")
+    }
+    same(body["last"], watch.average)
+    same(body["best"], watch.epochs[int(np.argmax(history.history["val_accuracy"]))])
 
 
 @pytest.mark.usefixtures("untraced")
@@ -363,6 +409,7 @@ def test_adamw_spares_norms_and_biases():
         (lambda: small(batch_size=0), "`batch_size` of a Recipe must be an integer of 1 or more"),
         (lambda: small(learning_rate=0), "`learning_rate` of a Recipe must be positive"),
         (lambda: small(label_smoothing=1.0), r"`label_smoothing` of a Recipe must be in \[0, 1\)"),
+        (lambda: small(ema=1), "`ema` of a Recipe must be None or between 0 and 1"),
         (lambda: small(patience=0), "`patience` of a Recipe must be None or whole"),
         (lambda: small(stages=()), "`stages` of a Recipe must be one or more"),
         (lambda: Stage("a", 0), "`epochs` of a Stage must be an integer of 1 or more"),
