@@ -255,11 +255,11 @@ def costs(models, sizes, options):
     return rows
 
 
-def environment(options):
+def environment(options, script="models.py"):
     """Return what the figures depend on."""
     packages = ("keras", "tensorflow", "ai-edge-litert", "onnxruntime")
     return {
-        "command": " ".join(["python", "benchmarks/models.py", *sys.argv[1:]]),
+        "command": " ".join(["python", f"benchmarks/{script}", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
