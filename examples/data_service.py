@@ -1,13 +1,14 @@
 """Let other processes, or other machines, make the batches: tf.data service.
 
-    python examples/data_service.py --workers 2 --seconds 10
+    python examples/data_service.py --workers 2 --seconds 10 [--pin]
     python examples/data_service.py dispatcher --port 5050
     python examples/data_service.py worker --dispatcher HOST:5050 --host ME --port 5051
     python examples/data_service.py client --dispatcher HOST:5050
 
 The first form starts a dispatcher and workers on this machine, takes batches from them, and prints
-how many images a second came, beside those of a pipeline in this process. The others are the parts,
-one on each machine: one dispatcher, any number of workers, and the process that trains as a client.
+how many images a second came, beside those of a pipeline in this process. With `--pin` each worker
+has one processor core, as if the machine grew with their number. The others are the parts, one on
+each machine: one dispatcher, any number of workers, and the process that trains as a client.
 
 `fer_data.images.pipeline(..., repeat=True)` holds no state, so it can be served. Epochs are dealt
 out to the workers: each makes whole epochs, with the order and augmentation that follow from the
@@ -41,6 +42,8 @@ def parse(words):
     add("--dispatcher", metavar="HOST:PORT", help="where `worker` and `client` find it")
     add("--host", default=LOOPBACK, help="of `worker`: its name or address for the others")
     add("--port", type=int, default=0, help="of `dispatcher` and `worker`; 0: a free one")
+    add("--pin", action="store_true", help="`all`: each worker on a core of its own (Linux)")
+    add("--core", type=int, help="of `worker`: number of the core that it is held to (Linux)")
     add("--seconds", type=float, default=10.0, help="how long the client takes batches")
     add("--faces", type=int, default=512, help="pictures in an epoch")
     add("--size", type=int, default=64, help="side of the pictures in pixels")
@@ -51,6 +54,13 @@ def parse(words):
         parser.error(f"{args.role} needs --dispatcher HOST:PORT, not {args.dispatcher!r}")
     if args.role in ("all", "dispatcher") and args.dispatcher:
         parser.error(f"--dispatcher is for worker and client, not for {args.role}")
+    if args.pin or args.core is not None:
+        needed = args.workers - 1 if args.core is None else args.core
+        if not 0 <= needed < len(cores()):
+            parser.error(
+                f"only {len(cores())} processor cores can be given to workers here, of number 0 "
+                f"and up, and core {needed} is asked for"
+            )
     if not 0 <= args.port < 65536:
         parser.error(f"--port must be from 0 to 65535, not {args.port}")
     for name in ("workers", "seconds", "faces", "size", "batch_size"):
@@ -59,6 +69,11 @@ def parse(words):
     if args.batch_size > args.faces:
         parser.error(f"--batch-size {args.batch_size} is more than --faces {args.faces}")
     return args
+
+
+def cores():
+    """Return the cores that processes can be held to; none on other systems than Linux."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def pipeline(args):
@@ -114,6 +129,9 @@ def dispatch(args):
 
 
 def work(args):
+    if args.core is not None:
+        # Before TensorFlow counts the cores for its threads.
+        os.sched_setaffinity(0, {cores()[args.core]})
     import tensorflow as tf
 
     service = tf.data.experimental.service
@@ -157,8 +175,9 @@ def all_here(args):
         dispatcher, said = start("dispatcher")
         running.append(dispatcher)
         args.dispatcher = f"{LOOPBACK}:{re.search(r'[0-9]+', said)[0]}"
-        for _ in range(args.workers):
-            running.append(start("worker", "--dispatcher", args.dispatcher)[0])
+        for number in range(args.workers):
+            held = ("--core", str(number)) if args.pin else ()
+            running.append(start("worker", "--dispatcher", args.dispatcher, *held)[0])
         speed, _ = taken(pipeline(args), args.seconds, args.faces)
         print(f"{speed:,.0f} images a second in this process.")
         print(f"{args.workers} workers:", end=" ", flush=True)

@@ -1,5 +1,6 @@
 """Batches from tf.data service: once an epoch, nobody is left behind, bad arguments are named."""
 
+import os
 import re
 import signal
 import subprocess
@@ -43,11 +44,17 @@ def test_two_workers_deal_out_the_epochs():
 def test_nobody_is_left_when_one_is_ended(victim, status):
     words = [sys.executable, str(SCRIPT), "--workers", "2", "--seconds", "8", "--faces", "16"]
     words += ["--batch-size", "8", "--size", "16", "--augmentation", "basic"]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    pin = len(cores) >= 2
+    words += ["--pin"] if pin else []
     parent = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     # Said when all are up and the measurement in this process is over.
     assert "in this process" in parent.stdout.readline()
     children = psutil.Process(parent.pid).children()
     assert len(children) == 3
+    if pin:
+        held = sorted(child.cpu_affinity() for child in children)
+        assert held == sorted([cores, cores[:1], cores[1:2]])
     if victim == "parent":
         parent.terminate()
     else:
@@ -70,6 +77,8 @@ def test_a_worker_that_does_not_start_is_said(example, monkeypatch):
         (["worker"], "worker needs --dispatcher HOST:PORT, not None"),
         (["client", "--dispatcher", "here"], "client needs --dispatcher HOST:PORT, not 'here'"),
         (["--dispatcher", "a:1"], "--dispatcher is for worker and client, not for all"),
+        (["--workers", "999", "--pin"], "and core 998 is asked for"),
+        (["worker", "--dispatcher", "a:1", "--core", "-1"], "and core -1 is asked for"),
         (["--port", "70000"], "--port must be from 0 to 65535, not 70000"),
         (["--workers", "0"], "--workers must be more than 0"),
         (["--faces", "8", "--batch-size", "9"], "--batch-size 9 is more than --faces 8"),
