@@ -118,3 +118,36 @@ def test_small_run(benchmark, tmp_path, monkeypatch, capsys):
     assert text in capsys.readouterr().out
     assert "Inference, batch 2:" in text
     assert "| ghostface | litert-int8 |" in text
+
+
+def test_the_picture_has_a_bar_for_each_way(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import draw_models
+
+    ms = {"median": 2.0, "low": 1.0, "high": 4.0}
+    figures = {
+        "environment": {"size": 32, "threads": 2, "machine": "x86_64", "date": "2026-11-26"},
+        "inference": [
+            {"model": name, "way": way, "batch": batch, "ms": ms}
+            for name in ("ghostface", "mobilenet_v2")
+            for way in ("litert", "onnx")
+            for batch in (1, 32)
+        ],
+    }
+    written = tmp_path / "figures.json"
+    written.write_text(json.dumps(figures))
+    drawn = []
+    save = draw_models.Figure.savefig
+    monkeypatch.setattr(
+        draw_models.Figure, "savefig", lambda f, *a, **k: (drawn.append(f), save(f, *a, **k))
+    )
+    words = [str(written), str(tmp_path / "models.png"), "--ways", "litert", "onnx"]
+    assert draw_models.main(words) == 0
+    for axes, batch in zip(drawn[0].axes, (1, 32), strict=True):
+        assert [bar.get_width() for bar in axes.patches] == [2.0] * 4
+        assert str(batch) in axes.get_xlabel() or batch == 1
+        (reach,) = {tuple(line[:, 0]) for line in axes.collections[0].get_segments()}
+        assert reach == (1.0, 4.0)
+    assert (tmp_path / "models.png").stat().st_size > 5000
+    assert draw_models.main([*words[:2], "--ways", "xla"]) == 2
+    assert "the figures have no xla" in capsys.readouterr().err
