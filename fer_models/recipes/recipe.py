@@ -105,8 +105,8 @@ class Recipe:
         augmentation: What `fer_data.augment.policy` takes: a preset, or amounts.
         class_weights: Whether classes are weighed against their frequency.
         ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
-            average is validated and kept; what it is the average of trains on. Batch norm's own
-            statistics are those of the weights that train. None for none.
+            average is validated and kept, with statistics of batch norm that belong to it; the
+            weights that it is the average of train on. None for none.
         patience: Epochs without a better value of `monitor` before the training stops; None
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
@@ -330,17 +330,26 @@ class Recipe:
             loss = LabelDistributionLoss(class_mean=True)
         return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
 
-    def callbacks(self, directory=None, stage=0):
+    def callbacks(self, directory=None, stage=0, average=None):
         """Return the callbacks of the recipe: average, best checkpoint, early stopping, schedule.
 
         Args:
             directory: Folder of `best.keras`; None for no checkpoint.
             stage: Number of the stage, from 0.
+            average: The callback that swaps the weights and their average, such as
+                `keras.callbacks.SwapEMAWeights()`; needed where the recipe has an `ema`.
 
         Returns:
             A list for `model.fit(callbacks=...)`.
+
+        Raises:
+            ValueError: If the recipe has an `ema` and there is no `average`, or the reverse.
         """
-        average = None if self.ema is None else keras.callbacks.SwapEMAWeights()
+        if (average is None) != (self.ema is None):
+            raise ValueError(
+                f"`average` must be given if and only if the recipe has an `ema`. "
+                f"Received: average={average!r}, and {self.name!r} has ema={self.ema}"
+            )
         kept = [] if average is None else [average]
         mode = "min" if self.lower_is_better else "max"
         if directory is not None:

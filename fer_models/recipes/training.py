@@ -8,6 +8,7 @@ import keras
 
 from fer_models import resume
 from fer_models.privacy.dp_sgd import DPTrainer
+from fer_models.recipes.averaging import AverageWeights, some_images
 
 
 def fit(
@@ -26,6 +27,7 @@ def fit(
     if directory is not None:
         done = epochs_done(directory, len(recipe.stages))
         resume.trim_history(Path(directory) / "history.csv", done)
+    seen = None if recipe.ema is None else _first_images(train, recipe.batch_size)
     end, before = 0, None
     for number, stage in enumerate(recipe.stages):
         first, end = max(end, min(done, end + stage.epochs)), end + stage.epochs
@@ -35,8 +37,9 @@ def fit(
         arrays = labels is not None
         steps = steps_per_epoch or _steps(images, recipe.batch_size if arrays else 1)
         model.compile(**recipe.compile_kwargs(steps, number))
+        average = None if seen is None else AverageWeights(student(model), seen)
         # Without validation no epoch is the best.
-        watching = recipe.callbacks(None if validation is None else directory, number)
+        watching = recipe.callbacks(None if validation is None else directory, number, average)
         if directory is None:
             keeping = [_GoOn(watching, before)]
         else:
@@ -45,6 +48,8 @@ def fit(
                 resume.restore(model, state)
                 # As `fit` ends: with the average of the weights in the place of the weights.
                 model.optimizer.finalize_variable_values(model.trainable_variables)
+                if average is not None:
+                    average.settle()
                 if resume.has_stopped(state):
                     break
                 continue
@@ -146,6 +151,15 @@ def _claim(directory, recipe, model):
             f"`directory` must be free or hold a training of the same recipe and model; "
             f"{', '.join(differing)} differ. Received: directory={str(directory)!r}"
         )
+
+
+def _first_images(train, batch_size):
+    data = train(0) if callable(train) else train
+    if isinstance(data, (tuple, list)):
+        images, labels = data
+        parts = range(0, len(images), batch_size)
+        data = [(images[at : at + batch_size], labels[at : at + batch_size]) for at in parts]
+    return some_images(data)
 
 
 def _steps(data, batch_size):

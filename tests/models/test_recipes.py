@@ -311,19 +311,38 @@ def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
+    def statistics(network):
+        return [w.copy() for w in network.get_layer("body_bn").get_weights()[2:]]
+
     watch = Watch()
     recipe = small(stages=(Stage("all", 3),), ema=0.8, learning_rate=0.05)
-    _, history = run(recipe, tmp_path, [watch])
+    model, history = run(recipe, tmp_path, [watch])
     for validated, average in zip(watch.validated, watch.epochs, strict=True):
         same(validated, average)
     same(watch.weights(), watch.average)
     assert np.abs(watch.average[0] - watch.last[0]).max() > 0.01
-    body = {
-        kept: keras.models.load_model(tmp_path / f"{kept}.keras").get_layer("body").get_weights()
-        for kept in ("best", "last")
-    }
+    kept = {name: keras.models.load_model(tmp_path / f"{name}.keras") for name in ("best", "last")}
+    body = {name: network.get_layer("body").get_weights() for name, network in kept.items()}
     same(body["last"], watch.average)
     same(body["best"], watch.epochs[int(np.argmax(history.history["val_accuracy"]))])
+    # Batch norm has the statistics of the averaged network, not those that training gathered.
+    into = keras.Model(model.input, model.get_layer("body").output)
+    batches = [keras.ops.convert_to_numpy(into(Batches()[n][0])) for n in range(3)]
+    means = [np.mean([x.mean(0) for x in batches], 0), np.mean([x.var(0) for x in batches], 0)]
+    for found in (statistics(model), statistics(kept["last"])):
+        for a, b in zip(found, means, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_the_average_needs_data_that_can_be_read_again():
+    once = ((images, labels) for images, labels in [faces()])
+    with pytest.raises(ValueError, match="looks at the first batches again"):
+        small(ema=0.9).fit(tiny(), once, verbose=0)
+    with pytest.raises(ValueError, match="`average` must be given if and only if"):
+        small(ema=0.9).callbacks()
+    with pytest.raises(ValueError, match="`average` must be given if and only if"):
+        small().callbacks(average=keras.callbacks.SwapEMAWeights())
 
 
 @pytest.mark.usefixtures("untraced")

@@ -1,0 +1,122 @@
+"""A moving average of the weights, and statistics of batch norm that belong to it."""
+
+import itertools
+
+import keras
+import numpy as np
+
+IMAGES, BYTES = 2048, 2**28  # enough for the statistics, and what may be held at most
+
+
+class AverageWeights(keras.callbacks.SwapEMAWeights):
+    """`SwapEMAWeights` that gives batch norm the statistics of the averaged network.
+
+    What batch norm has gathered in training belongs to the weights that train: under their average,
+    which is less noisy, activations are distributed otherwise. So the averaged network sees some
+    batches again, as in training, before it is validated, and when the training ends. In between
+    the weights that train have their own statistics back.
+
+    Args:
+        network: The `keras.Model` whose batch norm it is. Frozen layers keep their statistics.
+        batches: Batches of training images.
+
+    Source:
+        Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
+        UAI 2018, algorithm 1.
+    """
+
+    def __init__(self, network, batches):
+        super().__init__()
+        self.network, self.batches = network, batches
+        self.own = self.trained = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self.own = None
+
+    def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
+        self.trained = statistics(self.network)
+        self.settle()
+
+    def on_test_end(self, logs=None):
+        assign(self.network, self.trained)
+        super().on_test_end(logs)
+
+    def on_train_end(self, logs=None):
+        # `fit` has put the average into the model.
+        self.settle()
+
+    def settle(self):
+        """Give the network, in which the average is, the statistics that belong to it."""
+        if self.own is None:
+            self.own = measured(self.network, self.batches)
+        assign(self.network, self.own)
+
+
+def some_images(data):
+    """Return the first batches of images of training data, without their labels.
+
+    Args:
+        data: A data set of batches.
+
+    Returns:
+        A list of arrays: 2,048 images or a few more, at most 256 MiB, one batch at least.
+
+    Raises:
+        ValueError: If `data` can be read only once.
+    """
+    numbered = isinstance(data, keras.utils.PyDataset)
+    batches = (data[number] for number in range(len(data))) if numbered else iter(data)
+    if batches is data:
+        raise ValueError(
+            "`train` must be a data set, arrays, or a function that makes a data set: the moving "
+            f"average (`ema`) looks at the first batches again. Received: train={data!r}"
+        )
+    kept = [np.asarray(next(batches)[0])]
+    count = min(IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
+    kept += [np.asarray(batch[0]) for batch in itertools.islice(batches, max(count, 1) - 1)]
+    return kept
+
+
+def statistics(network):
+    """Return the moving means and variances of the batch norm that trains."""
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in _variables(network)]
+
+
+def assign(network, values):
+    """Give the batch norm that trains other statistics."""
+    for variable, value in zip(_variables(network), values, strict=True):
+        variable.assign(value)
+
+
+def measured(network, batches):
+    """Return the statistics of the network as it is, the means of those of the batches."""
+    norms = _norms(network)
+    if not norms:
+        return []
+    before = [layer.momentum for layer in norms]
+    found = []
+    try:
+        for layer in norms:
+            # What it has after a batch is that batch's own.
+            layer.momentum = 0.0
+        for images in batches:
+            network(images, training=True)
+            found.append(statistics(network))
+    finally:
+        for layer, momentum in zip(norms, before, strict=True):
+            layer.momentum = momentum
+    return [np.mean(each, axis=0) for each in zip(*found, strict=True)]
+
+
+def _norms(network):
+    return [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
+def _variables(network):
+    return [v for layer in _norms(network) for v in (layer.moving_mean, layer.moving_variance)]
