@@ -83,8 +83,11 @@ def commands(run):
             earlier = commands(before.parent)
             words.append(f"weights=runs/{before.parent.name}/{before.name}")
         elif name == "weights" and equals and value in bundled:
-            earlier = bundled[value].card["commands"]
-            words.append(word)
+            card = bundled[value].card
+            earlier = card["commands"]
+            # The tag will mean other weights once these have taken its place.
+            last = shlex.split(earlier[-1])
+            words.append(f"weights={last[last.index('--output') + 1]}/{card['epoch']}.keras")
         else:
             words.append(word)
     return [*earlier, shlex.join(words)]

@@ -55,7 +55,10 @@ def model_card(name, tag):
             f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "
             f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
             f"{recipe['stages'][-1]['epochs']} epochs, labels {recipe['labels']}, label smoothing "
-            f"{recipe['label_smoothing']}; seed {card['seed']}.",
+            # Cards of before the moving average have no word of it.
+            + f"{recipe['label_smoothing']}"
+            + (f", moving average of the weights {recipe['ema']}" if recipe.get("ema") else "")
+            + f"; seed {card['seed']}.",
             f"- Measured {card['date']}: "
             + ", ".join(f"{k} {v}" for k, v in card["versions"].items())
             + f"; {card['hardware']}.",

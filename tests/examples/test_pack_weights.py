@@ -118,4 +118,7 @@ def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
     record = {"command": command, "recipe": {"model": "ghostface"}}
     (tmp_path / "run.json").write_text(json.dumps(record))
     earlier = registry.weights("ghostface", "fer2013").card["commands"]
-    assert script.commands(tmp_path) == [*earlier, command]
+    output = earlier[-1].rpartition("--output ")[2]
+    named = command.replace("weights=fer2013", f"weights={output}/last.keras")
+    assert named != command
+    assert script.commands(tmp_path) == [*earlier, named]
