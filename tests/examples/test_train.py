@@ -131,6 +131,18 @@ def test_the_ghostface_example_is_the_short_form(monkeypatch, capsys):
     assert '"name": "ghostface_small"' in capsys.readouterr().out
 
 
+def test_the_fair_pair_differs_in_its_network_alone(example):
+    settings = {}
+    for name in ("fer2013", "fer2013_efficientface"):
+        config = str(ROOT / "examples" / f"{name}.json")
+        settings[name] = example.recipe_of(example.parse(["--config", config])).to_dict()
+    ghostface, efficientface = settings.values()
+    differing = {name for name in ghostface if ghostface[name] != efficientface[name]}
+    assert differing == {"name", "source", "model", "model_options"}
+    assert ghostface["model_options"]["stem_strides"] == 1
+    assert efficientface["model_options"] == {"stem_strides": 1}
+
+
 @pytest.mark.parametrize(
     "recipe",
     [
