@@ -34,7 +34,12 @@ def arguments():
     parser.add_argument("--steps", type=int, default=12, help="training steps; 0: none")
     parser.add_argument("--cores", type=int, default=None, help="processor cores to use")
     parser.add_argument("--json", help="file to write the numbers to")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if min(options.images, options.rounds, options.batch_size, options.size) < 1:
+        parser.error("--size, --batch-size, --images and --rounds must be 1 or more")
+    if options.steps < 0:
+        parser.error(f"--steps must be 0 or more, not {options.steps}")
+    return options
 
 
 def stages(options, folder):
@@ -71,10 +76,10 @@ def stages(options, folder):
     paths = [str(Path(folder, f"{number}.jpg")) for number in range(len(encoded))]
     for path, content in zip(paths, encoded, strict=True):
         Path(path).write_bytes(content)
-    half = np.tile(np.float32([side * 0.1, side * 0.1, side * 0.8, side * 0.8]), (len(paths), 1))
+    inner = np.tile(np.float32([side * 0.1, side * 0.1, side * 0.8, side * 0.8]), (len(paths), 1))
 
     def files():
-        data = {"path": np.array(paths), "label": labels, "box": half}
+        data = {"path": np.array(paths), "label": labels, "box": inner}
         more = {"training": True, "augmentation": "basic", "channels": options.channels}
         return pipeline(data, **common, **more)
 

@@ -6,7 +6,8 @@
 Random weights, one image a run. Of every kind it prints the milliseconds a run (medians, summed
 over the operations), their share, the multiply-accumulates and the rate at which they are done, and
 the MiB that the operations read and write, with the rate of that. An operation with few
-multiply-accumulates for many bytes waits for memory, and its rate of bytes says so.
+multiply-accumulates for many bytes waits for memory, and its rate of bytes says so. Channels count
+as they are laid out: ONNX Runtime fills them up to a multiple of the processor's vectors, 8 or 16.
 
 LiteRT, the faster of the two here, tells a Python program nothing of the kind. Its graph is the
 same: convolutions with folded batch norm, gates, concatenations.
@@ -32,6 +33,10 @@ from fer_models.resume import write_text
 sys.path.insert(0, str(Path(__file__).parent))
 from models import MODELS, environment, pixels, table
 
+MOVES = {
+    *("Concat", "Split", "Slice", "Pad", "Gather", "Transpose", "Resize", "Expand", "Tile"),
+    *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape"),
+}
 BYTES = {"float": 4, "int64": 8, "int32": 4, "bool": 1, "uint8": 1, "int8": 1}
 
 
@@ -64,8 +69,8 @@ def kind_of(node, weight):
         return "1x1 convolution" if weight[2:] == [1, 1] else "other convolution"
     if node.op_type.startswith("Reorder"):
         return "change of memory layout"
-    if node.op_type in ("Concat", "Split", "Slice", "Transpose", "Reshape", "Pad", "Gather"):
-        return "concatenate, slice, transpose"
+    if node.op_type in MOVES:
+        return "concatenate, slice, reshape"
     if "Pool" in node.op_type or node.op_type.startswith("Reduce"):
         return "pooling, reduction"
     if node.op_type in ("Gemm", "MatMul", "FusedMatMul"):
@@ -95,17 +100,20 @@ def summed(events, graph, runs):
     kinds = {}
     for name, ran in by_name.items():
         taken, given = (ran[-1]["args"][f"{end}_type_shape"] for end in ("input", "output"))
+        own = [weights[each] for each in nodes[name].input if each in weights]
         weight = weights.get(next(iter(nodes[name].input[1:]), None), [])
         kind = kind_of(nodes[name], weight)
         macs = 0
         if kind.endswith("convolution"):
             macs = math.prod(shapes(given)[0]) * math.prod(weight[1:])
         elif kind == "dense":
-            macs = math.prod(weight)
+            macs = math.prod(shapes(given)[0]) * (weight[0] if weight else shapes(taken)[1][0])
         row = kinds.setdefault(kind, {"kind": kind, "count": 0, "ms": 0, "macs": 0, "bytes": 0})
         row["count"] += 1
         row["macs"] += macs
         row["bytes"] += bytes_of(taken) + bytes_of(given)
+        if own and len(taken) < len(nodes[name].input):
+            row["bytes"] += BYTES["float"] * sum(map(math.prod, own))
         # The first runs fill caches.
         row["ms"] += statistics.median(event["dur"] for event in ran[runs // 4 :]) / 1e3
     rows = sorted(kinds.values(), key=lambda row: -row["ms"])

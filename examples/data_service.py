@@ -7,7 +7,7 @@
 
 The first form starts a dispatcher and workers on this machine, takes batches from them, and prints
 how many images a second came, beside those of a pipeline in this process. With `--pin` each worker
-has one processor core, as if the machine grew with their number. The others are the parts, one on
+has one processor core and no more, which the client shares. The others are the parts, one on
 each machine: one dispatcher, any number of workers, and the process that trains as a client.
 
 `fer_data.images.pipeline(..., repeat=True)` holds no state, so it can be served. Epochs are dealt
@@ -43,7 +43,7 @@ def parse(words):
     add("--host", default=LOOPBACK, help="of `worker`: its name or address for the others")
     add("--port", type=int, default=0, help="of `dispatcher` and `worker`; 0: a free one")
     add("--pin", action="store_true", help="`all`: each worker on a core of its own (Linux)")
-    add("--core", type=int, help="of `worker`: number of the core that it is held to (Linux)")
+    add("--core", type=int, help="of `worker`: which of the cores it is held to, from 0 (Linux)")
     add("--seconds", type=float, default=10.0, help="how long the client takes batches")
     add("--faces", type=int, default=512, help="pictures in an epoch")
     add("--size", type=int, default=64, help="side of the pictures in pixels")
@@ -54,18 +54,19 @@ def parse(words):
         parser.error(f"{args.role} needs --dispatcher HOST:PORT, not {args.dispatcher!r}")
     if args.role in ("all", "dispatcher") and args.dispatcher:
         parser.error(f"--dispatcher is for worker and client, not for {args.role}")
-    if args.pin or args.core is not None:
-        needed = args.workers - 1 if args.core is None else args.core
-        if not 0 <= needed < len(cores()):
-            parser.error(
-                f"only {len(cores())} processor cores can be given to workers here, of number 0 "
-                f"and up, and core {needed} is asked for"
-            )
     if not 0 <= args.port < 65536:
         parser.error(f"--port must be from 0 to 65535, not {args.port}")
     for name in ("workers", "seconds", "faces", "size", "batch_size"):
         if getattr(args, name) <= 0:
             parser.error(f"--{name.replace('_', '-')} must be more than 0")
+    if args.pin and args.role != "all":
+        parser.error(f"--pin is for all, not for {args.role}: give workers a --core")
+    if args.core is not None and args.role != "worker":
+        parser.error(f"--core is for worker, not for {args.role}")
+    if args.pin and args.workers > len(cores()):
+        parser.error(f"--pin has {len(cores())} cores for {args.workers} workers here")
+    if args.core is not None and not 0 <= args.core < len(cores()):
+        parser.error(f"--core must be from 0 to {len(cores()) - 1} here, not {args.core}")
     if args.batch_size > args.faces:
         parser.error(f"--batch-size {args.batch_size} is more than --faces {args.faces}")
     return args

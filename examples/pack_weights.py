@@ -67,6 +67,8 @@ def commands(run):
     """Return the commands that led to a run, the first one first, free of this machine's paths."""
     record = json.loads((run / training.RECORD).read_text())
     bundled = registry.entry(record["recipe"]["model"]).weights
+    # Records of before carry no history of the bundled weights that they began with.
+    history = record.get("weights_history")
     words, earlier, skip = [], [], False
     for word in shlex.split(record["command"]):
         name, equals, value = word.partition("=")
@@ -83,14 +85,19 @@ def commands(run):
             earlier = commands(before.parent)
             words.append(f"weights=runs/{before.parent.name}/{before.name}")
         elif name == "weights" and equals and value in bundled:
-            card = bundled[value].card
-            earlier = card["commands"]
-            # The tag will mean other weights once these have taken its place.
-            last = shlex.split(earlier[-1])
-            words.append(f"weights={last[last.index('--output') + 1]}/{card['epoch']}.keras")
+            # The tag may mean other weights by now, and will once these have taken its place.
+            history = history or training.history_of(bundled[value].card)
+            earlier = history["commands"]
+            words.append(f"weights={history['kept']}")
         else:
             words.append(word)
-    return [*earlier, shlex.join(words)]
+    last = shlex.join(words)
+    if training.output_of(last) in map(training.output_of, earlier):
+        raise ValueError(
+            f"{run} has the name of a run that went before it, {training.output_of(last)}: give "
+            "its folder, and --output in its run.json, another name"
+        )
+    return [*earlier, last]
 
 
 def logits_of(model, faces):

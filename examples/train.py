@@ -58,6 +58,7 @@ SCHEDULES = {
 }
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.002}
 RECORD = "run.json"
+DEFAULT = "ghostface_small"
 # Arguments of every builder that have a flag of their own, or none.
 OWN_FLAG = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
 NOT_SETTINGS = ("config", "output", "data_dir", "describe", "restart", "traceback")
@@ -69,7 +70,7 @@ def parser_of():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--recipe", choices=RECIPES, default="ghostface_small", help="how to train what")
+    add("--recipe", choices=RECIPES, default=DEFAULT, help="how to train what")
     add("--describe", action="store_true", help="print the recipe, trained on nothing")
     add("--data", choices=DATA, default="synthetic", help="which faces")
     add("--path", help="folder or archive of the data set; none for synthetic")
@@ -182,6 +183,8 @@ def parse(argv):
     ):
         if getattr(args, name) is not None and getattr(args, name) < 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
+    if args.ema is not None and not 0 < args.ema < 1:
+        parser.error(f"--ema must be between 0 and 1, not {args.ema}")
     if args.vote_share is not None and args.vote_share > 1:
         parser.error(f"--vote-share must be from 0 to 1, not {args.vote_share}")
     if args.dp_noise_multiplier is None and (args.dp_clip, args.dp_delta) != (None, None):
@@ -472,6 +475,26 @@ def guarantee(recipe, examples, epochs):
     return known
 
 
+def output_of(command):
+    """Return the output folder of a command of this script."""
+    words = shlex.split(command)
+    if "--output" in words:
+        return words[words.index("--output") + 1]
+    return f"runs/{words[words.index('--recipe') + 1] if '--recipe' in words else DEFAULT}"
+
+
+def history_of(card):
+    """Return how bundled weights came about: their commands, and the model of these they are."""
+    commands = card["commands"]
+    return {"commands": commands, "kept": f"{output_of(commands[-1])}/{card['epoch']}.keras"}
+
+
+def weights_history(recipe):
+    """Return the history of the bundled weights that a run begins with, or None."""
+    bundled = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))
+    return None if bundled is None else history_of(bundled.card)
+
+
 def new_record(args, recipe, counts, names, source, command):
     import tensorflow as tf
 
@@ -493,6 +516,7 @@ def new_record(args, recipe, counts, names, source, command):
         "faces": counts,
         "classes": names,
         "teacher_sha256": sha256(args.teacher),
+        "weights_history": weights_history(recipe),
         "prepared": source,
         "finished": False,
     }

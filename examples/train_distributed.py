@@ -144,6 +144,9 @@ def run(mine, words, args):
     recipe = train.recipe_of(args)
     if recipe.dp is not None:
         raise ValueError("--dp-noise-multiplier is for train.py on the TensorFlow backend")
+    if recipe.ema is not None:
+        # Each process would measure batch norm on its own faces.
+        raise ValueError("--ema is for train.py, in one process")
     share = join(mine, args.seed)
     first = not mine.process
     command = shlex.join(["python", "examples/train.py", *words])

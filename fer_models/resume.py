@@ -37,7 +37,7 @@ class CallbackState(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         state = _state(self.folder)
         if state:
-            _give_back_seeds(self.model, state["seeds"])
+            give_back_seeds(self.model, state["seeds"])
         elif self.after is not None:
             state = _state(self.after)
         if state:
@@ -46,7 +46,7 @@ class CallbackState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         # The epoch before stays too: the model's own backup comes after this one and may fail.
         kept = {key: state for key, state in _states(self.folder).items() if int(key) == epoch}
-        kept[str(epoch + 1)] = {"callbacks": remembered(self.kept), "seeds": _seeds(self.model)}
+        kept[str(epoch + 1)] = {"callbacks": remembered(self.kept), "seeds": seeds(self.model)}
         write_text(self.folder / "callbacks.json", json.dumps(kept))
 
 
@@ -128,7 +128,7 @@ def restore(model, folder):
     model.load_weights(Path(folder) / WEIGHTS)
     state = _state(folder)
     if state:
-        _give_back_seeds(model, state["seeds"])
+        give_back_seeds(model, state["seeds"])
 
 
 def trim_history(path, epochs):
@@ -168,11 +168,13 @@ def _seed_variables(model):
     return [v for v in model.variables if v.path.endswith("seed_generator_state")]
 
 
-def _seeds(model):
+def seeds(model):
+    """Return where the random numbers of a model's dropout and noise layers are."""
     return [keras.ops.convert_to_numpy(v).tolist() for v in _seed_variables(model)]
 
 
-def _give_back_seeds(model, seeds):
+def give_back_seeds(model, seeds):
+    """Let the random numbers of a model go on from where `seeds` says."""
     for variable, value in zip(_seed_variables(model), seeds, strict=True):
         variable.assign(value)
 

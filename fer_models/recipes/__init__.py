@@ -1,11 +1,13 @@
 """How each paper trains, as data that can be run: see `Recipe`."""
 
+from fer_models.recipes.averaging import AverageWeights, some_images
 from fer_models.recipes.papers import RECIPES, get
 from fer_models.recipes.recipe import Published, Recipe, Stage
 from fer_models.recipes.schedule import Constant, Cosine, Plateau, Steps
 
 __all__ = [
     "RECIPES",
+    "AverageWeights",
     "Constant",
     "Cosine",
     "Plateau",
@@ -14,4 +16,5 @@ __all__ = [
     "Stage",
     "Steps",
     "get",
+    "some_images",
 ]

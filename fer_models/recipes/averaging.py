@@ -5,6 +5,8 @@ import itertools
 import keras
 import numpy as np
 
+from fer_models import resume
+
 IMAGES, BYTES = 2048, 2**28  # enough for the statistics, and what may be held at most
 
 
@@ -17,8 +19,17 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
     the weights that train have their own statistics back.
 
     Args:
-        network: The `keras.Model` whose batch norm it is. Frozen layers keep their statistics.
-        batches: Batches of training images.
+        network: The `keras.Model` whose batch norm it is, of one input. Frozen layers keep their
+            statistics.
+        batches: Batches of training images, such as `some_images` gives.
+
+    Example:
+
+    ```python
+    average = AverageWeights(model, some_images(train))
+    model.compile(keras.optimizers.AdamW(use_ema=True, ema_momentum=0.999), loss)
+    model.fit(train, validation_data=validation, epochs=9, callbacks=[average])
+    ```
 
     Source:
         Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
@@ -61,10 +72,10 @@ def some_images(data):
         data: A data set of batches.
 
     Returns:
-        A list of arrays: 2,048 images or a few more, at most 256 MiB, one batch at least.
+        A list of arrays: at most 2,048 images and 256 MiB, but one batch at least.
 
     Raises:
-        ValueError: If `data` can be read only once.
+        ValueError: If `data` can be read only once, or has several inputs.
     """
     numbered = isinstance(data, keras.utils.PyDataset)
     batches = (data[number] for number in range(len(data))) if numbered else iter(data)
@@ -73,7 +84,13 @@ def some_images(data):
             "`train` must be a data set, arrays, or a function that makes a data set: the moving "
             f"average (`ema`) looks at the first batches again. Received: train={data!r}"
         )
-    kept = [np.asarray(next(batches)[0])]
+    first = next(batches)[0]
+    if isinstance(first, (tuple, list, dict)):
+        raise ValueError(
+            "`train` must have one input where a recipe has a moving average (`ema`). "
+            f"Received: batches with {len(first)} inputs"
+        )
+    kept = [np.asarray(first)]
     count = min(IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
     kept += [np.asarray(batch[0]) for batch in itertools.islice(batches, max(count, 1) - 1)]
     return kept
@@ -96,6 +113,8 @@ def measured(network, batches):
     if not norms:
         return []
     before = [layer.momentum for layer in norms]
+    # Dropout and noise go on as if nothing had been measured.
+    seeds = resume.seeds(network)
     found = []
     try:
         for layer in norms:
@@ -107,15 +126,22 @@ def measured(network, batches):
     finally:
         for layer, momentum in zip(norms, before, strict=True):
             layer.momentum = momentum
-    return [np.mean(each, axis=0) for each in zip(*found, strict=True)]
+        resume.give_back_seeds(network, seeds)
+    sizes = [len(images) for images in batches]
+    return [np.average(each, axis=0, weights=sizes) for each in zip(*found, strict=True)]
+
+
+def has_norms(network):
+    """Return whether a network has batch norm, frozen or not."""
+    return any(map(_is_norm, network._flatten_layers()))
+
+
+def _is_norm(layer):
+    return isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _norms(network):
-    return [
-        layer
-        for layer in network._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
+    return [layer for layer in network._flatten_layers() if _is_norm(layer) and layer.trainable]
 
 
 def _variables(network):

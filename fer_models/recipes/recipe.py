@@ -106,7 +106,8 @@ class Recipe:
         class_weights: Whether classes are weighed against their frequency.
         ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
             average is validated and kept, with statistics of batch norm that belong to it; the
-            weights that it is the average of train on. None for none.
+            weights that it is the average of train on. A stage ends with the average in the
+            model, and the next one begins there. None for none.
         patience: Epochs without a better value of `monitor` before the training stops; None
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
@@ -336,8 +337,8 @@ class Recipe:
         Args:
             directory: Folder of `best.keras`; None for no checkpoint.
             stage: Number of the stage, from 0.
-            average: The callback that swaps the weights and their average, such as
-                `keras.callbacks.SwapEMAWeights()`; needed where the recipe has an `ema`.
+            average: The callback that swaps the weights and their average,
+                `AverageWeights(model, some_images(train))`; needed where the recipe has an `ema`.
 
         Returns:
             A list for `model.fit(callbacks=...)`.
@@ -398,7 +399,9 @@ class Recipe:
                 resumed training) begins. With a function such as
                 `lambda epoch: images.pipeline(..., initial_epoch=epoch)` a resumed training
                 sees the batches that it would have seen, and ends as an unbroken one. What the
-                function gives is not shuffled again.
+                function gives is not shuffled again. With an `ema` the first batches are looked
+                at once more, from `train(0)`; a data set that is given itself and counts its
+                epochs has one behind it then.
             validation: A data set of batches or a pair of arrays.
             directory: Folder that gets `best.keras` (with validation), `last.keras`,
                 `history.csv`, logs for TensorBoard and `state`, from which the same call goes
@@ -414,8 +417,9 @@ class Recipe:
 
         Raises:
             ValueError: If the recipe watches validation and there is none, weighs classes and
-                has no weights, a stage does not fit the model, or `directory` holds the training
-                of another recipe or model.
+                has no weights, a stage does not fit the model, `directory` holds the training of
+                another recipe or model, or there is an `ema` and `train` can be read only once
+                or has several inputs.
         """
         if validation is None and (self.patience or isinstance(self.schedule, Plateau)):
             raise ValueError(

@@ -8,7 +8,7 @@ import keras
 
 from fer_models import resume
 from fer_models.privacy.dp_sgd import DPTrainer
-from fer_models.recipes.averaging import AverageWeights, some_images
+from fer_models.recipes.averaging import AverageWeights, has_norms, some_images
 
 
 def fit(
@@ -27,7 +27,9 @@ def fit(
     if directory is not None:
         done = epochs_done(directory, len(recipe.stages))
         resume.trim_history(Path(directory) / "history.csv", done)
-    seen = None if recipe.ema is None else _first_images(train, recipe.batch_size)
+    seen = None
+    if recipe.ema is not None:
+        seen = _first_images(train, recipe.batch_size) if has_norms(student(model)) else []
     end, before = 0, None
     for number, stage in enumerate(recipe.stages):
         first, end = max(end, min(done, end + stage.epochs)), end + stage.epochs

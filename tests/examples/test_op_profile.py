@@ -40,7 +40,8 @@ def node(op_type, group=1, name="", inputs=()):
         (node("FusedConv"), [8, 4, 1, 1], "1x1 convolution"),
         (node("Conv"), [8, 3, 3, 3], "other convolution"),
         (node("ReorderInput"), [], "change of memory layout"),
-        (node("Transpose"), [], "concatenate, slice, transpose"),
+        (node("Transpose"), [], "concatenate, slice, reshape"),
+        (node("Squeeze"), [], "concatenate, slice, reshape"),
         (node("ReduceMax"), [], "pooling, reduction"),
         (node("GlobalAveragePool"), [], "pooling, reduction"),
         (node("MatMul"), [8, 7], "dense"),
@@ -66,26 +67,31 @@ def test_sums_of_a_kind(profile):
         *events("a", [[1, 3, 8, 8], [4, 3, 3, 3]], [1, 4, 8, 8], 9000, 30, 20, 10),
         *events("b", [[1, 4, 8, 8], [4, 4, 3, 3]], [1, 4, 8, 8], 9000, 60, 60, 60),
         *events("c", [[1, 4, 8, 8]], [1, 4, 8, 8], 9000, 20, 20, 20),
+        # Without its weights, which it has packed for itself.
+        *events("d", [[2, 8]], [2, 7], 9000, 10, 10, 10),
     ]
     nodes = [
         node("Conv", name="a", inputs=["x", "wa"]),
         node("Conv", name="b", inputs=["y", "wb"]),
         node("Relu", name="c", inputs=["z"]),
+        node("MatMul", name="d", inputs=["f", "wd"]),
     ]
     weights = [
         SimpleNamespace(name="wa", dims=(4, 3, 3, 3)),
         SimpleNamespace(name="wb", dims=(4, 4, 3, 3)),
+        SimpleNamespace(name="wd", dims=(8, 7)),
     ]
     graph = SimpleNamespace(node=nodes, initializer=weights)
-    convolution, elementwise, whole = profile.summed(ran, graph, runs=4)
+    convolution, elementwise, dense, whole = profile.summed(ran, graph, runs=4)
     assert convolution["kind"] == "other convolution"
     assert convolution["count"] == 2
     assert convolution["ms"] == pytest.approx(0.08)
-    assert convolution["share"] == pytest.approx(0.8)
+    assert convolution["share"] == pytest.approx(0.08 / 0.11)
     assert convolution["macs"] == 4 * 64 * 27 + 4 * 64 * 36
     assert convolution["bytes"] == 4 * (192 + 108 + 256 + 256 + 144 + 256)
     assert (elementwise["macs"], elementwise["bytes"]) == (0, 4 * 512)
-    assert whole["ms"] == pytest.approx(0.1)
+    assert (dense["macs"], dense["bytes"]) == (2 * 7 * 8, 4 * (16 + 14 + 56))
+    assert whole["ms"] == pytest.approx(0.11)
     assert whole["share"] == 1
 
 
@@ -99,7 +105,7 @@ def tiny(size):
     image = keras.Input((size, size, 3), name="image")
     x = fer_layers.ConvNorm(16, 3, strides=4)(image)
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
-    x = fer_layers.ConvNorm(8, 1)(x)
+    x = fer_layers.ConvNorm(16, 1)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(image, keras.layers.Dense(7, activation="softmax")(x))
 
@@ -114,8 +120,8 @@ def test_small_run(profile, tmp_path, monkeypatch, capsys):
     macs = {row["kind"]: row["macs"] for row in rows}
     assert macs["other convolution"] == 8 * 8 * 16 * 27
     assert macs["depthwise convolution"] == 8 * 8 * 16 * 9
-    assert macs["1x1 convolution"] == 8 * 8 * 8 * 16
-    assert macs["dense"] == 8 * 7
+    assert macs["1x1 convolution"] == 8 * 8 * 16 * 16
+    assert macs["dense"] == 16 * 7
     assert whole["ms"] == pytest.approx(sum(row["ms"] for row in rows))
     text = (tmp_path / "tables.md").read_text()
     assert text in capsys.readouterr().out

@@ -112,13 +112,41 @@ def test_a_run_becomes_weights_with_a_card(runs, tmp_path, monkeypatch, capsys):
 
 def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
     script = load_example("pack_weights")
-    command = (
-        "python examples/train.py --recipe ghostface_small --model weights=fer2013 --output runs/a"
-    )
-    record = {"command": command, "recipe": {"model": "ghostface"}}
-    (tmp_path / "run.json").write_text(json.dumps(record))
+
+    def command(weights, output):
+        return (
+            "python examples/train.py --recipe ghostface_small --model "
+            f"weights={weights} --output {output}"
+        )
+
+    def commands(output="runs/mine", **more):
+        record = {"command": command("fer2013", output), "recipe": {"model": "ghostface"}, **more}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        return script.commands(tmp_path)
+
     earlier = registry.weights("ghostface", "fer2013").card["commands"]
-    output = earlier[-1].rpartition("--output ")[2]
-    named = command.replace("weights=fer2013", f"weights={output}/last.keras")
-    assert named != command
-    assert script.commands(tmp_path) == [*earlier, named]
+    before = earlier[-1].rpartition("--output ")[2]
+    assert commands() == [*earlier, command(f"{before}/last.keras", "runs/mine")]
+    # The tag meant other weights when the run began.
+    first = "python examples/train.py --recipe ghostface_small"
+    history = {"commands": [first], "kept": "runs/ghostface_small/best.keras"}
+    found = commands(weights_history=history)
+    assert found == [first, command("runs/ghostface_small/best.keras", "runs/mine")]
+    with pytest.raises(ValueError, match=f"has the name of a run that went before it, {before}"):
+        commands(output=before)
+    with pytest.raises(ValueError, match="before it, runs/ghostface_small"):
+        commands(output="runs/ghostface_small", weights_history=history)
+
+
+def test_a_run_notes_how_its_bundled_weights_came_about():
+    train = load_example("train")
+    recipe = train.recipes.get("ghostface_small")
+    assert train.weights_history(recipe) is None
+    begun = recipe.replace(model_options={"weights": "ferplus"})
+    card = registry.weights("ghostface", "ferplus").card
+    output = train.output_of(card["commands"][-1])
+    assert train.weights_history(begun) == {
+        "commands": card["commands"],
+        "kept": f"{output}/{card['epoch']}.keras",
+    }
+    assert train.output_of("python examples/train.py") == "runs/ghostface_small"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers.layers import SLOW_OFF_TENSORFLOW
 
-from fer_models import recipes, registry
+from fer_models import distiller, recipes, registry
 from fer_models.recipes import Cosine, Plateau, Recipe, Stage, Steps
+from fer_models.recipes.averaging import measured
 
 pytestmark = SLOW_OFF_TENSORFLOW
 ALL = sorted(recipes.RECIPES)
@@ -282,6 +283,9 @@ def test_a_finished_training_is_not_trained_on(tmp_path):
 
 @pytest.mark.usefixtures("untraced")
 def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
+    def statistics(network):
+        return [w.copy() for w in network.get_layer("body_bn").get_weights()[2:]]
+
     class Watch(keras.callbacks.Callback):
         """What the average of the trained weights must be, and what is validated."""
 
@@ -297,22 +301,18 @@ def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
             before = self.average or now
             pairs = zip(before, now, strict=True)
             self.average = [0.8 * old + 0.2 * new for old, new in pairs]
-            self.last = now
+            self.last = [*now, *statistics(self.model)]
 
         def on_test_end(self, logs=None):
             self.validated.append(self.weights())
 
         def on_epoch_end(self, epoch, logs=None):
-            for now, last in zip(self.weights(), self.last, strict=True):
-                np.testing.assert_allclose(now, last, atol=1e-6)
+            same([*self.weights(), *statistics(self.model)], self.last)
             self.epochs.append(self.average)
 
     def same(found, expected):
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
-
-    def statistics(network):
-        return [w.copy() for w in network.get_layer("body_bn").get_weights()[2:]]
 
     watch = Watch()
     recipe = small(stages=(Stage("all", 3),), ema=0.8, learning_rate=0.05)
@@ -332,6 +332,59 @@ def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
     for found in (statistics(model), statistics(kept["last"])):
         for a, b in zip(found, means, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    # What was kept as the best scores what it was validated with.
+    best = kept["best"].predict(faces(12, 1)[0], verbose=0).argmax(-1)
+    accuracy = (best == faces(12, 1)[1].argmax(-1)).mean()
+    assert accuracy == pytest.approx(max(history.history["val_accuracy"]))
+
+
+def noisy():
+    """A network whose batch norm sees what dropout has drawn."""
+    image = keras.Input((SIZE, SIZE, 1))
+    x = keras.layers.Dropout(0.5, seed=4)(keras.layers.Flatten()(image))
+    x = keras.layers.BatchNormalization(momentum=0.5)(keras.layers.Dense(4)(x))
+    return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x))
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("validated", [True, False])
+def test_measuring_the_average_moves_no_random_number(tmp_path, validated):
+    def trained(folder):
+        keras.utils.set_random_seed(3)
+        model = noisy()
+        given = [Batches] + [faces(12, 1)] * validated
+        stages = (Stage("one", 1), Stage("two", 1))
+        recipe = small(stages=stages, ema=0.8)
+        recipe.fit(model, *given, directory=tmp_path / folder, verbose=0)
+        return model
+
+    # Given again, a finished training is measured again, from other random numbers if any moved.
+    first, again, other = trained("a"), trained("a"), trained("b")
+    for model in (again, other):
+        for a, b in zip(first.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_batches_count_by_their_size():
+    norm = keras.layers.BatchNormalization(center=False, scale=False)
+    network = keras.Sequential([keras.Input((1,)), norm])
+    seen = [np.float32([[0], [2], [4]]), np.float32([[10]])]
+    mean, variance = measured(network, seen)
+    assert mean == pytest.approx((3 * 2 + 1 * 10) / 4)
+    assert variance == pytest.approx(3 * (8 / 3) / 4)
+    assert norm.momentum == 0.99
+
+
+@pytest.mark.usefixtures("untraced")
+def test_the_average_of_a_student(tmp_path):
+    keras.utils.set_random_seed(3)
+    student = tiny()
+    both = distiller(student, tiny())
+    recipe = small(stages=(Stage("all", 2),), ema=0.8)
+    recipe.fit(both, Batches, faces(12, 1), directory=tmp_path, verbose=0)
+    kept = keras.models.load_model(tmp_path / "last.keras")
+    for a, b in zip(student.get_weights(), kept.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.usefixtures("untraced")
@@ -339,6 +392,14 @@ def test_the_average_needs_data_that_can_be_read_again():
     once = ((images, labels) for images, labels in [faces()])
     with pytest.raises(ValueError, match="looks at the first batches again"):
         small(ema=0.9).fit(tiny(), once, verbose=0)
+
+    class Two(Batches):
+        def __getitem__(self, index):
+            images, labels = super().__getitem__(index)
+            return (images, images), labels
+
+    with pytest.raises(ValueError, match="Received: batches with 2 inputs"):
+        small(ema=0.9).fit(tiny(), Two(), verbose=0)
     with pytest.raises(ValueError, match="`average` must be given if and only if"):
         small(ema=0.9).callbacks()
     with pytest.raises(ValueError, match="`average` must be given if and only if"):
