@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As in training: faster kernels, which TensorFlow leaves off on processors that are not Intel's.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def arguments():
