@@ -138,8 +138,7 @@ def plot_curves(history, path, title=None):
         axes.grid(color="#e3e7eb", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        place = "lower right" if metric == accuracy else "upper right"
-        axes.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc=place)
+        axes.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="best")
     if title:
         figure.suptitle(title, fontsize=12)
     return save_figure(figure, path)
