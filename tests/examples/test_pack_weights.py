@@ -124,9 +124,11 @@ def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
         (tmp_path / "run.json").write_text(json.dumps(record))
         return script.commands(tmp_path)
 
-    earlier = registry.weights("ghostface", "fer2013").card["commands"]
+    card = registry.weights("ghostface", "fer2013").card
+    earlier = card["commands"]
     before = earlier[-1].rpartition("--output ")[2]
-    assert commands() == [*earlier, command(f"{before}/last.keras", "runs/mine")]
+    kept = f"{before}/{card['epoch']}.keras"
+    assert commands() == [*earlier, command(kept, "runs/mine")]
     # The tag meant other weights when the run began.
     first = "python examples/train.py --recipe ghostface_small"
     history = {"commands": [first], "kept": "runs/ghostface_small/best.keras"}
