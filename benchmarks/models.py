@@ -325,6 +325,23 @@ def markdown(figures):
     return "\n\n".join(parts) + "\n"
 
 
+def add_outputs(parser):
+    """Add the options that `hand_out` reads."""
+    for ending, what in (("json", "figures"), ("markdown", "tables")):
+        parser.add_argument(
+            f"--{ending}", metavar="PATH", type=Path, help=f"write the {what} there too"
+        )
+
+
+def hand_out(figures, text, options):
+    """Print the tables, and write what `--json` and `--markdown` ask for."""
+    print(text)
+    if options.json:
+        write_text(options.json, json.dumps(figures, indent=2) + "\n")
+    if options.markdown:
+        write_text(options.markdown, text)
+
+
 def parsed(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -339,8 +356,7 @@ def parsed(arguments):
     add("--rounds", type=int, default=15)
     add("--threads", type=int, default=os.cpu_count())
     add("--no-memory", dest="memory", action="store_false", help="time alone")
-    add("--json", metavar="PATH", type=Path, help="write the figures there too")
-    add("--markdown", metavar="PATH", type=Path, help="write the tables there too")
+    add_outputs(parser)
     options = parser.parse_args(arguments)
     numbers = (*options.batches, *options.training_batches, options.rounds, options.threads)
     if min(numbers) < 1 or options.size < 32:
@@ -367,12 +383,7 @@ def main(arguments=None):
                 add_memory(figures["inference"], folder, options)
     if options.training_batches:
         figures["training"] = training(options)
-    text = markdown(figures)
-    print(text)
-    if options.json:
-        write_text(options.json, json.dumps(figures, indent=2) + "\n")
-    if options.markdown:
-        write_text(options.markdown, text)
+    hand_out(figures, markdown(figures), options)
 
 
 if __name__ == "__main__":

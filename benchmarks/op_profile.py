@@ -1,6 +1,6 @@
 """Where the time of an exported network goes: ONNX Runtime's own profile, by kind of operation.
 
-    python benchmarks/op_profile.py [--models NAME ...] [--size N] [--runs N] [--threads N]
+    python benchmarks/op_profile.py [--models NAME ...] [--size N] [--rounds N] [--threads N]
         [--json PATH] [--markdown PATH]
 
 Random weights, one image a run. Of every kind it prints the milliseconds a run (medians, summed
@@ -9,8 +9,7 @@ the MiB that the operations read and write, with the rate of that. An operation 
 multiply-accumulates for many bytes waits for memory, and its rate of bytes says so. Channels count
 as they are laid out: ONNX Runtime fills them up to a multiple of the processor's vectors, 8 or 16.
 
-LiteRT, the faster of the two here, tells a Python program nothing of the kind. Its graph is the
-same: convolutions with folded batch norm, gates, concatenations.
+LiteRT, the faster of the two here, tells a Python program nothing of the kind.
 """
 
 import argparse
@@ -28,10 +27,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from tqdm import tqdm
 
 from fer_models.export import export
-from fer_models.resume import write_text
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import MODELS, environment, pixels, table
+from models import MODELS, add_outputs, environment, hand_out, pixels, table
 
 MOVES = {
     *("Concat", "Split", "Slice", "Pad", "Gather", "Transpose", "Resize", "Expand", "Tile"),
@@ -155,14 +153,12 @@ def parsed(arguments):
     default = ["ghostface", "efficientface", "mobilenet_v2"]
     add("--models", nargs="+", choices=MODELS, default=default)
     add("--size", type=int, default=224, help="side of the image in pixels, 32 or more")
-    add("--runs", type=int, default=100)
+    add("--rounds", type=int, default=100)
     add("--threads", type=int, default=os.cpu_count())
-    add("--json", metavar="PATH", type=Path, help="write the figures there too")
-    add("--markdown", metavar="PATH", type=Path, help="write the tables there too")
+    add_outputs(parser)
     options = parser.parse_args(arguments)
-    if min(options.runs, options.threads) < 1 or options.size < 32:
-        parser.error("--runs and --threads must be 1 or more, --size 32 or more")
-    options.rounds = options.runs
+    if min(options.rounds, options.threads) < 1 or options.size < 32:
+        parser.error("--rounds and --threads must be 1 or more, --size 32 or more")
     return options
 
 
@@ -174,14 +170,9 @@ def main(arguments=None):
         for name in tqdm(options.models, disable=None):
             path = Path(folder, f"{name}.onnx")
             export(MODELS[name](options.size), path, "onnx", image, verbose=False)
-            events, graph = recorded(path, image, options.runs, options.threads)
-            figures["models"][name] = summed(events, graph, options.runs)
-    text = markdown(figures)
-    print(text)
-    if options.json:
-        write_text(options.json, json.dumps(figures, indent=2) + "\n")
-    if options.markdown:
-        write_text(options.markdown, text)
+            events, graph = recorded(path, image, options.rounds, options.threads)
+            figures["models"][name] = summed(events, graph, options.rounds)
+    hand_out(figures, markdown(figures), options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import math
 
 import tensorflow as tf
 
-FILLS = ("reflect", "nearest", "wrap", "constant")
 LEVELS = 10.0
 
 
@@ -35,7 +34,7 @@ def affine(
         shift_x, shift_y: movement of the picture to the right and down, in pixels.
         scale: size of the picture's content; 1 leaves it, 2 makes it twice as large.
         flip: boolean, mirrors left and right before everything else.
-        fill: one of `FILLS`.
+        fill: one of `fer_data.augmentation.FILLS`.
 
     All amounts are tensors `(batch,)` or numbers.
 
@@ -168,8 +167,6 @@ _TONE = {
     "brightness": _brightness,
     "sharpness": _sharpness,
 }
-OPERATIONS = (*_TONE, *_GEOMETRY)
-
 
 def _move(pixels, amounts, fill):
     angle, shear_x, shear_y, shift_x, shift_y = tf.unstack(amounts, num=5, axis=1)
@@ -189,11 +186,11 @@ def apply_round(images, names, chosen, level, sign, fill):
 
     Args:
         images: uint8 tensor `(batch, height, width, channels)`.
-        names: operations, of `OPERATIONS`.
+        names: operations, of `fer_data.augmentation.OPERATIONS`.
         chosen: int32 tensor `(batch,)`, 0 for nothing and otherwise 1 + the place in `names`.
         level: float32 tensor `(batch,)`, magnitudes out of 10.
         sign: float32 tensor `(batch,)`, directions, 1 or -1.
-        fill: one of `FILLS`.
+        fill: one of `fer_data.augmentation.FILLS`.
 
     Returns:
         uint8 tensor of the same shape.

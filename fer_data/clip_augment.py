@@ -15,12 +15,12 @@ def clip_policy(augmentation):
         augmentation: anything that `fer_data.augment.policy` takes.
 
     Raises:
-        ValueError: for RandAugment and MixUp, which are for pictures.
+        ValueError: for RandAugment, MixUp and erasing, which are for pictures.
     """
     policy = stills.policy(augmentation)
-    if policy.rand_aug is not None or policy.mixup is not None:
+    if policy.rand_aug is not None or policy.mixup is not None or policy.erase:
         raise ValueError(
-            "`augmentation` of clips must have no RandAugment and no MixUp. "
+            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased. "
             f"Received: augmentation={augmentation!r}"
         )
     return policy

@@ -5,6 +5,8 @@ from collections import Counter
 import keras
 import numpy as np
 
+from fer_models.batch_norm import batch_norm_layers
+
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _PRODUCTS = (
     keras.layers.Conv1D,
@@ -68,11 +70,7 @@ def batch_norms(model):
     Returns:
         A tuple of strings such as `"bottleneck_1/expand/primary/norm"`.
     """
-    return tuple(
-        layer.path
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    )
+    return tuple(layer.path for layer in batch_norm_layers(model))
 
 
 def _check(model):

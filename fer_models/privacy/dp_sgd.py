@@ -7,6 +7,7 @@ import secrets
 import keras
 from keras import ops
 
+from fer_models.batch_norm import batch_norm_layers
 from fer_models.privacy.accountant import checked_delta
 
 # Examples whose gradients are held in memory at once.
@@ -134,11 +135,7 @@ class DPTrainer(keras.Model):
 
     def compile(self, *args, **kwargs):
         """Set up the training, as `keras.Model.compile`."""
-        mixing = [
-            layer.name
-            for layer in _layers(self.network)
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        ]
+        mixing = [layer.name for layer in batch_norm_layers(self.network) if layer.trainable]
         if mixing:
             raise ValueError(
                 "Batch norm must be frozen for DP-SGD (`freeze_batch_norm`): it mixes the examples "
@@ -273,16 +270,10 @@ def freeze_batch_norm(model):
     >>> freeze_batch_norm(emotion_cnn(regularized=True)) > 0
     True
     """
-    layers = [
-        layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    layers = batch_norm_layers(model)
     for layer in layers:
         layer.trainable = False
     return len(layers)
-
-
-def _layers(model):
-    return [layer for layer in model._flatten_layers() if layer is not model]
 
 
 def _is_seed(variable):

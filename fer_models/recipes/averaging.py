@@ -6,8 +6,10 @@ import keras
 import numpy as np
 
 from fer_models import resume
+from fer_models.batch_norm import batch_norm_layers
 
-IMAGES, BYTES = 2048, 2**28  # enough for the statistics, and what may be held at most
+# Enough for the statistics, and what may be held and waited for at most.
+IMAGES, BATCHES, BYTES = 2048, 64, 2**28
 
 
 class AverageWeights(keras.callbacks.SwapEMAWeights):
@@ -65,14 +67,16 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
         assign(self.network, self.own)
 
 
-def some_images(data):
+def some_images(data, steps=BATCHES):
     """Return the first batches of images of training data, without their labels.
 
     Args:
         data: A data set of batches.
+        steps: Batches of an epoch, where the data set never ends.
 
     Returns:
-        A list of arrays: at most 2,048 images and 256 MiB, but one batch at least.
+        A list of arrays: at most `steps`, 64 batches, 2,048 images and 256 MiB, but one batch at
+        least.
 
     Raises:
         ValueError: If `data` can be read only once, or has several inputs.
@@ -91,7 +95,7 @@ def some_images(data):
             f"Received: batches with {len(first)} inputs"
         )
     kept = [np.asarray(first)]
-    count = min(IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
+    count = min(steps, BATCHES, IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
     kept += [np.asarray(batch[0]) for batch in itertools.islice(batches, max(count, 1) - 1)]
     return kept
 
@@ -131,17 +135,8 @@ def measured(network, batches):
     return [np.average(each, axis=0, weights=sizes) for each in zip(*found, strict=True)]
 
 
-def has_norms(network):
-    """Return whether a network has batch norm, frozen or not."""
-    return any(map(_is_norm, network._flatten_layers()))
-
-
-def _is_norm(layer):
-    return isinstance(layer, keras.layers.BatchNormalization)
-
-
 def _norms(network):
-    return [layer for layer in network._flatten_layers() if _is_norm(layer) and layer.trainable]
+    return [layer for layer in batch_norm_layers(network) if layer.trainable]
 
 
 def _variables(network):

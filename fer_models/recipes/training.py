@@ -6,9 +6,11 @@ from pathlib import Path
 
 import keras
 
+from fer_data.augmentation import policy
 from fer_models import resume
+from fer_models.batch_norm import batch_norm_layers
 from fer_models.privacy.dp_sgd import DPTrainer
-from fer_models.recipes.averaging import AverageWeights, has_norms, some_images
+from fer_models.recipes.averaging import AverageWeights, some_images
 
 
 def fit(
@@ -27,9 +29,9 @@ def fit(
     if directory is not None:
         done = epochs_done(directory, len(recipe.stages))
         resume.trim_history(Path(directory) / "history.csv", done)
-    seen = None
-    if recipe.ema is not None:
-        seen = _first_images(train, recipe.batch_size) if has_norms(student(model)) else []
+    seen = []
+    if recipe.ema is not None and batch_norm_layers(student(model)):
+        seen = _first_images(train, recipe.batch_size, steps_per_epoch)
     end, before = 0, None
     for number, stage in enumerate(recipe.stages):
         first, end = max(end, min(done, end + stage.epochs)), end + stage.epochs
@@ -39,7 +41,7 @@ def fit(
         arrays = labels is not None
         steps = steps_per_epoch or _steps(images, recipe.batch_size if arrays else 1)
         model.compile(**recipe.compile_kwargs(steps, number))
-        average = None if seen is None else AverageWeights(student(model), seen)
+        average = None if recipe.ema is None else AverageWeights(student(model), seen)
         # Without validation no epoch is the best.
         watching = recipe.callbacks(None if validation is None else directory, number, average)
         if directory is None:
@@ -127,10 +129,7 @@ def student(model):
 
 def mixes(augmentation):
     """Return whether an augmentation makes one image of two."""
-    # TensorFlow's own, which a recipe by itself does not need.
-    from fer_data import augment
-
-    return augment.policy(augmentation).mixup is not None
+    return policy(augmentation).mixup is not None
 
 
 def _claim(directory, recipe, model):
@@ -155,13 +154,13 @@ def _claim(directory, recipe, model):
         )
 
 
-def _first_images(train, batch_size):
+def _first_images(train, batch_size, steps):
     data = train(0) if callable(train) else train
     if isinstance(data, (tuple, list)):
         images, labels = data
         parts = range(0, len(images), batch_size)
         data = [(images[at : at + batch_size], labels[at : at + batch_size]) for at in parts]
-    return some_images(data)
+    return some_images(data) if steps is None else some_images(data, steps)
 
 
 def _steps(data, batch_size):

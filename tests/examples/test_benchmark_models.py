@@ -1,12 +1,11 @@
 """The benchmark of the models: its arithmetic, and a small run of every way."""
 
-import importlib.util
 import json
 import sys
 
 import keras
 import pytest
-from helpers.shared import ROOT
+from helpers.examples import loaded_benchmark
 
 import fer_layers
 
@@ -17,15 +16,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("models", ROOT / "benchmarks/models.py")
-    module = importlib.util.module_from_spec(spec)
-    # The processes that measure memory look for its functions under this name.
-    sys.modules["models"] = module
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-        spec.loader.exec_module(module)
-        yield module
-    del sys.modules["models"]
+    # The processes that measure memory look for its functions under its own name.
+    with loaded_benchmark("models") as script:
+        yield script
 
 
 def test_ratios_are_of_the_same_round(benchmark):
@@ -120,10 +113,13 @@ def test_small_run(benchmark, tmp_path, monkeypatch, capsys):
     assert "| ghostface | litert-int8 |" in text
 
 
-def test_the_picture_has_a_bar_for_each_way(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import draw_models
+@pytest.fixture
+def draw_models():
+    with loaded_benchmark("draw_models") as script:
+        yield script
 
+
+def test_the_picture_has_a_bar_for_each_way(tmp_path, monkeypatch, capsys, draw_models):
     ms = {"median": 2.0, "low": 1.0, "high": 4.0}
     figures = {
         "environment": {"size": 32, "threads": 2, "machine": "x86_64", "date": "2026-11-26"},

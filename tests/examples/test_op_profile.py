@@ -1,13 +1,11 @@
 """The profile of an exported network: its sums, and a small run of ONNX Runtime."""
 
-import importlib.util
 import json
-import sys
 from types import SimpleNamespace
 
 import keras
 import pytest
-from helpers.shared import ROOT
+from helpers.examples import loaded_benchmark
 
 import fer_layers
 
@@ -18,14 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def profile():
-    spec = importlib.util.spec_from_file_location("op_profile", ROOT / "benchmarks/op_profile.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-        patch.syspath_prepend(ROOT / "benchmarks")
-        spec.loader.exec_module(module)
-        yield module
-    del sys.modules["models"]
+    with loaded_benchmark("op_profile") as script:
+        yield script
 
 
 def node(op_type, group=1, name="", inputs=()):
@@ -95,7 +87,7 @@ def test_sums_of_a_kind(profile):
     assert whole["share"] == 1
 
 
-@pytest.mark.parametrize("wrong", [["--runs", "0"], ["--size", "16"], ["--models", "vgg"]])
+@pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--size", "16"], ["--models", "vgg"]])
 def test_mistakes(profile, wrong):
     with pytest.raises(SystemExit):
         profile.main(wrong)
@@ -114,7 +106,7 @@ def tiny(size):
 def test_small_run(profile, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(profile.MODELS, "ghostface", tiny)
     written = tmp_path / "figures.json"
-    words = ["--models", "ghostface", "--size", "32", "--runs", "4", "--threads", "1"]
+    words = ["--models", "ghostface", "--size", "32", "--rounds", "4", "--threads", "1"]
     profile.main([*words, "--json", str(written), "--markdown", str(tmp_path / "tables.md")])
     *rows, whole = json.loads(written.read_text())["models"]["ghostface"]
     macs = {row["kind"]: row["macs"] for row in rows}

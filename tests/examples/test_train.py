@@ -13,7 +13,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from helpers.examples import load_example
+from helpers.examples import load_example, loaded_benchmark
 from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv, write_raf_db
 from helpers.shared import ROOT
 
@@ -330,6 +330,21 @@ def test_a_run_is_repeated_from_its_record(quick, brief, example, command, prepa
     ]
     for a, b in zip(*weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_an_average_scores_what_the_run_did(
+    brief, example, command, prepared, tmp_path, capsys
+):
+    assert example.main(command(epochs=2, ema=0.5)) == 0
+    history = (tmp_path / "run" / "history.csv").read_text().split()
+    last = dict(zip(history[0].split(","), history[-1].split(","), strict=True))
+    with loaded_benchmark("average_statistics") as benchmark:
+        found = {name: scores for name, *scores in benchmark.rows(tmp_path / "run", str(prepared))}
+    accuracy, loss = found["their average, statistics of its own"]
+    assert accuracy == pytest.approx(float(last["val_accuracy"]), abs=1e-6)
+    assert loss == pytest.approx(float(last["val_loss"]), rel=1e-3)
+    assert len({loss for _, loss in found.values()}) == 3
 
 
 def test_a_run_can_be_prolonged(quick, brief, example, command, tmp_path, capsys):

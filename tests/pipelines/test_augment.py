@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fer_data import _rand_augment
 from fer_data.augment import PRESETS, Augmentation, MixUp, RandAug, augment, policy
+from fer_data.augmentation import FILLS, OPERATIONS
 
 TONES = ("autocontrast", "equalize", "solarize", "color", "posterize", "contrast", "brightness",
          "sharpness")  # fmt: skip
@@ -53,7 +54,7 @@ def single(name, images, level, sign=1.0, fill="reflect"):
     height=st.integers(1, 20),
     width=st.integers(1, 20),
     channels=st.sampled_from([1, 3]),
-    fill=st.sampled_from(_rand_augment.FILLS),
+    fill=st.sampled_from(FILLS),
 )
 @settings(max_examples=25, deadline=None)
 def test_affine_identity_returns_the_same_pixels(height, width, channels, fill):
@@ -406,3 +407,22 @@ def test_none_means_nothing():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_names_of_the_operations_are_those_that_there_are():
+    assert OPERATIONS == (*_rand_augment._TONE, *_rand_augment._GEOMETRY)
+
+
+def test_erasing_fills_a_rectangle_of_some_images_with_random_pixels():
+    images = np.full((400, 24, 30, 1), 77, "uint8")
+    changed, _ = augment(images, np.zeros(400), Augmentation(erase=0.5), seed=(3, 1))
+    erased = changed.numpy()[..., 0] != 77
+    touched = erased.any(axis=(1, 2))
+    assert 0.4 < touched.mean() < 0.6
+    for mask in erased[touched]:
+        rows, columns = mask.any(axis=1), mask.any(axis=0)
+        # A random pixel may have the value of the image.
+        assert mask[np.ix_(rows, columns)].mean() > 0.9
+        assert np.ptp(np.flatnonzero(rows)) + 1 == rows.sum()
+    assert 0.1 < erased[touched].mean() < 0.2
+    assert abs(changed.numpy()[..., 0][erased].mean() - 127.5) < 2

@@ -1,0 +1,71 @@
+"""What batch norm's statistics do to a moving average of the weights, of a run of train.py --ema.
+
+    python benchmarks/average_statistics.py RUN [--data-dir PREPARED]
+
+Accuracy and loss on the validation faces of the weights that train, of their average under the
+statistics that training gathered (what `keras.callbacks.SwapEMAWeights` validates), and of the
+average under its own (`fer_models.recipes.AverageWeights`), as the run's last epoch left them.
+"""
+
+import argparse
+import math
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from fer_models import evaluation, recipes, resume
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+import train
+
+
+def rows(run, data_dir=None):
+    """Yield name, accuracy and loss of each of the three."""
+    options = ["--config", str(run / train.RECORD)]
+    args = train.parse(options + (["--data-dir", data_dir] if data_dir else []))
+    recipe = train.recipe_of(args)
+    if recipe.ema is None:
+        raise ValueError(f"{run} must hold a run with --ema")
+    splits, counts, names, _ = train.load(args, recipe)
+    faces, others = train.pipelines(args, recipe, splits, len(names))
+    labels = np.concatenate([np.asarray(label) for _, label in others["validation"]]).argmax(-1)
+    keras.utils.set_random_seed(args.seed)
+    model = train.build(args, recipe, len(names))
+    steps = math.ceil(counts["train"] / recipe.batch_size)
+    model.compile(**recipe.compile_kwargs(steps))
+    with tempfile.TemporaryDirectory() as folder:
+        # Reading a state that was cut off mends it, and the run is not ours.
+        state = shutil.copytree(run / "state" / str(len(recipe.stages)), folder, dirs_exist_ok=True)
+        resume.restore(model, state)
+
+    def scored(name):
+        probabilities = model.predict(others["validation"], verbose=0)
+        report = evaluation.classification_report(labels, probabilities, names)
+        return name, report.accuracy, report.loss
+
+    yield scored("the weights that train")
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    yield scored("their average, statistics of training")
+    recipes.AverageWeights(model, recipes.some_images(faces(0), steps)).settle()
+    yield scored("their average, statistics of its own")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="output folder of a run of train.py with --ema")
+    parser.add_argument("--data-dir", help="where prepared data sets are kept")
+    options = parser.parse_args()
+    print("| weights | accuracy | loss |\n|---|---:|---:|")
+    for name, accuracy, loss in rows(options.run, options.data_dir):
+        print(f"| {name} | {accuracy:.2%} | {loss:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
