@@ -38,7 +38,7 @@ def rows(run, data_dir=None):
     labels = np.concatenate([np.asarray(label) for _, label in others["validation"]]).argmax(-1)
     keras.utils.set_random_seed(args.seed)
     model = train.build(args, recipe, len(names))
-    steps = math.ceil(counts["train"] / recipe.batch_size)
+    steps = args.passes * math.ceil(counts["train"] / recipe.batch_size)
     model.compile(**recipe.compile_kwargs(steps))
     with tempfile.TemporaryDirectory() as folder:
         # Reading a state that was cut off mends it, and the run is not ours.

@@ -69,25 +69,30 @@ def commands(run):
     bundled = registry.entry(record["recipe"]["model"]).weights
     # Records of before carry no history of the bundled weights that they began with.
     history = record.get("weights_history")
-    words, earlier, skip = [], [], False
+    words, earlier, skip, teachers = [], [], False, False
     for word in shlex.split(record["command"]):
         name, equals, value = word.partition("=")
+        teachers = word == "--teacher" or (teachers and not word.startswith("--"))
         if skip:
             skip = False
         elif word == "--data-dir":
             skip = True
+        elif teachers and word != "--teacher":
+            taught = Path(word)
+            earlier = [*earlier, *(c for c in commands(taught.parent) if c not in earlier)]
+            words.append(f"runs/{taught.parent.name}/{taught.name}")
         elif words[-1:] == ["--path"]:
             words.append("FOLDER")
         elif words[-1:] == ["--output"]:
             words.append(f"runs/{Path(word).name}")
         elif name == "weights" and equals and Path(value).suffix == ".keras":
             before = Path(value)
-            earlier = commands(before.parent)
+            earlier = [*earlier, *(c for c in commands(before.parent) if c not in earlier)]
             words.append(f"weights=runs/{before.parent.name}/{before.name}")
         elif name == "weights" and equals and value in bundled:
             # The tag may mean other weights by now, and will once these have taken its place.
             history = history or training.history_of(bundled[value].card)
-            earlier = history["commands"]
+            earlier = [*earlier, *(c for c in history["commands"] if c not in earlier)]
             words.append(f"weights={history['kept']}")
         else:
             words.append(word)

@@ -30,7 +30,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
-import numpy as np
 
 import fer_models
 from fer_models import recipes, registry, resume
@@ -39,14 +38,8 @@ from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 import train_report
+from train_data import DATA, features, labels_of, load, pipelines, with_vote_targets
 
-DATA = {
-    "synthetic": "synthetic_faces",
-    "fer2013": "fer2013",
-    "ferplus": "ferplus",
-    "raf_db": "raf_db",
-    "folder": "image_folder",
-}
 # Those for clips are for another script.
 RECIPES = sorted(
     name for name, recipe in recipes.RECIPES.items() if recipe.model in registry.MODELS
@@ -61,7 +54,7 @@ RECORD = "run.json"
 DEFAULT = "ghostface_small"
 # Arguments of every builder that have a flag of their own, or none.
 OWN_FLAG = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
-NOT_SETTINGS = ("config", "output", "data_dir", "describe", "restart", "traceback")
+NOT_SETTINGS = ("config", "output", "data_dir", "describe", "report", "restart", "traceback")
 
 
 def parser_of():
@@ -73,11 +66,20 @@ def parser_of():
     add("--recipe", choices=RECIPES, default=DEFAULT, help="how to train what")
     add("--describe", action="store_true", help="print the recipe, trained on nothing")
     add("--data", choices=DATA, default="synthetic", help="which faces")
-    add("--path", help="folder or archive of the data set; none for synthetic")
+    add(
+        "--path",
+        help="folder or archive of the data set, or the .npz that pack_faces.py made of it, which "
+        "needs no TensorFlow; none for synthetic",
+    )
     add("--output", help="folder for everything that is written (default: runs/RECIPE)")
     add("--config", help="run.json of an earlier run, whose settings become the defaults")
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
-    add("--teacher", help=".keras file of a trained model, whose answers are learned instead")
+    add(
+        "--teacher",
+        nargs="+",
+        metavar="FILE",
+        help=".keras files of trained models, whose mean answers are learned instead",
+    )
 
     model = parser.add_argument_group("model (default: the recipe's)").add_argument
     model("--size", type=int, help="height and width of the faces in pixels")
@@ -100,6 +102,12 @@ def parser_of():
 
     change = parser.add_argument_group("training (default: the recipe's)").add_argument
     change("--epochs", type=int, help="at most, all stages together")
+    change(
+        "--passes",
+        type=int,
+        default=1,
+        help="over the faces in an epoch; more of them mean fewer validations and checkpoints",
+    )
     change("--batch-size", type=int, help="images a step")
     change("--optimizer", choices=sorted(LEARNING_RATES))
     change("--learning-rate", type=float, help="the highest")
@@ -152,6 +160,12 @@ def parser_of():
     )
     data("--test-fraction", type=float, help="of the training faces, likewise")
     add("--seed", type=int, default=1, help="of everything random")
+    add(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write tables and pictures at the end (--no-report: another machine may do it)",
+    )
     add("--restart", action="store_true", help="delete the run in the output folder first")
     add("--traceback", action="store_true", help="show where in the code an error arose")
     return parser
@@ -169,7 +183,7 @@ def parse(argv):
             raise
         argv = [*words, *argv]
     args = parser.parse_args(argv)
-    for name in ("epochs", "size", "batch_size", "train"):
+    for name in ("epochs", "passes", "size", "batch_size", "train"):
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
@@ -187,6 +201,8 @@ def parse(argv):
         parser.error(f"--ema must be between 0 and 1, not {args.ema}")
     if args.vote_share is not None and args.vote_share > 1:
         parser.error(f"--vote-share must be from 0 to 1, not {args.vote_share}")
+    if args.passes > 1 and args.dp_noise_multiplier is not None:
+        parser.error("--passes and --dp-noise-multiplier cannot go together: give more --epochs")
     if args.dp_noise_multiplier is None and (args.dp_clip, args.dp_delta) != (None, None):
         parser.error("--dp-clip and --dp-delta need --dp-noise-multiplier")
     if args.train is not None and args.data != "synthetic":
@@ -194,9 +210,10 @@ def parse(argv):
     if args.validation_fraction is None and args.data == "raf_db":
         args.validation_fraction = 0.1 if args.validation_from == "train" else 0.5
     args.model = dict(args.model or ())
-    for name in ("path", "teacher"):
-        if getattr(args, name) is not None:
-            setattr(args, name, str(Path(getattr(args, name)).resolve()))
+    if args.path is not None:
+        args.path = str(Path(args.path).resolve())
+    if args.teacher is not None:
+        args.teacher = [str(Path(each).resolve()) for each in args.teacher]
     if args.output is None:
         args.output = f"runs/{args.recipe}"
     return args
@@ -238,6 +255,9 @@ def words_of(parser, path, known):
         elif name == "model" and isinstance(value, dict):
             if value:
                 words += [flag, *(f"{key}={json.dumps(each)}" for key, each in value.items())]
+        elif name == "teacher" and value:
+            # A record of before has one file.
+            words += [flag, *([value] if isinstance(value, str) else value)]
         elif value is not None:
             words.append(
                 f"{flag}={json.dumps(value) if isinstance(value, (dict, list)) else value}"
@@ -290,73 +310,6 @@ def recipe_of(args):
     return recipe
 
 
-def load(args, recipe):
-    """Return the prepared data set: splits by name, counts, class names, where it came from."""
-    from fer_data import datasets
-
-    options = {}
-    if args.data == "synthetic":
-        size = max(*recipe.input_shape[:2], 64)
-        options = {"train": args.train or 7000, "seed": args.seed, "size": size}
-    else:
-        fractions = {
-            "validation_fraction": args.validation_fraction,
-            "test_fraction": args.test_fraction,
-        }
-        options = {name: value for name, value in fractions.items() if value}
-        if options:
-            options["seed"] = args.seed
-        if args.validation_from == "test":
-            options["validation_from"] = "test"
-    builder = datasets.prepare(DATA[args.data], path=args.path, data_dir=args.data_dir, **options)
-    splits = {name: builder.as_dataset(split=name) for name in builder.info.splits}
-    if "validation" not in splits:
-        raise ValueError(
-            f"the data set has no validation split, only {sorted(splits)}: set apart a share of "
-            "its training faces with --validation-fraction 0.1"
-        )
-    counts = {name: split.num_examples for name, split in builder.info.splits.items()}
-    return splits, counts, tuple(builder.info.features["label"].names), str(builder.data_path)
-
-
-def pipelines(args, recipe, splits, classes, share=None):
-    """Return the training batches as a function of the first epoch, and the other splits'.
-
-    `share` is what a process of several takes of whole batches.
-    """
-    from fer_data import images
-
-    share = share or (lambda batches: batches)
-
-    training = recipe.data_kwargs()
-    common = {name: training[name] for name in ("size", "channels", "batch_size")}
-    common |= {"classes": classes, "seed": args.seed}
-
-    def train(epoch):
-        changes = {"training": True, "initial_epoch": epoch, "repeat": True}
-        return share(images.pipeline(splits["train"], **training | common | changes))
-
-    return train, {
-        name: share(images.pipeline(split, **common))
-        for name, split in splits.items()
-        if name != "train"
-    }
-
-
-def with_vote_targets(faces, classes, share):
-    """Return training faces with distributions of labels in the place of labels and votes."""
-    import tensorflow as tf
-
-    from fer_data.vote_targets import vote_targets
-
-    known = [(int(face["label"]), face["votes"].numpy()) for face in faces]
-    labels, votes = (np.array(values) for values in zip(*known, strict=True))
-    targets = tf.data.Dataset.from_tensor_slices(vote_targets(labels, votes, share, classes))
-    return tf.data.Dataset.zip(faces, targets).map(
-        lambda face, target: {"image": face["image"], "label": target}
-    )
-
-
 def build(args, recipe, classes):
     """Return the model to train: the recipe's, or it and its teacher."""
     taken = inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
@@ -377,7 +330,8 @@ def build(args, recipe, classes):
             "--teacher and --dp-noise-multiplier cannot go together: what the teacher learned of "
             "faces is not covered"
         )
-    teacher = train_report.trained(args.teacher)
+    teachers = [train_report.trained(path) for path in args.teacher]
+    teacher = fer_models.ensemble(teachers) if len(teachers) > 1 else teachers[0]
     if teacher.output_shape != model.output_shape:
         raise ValueError(
             f"--teacher has outputs of shape {teacher.output_shape}, and the data (with --classes) "
@@ -392,14 +346,14 @@ def build(args, recipe, classes):
 
 def train(args, recipe, splits, record, output, share=None):
     """Train, or go on, and write what reproduces it first; return the other splits' batches."""
-    if recipe.labels == "soft" and "votes" not in splits["train"].element_spec:
+    if recipe.labels == "soft" and "votes" not in features(splits["train"]):
         raise ValueError(
             f"{recipe.name} learns from votes, which --data {args.data} has not: give --teacher, "
             "or --labels one_hot"
         )
     counts, classes = record["faces"], len(record["classes"])
     if args.vote_share:
-        if recipe.class_weights or "votes" not in splits["train"].element_spec:
+        if recipe.class_weights or "votes" not in features(splits["train"]):
             raise ValueError(
                 "--vote-share needs data with votes (fer2013, ferplus), and no --class-weights"
             )
@@ -424,8 +378,7 @@ def train(args, recipe, splits, record, output, share=None):
     if recipe.class_weights:
         from fer_data import balance
 
-        labels = [int(label) for label in splits["train"].map(lambda x: x["label"])]
-        weights = balance.class_weights(labels, classes)
+        weights = balance.class_weights(labels_of(splits["train"]), classes)
     output.mkdir(parents=True, exist_ok=True)
     resume.write_text(output / RECORD, json.dumps(record, indent=1))
     if done:
@@ -434,12 +387,15 @@ def train(args, recipe, splits, record, output, share=None):
         f"Training on {counts['train']:,} faces of {recipe.input_shape}, validation on "
         f"{counts['validation']:,}."
     )
+    steps = args.passes * math.ceil(counts["train"] / recipe.batch_size)
+    # What never ends has to be told how long an epoch is.
+    endless = hasattr(splits["train"], "element_spec")
     history = recipe.fit(
         model,
         faces,
         others["validation"],
         directory=output,
-        steps_per_epoch=math.ceil(counts["train"] / recipe.batch_size),
+        steps_per_epoch=steps if endless else None,
         class_weight=weights,
         verbose="auto" if sys.stdout.isatty() else 2,
     )
@@ -496,38 +452,47 @@ def weights_history(recipe):
 
 
 def new_record(args, recipe, counts, names, source, command):
-    import tensorflow as tf
-
-    packages = {
-        "fer-keras": importlib.metadata.version("fer-keras"),
-        "Keras": keras.__version__,
-        "TensorFlow": tf.__version__,
-        "NumPy": np.__version__,
-    }
-    devices = ", ".join(keras.distribution.list_devices()) or "cpu:0"
+    backend = keras.backend.backend()
+    names_of = {"fer-keras": "fer-keras", "Keras": "keras", "NumPy": "numpy"}
+    names_of[{"jax": "JAX", "torch": "PyTorch"}.get(backend, "TensorFlow")] = backend
+    packages = {name: importlib.metadata.version(what) for name, what in names_of.items()}
     return {
         "settings": settings_of(args),
         "recipe": recipe.to_dict(),
         "command": command,
         "date": datetime.date.today().isoformat(),
         "versions": {"Python": platform.python_version(), **packages},
-        "backend": keras.backend.backend(),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices}",
+        "backend": backend,
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices_of(backend)}",
         "faces": counts,
         "classes": names,
-        "teacher_sha256": sha256(args.teacher),
+        "teacher_sha256": sha256_of(args.teacher),
         "weights_history": weights_history(recipe),
         "prepared": source,
         "finished": False,
     }
 
 
-def sha256(path):
-    """Return the SHA-256 of a file, or None for none."""
-    if path is None:
+def devices_of(backend):
+    """Return what the training runs on, in words."""
+    if backend == "jax":
+        import jax
+
+        kinds = sorted({device.device_kind for device in jax.devices()})
+        if kinds != ["cpu"]:
+            return f"{len(jax.devices())} {', '.join(kinds)}"
+    return ", ".join(keras.distribution.list_devices()) or "cpu:0"
+
+
+def sha256_of(paths):
+    """Return the SHA-256 of files, or None for none."""
+    if paths is None:
         return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sums = []
+    for path in paths:
+        with open(path, "rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return sums
 
 
 def open_run(args, recipe, output, command):
@@ -545,8 +510,8 @@ def open_run(args, recipe, output, command):
     record = json.loads(path.read_text())
     now = settings_of(args)
     changed = [key for key in now if record["settings"].get(key) != now[key]]
-    if not changed and record.get("teacher_sha256") != sha256(args.teacher):
-        changed = ["another file under the name of the teacher"]
+    if not changed and record.get("teacher_sha256") != sha256_of(args.teacher):
+        changed = ["another file under the name of a teacher"]
     done = recipe.epochs_done(output)
     if changed == ["epochs"] and recipe.schedule.any_length and recipe.epochs >= done:
         again = {"settings": now, "recipe": recipe.to_dict(), "command": command}
@@ -583,6 +548,10 @@ def run(args, command):
         others = pipelines(args, recipe, splits, len(names))[1]
     else:
         others = train(args, recipe, splits, record, output)
+    if not args.report:
+        resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
+        print(f"{output} holds the models; the same command with --report writes what is missing.")
+        return
     where = "test" if "test" in others else "validation"
     promised = guarantee(recipe, counts["train"], recipe.epochs_done(output))
     if promised is not None:

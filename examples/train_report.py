@@ -2,11 +2,16 @@
 
 import csv
 import json
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from fer_models import evaluation, explain, resume
+
+sys.path.insert(0, str(Path(__file__).parent))
+from train_data import column, features
 
 
 def write(record, recipe, names, where, faces, split, output):
@@ -67,8 +72,8 @@ def trained(path):
 def subsets(split, count):
     """Return the faces to be scored, by name: all, and those not in the training set as well."""
     chosen = {"all": np.full(count, True)}
-    if "copy_in_train" in split.element_spec:
-        copies = np.array([bool(flag) for flag in split.map(lambda x: x["copy_in_train"])])
+    if "copy_in_train" in features(split):
+        copies = column(split, "copy_in_train").astype(bool)
         chosen["without copies of training faces"] = ~copies
     return chosen
 
@@ -153,7 +158,7 @@ def summary(record, recipe, reports, where, cost, times, history):
         f"{recipe.source}.",
         *(["", f"It says: {recipe.stated}"] if recipe.stated else []),
         *(["", f"Ours: {recipe.chosen}"] if recipe.chosen else []),
-        *(["", f"Taught by {settings['teacher']}."] if settings["teacher"] else []),
+        *(["", f"Taught by {', '.join(settings['teacher'])}."] if settings["teacher"] else []),
         "",
         "```json",
         json.dumps(record["recipe"], indent=1),

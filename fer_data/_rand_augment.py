@@ -168,6 +168,7 @@ _TONE = {
     "sharpness": _sharpness,
 }
 
+
 def _move(pixels, amounts, fill):
     angle, shear_x, shear_y, shift_x, shift_y = tf.unstack(amounts, num=5, axis=1)
     return affine(

@@ -129,7 +129,7 @@ class Augmentation:
         contrast: the distance to the image's mean of each channel is multiplied by a factor from
             `[1 - contrast, 1 + contrast]`, in `[0, 1]`.
         brightness: an offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.
-        erase: probability that a rectangle of 2 to 33 % of the area, with sides in a ratio of 0.3 to
+        erase: probability that a rectangle of 2 to 33 % of the area, of sides in a ratio of 0.3 to
             3.3, is filled with random pixels (Random Erasing), in `[0, 1]`.
         fill: what stands where the image does not reach: `"reflect"`, `"nearest"`, `"wrap"` or
             `"constant"` (black). RandAugment's geometry uses it as well.
@@ -168,9 +168,7 @@ class Augmentation:
         _fraction("brightness", self.brightness)
         _fraction("erase", self.erase)
         if self.fill not in FILLS:
-            raise ValueError(
-                f"`fill` must be one of {FILLS}. Received: fill={self.fill!r}"
-            )
+            raise ValueError(f"`fill` must be one of {FILLS}. Received: fill={self.fill!r}")
         for field, kind in (("rand_aug", RandAug), ("mixup", MixUp)):
             value = getattr(self, field)
             if value is not None and not isinstance(value, kind):

@@ -12,7 +12,7 @@ def clip_policy(augmentation):
     """Return the `Augmentation` that is meant, if clips can have it.
 
     Args:
-        augmentation: anything that `fer_data.augment.policy` takes.
+        augmentation: anything that `fer_data.augmentation.policy` takes.
 
     Raises:
         ValueError: for RandAugment, MixUp and erasing, which are for pictures.

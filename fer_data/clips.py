@@ -70,7 +70,7 @@ def pipeline(
         classes: number of classes.
         batch_size: clips a batch.
         training: whether to shuffle and augment. Without it `augmentation` has no effect.
-        augmentation: `None`, or what `fer_data.augment.policy` takes, without RandAugment and
+        augmentation: `None`, or what `fer_data.augmentation.policy` takes, without RandAugment and
             MixUp: flip, rotation, shift, zoom, crop, contrast, brightness.
         labels: `"one_hot"`, or `"sparse"` for int32 class numbers.
         label_smoothing: share of every label that is spread evenly over the classes, in `[0, 1)`.

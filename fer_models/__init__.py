@@ -5,6 +5,7 @@ import importlib
 from fer_models import evaluation, explain, recipes, registry
 from fer_models.efficientface import efficientface
 from fer_models.emotion_cnn import emotion_cnn
+from fer_models.ensemble import ensemble
 from fer_models.ghostface import ghostface
 from fer_models.label_distribution import (
     LabelDistributionDistillation,
@@ -24,6 +25,7 @@ from fer_models.micro_expression_3d import (
 )
 from fer_models.model_card import model_card
 from fer_models.predictions import decode_predictions
+from fer_models.resnet18 import resnet18
 from fer_models.resnet50_cbam import resnet50_cbam
 from fer_models.torch_import import load_torch_weights
 
@@ -38,6 +40,7 @@ __all__ = [
     "dual_path_3dnet",
     "efficientface",
     "emotion_cnn",
+    "ensemble",
     "evaluation",
     "explain",
     "export",
@@ -51,6 +54,7 @@ __all__ = [
     "privacy",
     "recipes",
     "registry",
+    "resnet18",
     "resnet50_cbam",
     "robustness",
     "se_3dnet",

@@ -18,6 +18,7 @@ from fer_models.micro_expression_3d import (
     se_3dnet,
     triple_path_ha3dnet,
 )
+from fer_models.resnet18 import resnet18
 from fer_models.resnet50_cbam import resnet50_cbam
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -139,6 +140,16 @@ MODELS = {
         papers_flops=77_577_472,
         weights=_bundled("emotion_cnn"),
         fixed_size=True,
+    ),
+    "resnet18": Entry(
+        builder=resnet18,
+        input_shape=(48, 48, 1),
+        min_size=32,
+        classes=7,
+        parameters=11_171_271,
+        macs=1_247_038_976,
+        papers_flops=1_249_803_776,
+        weights=_bundled("resnet18"),
     ),
 }
 

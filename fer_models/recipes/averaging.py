@@ -1,5 +1,6 @@
 """A moving average of the weights, and statistics of batch norm that belong to it."""
 
+import functools
 import itertools
 
 import keras
@@ -42,6 +43,7 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
         super().__init__()
         self.network, self.batches = network, batches
         self.own = self.trained = None
+        self.forward = forward(network)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -63,7 +65,7 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
     def settle(self):
         """Give the network, in which the average is, the statistics that belong to it."""
         if self.own is None:
-            self.own = measured(self.network, self.batches)
+            self.own = measured(self.network, self.batches, self.forward)
         assign(self.network, self.own)
 
 
@@ -111,7 +113,7 @@ def assign(network, values):
         variable.assign(value)
 
 
-def measured(network, batches):
+def measured(network, batches, forward):
     """Return the statistics of the network as it is, the means of those of the batches."""
     norms = _norms(network)
     if not norms:
@@ -125,14 +127,54 @@ def measured(network, batches):
             # What it has after a batch is that batch's own.
             layer.momentum = 0.0
         for images in batches:
-            network(images, training=True)
-            found.append(statistics(network))
+            found.append(forward(images))
     finally:
         for layer, momentum in zip(norms, before, strict=True):
             layer.momentum = momentum
         resume.give_back_seeds(network, seeds)
     sizes = [len(images) for images in batches]
     return [np.average(each, axis=0, weights=sizes) for each in zip(*found, strict=True)]
+
+
+def forward(network):
+    """Return a function from images to the statistics after them, compiled where that is known."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_forward(network)
+    call = functools.partial(network, training=True)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(call)
+
+    def run(images):
+        call(images)
+        return statistics(network)
+
+    return run
+
+
+def _jax_forward(network):
+    import jax
+
+    wanted = {id(variable): number for number, variable in enumerate(_variables(network))}
+    places = {
+        wanted[id(variable)]: place
+        for place, variable in enumerate(network.non_trainable_variables)
+        if id(variable) in wanted
+    }
+
+    @jax.jit
+    def call(trained, others, images):
+        after = network.stateless_call(trained, others, images, training=True)[1]
+        return [after[places[number]] for number in range(len(places))]
+
+    def run(images):
+        values = (network.trainable_variables, network.non_trainable_variables)
+        found = call(*([variable.value for variable in group] for group in values), images)
+        return [np.asarray(value) for value in found]
+
+    return run
 
 
 def _norms(network):

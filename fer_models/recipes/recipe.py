@@ -102,7 +102,7 @@ class Recipe:
         label_smoothing: Share of every training label that is spread over the classes.
         loss: `"categorical_crossentropy"`, or `"label_distribution"` for
             `fer_models.LabelDistributionLoss` as EfficientFace's authors use it.
-        augmentation: What `fer_data.augment.policy` takes: a preset, or amounts.
+        augmentation: What `fer_data.augmentation.policy` takes: a preset, or amounts.
         class_weights: Whether classes are weighed against their frequency.
         ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
             average is validated and kept, with statistics of batch norm that belong to it; the
@@ -404,8 +404,8 @@ class Recipe:
                 epochs has one behind it then.
             validation: A data set of batches or a pair of arrays.
             directory: Folder that gets `best.keras` (with validation), `last.keras`,
-                `history.csv`, logs for TensorBoard and `state`, from which the same call goes
-                on after an interruption. None keeps nothing.
+                `history.csv`, logs for TensorBoard (where TensorFlow is installed) and `state`,
+                from which the same call goes on after an interruption. None keeps nothing.
             steps_per_epoch: Steps of an epoch, where `train` does not know its length or never
                 ends.
             class_weight: Weights by class number; needed where the recipe weighs classes.

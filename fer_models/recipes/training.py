@@ -1,5 +1,6 @@
 """The run of a recipe: its stages, one `model.fit` after the other, each resumable."""
 
+import importlib.util
 import json
 import math
 from pathlib import Path
@@ -174,10 +175,11 @@ def _logs(directory):
     if directory is None:
         return []
     Path(directory).mkdir(parents=True, exist_ok=True)
-    return [
-        keras.callbacks.CSVLogger(Path(directory) / "history.csv", append=True),
-        keras.callbacks.TensorBoard(Path(directory) / "tensorboard", write_graph=False),
-    ]
+    logs = [keras.callbacks.CSVLogger(Path(directory) / "history.csv", append=True)]
+    # Keras writes for TensorBoard through TensorFlow.
+    if importlib.util.find_spec("tensorflow") is not None:
+        logs.append(keras.callbacks.TensorBoard(Path(directory) / "tensorboard", write_graph=False))
+    return logs
 
 
 class _GoOn(keras.callbacks.Callback):

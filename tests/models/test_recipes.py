@@ -9,7 +9,7 @@ from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models import distiller, recipes, registry
 from fer_models.recipes import Cosine, Plateau, Recipe, Stage, Steps
-from fer_models.recipes.averaging import measured
+from fer_models.recipes.averaging import forward, measured
 
 pytestmark = SLOW_OFF_TENSORFLOW
 ALL = sorted(recipes.RECIPES)
@@ -369,7 +369,7 @@ def test_batches_count_by_their_size():
     norm = keras.layers.BatchNormalization(center=False, scale=False)
     network = keras.Sequential([keras.Input((1,)), norm])
     seen = [np.float32([[0], [2], [4]]), np.float32([[10]])]
-    mean, variance = measured(network, seen)
+    mean, variance = measured(network, seen, forward(network))
     assert mean == pytest.approx((3 * 2 + 1 * 10) / 4)
     assert variance == pytest.approx(3 * (8 / 3) / 4)
     assert norm.momentum == 0.99

@@ -410,7 +410,7 @@ def test_bad_arguments(make, message):
 
 
 def test_the_names_of_the_operations_are_those_that_there_are():
-    assert OPERATIONS == (*_rand_augment._TONE, *_rand_augment._GEOMETRY)
+    assert (*_rand_augment._TONE, *_rand_augment._GEOMETRY) == OPERATIONS
 
 
 def test_erasing_fills_a_rectangle_of_some_images_with_random_pixels():

@@ -1,0 +1,47 @@
+"""Several trained networks as one."""
+
+import keras
+
+
+def ensemble(models, name="ensemble"):
+    """Return a model whose probabilities are the mean of those of several.
+
+    A better teacher than each of them (`fer_models.distiller`): what they agree on stays, what each
+    has learned by heart of noisy labels cancels out.
+
+    Args:
+        models: Two or more `keras.Model`s of one input, with one shape of images and of outputs.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model`, which holds the models themselves, not copies.
+
+    Raises:
+        ValueError: If there are fewer than two, or their shapes differ.
+
+    Example:
+
+    >>> import fer_models
+    >>> members = [fer_models.emotion_cnn(name=f"member_{number}") for number in range(2)]
+    >>> fer_models.ensemble(members).output_shape
+    (None, 7)
+
+    Reference:
+        Hinton et al., "Distilling the Knowledge in a Neural Network", 2015
+        (https://arxiv.org/abs/1503.02531).
+    """
+    models = list(models)
+    shapes = {(model.input_shape, model.output_shape) for model in models}
+    if len(models) < 2 or len(shapes) > 1:
+        raise ValueError(
+            "`models` must be two or more of one shape of images and outputs. "
+            f"Received: {len(models)} models of the shapes {sorted(shapes, key=str)}"
+        )
+    for number, model in enumerate(models, 1):
+        # Files of one training all have models of one name, which a graph cannot hold twice.
+        model.name = f"{model.name}_{number}"
+    inputs = keras.Input(models[0].input_shape[1:], dtype=models[0].inputs[0].dtype)
+    outputs = keras.layers.Average(dtype="float32", name="mean")(
+        [model(inputs) for model in models]
+    )
+    return keras.Model(inputs, outputs, name=name)
