@@ -129,14 +129,25 @@ def _array_pipelines(args, recipe, splits, classes):
             seed=args.seed,
             initial_epoch=epoch,
             passes=args.passes,
-            workers=min(4, os.cpu_count()),
+            workers=min(8, os.cpu_count()),
         )
 
     return train, {
-        name: FaceBatches(faces["image"], targets(faces, classes), recipe.batch_size)
+        name: FaceBatches(
+            faces["image"], targets(faces, classes), even(len(faces["label"]), recipe.batch_size)
+        )
         for name, faces in splits.items()
         if name != "train"
     }
+
+
+def even(count, batch_size):
+    """Return a batch size up to eight times as large that leaves no rest, or the same one.
+
+    On an accelerator a last batch of another size is compiled anew, which takes a minute.
+    """
+    sizes = range(8 * batch_size, batch_size, -1)
+    return next((size for size in sizes if count % size == 0), batch_size)
 
 
 def with_vote_targets(faces, classes, share):

@@ -21,8 +21,10 @@ class FaceBatches(keras.utils.PyDataset):
     """Batches for `fit`, `evaluate` and `predict` from arrays of faces.
 
     It does what `fer_data.images.pipeline` does after decoding, for machines where TensorFlow is
-    not installed, such as one with a graphics card and JAX. Order and augmentation of an epoch
-    follow from `seed` and the number of the epoch alone, whatever the number of `workers`.
+    not installed, such as one with a graphics card and JAX. In training all batches are full, since
+    every other size has to be compiled anew: what is left over at the end of an epoch is left out.
+    Order and augmentation of an epoch follow from `seed` and the number of the epoch alone, whatever
+    the number of `workers`.
 
     Args:
         images: uint8 `(faces, height, width, channels)`, channels 1 or 3.
@@ -33,7 +35,7 @@ class FaceBatches(keras.utils.PyDataset):
             `fer_data.augment`'s alone.
         seed: integer from which all randomness follows.
         initial_epoch: number of the first epoch.
-        passes: how often an epoch goes through all faces.
+        passes: how often an epoch goes through the faces.
         workers: threads that prepare batches.
 
     Returns of `batches[i]`:
@@ -47,8 +49,8 @@ class FaceBatches(keras.utils.PyDataset):
 
     >>> faces = np.zeros((10, 48, 48, 1), "uint8")
     >>> batches = FaceBatches(faces, np.eye(7)[np.arange(10) % 7], 4, True, "fer2013")
-    >>> len(batches), batches[2][0].shape
-    (3, (2, 48, 48, 1))
+    >>> len(batches), batches[1][0].shape
+    (2, (4, 48, 48, 1))
     """
 
     def __init__(
@@ -87,22 +89,32 @@ class FaceBatches(keras.utils.PyDataset):
         self.images, self.targets, self.batch_size = images, targets, batch_size
         self.training, self.seed = training, seed
         self.epoch, self.passes = initial_epoch, passes
+        self.order = None, None
 
     def __len__(self):
-        return self.passes * math.ceil(len(self.images) / self.batch_size)
+        if not self.training:
+            return math.ceil(len(self.images) / self.batch_size)
+        return max(self.passes * len(self.images) // self.batch_size, 1)
 
     def __getitem__(self, index):
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
-        done, index = divmod(index, len(self) // self.passes)
-        number = self.epoch * self.passes + done
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if not self.training:
             return self.images[part].astype("float32"), self.targets[part]
-        order = np.random.default_rng((self.seed, number)).permutation(len(self.images))
-        chosen = order[part]
-        rng = np.random.default_rng((self.seed, number, 1 + index))
+        chosen = self._order(self.epoch)[part]
+        rng = np.random.default_rng((self.seed, self.epoch, 1 + index))
         return augmented(self.images[chosen], self.targets[chosen], self.policy, rng)
+
+    def _order(self, epoch):
+        # Threads may ask at once: each finds or makes the whole pair.
+        known, order = self.order
+        if known != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            passes = [rng.permutation(len(self.images)) for _ in range(self.passes)]
+            order = np.concatenate(passes)
+            self.order = epoch, order
+        return order
 
     def on_epoch_end(self):
         self.epoch += 1
