@@ -69,40 +69,56 @@ def commands(run):
     bundled = registry.entry(record["recipe"]["model"]).weights
     # Records of before carry no history of the bundled weights that they began with.
     history = record.get("weights_history")
-    words, earlier, skip, teachers = [], [], False, False
+    words, earlier, skip, teachers, packing = [], [], False, False, []
     for word in shlex.split(record["command"]):
         name, equals, value = word.partition("=")
         teachers = word == "--teacher" or (teachers and not word.startswith("--"))
         if skip:
             skip = False
+        elif word == "--no-report":
+            continue
         elif word == "--data-dir":
             skip = True
         elif teachers and word != "--teacher":
             taught = Path(word)
-            earlier = [*earlier, *(c for c in commands(taught.parent) if c not in earlier)]
+            earlier = joined(earlier, commands(taught.parent))
             words.append(f"runs/{taught.parent.name}/{taught.name}")
+        elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
+            data = record["settings"]["data"]
+            words.append("faces.npz")
+            packing = [
+                f"python examples/pack_faces.py --data {data} --path FOLDER --output faces.npz"
+            ]
         elif words[-1:] == ["--path"]:
             words.append("FOLDER")
         elif words[-1:] == ["--output"]:
             words.append(f"runs/{Path(word).name}")
         elif name == "weights" and equals and Path(value).suffix == ".keras":
             before = Path(value)
-            earlier = [*earlier, *(c for c in commands(before.parent) if c not in earlier)]
+            earlier = joined(earlier, commands(before.parent))
             words.append(f"weights=runs/{before.parent.name}/{before.name}")
         elif name == "weights" and equals and value in bundled:
             # The tag may mean other weights by now, and will once these have taken its place.
             history = history or training.history_of(bundled[value].card)
-            earlier = [*earlier, *(c for c in history["commands"] if c not in earlier)]
+            earlier = joined(earlier, history["commands"])
             words.append(f"weights={history['kept']}")
         else:
             words.append(word)
     last = shlex.join(words)
+    if record.get("backend", "tensorflow") != "tensorflow":
+        last = f"KERAS_BACKEND={record['backend']} {last}"
+    earlier = joined(earlier, packing)
     if training.output_of(last) in map(training.output_of, earlier):
         raise ValueError(
             f"{run} has the name of a run that went before it, {training.output_of(last)}: give "
             "its folder, and --output in its run.json, another name"
         )
     return [*earlier, last]
+
+
+def joined(earlier, more):
+    """Return commands with those after them that are not among them."""
+    return [*earlier, *(command for command in more if command not in earlier)]
 
 
 def logits_of(model, faces):

@@ -23,8 +23,8 @@ class FaceBatches(keras.utils.PyDataset):
     It does what `fer_data.images.pipeline` does after decoding, for machines where TensorFlow is
     not installed, such as one with a graphics card and JAX. In training all batches are full, since
     every other size has to be compiled anew: what is left over at the end of an epoch is left out.
-    Order and augmentation of an epoch follow from `seed` and the number of the epoch alone, whatever
-    the number of `workers`.
+    Order and augmentation of an epoch follow from `seed` and the number of the epoch alone,
+    whatever the number of `workers`.
 
     Args:
         images: uint8 `(faces, height, width, channels)`, channels 1 or 3.

@@ -140,6 +140,32 @@ def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
         commands(output="runs/ghostface_small", weights_history=history)
 
 
+def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
+    script = load_example("pack_weights")
+
+    def record(name, words):
+        folder = tmp_path / name
+        folder.mkdir()
+        command = f"python examples/train.py --path /mine/faces.npz {words} --output /mine/{name}"
+        content = {
+            **{"command": command, "recipe": {"model": "ghostface"}, "backend": "jax"},
+            "settings": {"data": "fer2013"},
+        }
+        (folder / "run.json").write_text(json.dumps(content))
+        return folder / "last.keras"
+
+    first, second = record("first", "--no-report --seed 1"), record("second", "--seed 2")
+    record("taught", f"--teacher {first} {second} --epochs 9")
+    train = "KERAS_BACKEND=jax python examples/train.py --path faces.npz"
+    assert script.commands(tmp_path / "taught") == [
+        "python examples/pack_faces.py --data fer2013 --path FOLDER --output faces.npz",
+        f"{train} --seed 1 --output runs/first",
+        f"{train} --seed 2 --output runs/second",
+        f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
+        "--output runs/taught",
+    ]
+
+
 def test_a_run_notes_how_its_bundled_weights_came_about():
     train = load_example("train")
     recipe = train.recipes.get("ghostface_small")

@@ -1,0 +1,37 @@
+"""Several networks as one: the mean of their answers, saved and loaded, and mistakes."""
+
+import keras
+import numpy as np
+import pytest
+
+from fer_models import distiller, ensemble
+
+
+def network(shape=(8, 8, 1), classes=3, name="network"):
+    image = keras.Input(shape)
+    x = keras.layers.Flatten()(image)
+    return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x), name=name)
+
+
+def test_it_answers_with_the_mean_of_its_members_and_teaches(tmp_path):
+    members = [network(), network()]
+    images = np.random.default_rng(0).random((5, 8, 8, 1)).astype("float32")
+    expected = np.mean([member.predict(images, verbose=0) for member in members], axis=0)
+    model = ensemble(members)
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
+    model.save(tmp_path / "ensemble.keras")
+    loaded = keras.models.load_model(tmp_path / "ensemble.keras")
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
+    student = distiller(network(name="student"), model)
+    student.compile("sgd", metrics=["accuracy"])
+    student.fit(images, np.eye(3)[[0, 1, 2, 0, 1]], verbose=0)
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match=r"two or more.*1 models"):
+        ensemble([network()])
+    with pytest.raises(ValueError, match="of one shape"):
+        ensemble([network(), network(classes=4)])
+    with pytest.raises(ValueError, match="of one shape"):
+        ensemble([network(), network((8, 8, 3))])
