@@ -33,7 +33,7 @@ def rows(run, data_dir=None):
     recipe = train.recipe_of(args)
     if recipe.ema is None:
         raise ValueError(f"{run} must hold a run with --ema")
-    splits, counts, names, _ = train.load(args, recipe)
+    splits, counts, names, _ = train.load(args, recipe, packed=True)
     faces, others = train.pipelines(args, recipe, splits, len(names))
     labels = np.concatenate([np.asarray(label) for _, label in others["validation"]]).argmax(-1)
     keras.utils.set_random_seed(args.seed)

@@ -156,7 +156,7 @@ def pack(args):
     settings = training.parse(["--config", str(args.run / training.RECORD)])
     settings.path, settings.data_dir = args.path or settings.path, args.data_dir
     recipe = training.recipe_of(settings)
-    splits, counts, names, _ = training.load(settings, recipe)
+    splits, counts, names, _ = training.load(settings, recipe, packed=True)
     faces = training.pipelines(settings, recipe, splits, len(names))[1]["validation"]
     labels = np.concatenate([np.asarray(label) for _, label in faces]).argmax(-1)
     model = train_report.trained(args.run / f"{args.epoch}.keras")
@@ -200,6 +200,7 @@ def pack(args):
         "split": SPLITS.get(settings.data, "the data set's own splits"),
         "faces": counts,
         "epoch": args.epoch,
+        "passes": settings.passes,
         "seed": settings.seed,
         "commands": commands(args.run),
         "date": datetime.date.today().isoformat(),

@@ -540,7 +540,7 @@ def run(args, command):
         print(f"{recipe.source}\nIt says: {recipe.stated or '-'}\nOurs: {recipe.chosen or '-'}")
         return
     record = open_run(args, recipe, output, command)
-    splits, counts, names, source = load(args, recipe)
+    splits, counts, names, source = load(args, recipe, packed=True)
     if args.classes is not None and args.classes < len(names):
         raise ValueError(
             f"the data has {len(names)} classes ({', '.join(names)}), the model only "

@@ -18,9 +18,16 @@ DATA = {
 }
 
 
-def load(args, recipe):
-    """Return the prepared data set: splits by name, counts, class names, where it came from."""
+def load(args, recipe, packed=False):
+    """Return the prepared data set: splits by name, counts, class names, where it came from.
+
+    Splits of what pack_faces.py wrote are dictionaries of arrays, for those who can take them.
+    """
     if Path(args.path or "").suffix == ".npz":
+        if not packed:
+            raise ValueError(
+                f"--path must be a folder or an archive: {args.path} is for train.py alone"
+            )
         return _load_arrays(args, recipe)
     from fer_data import datasets
 

@@ -54,14 +54,14 @@ def model_card(name, tag):
             f"- Split: {card['split']}.",
             f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "
             f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
-            f"{recipe['stages'][-1]['epochs']} epochs, labels {recipe['labels']}, label smoothing "
+            f"{_epochs(card)}, labels {recipe['labels']}, label smoothing "
             # Cards of before the moving average have no word of it.
             + f"{recipe['label_smoothing']}"
             + (f", moving average of the weights {recipe['ema']}" if recipe.get("ema") else "")
             + f"; seed {card['seed']}.",
-            f"- Measured {card['date']}: "
+            "- Trained with "
             + ", ".join(f"{k} {v}" for k, v in card["versions"].items())
-            + f"; {card['hardware']}.",
+            + f"; {card['hardware']}. Packed and measured {card['date']}.",
             "",
             "```",
             *card["commands"],
@@ -87,3 +87,10 @@ def model_card(name, tag):
             f"Not for: {card['not_for']}",
         ]
     )
+
+
+def _epochs(card):
+    epochs = f"{card['recipe']['stages'][-1]['epochs']} epochs"
+    # Cards of before have no word of passes.
+    passes = card.get("passes", 1)
+    return epochs if passes == 1 else f"{epochs} of {passes} passes over the faces"
