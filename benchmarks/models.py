@@ -14,6 +14,9 @@ The ways, all with the same number of threads:
   activations of 8 bits, `litert-dynamic` with weights alone. LiteRT takes one image at a time, so a
   batch is as many calls.
 
+What is measured is written after every size of a batch, so that a run that is cut off leaves what
+it had.
+
 All models and ways take turns, round after round, so that a busy machine slows all; ratios are of
 the same round. A turn lasts a tenth of a second, one call at least. Tables give the median over the
 rounds and the lowest and highest. Memory is what loading the model and three calls add to a process
@@ -154,7 +157,7 @@ def ratios(seconds, key, other):
 
 
 def inference(models, options, folder):
-    rows = []
+    """Yield the rows of each size of a batch."""
     runners = {
         (name, way): runner(model, name, way, folder, options.threads)
         for name, model in models.items()
@@ -164,8 +167,7 @@ def inference(models, options, folder):
         images = pixels(batch, options.size)
         functions = {key: functools.partial(run, images) for key, run in runners.items()}
         seconds = turns(functions, options.rounds, f"batch {batch}")
-        rows += rows_of(seconds, batch, "way", "compiled")
-    return rows
+        yield rows_of(seconds, batch, "way", "compiled")
 
 
 def rows_of(seconds, batch, second, base):
@@ -188,8 +190,7 @@ def rows_of(seconds, batch, second, base):
 
 
 def training(options):
-    """Return the seconds of a training step, in both precisions."""
-    rows = []
+    """Yield the rows of a training step in both precisions, of each size of a batch."""
     for batch in options.training_batches:
         images = pixels(batch, options.size)
         labels = np.arange(batch) % CLASSES
@@ -202,8 +203,7 @@ def training(options):
                 functions[name, policy] = functools.partial(model.train_on_batch, images, labels)
         keras.config.set_dtype_policy("float32")
         seconds = turns(functions, options.rounds, f"training, batch {batch}")
-        rows += rows_of(seconds, batch, "precision", "float32")
-    return rows
+        yield rows_of(seconds, batch, "precision", "float32")
 
 
 def memory_of(name, way, batch, folder, size, threads):
@@ -336,6 +336,11 @@ def add_outputs(parser):
 def hand_out(figures, text, options):
     """Print the tables, and write what `--json` and `--markdown` ask for."""
     print(text)
+    keep(figures, text, options)
+
+
+def keep(figures, text, options):
+    """Write what `--json` and `--markdown` ask for."""
     if options.json:
         write_text(options.json, json.dumps(figures, indent=2) + "\n")
     if options.markdown:
@@ -377,12 +382,15 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         sizes = write_files(models, options.ways, folder, options.size)
         figures["models"] = costs(models, sizes, options)
-        if options.ways:
-            figures["inference"] = inference(models, options, folder)
+        for rows in inference(models, options, folder) if options.ways else ():
+            figures["inference"] += rows
+            keep(figures, markdown(figures), options)
             if options.memory:
-                add_memory(figures["inference"], folder, options)
-    if options.training_batches:
-        figures["training"] = training(options)
+                add_memory(rows, folder, options)
+                keep(figures, markdown(figures), options)
+    for rows in training(options):
+        figures["training"] += rows
+        keep(figures, markdown(figures), options)
     hand_out(figures, markdown(figures), options)
 
 

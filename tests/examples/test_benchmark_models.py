@@ -113,6 +113,29 @@ def test_small_run(benchmark, tmp_path, monkeypatch, capsys):
     assert "| ghostface | litert-int8 |" in text
 
 
+def test_a_run_that_is_cut_off_leaves_what_it_had(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setitem(benchmark.MODELS, "ghostface", tiny)
+    monkeypatch.setattr(benchmark, "TURN", 0)
+    monkeypatch.setattr(
+        "tensorflow.config.threading.set_intra_op_parallelism_threads", lambda count: None
+    )
+    measured = benchmark.turns
+
+    def turns(functions, rounds, what):
+        if what == "batch 2":
+            raise KeyboardInterrupt
+        return measured(functions, rounds, what)
+
+    monkeypatch.setattr(benchmark, "turns", turns)
+    words = ["--models", "ghostface", "--ways", "eager", "--batches", "1", "2", "--size", "32"]
+    words += ["--rounds", "1", "--no-memory", "--markdown", str(tmp_path / "tables.md")]
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.main([*words, "--json", str(tmp_path / "figures.json")])
+    rows = json.loads((tmp_path / "figures.json").read_text())["inference"]
+    assert [(row["way"], row["batch"]) for row in rows] == [("eager", 1)]
+    assert "Inference, batch 1:" in (tmp_path / "tables.md").read_text()
+
+
 @pytest.fixture
 def draw_models():
     with loaded_benchmark("draw_models") as script:
