@@ -36,6 +36,7 @@ def rows(run, data_dir=None):
     splits, counts, names, _ = train.load(args, recipe, packed=True)
     faces, others = train.pipelines(args, recipe, splits, len(names))
     labels = np.concatenate([np.asarray(label) for _, label in others["validation"]]).argmax(-1)
+    keras.config.set_dtype_policy(args.precision)
     keras.utils.set_random_seed(args.seed)
     model = train.build(args, recipe, len(names))
     steps = args.passes * math.ceil(counts["train"] / recipe.batch_size)

@@ -2,20 +2,31 @@
 
 On a graphics card XLA looks for the fastest of cuDNN's algorithms for every shape of every
 convolution and both its gradients. A network of depthwise convolutions has hundreds of these, some
-of which are slow even to try: GhostFace's training step was not compiled after four minutes on an
-H100. As products it takes less than one, and then 25 ms for 256 faces of 48x48.
+of which are slow even to try; docs/how-to/train-on-a-graphics-card.md has figures.
 
 The functions that Keras's JAX backend calls are replaced, for there is no other place to do so;
 results and gradients are the same up to rounding.
 """
 
+import contextlib
 import os
 
 import keras
 
+# Matrix products fused with slices stop XLA (jaxlib 0.11) with a failed check.
+FLAG = "--xla_gpu_enable_triton_gemm=false"
 
-def install():
-    """Compute the convolutions of this process so.
+
+def set_flags():
+    """Tell XLA what it needs to know before JAX first looks at the graphics card."""
+    before = os.environ.get("XLA_FLAGS", "")
+    if FLAG not in before:
+        os.environ["XLA_FLAGS"] = f"{before} {FLAG}".strip()
+
+
+@contextlib.contextmanager
+def installed():
+    """Compute the convolutions so, as long as it lasts.
 
     Raises:
         ValueError: If Keras does not run on JAX.
@@ -25,13 +36,14 @@ def install():
             "--convolutions products is for JAX: set KERAS_BACKEND=jax. "
             f"Received: {keras.backend.backend()}"
         )
-    # Its matrix products fused with slices stop XLA (jaxlib 0.11) with a failed check.
-    os.environ["XLA_FLAGS"] = (
-        os.environ.get("XLA_FLAGS", "") + " --xla_gpu_enable_triton_gemm=false"
-    )
     from keras.src.backend.jax import nn
 
+    kept = nn.conv, nn.depthwise_conv
     nn.conv, nn.depthwise_conv = conv, depthwise_conv
+    try:
+        yield
+    finally:
+        nn.conv, nn.depthwise_conv = kept
 
 
 def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):

@@ -61,7 +61,13 @@ def pack(args):
         faces = builder.as_dataset(split=name).as_numpy_iterator()
         bar = tqdm(faces, name, info.num_examples, unit="face", disable=None)
         splits[name] = arrays_of(bar, args.size)
-    face_arrays.write(args.output, splits, builder.info.features["label"].names)
+    # As words of this command, but for what is where on this machine.
+    given = {"validation_fraction": args.validation_fraction, "size": args.size}
+    given = {name: value for name, value in given.items() if value}
+    if args.validation_fraction:
+        given["seed"] = args.seed
+    about = {"data": args.data, "options": given}
+    face_arrays.write(args.output, splits, builder.info.features["label"].names, about)
     counts = ", ".join(f"{len(faces['label']):,} {name}" for name, faces in splits.items())
     print(f"Wrote {args.output} ({args.output.stat().st_size:,} bytes): {counts}.")
 

@@ -84,11 +84,8 @@ def commands(run):
             earlier = joined(earlier, commands(taught.parent))
             words.append(f"runs/{taught.parent.name}/{taught.name}")
         elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
-            data = record["settings"]["data"]
             words.append("faces.npz")
-            packing = [
-                f"python examples/pack_faces.py --data {data} --path FOLDER --output faces.npz"
-            ]
+            packing = [packing_command(record)]
         elif words[-1:] == ["--path"]:
             words.append("FOLDER")
         elif words[-1:] == ["--output"]:
@@ -114,6 +111,18 @@ def commands(run):
             "its folder, and --output in its run.json, another name"
         )
     return [*earlier, last]
+
+
+def packing_command(record):
+    """Return the command that made the file of faces that a run read."""
+    # Records of the first such runs do not say how.
+    about = record.get("packed") or {}
+    words = ["python", "examples/pack_faces.py", "--data", record["settings"]["data"]]
+    words += ["--path", "FOLDER"]
+    for name, value in about.get("options", {}).items():
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join([*words, "--output", "faces.npz"])
 
 
 def joined(earlier, more):

@@ -39,7 +39,7 @@ from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
 sys.path.insert(0, str(Path(__file__).parent))
 import jax_products
 import train_report
-from train_data import DATA, features, labels_of, load, pipelines, with_vote_targets
+from train_data import DATA, features, labels_of, load, packed_as, pipelines, with_vote_targets
 
 # Those for clips are for another script.
 RECIPES = sorted(
@@ -213,9 +213,12 @@ def parse(argv):
         parser.error("--passes and --dp-noise-multiplier cannot go together: give more --epochs")
     if args.dp_noise_multiplier is None and (args.dp_clip, args.dp_delta) != (None, None):
         parser.error("--dp-clip and --dp-delta need --dp-noise-multiplier")
+    divided = Path(args.path or "").suffix == ".npz"
+    if divided and args.data == "synthetic":
+        parser.error(f"--data must be what {args.path} was made of, not synthetic")
     if args.train is not None and args.data != "synthetic":
         parser.error(f"--train is the number of synthetic faces, and --data is {args.data}")
-    if args.validation_fraction is None and args.data == "raf_db":
+    if args.validation_fraction is None and args.data == "raf_db" and not divided:
         args.validation_fraction = 0.1 if args.validation_from == "train" else 0.5
     args.model = dict(args.model or ())
     if args.path is not None:
@@ -354,6 +357,13 @@ def build(args, recipe, classes):
 
 def train(args, recipe, splits, record, output, share=None):
     """Train, or go on, and write what reproduces it first; return the other splits' batches."""
+    if args.convolutions == "products":
+        with jax_products.installed():
+            return _train(args, recipe, splits, record, output, share)
+    return _train(args, recipe, splits, record, output, share)
+
+
+def _train(args, recipe, splits, record, output, share):
     if recipe.labels == "soft" and "votes" not in features(splits["train"]):
         raise ValueError(
             f"{recipe.name} learns from votes, which --data {args.data} has not: give --teacher, "
@@ -463,6 +473,9 @@ def new_record(args, recipe, counts, names, source, command):
     backend = keras.backend.backend()
     names_of = {"fer-keras": "fer-keras", "Keras": "keras", "NumPy": "numpy"}
     names_of[{"jax": "JAX", "torch": "PyTorch"}.get(backend, "TensorFlow")] = backend
+    # What makes the batches.
+    packed = Path(args.path or "").suffix == ".npz"
+    names_of |= {"OpenCV": "opencv-python-headless"} if packed else {"TensorFlow": "tensorflow"}
     packages = {name: importlib.metadata.version(what) for name, what in names_of.items()}
     return {
         "settings": settings_of(args),
@@ -474,9 +487,10 @@ def new_record(args, recipe, counts, names, source, command):
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {devices_of(backend)}",
         "faces": counts,
         "classes": names,
-        "teacher_sha256": sha256_of(args.teacher),
+        **files_of(args),
         "weights_history": weights_history(recipe),
         "prepared": source,
+        "packed": packed_as(args),
         "finished": False,
     }
 
@@ -490,6 +504,23 @@ def devices_of(backend):
         if kinds != ["cpu"]:
             return f"{len(jax.devices())} {', '.join(kinds)}"
     return ", ".join(keras.distribution.list_devices()) or "cpu:0"
+
+
+def files_of(args):
+    """Return the SHA-256 of the files that a run learns from."""
+    packed = [args.path] if Path(args.path or "").suffix == ".npz" else None
+    return {"teacher_sha256": sha256_of(args.teacher), "packed_sha256": sha256_of(packed)}
+
+
+def brought_up_to_date(record):
+    """Return a record of before as one of now: settings that were not there, one teacher."""
+    settings = {"passes": 1, "convolutions": "library", **record["settings"]}
+    if isinstance(settings.get("teacher"), str):
+        settings["teacher"] = [settings["teacher"]]
+    record = {**record, "settings": settings}
+    if isinstance(record.get("teacher_sha256"), str):
+        record["teacher_sha256"] = [record["teacher_sha256"]]
+    return record
 
 
 def sha256_of(paths):
@@ -515,11 +546,17 @@ def open_run(args, recipe, output, command):
         if output.exists() and any(output.iterdir()):
             raise ValueError(f"{output} is not empty and holds no run: choose another --output")
         return None
-    record = json.loads(path.read_text())
+    record = brought_up_to_date(json.loads(path.read_text()))
     now = settings_of(args)
-    changed = [key for key in now if record["settings"].get(key) != now[key]]
-    if not changed and record.get("teacher_sha256") != sha256_of(args.teacher):
-        changed = ["another file under the name of a teacher"]
+    # Where only the report is missing, it may be another machine that writes it.
+    only_report = record["finished"] and record["settings"].get("epochs") == now["epochs"]
+    apart = {"path", "teacher", "convolutions"} if only_report else set()
+    changed = [key for key in now if key not in apart and record["settings"].get(key) != now[key]]
+    if not only_report and not set(changed) - {"epochs"}:
+        named = {"teacher_sha256": "a teacher", "packed_sha256": "the packed faces"}
+        for what, kept in files_of(args).items():
+            if record.get(what, kept) != kept:
+                changed = [f"another file under the name of {named[what]}"]
     done = recipe.epochs_done(output)
     if changed == ["epochs"] and recipe.schedule.any_length and recipe.epochs >= done:
         again = {"settings": now, "recipe": recipe.to_dict(), "command": command}
@@ -558,7 +595,7 @@ def run(args, command):
         others = train(args, recipe, splits, record, output)
     if not args.report:
         resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
-        print(f"{output} holds the models; the same command with --report writes what is missing.")
+        print(f"{output} holds the models; the same command without --no-report writes the report.")
         return
     where = "test" if "test" in others else "validation"
     promised = guarantee(recipe, counts["train"], recipe.epochs_done(output))
@@ -589,9 +626,9 @@ def guarded(args, run):
     """Run in the precision asked for; return the status, after saying what went wrong."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(args.precision)
+    if args.convolutions == "products":
+        jax_products.set_flags()
     try:
-        if args.convolutions == "products":
-            jax_products.install()
         run()
     except KeyboardInterrupt:
         done = recipe_of(args).epochs_done(args.output)

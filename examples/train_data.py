@@ -55,18 +55,35 @@ def load(args, recipe, packed=False):
 def _load_arrays(args, recipe):
     from fer_data import face_arrays
 
-    if args.validation_fraction or args.test_fraction:
+    divides = {
+        "--validation-fraction": args.validation_fraction,
+        "--test-fraction": args.test_fraction,
+        "--validation-from test": args.validation_from == "test",
+    }
+    given = [flag for flag, value in divides.items() if value]
+    if given:
         raise ValueError(
-            "--validation-fraction and --test-fraction divide folders and archives: give them to "
-            f"pack_faces.py. {args.path} is divided already"
+            f"{args.path} is divided already: {given[0]} divides folders and archives, so give "
+            "it to pack_faces.py"
         )
-    splits, names = face_arrays.read(args.path)
+    splits, names, about = face_arrays.read(args.path)
+    if about.get("data", args.data) != args.data:
+        raise ValueError(f"--data must be {about['data']}, of which {args.path} was made")
     _check_validation(splits)
     for faces in splits.values():
         faces["image"] = face_arrays.resized(
             faces["image"], recipe.input_shape[:2], recipe.input_shape[2]
         )
     return splits, {name: len(faces["image"]) for name, faces in splits.items()}, names, args.path
+
+
+def packed_as(args):
+    """Return how the file of faces that a run reads was made, or None for a folder or archive."""
+    if Path(args.path or "").suffix != ".npz":
+        return None
+    from fer_data import face_arrays
+
+    return face_arrays.about(args.path)
 
 
 def _check_validation(splits):
@@ -140,21 +157,10 @@ def _array_pipelines(args, recipe, splits, classes):
         )
 
     return train, {
-        name: FaceBatches(
-            faces["image"], targets(faces, classes), even(len(faces["label"]), recipe.batch_size)
-        )
+        name: FaceBatches(faces["image"], targets(faces, classes), recipe.batch_size)
         for name, faces in splits.items()
         if name != "train"
     }
-
-
-def even(count, batch_size):
-    """Return a batch size up to eight times as large that leaves no rest, or the same one.
-
-    On an accelerator a last batch of another size is compiled anew, which takes a minute.
-    """
-    sizes = range(8 * batch_size, batch_size, -1)
-    return next((size for size in sizes if count % size == 0), batch_size)
 
 
 def with_vote_targets(faces, classes, share):

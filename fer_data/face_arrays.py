@@ -1,6 +1,8 @@
 """Prepared faces in one small file, which NumPy and OpenCV read without TensorFlow."""
 
+import json
 import os
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -9,11 +11,13 @@ import numpy as np
 from fer_data._checks import check_choice
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 
-# Faces side by side in one picture, which code better than each by itself.
-SHEET = 64
+# Faces in a row and a column of one picture, which code better than each by itself, and the largest
+# side that WebP knows.
+SHEET, LARGEST = 64, 16383
+UNREADABLE = (ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
-def write(path, splits, class_names):
+def write(path, splits, class_names, about=None):
     """Write prepared faces, as lossless WebP inside of an `.npz` file.
 
     Args:
@@ -22,6 +26,7 @@ def write(path, splits, class_names):
             `(faces, height, width, channels)`, `label`, integers, and whatever else is known of
             each face, such as `votes` or `copy_in_train`.
         class_names: Names of the classes.
+        about: What is known of where they come from, a dictionary of JSON's types.
 
     Raises:
         ValueError: If an array breaks its rule.
@@ -35,7 +40,7 @@ def write(path, splits, class_names):
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"`path` must end in .npz. Received: path={str(path)!r}")
-    content = {"class_names": np.array(class_names)}
+    content = {"class_names": np.array(class_names), "about": np.array(json.dumps(about or {}))}
     for split, arrays in splits.items():
         images = np.asarray(arrays["image"])
         lengths = {name: len(values) for name, values in arrays.items()}
@@ -49,8 +54,14 @@ def write(path, splits, class_names):
             if name != "image":
                 content[f"{split}/{name}"] = np.asarray(values)
         content[f"{split}/shape"] = np.array(images.shape)
-        for number, start in enumerate(range(0, len(images), SHEET**2)):
-            sheet = _sheet(images[start : start + SHEET**2])
+        if max(images.shape[1:3]) > LARGEST:
+            raise ValueError(
+                f"`splits[{split!r}]` must have faces of at most {LARGEST} pixels a side: make "
+                f"them smaller first (`resized`). Received: {images.shape}"
+            )
+        side = _side(images.shape)
+        for number, start in enumerate(range(0, len(images), side**2)):
+            sheet = _sheet(images[start : start + side**2], side)
             content[f"{split}/sheet{number}"] = _coded(sheet)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished.npz")
@@ -65,7 +76,7 @@ def read(path):
         path: The file.
 
     Returns:
-        `(splits, class_names)`, as `write` takes them.
+        `(splits, class_names, about)`, as `write` takes them.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -75,16 +86,40 @@ def read(path):
         with np.load(path, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         class_names = tuple(content.pop("class_names").tolist())
-    except (ValueError, KeyError, EOFError) as error:
-        raise ValueError(
-            f"`path` must be a file that `fer_data.face_arrays.write` wrote. "
-            f"Received: path={str(path)!r} ({error})"
-        ) from error
-    splits = {}
-    for name, values in content.items():
-        split, _, what = name.partition("/")
-        splits.setdefault(split, {})[what] = values
-    return {split: _decoded(arrays) for split, arrays in splits.items()}, class_names
+        known = json.loads(content.pop("about", np.array("{}")).item())
+        splits = {}
+        for name, values in content.items():
+            split, _, what = name.partition("/")
+            splits.setdefault(split, {})[what] = values
+        splits = {split: _decoded(arrays) for split, arrays in splits.items()}
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return splits, class_names, known
+
+
+def about(path):
+    """Return what `write` was told about the faces in a file, without reading these.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            file["class_names"]
+            return json.loads(file["about"].item()) if "about" in file.files else {}
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error):
+    return ValueError(
+        "`path` must be a file that `fer_data.face_arrays.write` wrote, whole. "
+        f"Received: path={str(path)!r} ({error})"
+    )
 
 
 def resized(images, size, channels):
@@ -133,7 +168,12 @@ def targets(faces, classes, labels="one_hot", smoothing=0.0):
                 f"Labels must be in [0, {classes}). Received: {weights.min()} to {weights.max()}"
             )
         weights = np.eye(classes)[weights]
-    if labels == "soft":
+    if labels == "soft" and "votes" not in faces and np.ndim(faces["label"]) == 1:
+        raise ValueError(
+            "Soft labels need `votes`, or `label` as weights (faces, classes). "
+            f"Received: {sorted(faces)}"
+        )
+    if labels == "soft" and "votes" in faces:
         votes = np.asarray(faces["votes"], dtype="float64")
         order = range(classes)
         if (votes.shape[1], classes) == (len(FERPLUS_VOTE_COLUMNS), len(EMOTIONS)):
@@ -149,13 +189,17 @@ def targets(faces, classes, labels="one_hot", smoothing=0.0):
     return (weights * (1 - smoothing) + smoothing / classes).astype("float32")
 
 
-def _sheet(images):
+def _side(shape):
+    return min(SHEET, LARGEST // max(shape[1:3]))
+
+
+def _sheet(images, side):
     count, height, width, channels = images.shape
-    filled = np.zeros((SHEET**2, height, width, channels), "uint8")
+    filled = np.zeros((side**2, height, width, channels), "uint8")
     filled[:count] = images
-    rows = -(-count // SHEET)
-    tiled = filled.reshape(SHEET, SHEET, height, width, channels).transpose(0, 2, 1, 3, 4)
-    return tiled.reshape(SHEET * height, SHEET * width, channels)[: rows * height]
+    rows = -(-count // side)
+    tiled = filled.reshape(side, side, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return tiled.reshape(side * height, side * width, channels)[: rows * height]
 
 
 def _coded(sheet):
@@ -167,12 +211,12 @@ def _coded(sheet):
 
 
 def _decoded(arrays):
-    count, height, width, channels = arrays.pop("shape").tolist()
+    count, height, width, channels = shape = arrays.pop("shape").tolist()
     how = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
     images, number = [], 0
     while f"sheet{number}" in arrays:
         sheet = cv2.imdecode(arrays.pop(f"sheet{number}"), how)
-        tiles = sheet.reshape(-1, height, SHEET, width, channels).transpose(0, 2, 1, 3, 4)
+        tiles = sheet.reshape(-1, height, _side(shape), width, channels).transpose(0, 2, 1, 3, 4)
         images.append(tiles.reshape(-1, height, width, channels))
         number += 1
     return {"image": np.concatenate(images)[:count], **arrays}

@@ -17,7 +17,7 @@ def ensemble(models, name="ensemble"):
         A `keras.Model`, which holds the models themselves, not copies.
 
     Raises:
-        ValueError: If there are fewer than two, or their shapes differ.
+        ValueError: If there are fewer than two, one has several inputs, or their shapes differ.
 
     Example:
 
@@ -31,17 +31,24 @@ def ensemble(models, name="ensemble"):
         (https://arxiv.org/abs/1503.02531).
     """
     models = list(models)
+    if any(len(model.inputs) != 1 or len(model.outputs) != 1 for model in models):
+        raise ValueError(
+            "`models` must have one input and one output each. Received: "
+            f"{[(len(model.inputs), len(model.outputs)) for model in models]}"
+        )
     shapes = {(model.input_shape, model.output_shape) for model in models}
     if len(models) < 2 or len(shapes) > 1:
         raise ValueError(
             "`models` must be two or more of one shape of images and outputs. "
             f"Received: {len(models)} models of the shapes {sorted(shapes, key=str)}"
         )
-    for number, model in enumerate(models, 1):
-        # Files of one training all have models of one name, which a graph cannot hold twice.
-        model.name = f"{model.name}_{number}"
+    # Files of one training all have models of one name, which a graph cannot hold twice.
+    members = [
+        keras.Model(model.inputs, model.outputs[0], name=f"member_{number}")
+        for number, model in enumerate(models, 1)
+    ]
     inputs = keras.Input(models[0].input_shape[1:], dtype=models[0].inputs[0].dtype)
     outputs = keras.layers.Average(dtype="float32", name="mean")(
-        [model(inputs) for model in models]
+        [member(inputs) for member in members]
     )
     return keras.Model(inputs, outputs, name=name)

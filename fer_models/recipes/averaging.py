@@ -121,13 +121,11 @@ def measured(network, batches, forward):
     before = [layer.momentum for layer in norms]
     # Dropout and noise go on as if nothing had been measured.
     seeds = resume.seeds(network)
-    found = []
     try:
         for layer in norms:
             # What it has after a batch is that batch's own.
             layer.momentum = 0.0
-        for images in batches:
-            found.append(forward(images))
+        found = forward(batches)
     finally:
         for layer, momentum in zip(norms, before, strict=True):
             layer.momentum = momentum
@@ -137,7 +135,10 @@ def measured(network, batches, forward):
 
 
 def forward(network):
-    """Return a function from images to the statistics after them, compiled where that is known."""
+    """Return a function from batches to the statistics after each, compiled where that is known.
+
+    Batch norm must have its momentum of 0 whenever it is called, which is compiled in.
+    """
     backend = keras.backend.backend()
     if backend == "jax":
         return _jax_forward(network)
@@ -147,9 +148,12 @@ def forward(network):
 
         call = tf.function(call)
 
-    def run(images):
-        call(images)
-        return statistics(network)
+    def run(batches):
+        found = []
+        for images in batches:
+            call(images)
+            found.append(statistics(network))
+        return found
 
     return run
 
@@ -166,13 +170,17 @@ def _jax_forward(network):
 
     @jax.jit
     def call(trained, others, images):
-        after = network.stateless_call(trained, others, images, training=True)[1]
-        return [after[places[number]] for number in range(len(places))]
+        return network.stateless_call(trained, others, images, training=True)[1]
 
-    def run(images):
-        values = (network.trainable_variables, network.non_trainable_variables)
-        found = call(*([variable.value for variable in group] for group in values), images)
-        return [np.asarray(value) for value in found]
+    def run(batches):
+        trained = [variable.value for variable in network.trainable_variables]
+        # Carried on, so that no batch has the dropout and the noise of another.
+        others = [variable.value for variable in network.non_trainable_variables]
+        found = []
+        for images in batches:
+            others = call(trained, others, images)
+            found.append([np.asarray(others[places[number]]) for number in range(len(places))])
+        return found
 
     return run
 

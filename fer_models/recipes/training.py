@@ -74,7 +74,7 @@ def fit(
             # The logs after those that add the learning rate to them.
             callbacks=[*callbacks, *watching, *_logs(directory), *keeping],
             # A data set shuffles itself, and Keras warns where it is asked to.
-            shuffle=not (callable(train) or hasattr(images, "element_spec")),
+            shuffle=arrays and not callable(train),
             verbose=verbose,
         )
         for index, epoch in enumerate(history.epoch):

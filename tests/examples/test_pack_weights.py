@@ -150,6 +150,7 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
         content = {
             **{"command": command, "recipe": {"model": "ghostface"}, "backend": "jax"},
             "settings": {"data": "fer2013"},
+            "packed": {"data": "fer2013", "options": {"validation_fraction": 0.1, "seed": 1}},
         }
         (folder / "run.json").write_text(json.dumps(content))
         return folder / "last.keras"
@@ -158,7 +159,8 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
     record("taught", f"--teacher {first} {second} --epochs 9")
     train = "KERAS_BACKEND=jax python examples/train.py --path faces.npz"
     assert script.commands(tmp_path / "taught") == [
-        "python examples/pack_faces.py --data fer2013 --path FOLDER --output faces.npz",
+        "python examples/pack_faces.py --data fer2013 --path FOLDER --validation-fraction 0.1 "
+        "--seed 1 --output faces.npz",
         f"{train} --seed 1 --output runs/first",
         f"{train} --seed 2 --output runs/second",
         f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "

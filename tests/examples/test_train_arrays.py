@@ -5,6 +5,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -75,8 +76,9 @@ def history(run):
 
 
 def test_packing_keeps_everything(packed, capsys):
-    splits, names = face_arrays.read(packed)
+    splits, names, about = face_arrays.read(packed)
     assert names == ("angry", "happy", "sad")
+    assert about == {"data": "folder", "options": {}}
     assert {name: faces["image"].shape for name, faces in splits.items()} == {
         "train": (24, 32, 32, 3),
         "validation": (24, 32, 32, 3),
@@ -89,10 +91,10 @@ def test_packing_keeps_everything(packed, capsys):
     assert "absent" in capsys.readouterr().err
 
 
-def test_a_run_without_its_report_gets_it_later(quick, example, command, tmp_path, capsys):
+def test_a_run_without_its_report_gets_it_later(quick, example, command, packed, tmp_path, capsys):
     run = tmp_path / "run"
     assert example.main(command("--no-report", "--passes", "2", "--ema", "0.9")) == 0
-    assert "the same command with --report" in capsys.readouterr().out
+    assert "the same command without --no-report" in capsys.readouterr().out
     assert {path.name for path in run.iterdir()} == {
         *("run.json", "history.csv", "best.keras", "last.keras", "state", "tensorboard"),
     }
@@ -103,7 +105,11 @@ def test_a_run_without_its_report_gets_it_later(quick, example, command, tmp_pat
     # Two passes over three batches an epoch.
     steps = keras.models.load_model(run / "last.keras").optimizer.iterations
     assert int(steps) == 12
-    assert example.main(command("--passes", "2", "--ema", "0.9")) == 0
+    # On another machine, where the file lies elsewhere.
+    moved = tmp_path / "moved.npz"
+    shutil.copy(packed, moved)
+    elsewhere = ("--path", str(moved), "--convolutions", "products")
+    assert example.main(command("--passes", "2", "--ema", "0.9", *elsewhere)) == 0
     assert "only the report is written again" in capsys.readouterr().out
     assert "24 train, 24 validation" in (run / "report.md").read_text()
 
@@ -122,6 +128,36 @@ def test_two_teachers_teach_with_their_mean(quick, example, command, tmp_path, c
     assert example.main([*again, "--no-report"]) == 0
     for a, b in zip(history(tmp_path / "taught"), history(tmp_path / "b"), strict=True):
         assert a == b
+
+
+def test_runs_of_before_go_on(quick, example, command, tmp_path, capsys):
+    path = tmp_path / "run" / "run.json"
+    constant = ("--schedule", "constant", "--no-report")
+    assert example.main(command(*constant, epochs=1)) == 0
+    record = json.loads(path.read_text())
+    for name in ("passes", "convolutions"):
+        del record["settings"][name]
+    del record["packed_sha256"]
+    path.write_text(json.dumps(record))
+    assert example.main(command(*constant, epochs=2)) == 0
+    assert len(history(tmp_path / "run")) == 2
+    old = {"settings": {"teacher": "a.keras"}, "teacher_sha256": "ab"}
+    new = example.brought_up_to_date(old)
+    assert (new["settings"]["teacher"], new["teacher_sha256"]) == (["a.keras"], ["ab"])
+
+
+def test_another_file_under_the_same_name_is_noticed(
+    quick, example, command, packed, tmp_path, capsys
+):
+    mine = tmp_path / "mine.npz"
+    shutil.copy(packed, mine)
+    words = ("--path", str(mine), "--schedule", "constant", "--no-report")
+    assert example.main(command(*words, epochs=1)) == 0
+    splits, names, about = face_arrays.read(packed)
+    splits["train"]["image"] = 255 - splits["train"]["image"]
+    face_arrays.write(mine, splits, names, about)
+    assert example.main(command(*words, epochs=2)) == 2
+    assert "another file under the name" in capsys.readouterr().err
 
 
 def test_votes_and_copies_go_along(quick, example, tmp_path):
@@ -150,10 +186,20 @@ def test_mistakes(quick, example, command, packed, tmp_path, capsys):
     assert "--passes and --dp-noise-multiplier cannot go" in capsys.readouterr().err
     assert example.main(command("--labels", "soft")) == 2
     assert "learns from votes" in capsys.readouterr().err
-    splits, names = face_arrays.read(packed)
+    splits, names, _ = face_arrays.read(packed)
     face_arrays.write(tmp_path / "half.npz", {"train": splits["train"]}, names)
     assert example.main([*command(), "--path", str(tmp_path / "half.npz")]) == 2
     assert "no validation split" in capsys.readouterr().err
+    assert example.main([*command(), "--data", "fer2013"]) == 2
+    assert "--data must be folder, of which" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        example.main([*command(), "--data", "synthetic"])
+    assert "not synthetic" in capsys.readouterr().err
+    assert example.main(command("--validation-from", "test")) == 2
+    assert "is divided already: --validation-from test" in capsys.readouterr().err
+    (tmp_path / "cut.npz").write_bytes(packed.read_bytes()[:900])
+    assert example.main([*command(), "--path", str(tmp_path / "cut.npz")]) == 2
+    assert "must be a file that" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -14,7 +14,7 @@ def network(shape=(8, 8, 1), classes=3, name="network"):
 
 
 def test_it_answers_with_the_mean_of_its_members_and_teaches(tmp_path):
-    members = [network(), network()]
+    members = [network(name="same"), network(name="same")]
     images = np.random.default_rng(0).random((5, 8, 8, 1)).astype("float32")
     expected = np.mean([member.predict(images, verbose=0) for member in members], axis=0)
     model = ensemble(members)
@@ -22,6 +22,7 @@ def test_it_answers_with_the_mean_of_its_members_and_teaches(tmp_path):
     model.save(tmp_path / "ensemble.keras")
     loaded = keras.models.load_model(tmp_path / "ensemble.keras")
     np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
+    assert [member.name for member in members] == ["same", "same"]
     student = distiller(network(name="student"), model)
     student.compile("sgd", metrics=["accuracy"])
     student.fit(images, np.eye(3)[[0, 1, 2, 0, 1]], verbose=0)
@@ -33,5 +34,9 @@ def test_mistakes():
         ensemble([network()])
     with pytest.raises(ValueError, match="of one shape"):
         ensemble([network(), network(classes=4)])
+    image = keras.Input((8, 8, 1))
+    two = keras.Model([image, keras.Input((8, 8, 1))], image)
+    with pytest.raises(ValueError, match=r"one input and one output each.*\(2, 1\)"):
+        ensemble([network(), two])
     with pytest.raises(ValueError, match="of one shape"):
         ensemble([network(), network((8, 8, 3))])

@@ -1,5 +1,7 @@
 """Convolutions as products are the library's: values and gradients, and what they refuse."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -72,13 +74,16 @@ def test_mistakes(products, changes):
 def test_installing_replaces_what_keras_calls(products, monkeypatch):
     from keras.src.backend.jax import nn
 
-    for name in ("conv", "depthwise_conv"):
-        monkeypatch.setattr(nn, name, getattr(nn, name))
-    monkeypatch.setenv("XLA_FLAGS", "")
+    library = nn.conv, nn.depthwise_conv
     images = np.random.default_rng(0).normal(size=(1, 6, 6, 2)).astype("float32")
     layers = keras.layers.Conv2D(3, 3, padding="same"), keras.layers.DepthwiseConv2D(3, 2)
     before = [np.asarray(layer(images)) for layer in layers]
-    products.install()
-    assert nn.conv is products.conv
-    for layer, old in zip(layers, before, strict=True):
-        np.testing.assert_allclose(layer(images), old, atol=1e-5)
+    with products.installed():
+        assert nn.conv is products.conv
+        for layer, old in zip(layers, before, strict=True):
+            np.testing.assert_allclose(layer(images), old, atol=1e-5)
+    assert (nn.conv, nn.depthwise_conv) == library
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    for _ in range(2):
+        products.set_flags()
+    assert os.environ["XLA_FLAGS"] == f"--xla_dump_to=here {products.FLAG}"

@@ -22,9 +22,11 @@ def split(count=5, channels=1, size=(9, 7), columns=10):
 def test_what_is_written_is_read_exactly(tmp_path, channels, count):
     size = (9, 7) if count < 100 else (2, 3)
     splits = {"train": split(count, channels, size), "validation": split(4, channels, size)}
-    face_arrays.write(tmp_path / "new" / "faces.npz", splits, EMOTIONS)
-    found, names = face_arrays.read(tmp_path / "new" / "faces.npz")
+    about = {"data": "fer2013"}
+    face_arrays.write(tmp_path / "new" / "faces.npz", splits, EMOTIONS, about)
+    found, names, about = face_arrays.read(tmp_path / "new" / "faces.npz")
     assert names == EMOTIONS
+    assert about == face_arrays.about(tmp_path / "new" / "faces.npz") == {"data": "fer2013"}
     assert found.keys() == splits.keys()
     for name, arrays in splits.items():
         assert found[name].keys() == arrays.keys()
@@ -49,8 +51,28 @@ def test_mistakes(tmp_path):
     with pytest.raises(ValueError, match=r"must be a file that `fer_data\.face_arrays\.write`"):
         face_arrays.read(path)
     np.savez(path, other=np.arange(3))
-    with pytest.raises(ValueError, match="must be a file that"):
-        face_arrays.read(path)
+    np.savez(tmp_path / "named.npz", **{"class_names": EMOTIONS, "train/label": np.arange(3)})
+    face_arrays.write(tmp_path / "whole.npz", {"train": split(200)}, EMOTIONS)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:3000])
+    for wrong in (path, tmp_path / "named.npz", tmp_path / "cut.npz"):
+        with pytest.raises(ValueError, match="must be a file that"):
+            face_arrays.read(wrong)
+    for wrong in (path, tmp_path / "cut.npz"):
+        with pytest.raises(ValueError, match="must be a file that"):
+            face_arrays.about(wrong)
+
+
+def test_large_faces_take_more_sheets_and_larger_ones_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(face_arrays, "LARGEST", 40)
+    splits = {"train": split(11, size=(15, 9))}
+    face_arrays.write(tmp_path / "faces.npz", splits, EMOTIONS)
+    with np.load(tmp_path / "faces.npz") as file:
+        assert sum("sheet" in name for name in file.files) == 3
+    found, _, _ = face_arrays.read(tmp_path / "faces.npz")
+    np.testing.assert_array_equal(found["train"]["image"], splits["train"]["image"])
+    with pytest.raises(ValueError, match="at most 40 pixels a side"):
+        face_arrays.write(tmp_path / "no.npz", {"train": split(2, size=(41, 9))}, EMOTIONS)
+    assert not (tmp_path / "no.npz").exists()
 
 
 @pytest.mark.parametrize(("size", "channels"), [((18, 14), 1), ((9, 7), 3), ((4, 5), 3)])
@@ -88,5 +110,9 @@ def test_targets_take_distributions_and_refuse_what_does_not_fit():
         face_arrays.targets(faces | {"label": np.array([0, 1, 2, 3, 0, 1])}, 3)
     with pytest.raises(ValueError, match="`votes` must be of the 7 classes"):
         face_arrays.targets(split(6, columns=4), 7, "soft")
+    without = {"label": faces["label"], "image": faces["image"]}
+    with pytest.raises(ValueError, match="Soft labels need `votes`"):
+        face_arrays.targets(without, 7, "soft")
+    np.testing.assert_allclose(face_arrays.targets({"label": weights}, 7, "soft"), found)
     with pytest.raises(ValueError, match="`labels` must be one of"):
         face_arrays.targets(faces, 7, "sparse")

@@ -30,6 +30,7 @@ def epochs(batches, count):
     """All batches of some epochs, as `fit` would ask for them."""
     found = []
     for _ in range(count):
+        batches.on_epoch_begin()
         found += [batches[index] for index in range(len(batches))]
         batches.on_epoch_end()
     return found
@@ -185,6 +186,8 @@ def test_mixup_mixes_labels_as_it_mixes_images():
         ({"targets": np.arange(20)}, "`targets` must be"),
         ({"batch_size": 0}, "`batch_size`"),
         ({"passes": 0}, "`passes`"),
+        ({"workers": 0}, "`workers`"),
+        ({"training": True, "augmentation": "mixup", "batch_size": 1}, "two images and more"),
         ({"initial_epoch": -1}, "`initial_epoch`"),
         ({"augmentation": "randaug"}, "no RandAugment here"),
         ({"augmentation": "strong"}, "`augmentation` must be"),
