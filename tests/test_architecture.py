@@ -147,6 +147,7 @@ def test_import_does_not_pull_in_heavy_packages(packages):
     assert not asked
 
 
+@pytest.mark.slow
 def test_heavy_package_is_noticed_even_where_it_is_optional():
     asked, _ = heavy_packages_of("from sklearn import metrics")
     assert asked == ["sklearn"]

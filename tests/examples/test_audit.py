@@ -81,6 +81,7 @@ def test_from_a_file(example, words, tmp_path, capsys):
     assert [each["name"] for each in content["accuracy"]["classes"]] == list(EMOTIONS)
 
 
+@pytest.mark.slow
 def test_no_training_face_is_outside_and_the_seed_decides(example, faces, prepared):
     args = example.parser_of().parse_args(
         ["m.keras", "--data", "fer2013", "--path", str(faces), "--members", "40",

@@ -109,6 +109,7 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(
     assert count == 7, "a finished study trains nothing"
 
 
+@pytest.mark.slow
 def test_one_model_is_trained_once_and_reported(quick, study, tmp_path, capsys):
     words = [*TINY[:-4], "1", "--rows", "2-none", "--output", str(tmp_path / "out")]
     assert study.main(words) == 0

@@ -34,6 +34,7 @@ def words(place, *more):
     ]
 
 
+@pytest.mark.slow
 def test_tables_and_picture(example, place, capsys):
     few = ("--attacked", "12", "--corrupted", "9", "--queries", "5", "--apgd-steps", "5")
     assert example.main(words(place, *few, "--epsilons", "1", "8")) == 0

@@ -168,6 +168,7 @@ def test_other_recipes(quick, example, command, tmp_path, capsys, monkeypatch, r
     assert "published" not in text, "nobody published on this folder"
 
 
+@pytest.mark.slow
 def test_fer2013_with_votes_beside_the_published_numbers(
     small_networks, example, tmp_path, monkeypatch
 ):
@@ -347,6 +348,7 @@ def test_the_benchmark_of_an_average_scores_what_the_run_did(
     assert len({loss for _, loss in found.values()}) == 3
 
 
+@pytest.mark.slow
 def test_a_run_can_be_prolonged(quick, brief, example, command, tmp_path, capsys):
     constant = {"schedule": "constant"}
     assert example.main(command(epochs=1, **constant)) == 0
@@ -439,6 +441,7 @@ def test_full_disk_keeps_whole_epochs(
     assert "Resuming after" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
     quick, brief, example, command, tmp_path, capsys, monkeypatch
 ):

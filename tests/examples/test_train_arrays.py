@@ -114,6 +114,7 @@ def test_a_run_without_its_report_gets_it_later(quick, example, command, packed,
     assert "24 train, 24 validation" in (run / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_two_teachers_teach_with_their_mean(quick, example, command, tmp_path, capsys):
     for seed in ("1", "2"):
         assert example.main(command("--seed", seed, "--no-report", output=seed)) == 0
@@ -160,6 +161,7 @@ def test_another_file_under_the_same_name_is_noticed(
     assert "another file under the name" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_votes_and_copies_go_along(quick, example, tmp_path):
     rows = fer_rows(per_class=10, splits=("train", "validation"))
     # A copy of a training face.

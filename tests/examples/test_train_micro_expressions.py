@@ -282,6 +282,7 @@ def test_labelled_clips_are_read_at_one_length_in_the_table_s_order(example, mon
     assert data.digest() != other.digest()
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_ends_as_an_unbroken_one(
     example, quick, tmp_path, monkeypatch, capsys
 ):

@@ -401,6 +401,7 @@ def test_a_browser_that_is_gone_in_the_middle_of_a_frame_is_forgotten():
     assert len(recognizer.sessions[1].times) == 1
 
 
+@pytest.mark.slow
 def test_a_browser_that_does_not_read_stalls_nobody():
     # Answers of half a megabyte fill every buffer soon.
     limits = protocol.Limits(send_seconds=2, max_rate=1000)

@@ -94,6 +94,7 @@ def test_examples_do_not_touch_each_other():
         assert np.sqrt(sum((np.asarray(g) ** 2).sum() for g in sums)) <= 1 + 1e-5
 
 
+@pytest.mark.slow
 @ON_TENSORFLOW
 def test_each_example_draws_its_own_dropout():
     made = trainer(network(dropout=0.5))

@@ -125,6 +125,7 @@ def test_layers_inside_layers_and_nested_models():
         GradCAM(model, "conv")
 
 
+@pytest.mark.slow
 def test_ghostface():
     keras.utils.set_random_seed(0)
     model = ghostface(input_shape=(64, 64, 3))

@@ -42,7 +42,7 @@ def both(ours, theirs, images, kernel, **options):
     channels=st.integers(1, 3),
     filters=st.integers(1, 3),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_values_and_gradients(
     products, side, kernel, strides, padding, depthwise, channels, filters
 ):

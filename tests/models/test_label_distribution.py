@@ -277,6 +277,7 @@ def test_mixed_precision():
     )
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_loads_and_trains_on(tmp_path):
     images, labels = faces()
     path = tmp_path / "best.keras"
@@ -326,6 +327,7 @@ class StopIn(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_stopped_training_resumes_with_the_same_result(tmp_path):
     whole, _ = trained(epochs=3)
     state = tmp_path / "state"

@@ -210,6 +210,7 @@ def test_fit_goes_through_the_stages(tmp_path):
     assert len(rows) == 3
 
 
+@pytest.mark.slow
 def test_fit_returns_the_epochs_of_all_stages():
     _, history = run(small())
     assert history.epoch == [0, 1, 2, 3, 4]
@@ -246,7 +247,7 @@ def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
     [
         pytest.param(1, id="first stage", marks=pytest.mark.slow),
         pytest.param(2, id="between", marks=pytest.mark.slow),
-        pytest.param(3, id="second stage"),
+        pytest.param(3, id="second stage", marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, stop):
@@ -347,7 +348,7 @@ def noisy():
 
 
 @pytest.mark.usefixtures("untraced")
-@pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize("validated", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_measuring_the_average_moves_no_random_number(tmp_path, validated):
     def trained(folder):
         keras.utils.set_random_seed(3)
@@ -415,6 +416,7 @@ def test_without_validation_only_the_last_epoch_is_kept(tmp_path):
     assert not (tmp_path / "best.keras").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untraced")
 def test_a_folder_holds_one_training(tmp_path):
     class Stop(keras.callbacks.Callback):

@@ -152,6 +152,7 @@ def test_regions_may_be_given_in_the_face_s_place():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_same_happens_to_every_frame():
     """A still clip stays still, whatever is drawn: no augmentation makes motion."""
     still = np.repeat(faces(16, 1), 5, axis=1)
@@ -264,6 +265,7 @@ def test_repeat_goes_through_the_same_epochs():
     assert equal([found[:3], found[3:]], epochs())
 
 
+@pytest.mark.slow
 def test_cache_in_memory_and_in_a_folder(tmp_path):
     wanted = epochs(1)
     for cache in (True, tmp_path / "cache", tmp_path / "cache"):

@@ -259,6 +259,7 @@ def stacked(frame, points):
     return tf.stack(split_regions(align_face(frame, points)))
 
 
+@pytest.mark.slow
 def test_tf_data_gives_what_eager_calls_give():
     expected = stacked(FRAME, POINTS).numpy()
     pairs = tf.data.Dataset.from_tensors((FRAME, POINTS)).repeat(4)

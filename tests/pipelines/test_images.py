@@ -186,6 +186,7 @@ def test_channels(own, channels, expected):
         assert np.abs(got[..., 0] - grey).max() <= 1.0
 
 
+@pytest.mark.slow
 def test_uint8_output_has_the_values_of_the_float_output(faces):
     options = {"size": 32, "training": True, "augmentation": "randaug+mixup"}
     [(floats, _)] = collect(pipeline(faces, dtype="float32", **options))

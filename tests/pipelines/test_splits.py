@@ -177,6 +177,7 @@ def test_guard_can_let_near_copies_pass():
     assert len(splits.guard(splits.duplicates_across(parts), refuse="exact")) == 1
 
 
+@pytest.mark.slow
 def test_guard_finds_fer2013_s_copies():
     """The archive lists its pixel-identical copies; the guard must find just these, and more."""
     path = shared_path("data/fer2013/fer2013_trainval.zip")
