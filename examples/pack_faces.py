@@ -3,8 +3,8 @@
     python examples/pack_faces.py --data fer2013 --path FOLDER --output faces.npz
     KERAS_BACKEND=jax python examples/train.py --data fer2013 --path faces.npz ...
 
-For a machine with a graphics card and JAX or PyTorch: the pictures are coded as lossless WebP, in
-half the space, and decoded in a second. The file holds faces of people: treat it as the data set.
+For a machine with a graphics card and JAX or PyTorch. The pictures are coded as lossless WebP. The
+file holds faces of people: treat it as the data set.
 """
 
 import argparse

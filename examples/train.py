@@ -14,6 +14,7 @@ import argparse
 import datetime
 import errno
 import hashlib
+import importlib
 import importlib.metadata
 import inspect
 import json
@@ -39,7 +40,16 @@ from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
 sys.path.insert(0, str(Path(__file__).parent))
 import jax_products
 import train_report
-from train_data import DATA, features, labels_of, load, packed_as, pipelines, with_vote_targets
+from train_data import (
+    DATA,
+    column,
+    features,
+    is_packed,
+    load,
+    packed_as,
+    pipelines,
+    with_vote_targets,
+)
 
 # Those for clips are for another script.
 RECIPES = sorted(
@@ -213,12 +223,12 @@ def parse(argv):
         parser.error("--passes and --dp-noise-multiplier cannot go together: give more --epochs")
     if args.dp_noise_multiplier is None and (args.dp_clip, args.dp_delta) != (None, None):
         parser.error("--dp-clip and --dp-delta need --dp-noise-multiplier")
-    divided = Path(args.path or "").suffix == ".npz"
-    if divided and args.data == "synthetic":
+    packed = is_packed(args.path)
+    if packed and args.data == "synthetic":
         parser.error(f"--data must be what {args.path} was made of, not synthetic")
     if args.train is not None and args.data != "synthetic":
         parser.error(f"--train is the number of synthetic faces, and --data is {args.data}")
-    if args.validation_fraction is None and args.data == "raf_db" and not divided:
+    if args.validation_fraction is None and args.data == "raf_db" and not packed:
         args.validation_fraction = 0.1 if args.validation_from == "train" else 0.5
     args.model = dict(args.model or ())
     if args.path is not None:
@@ -396,7 +406,7 @@ def _train(args, recipe, splits, record, output, share):
     if recipe.class_weights:
         from fer_data import balance
 
-        weights = balance.class_weights(labels_of(splits["train"]), classes)
+        weights = balance.class_weights(column(splits["train"], "label"), classes)
     output.mkdir(parents=True, exist_ok=True)
     resume.write_text(output / RECORD, json.dumps(record, indent=1))
     if done:
@@ -471,12 +481,12 @@ def weights_history(recipe):
 
 def new_record(args, recipe, counts, names, source, command):
     backend = keras.backend.backend()
-    names_of = {"fer-keras": "fer-keras", "Keras": "keras", "NumPy": "numpy"}
-    names_of[{"jax": "JAX", "torch": "PyTorch"}.get(backend, "TensorFlow")] = backend
+    modules = {"Keras": "keras", "NumPy": "numpy"}
+    modules[{"jax": "JAX", "torch": "PyTorch"}.get(backend, "TensorFlow")] = backend
     # What makes the batches.
-    packed = Path(args.path or "").suffix == ".npz"
-    names_of |= {"OpenCV": "opencv-python-headless"} if packed else {"TensorFlow": "tensorflow"}
-    packages = {name: importlib.metadata.version(what) for name, what in names_of.items()}
+    modules |= {"OpenCV": "cv2"} if is_packed(args.path) else {"TensorFlow": "tensorflow"}
+    packages = {"fer-keras": importlib.metadata.version("fer-keras")}
+    packages |= {name: importlib.import_module(it).__version__ for name, it in modules.items()}
     return {
         "settings": settings_of(args),
         "recipe": recipe.to_dict(),
@@ -508,7 +518,7 @@ def devices_of(backend):
 
 def files_of(args):
     """Return the SHA-256 of the files that a run learns from."""
-    packed = [args.path] if Path(args.path or "").suffix == ".npz" else None
+    packed = [args.path] if is_packed(args.path) else None
     return {"teacher_sha256": sha256_of(args.teacher), "packed_sha256": sha256_of(packed)}
 
 

@@ -18,12 +18,17 @@ DATA = {
 }
 
 
+def is_packed(path):
+    """Return whether a path is that of a file of pack_faces.py."""
+    return Path(path or "").suffix == ".npz"
+
+
 def load(args, recipe, packed=False):
     """Return the prepared data set: splits by name, counts, class names, where it came from.
 
     Splits of what pack_faces.py wrote are dictionaries of arrays, for those who can take them.
     """
-    if Path(args.path or "").suffix == ".npz":
+    if is_packed(args.path):
         if not packed:
             raise ValueError(
                 f"--path must be a folder or an archive: {args.path} is for train.py alone"
@@ -79,7 +84,7 @@ def _load_arrays(args, recipe):
 
 def packed_as(args):
     """Return how the file of faces that a run reads was made, or None for a folder or archive."""
-    if Path(args.path or "").suffix != ".npz":
+    if not is_packed(args.path):
         return None
     from fer_data import face_arrays
 
@@ -104,11 +109,6 @@ def column(split, name):
     if isinstance(split, dict):
         return split[name]
     return np.stack([np.asarray(value) for value in split.map(lambda face: face[name])])
-
-
-def labels_of(split):
-    """Return the labels of a split, an array of integers."""
-    return column(split, "label")
 
 
 def pipelines(args, recipe, splits, classes, share=None):
@@ -172,7 +172,7 @@ def with_vote_targets(faces, classes, share):
         return {"image": faces["image"], "label": mixed}
     import tensorflow as tf
 
-    mixed = vote_targets(labels_of(faces), column(faces, "votes"), share, classes)
+    mixed = vote_targets(column(faces, "label"), column(faces, "votes"), share, classes)
     targets = tf.data.Dataset.from_tensor_slices(mixed)
     return tf.data.Dataset.zip(faces, targets).map(
         lambda face, target: {"image": face["image"], "label": target}

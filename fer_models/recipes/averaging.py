@@ -161,12 +161,8 @@ def forward(network):
 def _jax_forward(network):
     import jax
 
-    wanted = {id(variable): number for number, variable in enumerate(_variables(network))}
-    places = {
-        wanted[id(variable)]: place
-        for place, variable in enumerate(network.non_trainable_variables)
-        if id(variable) in wanted
-    }
+    place = {id(variable): i for i, variable in enumerate(network.non_trainable_variables)}
+    places = [place[id(variable)] for variable in _variables(network)]
 
     @jax.jit
     def call(trained, others, images):
@@ -179,7 +175,7 @@ def _jax_forward(network):
         found = []
         for images in batches:
             others = call(trained, others, images)
-            found.append([np.asarray(others[places[number]]) for number in range(len(places))])
+            found.append([np.asarray(others[place]) for place in places])
         return found
 
     return run

@@ -83,7 +83,7 @@ _RESNET18_SMALL = Recipe(
     stages=(Stage("all", 100),),
     augmentation={
         "flip": 0.5,
-        "rotation": 0.04,
+        "rotation": 0.05,
         "shift": 0.1,
         "zoom": 0.2,
         "contrast": 0.4,
