@@ -1,8 +1,8 @@
 """GhostFace and its like: cost, latency, throughput and memory, each way of running them.
 
     python benchmarks/models.py [--models NAME ...] [--ways NAME ...] [--batches N ...]
-        [--training-batches N ...] [--size N] [--rounds N] [--threads N] [--no-memory]
-        [--json PATH] [--markdown PATH]
+        [--training-batches N ...] [--size N] [--channels N] [--stem-strides N] [--rounds N]
+        [--threads N] [--no-memory] [--json PATH] [--markdown PATH]
 
 Weights are random, which changes no time; every model takes pixels of [0, 255] and gives 7 classes.
 The ways, all with the same number of threads:
@@ -64,28 +64,34 @@ FILES = {
 }
 
 
-def mobilenet_v2(size):
+def mobilenet_v2(input_shape):
     # The others prepare the image themselves.
-    image = keras.Input((size, size, 3), name="image")
+    image = keras.Input(input_shape, name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
     return keras.applications.MobileNetV2(input_tensor=scaled, weights=None, classes=CLASSES)
 
 
+def of_keras(builder):
+    return functools.partial(builder, weights=None, classes=CLASSES)
+
+
+OURS = {"ghostface": fer_models.ghostface, "efficientface": fer_models.efficientface}
 MODELS = {
-    "ghostface": lambda size: fer_models.ghostface(input_shape=(size, size, 3)),
-    "efficientface": lambda size: fer_models.efficientface(input_shape=(size, size, 3)),
+    **OURS,
     "mobilenet_v2": mobilenet_v2,
-    "mobilenet_v3_small": lambda size: keras.applications.MobileNetV3Small(
-        input_shape=(size, size, 3), weights=None, classes=CLASSES
-    ),
-    "efficientnet_b0": lambda size: keras.applications.EfficientNetB0(
-        input_shape=(size, size, 3), weights=None, classes=CLASSES
-    ),
+    "mobilenet_v3_small": of_keras(keras.applications.MobileNetV3Small),
+    "efficientnet_b0": of_keras(keras.applications.EfficientNetB0),
 }
 
 
-def pixels(count, size):
-    return np.random.default_rng(0).uniform(0, 255, (count, size, size, 3)).astype("float32")
+def build(name, shape, stem_strides=None):
+    """Return a model for images of a shape; None stands for the first stride of its own."""
+    own = {} if stem_strides is None else {"stem_strides": stem_strides}
+    return MODELS[name](input_shape=shape, **own)
+
+
+def pixels(count, shape):
+    return np.random.default_rng(0).uniform(0, 255, (count, *shape)).astype("float32")
 
 
 def file_of(name, way, folder):
@@ -115,15 +121,15 @@ def runner(model, name, way, folder, threads):
 WAYS = ("eager", "predict", "compiled", "xla", "folded", *FILES)
 
 
-def write_files(models, ways, folder, size):
+def write_files(models, ways, folder, shape):
     """Write every model in the formats asked for; return the bytes of each file."""
     sizes = {}
     for name, model in models.items():
         for way in ways:
             if way in FILES:
-                shown = pixels(8, size) if way == "litert-int8" else None
+                shown = pixels(8, shape) if way == "litert-int8" else None
                 path = file_of(name, way, folder)
-                export(model, path, FILES[way][0], pixels(2, size), shown, verbose=False)
+                export(model, path, FILES[way][0], pixels(2, shape), shown, verbose=False)
                 sizes[name, way] = path.stat().st_size
     return sizes
 
@@ -164,7 +170,7 @@ def inference(models, options, folder):
         for way in options.ways
     }
     for batch in options.batches:
-        images = pixels(batch, options.size)
+        images = pixels(batch, options.shape)
         functions = {key: functools.partial(run, images) for key, run in runners.items()}
         seconds = turns(functions, options.rounds, f"batch {batch}")
         yield rows_of(seconds, batch, "way", "compiled")
@@ -192,13 +198,13 @@ def rows_of(seconds, batch, second, base):
 def training(options):
     """Yield the rows of a training step in both precisions, of each size of a batch."""
     for batch in options.training_batches:
-        images = pixels(batch, options.size)
+        images = pixels(batch, options.shape)
         labels = np.arange(batch) % CLASSES
         functions = {}
         for name in options.models:
             for policy in ("float32", options.policy):
                 keras.config.set_dtype_policy(policy)
-                model = MODELS[name](options.size)
+                model = build(name, options.shape, options.stem_strides)
                 model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
                 functions[name, policy] = functools.partial(model.train_on_batch, images, labels)
         keras.config.set_dtype_policy("float32")
@@ -206,15 +212,16 @@ def training(options):
         yield rows_of(seconds, batch, "precision", "float32")
 
 
-def memory_of(name, way, batch, folder, size, threads):
+def memory_of(name, way, batch, folder, options):
     """Return the MiB that a model adds to this process at its peak; runs in one of its own."""
     import tensorflow  # noqa: F401 - what it takes itself is not the model's
 
     before = _status("VmRSS")
     # Resets the peak, which importing TensorFlow has set.
     Path("/proc/self/clear_refs").write_text("5")
-    run = runner(None if way in FILES else MODELS[name](size), name, way, folder, threads)
-    images = pixels(batch, size)
+    model = None if way in FILES else build(name, options.shape, options.stem_strides)
+    run = runner(model, name, way, folder, options.threads)
+    images = pixels(batch, options.shape)
     for _ in range(3):
         run(images)
     return (_status("VmHWM") - before) / 1024
@@ -233,7 +240,7 @@ def add_memory(rows, folder, options):
         1, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
         for row in tqdm(rows, desc="memory", disable=None):
-            task = (row["model"], row["way"], row["batch"], folder, options.size, options.threads)
+            task = (row["model"], row["way"], row["batch"], folder, options)
             row["memory_mib"] = pool.submit(memory_of, *task).result()
 
 
@@ -358,6 +365,8 @@ def parsed(arguments):
     add("--training-batches", nargs="*", type=int, default=[16, 64], help="none: no training")
     add("--policy", default="mixed_bfloat16", help="the mixed precision of training")
     add("--size", type=int, default=224, help="side of the images in pixels, 32 or more")
+    add("--channels", type=int, choices=(1, 3), default=3)
+    add("--stem-strides", type=int, choices=(1, 2), help="the first stride of ours")
     add("--rounds", type=int, default=15)
     add("--threads", type=int, default=os.cpu_count())
     add("--no-memory", dest="memory", action="store_false", help="time alone")
@@ -366,6 +375,10 @@ def parsed(arguments):
     numbers = (*options.batches, *options.training_batches, options.rounds, options.threads)
     if min(numbers) < 1 or options.size < 32:
         parser.error("batches, --rounds and --threads must be 1 or more, --size 32 or more")
+    theirs = [name for name in options.models if name not in OURS]
+    if options.stem_strides and theirs:
+        parser.error(f"--stem-strides is for {', '.join(OURS)}: leave out {', '.join(theirs)}")
+    options.shape = (options.size, options.size, options.channels)
     if options.memory and not Path("/proc/self/clear_refs").exists():
         parser.error("memory is measured on Linux alone: give --no-memory")
     return options
@@ -378,9 +391,9 @@ def main(arguments=None):
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     keras.utils.set_random_seed(0)
     figures = {"environment": environment(options), "inference": [], "training": []}
-    models = {name: MODELS[name](options.size) for name in options.models}
+    models = {name: build(name, options.shape, options.stem_strides) for name in options.models}
     with tempfile.TemporaryDirectory() as folder:
-        sizes = write_files(models, options.ways, folder, options.size)
+        sizes = write_files(models, options.ways, folder, options.shape)
         figures["models"] = costs(models, sizes, options)
         for rows in inference(models, options, folder) if options.ways else ():
             figures["inference"] += rows

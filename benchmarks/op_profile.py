@@ -29,7 +29,7 @@ from tqdm import tqdm
 from fer_models.export import export
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import MODELS, add_outputs, environment, hand_out, pixels, table
+from models import MODELS, add_outputs, build, environment, hand_out, pixels, table
 
 MOVES = {
     *("Concat", "Split", "Slice", "Pad", "Gather", "Transpose", "Resize", "Expand", "Tile"),
@@ -164,12 +164,13 @@ def parsed(arguments):
 
 def main(arguments=None):
     options = parsed(arguments)
-    image = pixels(1, options.size)
+    shape = (options.size, options.size, 3)
+    image = pixels(1, shape)
     figures = {"environment": environment(options, "op_profile.py"), "models": {}}
     with tempfile.TemporaryDirectory() as folder:
         for name in tqdm(options.models, disable=None):
             path = Path(folder, f"{name}.onnx")
-            export(MODELS[name](options.size), path, "onnx", image, verbose=False)
+            export(build(name, shape), path, "onnx", image, verbose=False)
             events, graph = recorded(path, image, options.rounds, options.threads)
             figures["models"][name] = summed(events, graph, options.rounds)
     hand_out(figures, markdown(figures), options)

@@ -46,13 +46,22 @@ def test_memory_of_what_is_held(benchmark, tmp_path, monkeypatch):
         return lambda images: block[:1]
 
     monkeypatch.setattr(benchmark, "runner", hold)
-    monkeypatch.setitem(benchmark.MODELS, "ghostface", lambda size: None)
-    found = benchmark.memory_of("ghostface", "eager", 1, tmp_path, 32, 1)
+    monkeypatch.setitem(benchmark.MODELS, "ghostface", lambda input_shape: None)
+    options = benchmark.parsed(["--models", "ghostface", "--size", "32"])
+    found = benchmark.memory_of("ghostface", "eager", 1, tmp_path, options)
     assert 60 < found < 100
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--rounds", "0"], ["--size", "16"], ["--models", "vgg"], ["--batches", "-1"]]
+    "wrong",
+    [
+        ["--rounds", "0"],
+        ["--size", "16"],
+        ["--models", "vgg"],
+        ["--batches", "-1"],
+        ["--channels", "2"],
+        ["--models", "ghostface", "mobilenet_v2", "--stem-strides", "1"],
+    ],
 )
 def test_mistakes(benchmark, wrong):
     with pytest.raises(SystemExit):
@@ -61,16 +70,25 @@ def test_mistakes(benchmark, wrong):
 
 @pytest.mark.slow
 def test_models_take_pixels_and_give_classes(benchmark):
-    for build in benchmark.MODELS.values():
-        model = build(32)
+    for name in benchmark.MODELS:
+        model = benchmark.build(name, (32, 32, 3))
         assert model.input_shape == (None, 32, 32, 3)
         assert model.output_shape == (None, benchmark.CLASSES)
         # None expects somebody else to scale the image.
         assert any("scal" in layer.name or "standard" in layer.name for layer in model.layers)
 
 
-def tiny(size):
-    image = keras.Input((size, size, 3), name="image")
+def test_the_first_stride_of_small_faces(benchmark):
+    words = ["--models", "efficientface", "--size", "48", "--channels", "1", "--stem-strides", "1"]
+    options = benchmark.parsed(words)
+    model = benchmark.build("efficientface", options.shape, options.stem_strides)
+    assert model.input_shape == (None, 48, 48, 1)
+    wide = benchmark.build("efficientface", options.shape)
+    assert benchmark.complexity(model).macs > 3 * benchmark.complexity(wide).macs
+
+
+def tiny(input_shape):
+    image = keras.Input(input_shape, name="image")
     x = fer_layers.ConvNorm(64, 3, strides=4)(image)
     x = fer_layers.ConvNorm(64, 3, strides=4)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)

@@ -93,8 +93,8 @@ def test_mistakes(profile, wrong):
         profile.main(wrong)
 
 
-def tiny(size):
-    image = keras.Input((size, size, 3), name="image")
+def tiny(input_shape):
+    image = keras.Input(input_shape, name="image")
     x = fer_layers.ConvNorm(16, 3, strides=4)(image)
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
     x = fer_layers.ConvNorm(16, 1)(x)
