@@ -579,6 +579,22 @@ def open_run(args, recipe, output, command):
     return record
 
 
+def outputs_of(names, classes):
+    """Return a name for every output of the model: those of the data, and numbers for more."""
+    if classes is not None and classes < len(names):
+        raise ValueError(
+            f"the data has {len(names)} classes ({', '.join(names)}), the model only "
+            f"--classes {classes}"
+        )
+    return names + tuple(f"class {n}" for n in range(len(names), classes or 0))
+
+
+def clear(args, output):
+    """Remove the run that `--restart` replaces; call it once the data has been read."""
+    if args.restart and (output / RECORD).exists():
+        shutil.rmtree(output)
+
+
 def run(args, command):
     output = Path(args.output)
     recipe = recipe_of(args)
@@ -588,14 +604,8 @@ def run(args, command):
         return
     record = open_run(args, recipe, output, command)
     splits, counts, names, source = load(args, recipe, packed=True)
-    if args.classes is not None and args.classes < len(names):
-        raise ValueError(
-            f"the data has {len(names)} classes ({', '.join(names)}), the model only "
-            f"--classes {args.classes}"
-        )
-    names += tuple(f"class {n}" for n in range(len(names), args.classes or 0))
-    if args.restart and (output / RECORD).exists():
-        shutil.rmtree(output)
+    names = outputs_of(names, args.classes)
+    clear(args, output)
     if record is None:
         record = new_record(args, recipe, counts, names, source, command)
     if record["finished"]:

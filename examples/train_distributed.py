@@ -155,7 +155,9 @@ def run(mine, words, args):
         # What the first prepares is there for all.
         together("prepared")
     splits, counts, names, source = train.load(args, recipe)
+    names = train.outputs_of(names, args.classes)
     if first:
+        train.clear(args, output)
         together("prepared")
     if record is None:
         record = train.new_record(args, recipe, counts, names, source, command)
@@ -177,13 +179,16 @@ def run(mine, words, args):
         together("trained")
     leave()
     if first:
-        # The report is one process's work, and train.py's.
+        # The report is one process's work, and train.py's, of the run that there is now.
+        args.restart = False
         train.run(args, command)
 
 
 def main(words=None):
     words = sys.argv[1:] if words is None else words
     mine, rest, args = parse(words)
+    if args.describe:
+        return train.guarded(args, lambda: train.run(args, ""))
     if mine.process is None and mine.processes > 1:
         return start_all(mine.processes, rest)
     return train.guarded(args, lambda: run(mine, rest, args))

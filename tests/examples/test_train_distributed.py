@@ -16,18 +16,18 @@ from helpers.shared import ROOT
 SCRIPT = ROOT / "examples" / "train_distributed.py"
 
 
-def command(folder, output, epochs, processes):
+def command(folder, output, epochs, processes, *more):
     words = [sys.executable, str(SCRIPT), "--processes", str(processes)]
     words += ["--recipe", "emotion_cnn", "--data", "folder", "--path", str(folder / "faces")]
     words += ["--data-dir", str(folder / "prepared"), "--output", str(folder / output)]
     words += ["--size", "32", "--channels", "1", "--batch-size", "6", "--patience", "0"]
-    return [*words, "--schedule", "constant", "--epochs", str(epochs)]
+    return [*words, "--schedule", "constant", "--epochs", str(epochs), *more]
 
 
-def train(folder, output, epochs, processes):
+def train(folder, output, epochs, processes, *more):
     environment = os.environ | {"KERAS_BACKEND": "jax"}
     found = subprocess.run(
-        command(folder, output, epochs, processes),
+        command(folder, output, epochs, processes, *more),
         capture_output=True,
         text=True,
         env=environment,
@@ -68,6 +68,23 @@ def test_two_processes_train_as_one_and_go_on(tmp_path):
     )
     assert again.returncode
     assert "holds this run, finished" in again.stderr
+    # Replaced, by a model of one output more than the data has classes.
+    classes = len(record["classes"])
+    more = ("--restart", "--classes", str(classes + 1))
+    assert "Resuming" not in train(tmp_path, "two", 1, 1, *more)
+    record = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert record["finished"]
+    assert len(record["classes"]) == classes + 1
+    assert record["processes"] == 1
+    assert len(curves(tmp_path, "two")) == 1
+
+
+def test_a_recipe_is_described_and_nothing_trained(tmp_path, capsys, example, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    words = ["--processes", "2", "--describe", "--output", str(tmp_path / "run")]
+    assert example.main(words) == 0
+    assert '"name"' in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
