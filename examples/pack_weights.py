@@ -17,6 +17,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from fer_models import evaluation, registry, resume
+from fer_models import evaluation, registry
 from fer_models.weight_files import read_weights, write_weights
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -175,72 +176,78 @@ def pack(args):
     for weight in model.get_layer("logits").weights:
         weight.assign(weight / temperature)
 
-    stem = f"{recipe.model}_{args.tag}"
+    path = args.output / f"{recipe.model}_{args.tag}.npz"
     args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / f"{stem}.npz"
-    temporary = path.with_suffix(".part.npz")
-    write_weights(model, temporary)
-    options = builder_options(recipe)
-    packed = registry.entry(recipe.model).builder(
-        input_shape=recipe.input_shape, classes=len(names), **options
-    )
-    read_weights(packed, temporary)
+    # Both files are whole before one of them takes its name.
+    with tempfile.TemporaryDirectory(dir=args.output, prefix=".packing-") as folder:
+        temporary = Path(folder, path.name)
+        write_weights(model, temporary)
+        options = builder_options(recipe)
+        packed = registry.entry(recipe.model).builder(
+            input_shape=recipe.input_shape, classes=len(names), **options
+        )
+        read_weights(packed, temporary)
 
-    found = logits_of(packed, faces)
-    chosen = train_report.subsets(splits["validation"], len(labels))
-    probabilities = {"raw": softmax(logits), "packed": softmax(found)}
-    scores = {
-        name: evaluation.classification_report(labels[some], probabilities["packed"][some], names)
-        for name, some in chosen.items()
-    }
-    whole = next(iter(scores.values()))
-    card = {
-        "model": recipe.model,
-        "tag": args.tag,
-        "file": path.name,
-        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
-        "bytes": temporary.stat().st_size,
-        "class_names": list(names),
-        "input_shape": list(recipe.input_shape),
-        "options": options,
-        "licence": LICENCE,
-        "not_for": NOT_FOR,
-        "data": settings.data,
-        "split": SPLITS.get(settings.data, "the data set's own splits"),
-        "faces": counts,
-        "epoch": args.epoch,
-        "passes": settings.passes,
-        "seed": settings.seed,
-        "commands": commands(args.run),
-        "date": datetime.date.today().isoformat(),
-        "versions": record["versions"],
-        "hardware": record["hardware"],
-        "recipe": recipe.replace(
-            model_options={k: v for k, v in recipe.model_options.items() if k != "weights"}
-        ).to_dict(),
-        "scores": {
-            name: {
-                "faces": report.examples,
-                "accuracy": report.accuracy,
-                "macro_f1": report.macro_f1,
-                "macro_recall": report.macro_recall,
-                "loss": report.loss,
-            }
-            for name, report in scores.items()
-        },
-        "classes": whole.to_dict()["classes"],
-        "calibration": {
-            "temperature": temperature,
-            "error_before": evaluation.calibration_error(labels, probabilities["raw"]),
-            "error_cross_fitted": evaluation.calibration_error(
-                labels, cross_fitted(labels, logits)
-            ),
-        },
-    }
-    os.replace(temporary, path)
-    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    resume.write_text(args.output / f"{stem}.json", text)
-    print(f"Wrote {path} ({card['bytes']:,} bytes) and {stem}.json.")
+        found = logits_of(packed, faces)
+        chosen = train_report.subsets(splits["validation"], len(labels))
+        probabilities = {"raw": softmax(logits), "packed": softmax(found)}
+        scores = {
+            name: evaluation.classification_report(
+                labels[some], probabilities["packed"][some], names
+            )
+            for name, some in chosen.items()
+        }
+        whole = next(iter(scores.values()))
+        card = {
+            "model": recipe.model,
+            "tag": args.tag,
+            "file": path.name,
+            "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+            "bytes": temporary.stat().st_size,
+            "class_names": list(names),
+            "input_shape": list(recipe.input_shape),
+            "options": options,
+            "licence": LICENCE,
+            "not_for": NOT_FOR,
+            "data": settings.data,
+            "split": SPLITS.get(settings.data, "the data set's own splits"),
+            "faces": counts,
+            "epoch": args.epoch,
+            "passes": settings.passes,
+            "seed": settings.seed,
+            "commands": commands(args.run),
+            "date": datetime.date.today().isoformat(),
+            "versions": record["versions"],
+            "hardware": record["hardware"],
+            "vote_share": settings.vote_share,
+            "precision": settings.precision,
+            "recipe": recipe.replace(
+                model_options={k: v for k, v in recipe.model_options.items() if k != "weights"}
+            ).to_dict(),
+            "scores": {
+                name: {
+                    "faces": report.examples,
+                    "accuracy": report.accuracy,
+                    "macro_f1": report.macro_f1,
+                    "macro_recall": report.macro_recall,
+                    "loss": report.loss,
+                }
+                for name, report in scores.items()
+            },
+            "classes": whole.to_dict()["classes"],
+            "calibration": {
+                "temperature": temperature,
+                "error_before": evaluation.calibration_error(labels, probabilities["raw"]),
+                "error_cross_fitted": evaluation.calibration_error(
+                    labels, cross_fitted(labels, logits)
+                ),
+            },
+        }
+        beside = temporary.with_suffix(".json")
+        beside.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+        os.replace(beside, path.with_suffix(".json"))
+    print(f"Wrote {path} ({card['bytes']:,} bytes) and {path.stem}.json.")
     for name, report in scores.items():
         print(f"{name}: {report.accuracy:.2%} of {report.examples:,} validation faces")
     print(json.dumps(card["calibration"]))

@@ -1,9 +1,11 @@
 """What is known of bundled weights, for people to read."""
 
+import json
+
 from fer_models import registry
 
 
-def model_card(name, tag):
+def model_card(name: str, tag: str) -> str:
     """Return the model card of bundled weights as Markdown.
 
     Args:
@@ -54,9 +56,9 @@ def model_card(name, tag):
             f"- Split: {card['split']}.",
             f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "
             f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
-            f"{_epochs(card)}, labels {recipe['labels']}, label smoothing "
+            f"{_epochs(card)}, {_targets(card)}, label smoothing {recipe['label_smoothing']}, "
+            f"augmentation `{_augmentation(recipe)}`, {card['precision']}"
             # Cards of before the moving average have no word of it.
-            + f"{recipe['label_smoothing']}"
             + (f", moving average of the weights {recipe['ema']}" if recipe.get("ema") else "")
             + f"; seed {card['seed']}.",
             "- Trained with "
@@ -94,3 +96,15 @@ def _epochs(card):
     # Cards of before have no word of passes.
     passes = card.get("passes", 1)
     return epochs if passes == 1 else f"{epochs} of {passes} passes over the faces"
+
+
+def _targets(card):
+    if not card["vote_share"]:
+        return f"labels {card['recipe']['labels']}"
+    share = card["vote_share"]
+    return f"targets of {1 - share:g} label and {share:g} translated votes of FER+"
+
+
+def _augmentation(recipe):
+    policy = recipe["augmentation"]
+    return policy if isinstance(policy, str) else json.dumps(policy)
