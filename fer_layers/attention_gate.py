@@ -42,10 +42,12 @@ class AttentionGate(keras.layers.Layer):
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
-        `(batch, rows, columns, 2)` whatever the image data format: max and mean.
+        `(batch, rows, columns, 2)` whatever the image data format: max and mean. Or, without
+        stacking them, `gate(max, mean)`, each `(batch, rows, columns)`.
 
     Output shape:
-        `(batch, rows, columns)`, in (0, 1).
+        `(batch, rows, columns)`, in (0, 1). With `axis=1`, 2 or 3, which maps were pooled along,
+        there is an axis of length 1 in that place, so that the gate fits what was pooled.
 
     Raises:
         ValueError: If `kernel_size` is even or the input is not of rank 4 with two maps.
@@ -62,7 +64,7 @@ class AttentionGate(keras.layers.Layer):
         section 3.2; Woo et al., "CBAM", ECCV 2018, section 3.
     """
 
-    def __init__(self, kernel_size=7, use_norm=True, **kwargs):
+    def __init__(self, kernel_size: int = 7, use_norm: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.use_norm = bool(use_norm)
@@ -89,35 +91,47 @@ class AttentionGate(keras.layers.Layer):
             self.norm.build((*input_shape[:3], 1))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
-        x = self._convolve(inputs)
-        x = x + self.bias if self.norm is None else self.norm(x, training=training)
-        return keras.ops.sigmoid(keras.ops.squeeze(x, -1))
-
-    def _convolve(self, x):
+    def call(self, inputs, mean=None, axis=None, training=None):
         ops = keras.ops
-        columns = x.shape[2]
+        if mean is None:
+            inputs, mean = inputs[..., 0], inputs[..., 1]
+        columns = inputs.shape[2]
+        x = self._convolve(inputs, mean)
+        if self.norm is None:
+            # Before the blocks are opened: an exported convolution takes such a bias in.
+            x = ops.sigmoid(x + ops.tile(self.bias, (x.shape[-1],)))
+            return _opened(x, columns, axis)
+        x = self.norm(_opened(x, columns, 3), training=training)
+        return _moved(ops.sigmoid(x), axis)
+
+    def _convolve(self, largest, mean):
+        """Return the convolution, `(batch, rows, blocks, BLOCK)` or `(batch, rows, columns, 1)`."""
+        ops = keras.ops
+        columns = largest.shape[2]
         if columns is None:
             # The number of blocks must be known when the graph is built.
-            return ops.conv(x, self.kernel, padding="same", data_format="channels_last")
+            pair = ops.stack([largest, mean], axis=-1)
+            return ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
         size = self.kernel_size
         blocks = -(-columns // BLOCK)
-        padded = blocks * BLOCK
-        if padded > columns:
-            x = ops.pad(x, ((0, 0), (0, 0), (0, padded - columns), (0, 0)))
-        rows = ops.shape(x)[1]
-        x = ops.reshape(x, (-1, rows, blocks, BLOCK * 2))
+        padding = blocks * BLOCK - columns
+        rows = ops.shape(largest)[1]
+
+        def blocked(x):
+            if padding:
+                x = ops.pad(x, ((0, 0), (0, 0), (0, padding)))
+            return ops.reshape(x, (-1, rows, blocks, BLOCK))
+
         selection = toeplitz_selection(size)
         neighbours = selection.shape[1]
         kernel = ops.einsum(
-            "itc,tbpq->ibpcq",
+            "itc,tbpq->ibcpq",
             ops.squeeze(self.kernel, -1),
             ops.cast(selection, self.compute_dtype),
         )
-        kernel = ops.reshape(kernel, (size, neighbours, BLOCK * 2, BLOCK))
-        x = ops.conv(x, kernel, padding="same", data_format="channels_last")
-        x = ops.reshape(x, (-1, rows, padded, 1))
-        return x[:, :, :columns] if padded > columns else x
+        kernel = ops.reshape(kernel, (size, neighbours, 2 * BLOCK, BLOCK))
+        x = ops.concatenate([blocked(largest), blocked(mean)], axis=-1)
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
 
     def norm_pairs(self):
         """Return this layer with its norm or None, for whoever folds it."""
@@ -135,8 +149,37 @@ class AttentionGate(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[:3])
 
+    def compute_output_spec(self, inputs, mean=None, axis=None, training=None):
+        shape = list(inputs.shape[:3])
+        if axis is not None:
+            shape.insert(axis, 1)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
     def get_config(self):
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "use_norm": self.use_norm,
         }
+
+
+def _moved(x, axis):
+    """Return `(batch, rows, columns, 1)` with the axis of one at `axis`, or without it."""
+    if axis == 3:
+        return x
+    x = keras.ops.squeeze(x, 3)
+    return x if axis is None else keras.ops.expand_dims(x, axis)
+
+
+def _opened(x, columns, axis):
+    """Return what `_convolve` gives with the columns in a row, and an axis of one at `axis`."""
+    ops = keras.ops
+    if x.shape[-1] == 1:
+        return _moved(x, axis)
+    padded = x.shape[2] * BLOCK
+    shape = [-1, ops.shape(x)[1], padded]
+    if axis is not None:
+        shape.insert(axis, 1)
+    x = ops.reshape(x, shape)
+    if padded == columns:
+        return x
+    return x[:, :, :columns] if axis in (None, 3) else x[..., :columns]

@@ -50,7 +50,14 @@ class TripletAttention(keras.layers.Layer):
         equations 1 to 5.
     """
 
-    def __init__(self, kernel_size=7, use_spatial=True, data_format=None, use_norm=True, **kwargs):
+    def __init__(
+        self,
+        kernel_size: int = 7,
+        use_spatial: bool = True,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.use_spatial = bool(use_spatial)
@@ -88,14 +95,14 @@ class TripletAttention(keras.layers.Layer):
         share = 1 / (2 + self.use_spatial)
 
         def gate(layer, axis):
-            pooled = z_pool(inputs, axis)
-            # The gates take (rows, channels, 2); pooled along height or width,
-            # channels-first data stands the other way round. These tensors are small.
-            turned = not last and axis != channel
-            if turned:
-                pooled = ops.swapaxes(pooled, 1, 2)
-            x = layer(pooled, training=training) * share
-            return ops.expand_dims(ops.swapaxes(x, 1, 2) if turned else x, axis)
+            largest, mean = ops.max(inputs, axis), ops.mean(inputs, axis)
+            if last or axis == channel:
+                return layer(largest, mean, axis=axis, training=training) * share
+            # The gates take (rows, channels); pooled along height or width, channels-first
+            # data stands the other way round. These tensors are small.
+            largest, mean = ops.swapaxes(largest, 1, 2), ops.swapaxes(mean, 1, 2)
+            x = ops.swapaxes(layer(largest, mean, training=training), 1, 2) * share
+            return ops.expand_dims(x, axis)
 
         total = gate(self.width_gate, height)
         if self.use_spatial:

@@ -50,6 +50,22 @@ def test_blocks_give_the_plain_convolution_on_every_backend(size):
     check_blocks(*size)
 
 
+@pytest.mark.parametrize("use_norm", [True, False])
+@pytest.mark.parametrize("columns", [16, 11])
+def test_the_gate_stands_where_its_axis_was_pooled(use_norm, columns):
+    gate = AttentionGate(7, use_norm)
+    gate.build((2, 5, columns, 2))
+    randomize(gate)
+    x = sample((2, 5, columns, 2))
+    expected = to_numpy(gate(x))
+    for axis in (1, 2, 3):
+        found = to_numpy(gate(x[..., 0], x[..., 1], axis=axis))
+        np.testing.assert_allclose(found, np.expand_dims(expected, axis), atol=1e-6)
+        maps = keras.Input((5, columns))
+        shape = list(found.shape)
+        assert gate(maps, maps, axis=axis).shape == (None, *shape[1:])
+
+
 def test_undefined_columns_give_the_same():
     x = sample((2, 5, 11, 2))
     gate = AttentionGate(7)
@@ -59,8 +75,9 @@ def test_undefined_columns_give_the_same():
 
 
 class PlainGate(AttentionGate):
-    def _convolve(self, x):
-        return ops.conv(x, self.kernel, padding="same", data_format="channels_last")
+    def _convolve(self, largest, mean):
+        pair = ops.stack([largest, mean], axis=-1)
+        return ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
 
 
 def test_gradients_are_those_of_the_plain_convolution():
