@@ -141,7 +141,8 @@ def report(args, recognizer, results, entries):
         "results": entries,
     }
     text = json.dumps(whole, indent=1) + "\n"
-    write_whole(args.output / "results.csv", lambda name: table(results).to_csv(name, index=False))
+    frame = table(results, recognizer.class_names)
+    write_whole(args.output / "results.csv", lambda name: frame.to_csv(name, index=False))
     write_whole(args.output / "results.json", lambda name: name.write_text(text, encoding="utf-8"))
 
 
@@ -214,6 +215,9 @@ def main(argv=None):
     args = parse(argv)
     try:
         return run(args)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

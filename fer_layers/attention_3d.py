@@ -101,7 +101,7 @@ class SpatialAttention3D(_ClipGate):
         gate of Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, equation 3.
     """
 
-    def __init__(self, kernel_size=7, data_format=None, **kwargs):
+    def __init__(self, kernel_size: int = 7, data_format: str | None = None, **kwargs):
         super().__init__(kernel_size, data_format, **kwargs)
 
     def _window(self):
@@ -165,7 +165,7 @@ class TemporalAttention(_ClipGate):
         turned from space to time.
     """
 
-    def __init__(self, kernel_size=3, data_format=None, **kwargs):
+    def __init__(self, kernel_size: int = 3, data_format: str | None = None, **kwargs):
         super().__init__(kernel_size, data_format, **kwargs)
 
     def _window(self):

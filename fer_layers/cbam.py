@@ -57,7 +57,7 @@ class ChannelAttention(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, reduction=16, data_format=None, **kwargs):
+    def __init__(self, reduction: int = 16, data_format: str | None = None, **kwargs):
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.data_format = resolve_data_format(data_format)
@@ -134,7 +134,9 @@ class SpatialAttention(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, kernel_size=7, data_format=None, use_norm=True, **kwargs):
+    def __init__(
+        self, kernel_size: int = 7, data_format: str | None = None, use_norm: bool = True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
@@ -208,7 +210,14 @@ class CBAM(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, reduction=16, kernel_size=7, data_format=None, use_norm=True, **kwargs):
+    def __init__(
+        self,
+        reduction: int = 16,
+        kernel_size: int = 7,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.kernel_size = odd_int("kernel_size", kernel_size)

@@ -54,13 +54,13 @@ class ConvNorm(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        strides=1,
-        depthwise=False,
-        activation=True,
-        data_format=None,
-        use_norm=True,
+        filters: int | None,
+        kernel_size: int = 1,
+        strides: int = 1,
+        depthwise: bool = False,
+        activation: bool = True,
+        data_format: str | None = None,
+        use_norm: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)

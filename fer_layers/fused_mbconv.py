@@ -54,12 +54,12 @@ class FusedMBConv(keras.layers.Layer):
 
     def __init__(
         self,
-        expansion,
-        filters,
-        kernel_size=3,
-        strides=1,
-        data_format=None,
-        use_norm=True,
+        expansion: int,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        data_format: str | None = None,
+        use_norm: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -40,7 +40,7 @@ class GaussianNoiseStack(keras.layers.Layer):
         Tang and Kok, "GhostFace", 2022: one or two layers of 0.1 as regulariser.
     """
 
-    def __init__(self, layers=1, stddev=0.1, seed=None, **kwargs):
+    def __init__(self, layers: int = 1, stddev: float = 0.1, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.layers = positive_int("layers", layers)
         is_number = isinstance(stddev, (int, float)) and not isinstance(stddev, bool)

@@ -1,5 +1,7 @@
 """Ghost module and ghost bottleneck (GhostNet), with a choice of attention."""
 
+from typing import Literal
+
 import keras
 
 from fer_layers._arguments import (
@@ -66,14 +68,14 @@ class GhostModule(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        ratio=2,
-        depthwise_kernel_size=3,
-        strides=1,
-        activation=True,
-        data_format=None,
-        use_norm=True,
+        filters: int,
+        kernel_size: int = 1,
+        ratio: int = 2,
+        depthwise_kernel_size: int = 3,
+        strides: int = 1,
+        activation: bool = True,
+        data_format: str | None = None,
+        use_norm: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -185,14 +187,14 @@ class GhostBottleneck(keras.layers.Layer):
 
     def __init__(
         self,
-        expansion,
-        filters,
-        kernel_size=3,
-        strides=1,
-        attention=None,
-        ratio=2,
-        data_format=None,
-        use_norm=True,
+        expansion: int,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        attention: Literal["triplet", "squeeze_excite"] | None = None,
+        ratio: int = 2,
+        data_format: str | None = None,
+        use_norm: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)

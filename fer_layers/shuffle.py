@@ -80,7 +80,13 @@ class ShuffleUnit(layers.Layer):
     """
 
     def __init__(
-        self, filters, strides=1, kernel_size=3, data_format=None, use_norm=True, **kwargs
+        self,
+        filters: int,
+        strides: int = 1,
+        kernel_size: int = 3,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
@@ -207,7 +213,14 @@ class LocalFeatureExtractor(layers.Layer):
         Distribution Training", AAAI 2021, figure 3 and the authors' code.
     """
 
-    def __init__(self, filters, kernel_size=3, data_format=None, use_norm=True, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
@@ -330,7 +343,14 @@ class ChannelSpatialModulator(layers.Layer):
         "BAM: Bottleneck Attention Module", BMVC 2018.
     """
 
-    def __init__(self, reduction=16, dilation_rate=4, data_format=None, use_norm=True, **kwargs):
+    def __init__(
+        self,
+        reduction: int = 16,
+        dilation_rate: int = 4,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.dilation_rate = positive_int("dilation_rate", dilation_rate)

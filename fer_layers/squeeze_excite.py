@@ -1,5 +1,7 @@
 """Squeeze-and-excite: channel gates from channel averages."""
 
+from collections.abc import Callable
+
 import keras
 from keras import activations, layers, ops
 
@@ -66,10 +68,10 @@ class SqueezeExcite(layers.Layer):
 
     def __init__(
         self,
-        reduction=16,
-        activation="relu",
-        gate_activation="sigmoid",
-        data_format=None,
+        reduction: int = 16,
+        activation: str | Callable | None = "relu",
+        gate_activation: str | Callable | None = "sigmoid",
+        data_format: str | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)

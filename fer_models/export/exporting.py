@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -12,24 +14,30 @@ from fer_models.export.folding import batch_norms, fold_batch_norm
 from fer_models.export.report import ExportReport, compare
 from fer_models.export.running import load, needs
 
-SUFFIXES = {"litert": ".tflite", "litert-int8": ".tflite", "onnx": ".onnx", "saved_model": ""}
+Format = Literal["litert", "litert-int8", "onnx", "saved_model"]
+SUFFIXES: dict[Format, str] = {
+    "litert": ".tflite",
+    "litert-int8": ".tflite",
+    "onnx": ".onnx",
+    "saved_model": "",
+}
 # What each needs beside TensorFlow, to write it and to compare it.
 PACKAGES = {"onnx": ("tf2onnx", "onnx", "onnxruntime")}
 DRAWN = 14  # faces, two of each emotion
 
 
 def export(
-    model,
-    path,
-    format,
-    faces=None,
-    representative=None,
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    format: Format,
+    faces: np.ndarray | Sequence[np.ndarray] | dict[str, np.ndarray] | None = None,
+    representative: np.ndarray | Sequence[np.ndarray] | dict[str, np.ndarray] | None = None,
     *,
-    fold=True,
-    tolerance=1e-4,
-    overwrite=False,
-    verbose=True,
-):
+    fold: bool = True,
+    tolerance: float = 1e-4,
+    overwrite: bool = False,
+    verbose: bool = True,
+) -> ExportReport:
     """Write a model for other programs, and compare what they compute with Keras.
 
     | format | file | runs on | batch |
@@ -263,10 +271,16 @@ def _check_close(comparison, tolerance, path):
 
 
 def _put_in_place(unfinished, path, replaced):
+    if not path.is_dir():
+        os.replace(unfinished, path)
+        return
     # A folder cannot be renamed onto another one.
-    if path.is_dir():
-        os.rename(path, replaced)
-    os.replace(unfinished, path)
+    os.rename(path, replaced)
+    try:
+        os.replace(unfinished, path)
+    except BaseException:
+        os.rename(replaced, path)
+        raise
 
 
 def _size(path):

@@ -17,7 +17,7 @@ _PRODUCTS = (
 )
 
 
-def fold_batch_norm(model):
+def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Return a copy of a model for inference, its batch norms folded into the layers before them.
 
     In inference batch normalisation is `y = scale * x + shift` for each channel, with
@@ -61,7 +61,7 @@ def fold_batch_norm(model):
     return _folded(model)
 
 
-def batch_norms(model):
+def batch_norms(model: keras.Model) -> tuple[str, ...]:
     """Return the paths of all batch normalisation layers in a model, in layers and models too.
 
     Args:

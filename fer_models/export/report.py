@@ -1,8 +1,10 @@
 """What an export gave: the file, and how far it is from the Keras model."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Comparison:
     mean_abs_error: float
     label_agreement: float
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, ready for JSON."""
         return dataclasses.asdict(self)
 
@@ -52,11 +54,11 @@ class ExportReport:
     size: int
     numbers: str
     folded: int
-    kept: tuple
+    kept: tuple[str, ...]
     faces: str
     comparison: Comparison
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings and lists, ready for JSON."""
         return {**dataclasses.asdict(self), "kept": list(self.kept)}
 
@@ -71,7 +73,7 @@ class ExportReport:
         return "\n".join(lines)
 
 
-def compare(expected, received):
+def compare(expected: ArrayLike, received: ArrayLike) -> Comparison:
     """Compare the outputs of a model with those of another.
 
     Args:

@@ -1,6 +1,7 @@
 """Exported models as functions, to compare and to time them, or to use them from Python."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from fer_data.lite_graph import new_interpreter
 BATCH = 32  # examples at a time where a format takes any number
 
 
-def load(path, threads=None):
+def load(
+    path: str | os.PathLike[str], threads: int | None = None
+) -> Callable[[np.ndarray | dict[str, np.ndarray]], np.ndarray]:
     """Return an exported model as a function.
 
     Args:

@@ -1,10 +1,13 @@
 """Results drawn into their picture."""
 
 import colorsys
+import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from fer_data.faces.image import as_rgb
+from fer_models.recognizer.results import Expression
 
 COLOURS = {
     "angry": (235, 64, 52),
@@ -23,7 +26,7 @@ DARK = 0.35
 LEAST_LINE = 9
 
 
-def draw(image, faces):
+def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]) -> np.ndarray:
     """Return a picture with boxes, labels and probabilities drawn into it.
 
     Beside each box there is a panel with a bar for every class, on whichever side of the face it

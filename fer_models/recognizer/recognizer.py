@@ -2,25 +2,35 @@
 
 import itertools
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal, Protocol
 
 import keras
 import numpy as np
 
 from fer_data._checks import check_integer, check_number
 from fer_data.faces.detectors import detector as make_detector
+from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video
 from fer_models.recognizer import cropping
 from fer_models.recognizer.classifier import Classifier
-from fer_models.recognizer.results import FrameResult, expression
+from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
 
 # Pictures that wait for their faces to fill a batch, in bytes: large photos come in small batches.
 MOST_WAITING = 256 * 2**20
 # Frames of a video that are classified together, which is faster than one by one.
 FRAMES_TOGETHER = 8
+
+
+class Detects(Protocol):
+    """What a detector of one's own must have."""
+
+    def detect(self, image: np.ndarray, /) -> Iterable[Face]:
+        """Return the faces of a uint8 RGB picture."""
 
 
 class Recognizer:
@@ -53,6 +63,8 @@ class Recognizer:
     Raises:
         FileNotFoundError: if there is no file at the path.
         ImportError: if the detector's package is missing; the message says what to install.
+        OSError: if the weights' file cannot be read.
+        RuntimeError: if the detector cannot run on Keras's backend: `"mtcnn"` needs TensorFlow.
         ValueError: if an argument breaks its rule, or the model has another input or output.
 
     Example:
@@ -66,17 +78,17 @@ class Recognizer:
 
     def __init__(
         self,
-        weights="fer2013",
-        detector="mtcnn",
+        weights: str | os.PathLike[str] | keras.Model = "fer2013",
+        detector: str | Detects = "mtcnn",
         *,
-        model="ghostface",
-        class_names=None,
-        min_score=None,
-        max_faces=None,
-        working_size=640,
-        batch_size=32,
-        flip=False,
-    ):
+        model: str = "ghostface",
+        class_names: Iterable[str] | None = None,
+        min_score: float | None = None,
+        max_faces: int | None = None,
+        working_size: int | None = 640,
+        batch_size: int = 32,
+        flip: bool = False,
+    ) -> None:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(flip, bool):
             raise ValueError(f"`flip` must be True or False. Received: flip={flip!r}")
@@ -84,12 +96,14 @@ class Recognizer:
         self.batch_size = batch_size
         self.detector = _Finder(detector, min_score, max_faces, working_size)
         self._classifier = Classifier(network, batch_size, flip)
-        self.class_names = _names(class_names, known_names, self._classifier.classes)
-        self.input_size = self._classifier.size
+        self.class_names: tuple[str, ...] = _names(
+            class_names, known_names, self._classifier.classes
+        )
+        self.input_size: int = self._classifier.size
         self._framing = cropping.FRAMINGS.get(self.detector.name, cropping.DEFAULT_FRAMING)
         self._own_session = None
 
-    def photo(self, image):
+    def photo(self, image: str | os.PathLike[str] | np.ndarray) -> list[Expression]:
         """Return the faces of one picture, the most certain face first.
 
         Args:
@@ -104,7 +118,9 @@ class Recognizer:
         """
         return next(self.photos([image]))
 
-    def photos(self, images, batch_size=None):
+    def photos(
+        self, images: Iterable[str | os.PathLike[str] | np.ndarray], batch_size: int | None = None
+    ) -> Iterator[list[Expression]]:
         """Yield the faces of each picture, in order, a list as from `photo`.
 
         Detector and network work on several pictures together. However many there are, at most
@@ -136,14 +152,14 @@ class Recognizer:
 
     def video(
         self,
-        path,
+        path: str | os.PathLike[str],
         *,
-        smoothing=0.3,
-        detect_every=0.2,
-        search_every=0.5,
-        fps=None,
-        on_bad="error",
-    ):
+        smoothing: float = 0.3,
+        detect_every: float = 0.2,
+        search_every: float = 0.5,
+        fps: float | None = None,
+        on_bad: Literal["error", "skip"] = "error",
+    ) -> Iterator[FrameResult]:
         """Return a generator of a video's frames with their faces, in constant memory.
 
         Args:
@@ -189,7 +205,9 @@ class Recognizer:
                 faces = session.conclude(boxes, part, frame.time)
                 yield FrameResult(frame.number, frame.time, frame.image, faces)
 
-    def frame(self, image, timestamp=None):
+    def frame(
+        self, image: str | os.PathLike[str] | np.ndarray, timestamp: float | None = None
+    ) -> list[Expression]:
         """Return the faces of a live stream's next frame, from the Recognizer's own session.
 
         For several streams at once take `session()` for each.
@@ -200,22 +218,30 @@ class Recognizer:
 
         Returns:
             List of `Expression` with tracks and smoothed probabilities.
+
+        Raises:
+            ValueError: if the frame is no such picture, or the time before the last frame's.
         """
         if self._own_session is None:
             self._own_session = self.session()
         return self._own_session.frame(image, timestamp)
 
-    def session(self, smoothing=0.3, detect_every=0.2, search_every=0.5):
+    def session(
+        self, smoothing: float = 0.3, detect_every: float = 0.2, search_every: float = 0.5
+    ) -> Session:
         """Return a `Session` for one stream of frames.
 
         Args:
             smoothing: as for `video`.
             detect_every: as for `video`.
             search_every: as for `video`.
+
+        Raises:
+            ValueError: if one is no number of 0 or more.
         """
         return Session(self, smoothing, detect_every, search_every)
 
-    def classify(self, crops):
+    def classify(self, crops: np.ndarray) -> np.ndarray:
         """Return the probabilities of faces that are already cut out.
 
         Args:
@@ -230,7 +256,9 @@ class Recognizer:
         """
         return self._classifier(crops)
 
-    def classify_faces(self, pictures, faces):
+    def classify_faces(
+        self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
+    ) -> np.ndarray:
         """Return the probabilities of found faces.
 
         Args:

@@ -1,6 +1,7 @@
 """What the Recognizer says of a face and of a frame."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +21,15 @@ class Expression:
         timestamp: seconds in the stream's own time; `None` in a photo.
     """
 
-    box: tuple
+    box: tuple[float, float, float, float]
     score: float
-    probabilities: dict
+    probabilities: dict[str, float]
     label: str
     confidence: float
     track: int | None = None
     timestamp: float | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as a dictionary that `json` can write."""
         return {
             "box": list(self.box),
@@ -55,9 +56,9 @@ class FrameResult:
     number: int
     timestamp: float
     image: np.ndarray
-    faces: list
+    faces: list[Expression]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the same without the image, as a dictionary that `json` can write."""
         return {
             "frame": self.number,

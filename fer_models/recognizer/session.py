@@ -1,14 +1,21 @@
 """One stream of frames: which face is which, and what each one showed lately."""
 
 import math
+import os
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_data._checks import check_number
-from fer_data.faces.box_tracking import BoxTracker
+from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.image import as_rgb
-from fer_models.recognizer.results import expression
+from fer_models.recognizer.results import Expression, expression
+
+if TYPE_CHECKING:
+    from fer_models.recognizer.recognizer import Recognizer
 
 MOST_REMEMBERED = 256  # tracks
 
@@ -51,12 +58,25 @@ class Session:
     Every camera, file or browser needs its own. Sessions of one `Recognizer` share its networks
     and know nothing of each other; call one session from one thread at a time.
 
+    Args:
+        recognizer: the `Recognizer` whose networks it uses.
+        smoothing: seconds over which the probabilities of a face are averaged; 0: not at all.
+        detect_every: seconds between two detections; 0: in every frame.
+        search_every: seconds between two searches of the whole frame by a detector that can
+            follow known faces.
+
     Attributes:
         milliseconds: how long the parts of the last frame took: `"detect"` (detection and
             tracking), `"classify"` (cropping and the network), `"total"`.
     """
 
-    def __init__(self, recognizer, smoothing=0.3, detect_every=0.2, search_every=0.5):
+    def __init__(
+        self,
+        recognizer: "Recognizer",
+        smoothing: float = 0.3,
+        detect_every: float = 0.2,
+        search_every: float = 0.5,
+    ) -> None:
         check_number("smoothing", smoothing, 0)
         self._recognizer = recognizer
         self._tracker = BoxTracker(
@@ -65,14 +85,16 @@ class Session:
         self._smoothing = float(smoothing)
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all faces and times: the next frame is the first of a new stream."""
         self._tracker.reset()
         self._smoother = Smoother(self._smoothing)
         self._start = None
         self.milliseconds = {"detect": 0.0, "classify": 0.0, "total": 0.0}
 
-    def frame(self, image, timestamp=None):
+    def frame(
+        self, image: str | os.PathLike[str] | np.ndarray, timestamp: float | None = None
+    ) -> list[Expression]:
         """Return the faces of the next frame.
 
         Args:
@@ -103,11 +125,13 @@ class Session:
         }
         return faces
 
-    def locate(self, picture, timestamp):
+    def locate(self, picture: np.ndarray, timestamp: float) -> list[TrackedBox]:
         """Return the `TrackedBox`es of the next picture: the first half of `frame`."""
         return self._tracker.step(picture, timestamp)
 
-    def conclude(self, found, probabilities, timestamp):
+    def conclude(
+        self, found: Sequence[TrackedBox], probabilities: ArrayLike, timestamp: float
+    ) -> list[Expression]:
         """Return the `Expression`s of located faces: the second half of `frame`."""
         tracks = [box.track for box in found]
         means = self._smoother(tracks, np.asarray(probabilities), timestamp)

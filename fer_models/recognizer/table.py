@@ -1,9 +1,13 @@
 """Results as a table."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fer_models.recognizer.results import Expression, FrameResult
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = (
     *("source", "frame", "timestamp", "track"),
@@ -11,13 +15,18 @@ COLUMNS = (
 )
 
 
-def table(results):
+def table(
+    results: Iterable[FrameResult | Expression | list[Expression]] | Mapping[Any, list[Expression]],
+    class_names: Sequence[str] = (),
+) -> "pandas.DataFrame":
     """Return results as a `pandas.DataFrame`, one row a face.
 
     Args:
         results: `FrameResult`s, as from `Recognizer.video`; or lists of `Expression`, as from
             `Recognizer.photos`, or a dictionary of such lists by their pictures' names; or the
             one list of a photo.
+        class_names: names of the classes, `recognizer.class_names`: they have their columns even
+            if no face was found.
 
     Returns:
         A `pandas.DataFrame` with the columns `source` (the name or number of the picture, none in
@@ -42,7 +51,8 @@ def table(results):
     rows = [
         _row(source, frame, face) for source, frame, faces in _groups(results) for face in faces
     ]
-    frame = pandas.DataFrame(rows, columns=list(rows[0]) if rows else list(COLUMNS))
+    columns = list(rows[0]) if rows else [*COLUMNS, *class_names]
+    frame = pandas.DataFrame(rows, columns=columns)
     return frame.astype({"frame": "Int64", "track": "Int64", "timestamp": "float64"})
 
 

@@ -223,6 +223,21 @@ def test_a_saved_model_replaces_another(model, faces, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["m"]
 
 
+def test_a_folder_stays_where_another_cannot_take_its_place(tmp_path, monkeypatch):
+    path, replaced = tmp_path / "m", tmp_path / "replaced"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("the one before")
+
+    def fails(*names):
+        raise OSError("no space")
+
+    monkeypatch.setattr(exporting.os, "replace", fails)
+    with pytest.raises(OSError, match="no space"):
+        exporting._put_in_place(tmp_path / "unfinished", path, replaced)
+    assert (path / "saved_model.pb").read_text() == "the one before"
+    assert not replaced.exists()
+
+
 @only_tensorflow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_nothing_is_left_of_a_conversion_that_breaks_off(

@@ -87,6 +87,12 @@ def test_table_of_photos():
     assert "label" in table([])
 
 
+def test_a_table_of_nobody_has_the_same_columns():
+    nobody = table([FrameResult(0, 0.0, None, [])], EMOTIONS)
+    assert nobody.columns.tolist() == table([expression()], EMOTIONS).columns.tolist()
+    assert len(nobody[["frame", "happy"]]) == 0
+
+
 @pytest.mark.parametrize("bad", [[1, 2], {"a": 3}, [["face"]], [expression(), []]])
 def test_table_of_something_else(bad):
     with pytest.raises(ValueError, match="results"):
