@@ -1,11 +1,19 @@
 """Class weights for data sets whose classes are not equally frequent."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def class_weights(labels, classes, power=1.0, largest=None, effective_beta=None):
+def class_weights(
+    labels: ArrayLike,
+    classes: int | Sequence[str],
+    power: float = 1.0,
+    largest: float | None = None,
+    effective_beta: float | None = None,
+) -> dict[int, float]:
     """Returns the weight of every class for `fit(class_weight=...)`.
 
     The weights are scikit-learn's "balanced" ones, `n / (classes * count)`, raised to `power`, or

@@ -1,10 +1,16 @@
 """The tf.data pipeline for micro-expressions: from aligned face clips to regions in motion."""
 
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from fer_data._checks import check_choice, check_integer
 from fer_data._epochs import cached, check_not_empty, seeded_batches
+from fer_data.augmentation import Augmentation
 from fer_data.clip_augment import augment_clips, clip_policy
 from fer_data.faces.geometry import split_regions
 
@@ -15,29 +21,29 @@ _FACE, _PARTS = ("frames",), ("left", "right", "lower")
 
 
 def pipeline(
-    dataset,
+    dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
     *,
-    frames=16,
-    size=64,
-    regions=3,
-    motion=True,
-    classes=3,
-    batch_size=32,
-    training=False,
-    augmentation=None,
-    labels="one_hot",
-    label_smoothing=0.0,
-    class_weights=None,
-    channels=None,
-    cache=True,
-    shuffle=None,
-    seed=0,
-    initial_epoch=0,
-    repeat=False,
-    drop_remainder=False,
-    workers=tf.data.AUTOTUNE,
-    prefetch=tf.data.AUTOTUNE,
-):
+    frames: int = 16,
+    size: int = 64,
+    regions: int = 3,
+    motion: bool = True,
+    classes: int = 3,
+    batch_size: int = 32,
+    training: bool = False,
+    augmentation: str | Augmentation | dict[str, Any] | None = None,
+    labels: Literal["one_hot", "sparse"] = "one_hot",
+    label_smoothing: float = 0.0,
+    class_weights: Mapping[int, float] | None = None,
+    channels: int | None = None,
+    cache: bool | str | os.PathLike[str] = True,
+    shuffle: bool | int | None = None,
+    seed: int = 0,
+    initial_epoch: int = 0,
+    repeat: bool = False,
+    drop_remainder: bool = False,
+    workers: int = tf.data.AUTOTUNE,
+    prefetch: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
     """Turns aligned face clips and labels into batches for training or evaluation.
 
     Bring the clip to `frames` frames and the face to `2 * size` pixels, cache, shuffle, batch,
@@ -170,7 +176,14 @@ def pipeline(
     return batches.prefetch(prefetch) if prefetch else batches
 
 
-def fixed_clip(faces, frame_numbers=None, *, frames=16, size=64, channels=None):
+def fixed_clip(
+    faces: np.ndarray | tf.Tensor,
+    frame_numbers: ArrayLike | None = None,
+    *,
+    frames: int = 16,
+    size: int = 64,
+    channels: int | None = None,
+) -> tf.Tensor:
     """Brings one aligned face clip to a fixed number of frames and size, as `pipeline` does.
 
     For clips that are at hand, outside of a data set; `clip_inputs` takes a batch of the results.
@@ -208,7 +221,9 @@ def fixed_clip(faces, frame_numbers=None, *, frames=16, size=64, channels=None):
     return _fixed(element["frames"], times, size, "frames", min(own, channels or own))
 
 
-def clip_inputs(faces, *, size=64, regions=3, motion=True):
+def clip_inputs(
+    faces: np.ndarray | tf.Tensor, *, size: int = 64, regions: int = 3, motion: bool = True
+) -> tf.Tensor | tuple[tf.Tensor, ...]:
     """Turns a batch of aligned face clips into what the models of clips take.
 
     For clips that are at hand, outside of a data set, such as the window of a long video.

@@ -4,11 +4,16 @@ The dividing itself is scikit-learn's; here are the checks and the named parts.
 """
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def stratified(labels, fractions, seed=0):
+def stratified(
+    labels: ArrayLike, fractions: Mapping[str, float], seed: int = 0
+) -> dict[str, np.ndarray]:
     """Splits at random, with every class in its share of every part.
 
     Args:
@@ -52,7 +57,13 @@ def stratified(labels, fractions, seed=0):
     return parts
 
 
-def group_disjoint(labels, groups, fractions, seed=0, folds=None):
+def group_disjoint(
+    labels: ArrayLike,
+    groups: ArrayLike,
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    folds: int | None = None,
+) -> dict[str, np.ndarray]:
     """Splits so that no group (a subject, an identity) stands in two parts, classes balanced.
 
     scikit-learn's `StratifiedGroupKFold` makes folds, and every part gets as many of them as its
@@ -115,7 +126,7 @@ def group_disjoint(labels, groups, fractions, seed=0, folds=None):
     return parts
 
 
-def leave_one_group_out(groups):
+def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Yields `(group, train, test)` with each group (subject) as the test part once.
 
     Args:

@@ -1,40 +1,45 @@
 """The tf.data pipeline for still faces: from a data set's pictures to batches for `fit`."""
 
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import numpy as np
 import tensorflow as tf
 
 from fer_data import augment as augmenting
 from fer_data._checks import check_choice, check_integer
 from fer_data._epochs import cached, check_not_empty, seeded_batches
+from fer_data.augmentation import Augmentation
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 
 LABELS = ("one_hot", "sparse", "soft")
 
 
 def pipeline(
-    dataset,
+    dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
     *,
-    size,
-    classes=7,
-    batch_size=32,
-    training=False,
-    augmentation=None,
-    labels="one_hot",
-    label_smoothing=0.0,
-    vote_order=None,
-    channels=None,
-    margin=0.0,
-    interpolation="bilinear",
-    cache=True,
-    shuffle=None,
-    seed=0,
-    initial_epoch=0,
-    repeat=False,
-    drop_remainder=False,
-    workers=tf.data.AUTOTUNE,
-    prefetch=tf.data.AUTOTUNE,
-    dtype="float32",
-):
+    size: int | tuple[int, int],
+    classes: int = 7,
+    batch_size: int = 32,
+    training: bool = False,
+    augmentation: str | Augmentation | dict[str, Any] | None = None,
+    labels: Literal["one_hot", "sparse", "soft"] = "one_hot",
+    label_smoothing: float = 0.0,
+    vote_order: Sequence[int] | None = None,
+    channels: int | None = None,
+    margin: float = 0.0,
+    interpolation: str = "bilinear",
+    cache: bool | str | os.PathLike[str] = True,
+    shuffle: bool | int | None = None,
+    seed: int = 0,
+    initial_epoch: int = 0,
+    repeat: bool = False,
+    drop_remainder: bool = False,
+    workers: int = tf.data.AUTOTUNE,
+    prefetch: int = tf.data.AUTOTUNE,
+    dtype: Literal["float32", "uint8"] = "float32",
+) -> tf.data.Dataset:
     """Turns pictures and labels into batches for training or evaluation.
 
     Decode, crop to the box where there is one, resize (antialiased), cache, shuffle, batch,

@@ -4,7 +4,11 @@ Class order is FER2013's wherever nothing else is said: `EMOTIONS`. Names are ca
 ("happy", not "happiness"); `canonical` turns the spellings of the data sets into them.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 EMOTIONS_WITH_CONTEMPT = (*EMOTIONS, "contempt")
@@ -82,7 +86,7 @@ ALIASES = {
 }
 
 
-def canonical(name):
+def canonical(name: str) -> str:
     """Return the canonical spelling of an emotion.
 
     Case and surrounding blanks do not count.
@@ -111,7 +115,7 @@ def canonical(name):
     return key
 
 
-def is_emotion(name):
+def is_emotion(name: str) -> bool:
     """Return whether `canonical` knows the name.
 
     Args:
@@ -124,7 +128,7 @@ def is_emotion(name):
     return ALIASES.get(key, key) in EMOTIONS_WITH_CONTEMPT
 
 
-def class_order(dataset):
+def class_order(dataset: str) -> tuple[str, ...]:
     """Return the class names of a data set in the data set's own order.
 
     Args:
@@ -149,7 +153,9 @@ def class_order(dataset):
     return CLASS_ORDERS[dataset]
 
 
-def index_map(source, target, missing="raise"):
+def index_map(
+    source: Sequence[str], target: Sequence[str], missing: Literal["raise"] | int = "raise"
+) -> np.ndarray:
     """Return where each class of one order stands in another.
 
     Args:
@@ -184,7 +190,12 @@ def index_map(source, target, missing="raise"):
     )
 
 
-def remap_labels(labels, source, target, missing="raise"):
+def remap_labels(
+    labels: ArrayLike,
+    source: Sequence[str],
+    target: Sequence[str],
+    missing: Literal["raise"] | int = "raise",
+) -> np.ndarray:
     """Move integer labels from one class order to another.
 
     Args:
@@ -218,7 +229,9 @@ def remap_labels(labels, source, target, missing="raise"):
     return table[labels]
 
 
-def remap_probabilities(probabilities, source, target):
+def remap_probabilities(
+    probabilities: ArrayLike, source: Sequence[str], target: Sequence[str]
+) -> np.ndarray:
     """Move the last axis of scores, probabilities or one-hot labels to another class order.
 
     Args:
@@ -250,7 +263,7 @@ def remap_probabilities(probabilities, source, target):
     return moved
 
 
-def to_indices(names, classes=EMOTIONS):
+def to_indices(names: Iterable[str], classes: Sequence[str] = EMOTIONS) -> np.ndarray:
     """Turn class names into integer labels; other spellings of emotions are understood.
 
     Args:
@@ -283,7 +296,7 @@ def to_indices(names, classes=EMOTIONS):
     return np.array([places[name] for name in spelt], dtype=np.int64)
 
 
-def to_names(labels, classes=EMOTIONS):
+def to_names(labels: ArrayLike, classes: Sequence[str] = EMOTIONS) -> list[str]:
     """Turn integer labels into class names.
 
     Args:
@@ -305,7 +318,7 @@ def to_names(labels, classes=EMOTIONS):
     return [classes[i] for i in _indices(labels, len(classes)).ravel()]
 
 
-def three_class(emotion):
+def three_class(emotion: str) -> int:
     """Return the label in `MICRO_EXPRESSION_CLASSES` of an emotion as its owners name it.
 
     Anger, contempt, disgust, fear, sadness and repression are negative, happiness is positive,
@@ -337,8 +350,12 @@ def three_class(emotion):
 
 
 def ferplus_distribution(
-    votes, classes=EMOTIONS_WITH_CONTEMPT, drop_single=False, min_votes=5, min_share=0.5
-):
+    votes: ArrayLike,
+    classes: Sequence[str] = EMOTIONS_WITH_CONTEMPT,
+    drop_single: bool = False,
+    min_votes: int = 5,
+    min_share: float = 0.5,
+) -> tuple[np.ndarray, np.ndarray]:
     """Turn FER+ votes into class distributions.
 
     The rules, in this order:
@@ -382,8 +399,12 @@ def ferplus_distribution(
 
 
 def ferplus_majority(
-    votes, classes=EMOTIONS_WITH_CONTEMPT, drop_single=True, min_votes=1, min_share=0.5
-):
+    votes: ArrayLike,
+    classes: Sequence[str] = EMOTIONS_WITH_CONTEMPT,
+    drop_single: bool = True,
+    min_votes: int = 1,
+    min_share: float = 0.5,
+) -> np.ndarray:
     """Turn FER+ votes into the one label the taggers agree on.
 
     The rules, in this order:

@@ -1,6 +1,7 @@
 """The composite database of MEGC 2019: CASME II, SMIC and SAMM, three classes, one protocol."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -29,10 +30,10 @@ class Composite:
 
     clips: Clips
     places: np.ndarray
-    counts: dict
-    differences: tuple
+    counts: dict[str, dict[str, int]]
+    differences: tuple[str, ...]
 
-    def summary(self):
+    def summary(self) -> str:
         """Return the counts of each data set, and what differs from the challenge's."""
         lines = []
         for name, counts in self.counts.items():
@@ -42,7 +43,7 @@ class Composite:
         return "\n".join([*lines, *(self.differences or ("as in MEGC 2019",))])
 
 
-def megc_2019(clips, listed=None, strict=False):
+def megc_2019(clips: Clips, listed: Iterable[str] | None = None, strict: bool = False) -> Composite:
     """Return the clips of the composite: CASME II 145, SMIC 164, SAMM 133.
 
     Without a list, all clips of the three data sets with a three-class label are taken. For SMIC

@@ -7,6 +7,8 @@ for pictures that stand in two parts at once.
 
 import collections
 import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -91,11 +93,11 @@ class DuplicateReport:
     def __len__(self):
         return len(self.pairs)
 
-    def counts(self):
+    def counts(self) -> dict[tuple[str, str, str], int]:
         """Returns `{(kind, part, part): pairs}`."""
         return dict(collections.Counter((pair.kind, *pair.parts) for pair in self.pairs))
 
-    def ids(self, part, kinds=(EXACT, NEAR)):
+    def ids(self, part: str, kinds: Collection[str] = (EXACT, NEAR)) -> list:
         """Returns the sorted names of the pictures of one part that stand in another part too."""
         return sorted(
             {
@@ -107,7 +109,7 @@ class DuplicateReport:
             }
         )
 
-    def summary(self):
+    def summary(self) -> str:
         """Returns one line for every kind and pair of parts."""
         lines = []
         for (kind, first, second), pairs in self.counts().items():
@@ -124,12 +126,12 @@ class DuplicateReport:
 class DuplicateError(ValueError):
     """Pictures stand in two parts of a split. `report` holds the `DuplicateReport`."""
 
-    def __init__(self, message, report):
+    def __init__(self, message: str, report: DuplicateReport) -> None:
         super().__init__(message)
         self.report = report
 
 
-def difference_hash(images):
+def difference_hash(images: Iterable[np.ndarray]) -> np.ndarray:
     """Returns the 64-bit difference hash of each picture: whether it gets brighter rightwards.
 
     Args:
@@ -150,7 +152,12 @@ def difference_hash(images):
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
 
-def duplicates_across(splits, near=True, distance=8, correlation=0.95):
+def duplicates_across(
+    splits: Mapping[str, np.ndarray | Sequence[Any]],
+    near: bool = True,
+    distance: int = 8,
+    correlation: float = 0.95,
+) -> DuplicateReport:
     """Finds pictures that stand in two parts of a split.
 
     Exact copies agree in every pixel. Near copies have difference hashes that differ in at most
@@ -196,7 +203,11 @@ def duplicates_across(splits, near=True, distance=8, correlation=0.95):
     return DuplicateReport(tuple(pairs))
 
 
-def guard(splits, refuse=(EXACT, NEAR), **options):
+def guard(
+    splits: Mapping[str, np.ndarray | Sequence[Any]] | DuplicateReport,
+    refuse: str | Iterable[str] = (EXACT, NEAR),
+    **options,
+) -> DuplicateReport:
     """Raises if pictures stand in two parts of a split.
 
     Args:

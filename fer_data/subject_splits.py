@@ -8,8 +8,11 @@ it must be asked for with `allow_leaks=True`, and its result carries the warning
 
 import collections
 import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_data._checks import check_choice, check_number
 from fer_data.dividing import group_disjoint, leave_one_group_out, stratified
@@ -48,6 +51,16 @@ class Clips:
     labels: np.ndarray
     content: np.ndarray | None = None
 
+    if TYPE_CHECKING:
+        # Lists are as good, and become arrays.
+        def __init__(
+            self,
+            ids: ArrayLike,
+            subjects: ArrayLike,
+            labels: ArrayLike,
+            content: ArrayLike | None = None,
+        ) -> None: ...
+
     def __post_init__(self):
         for name in ("ids", "subjects", "labels", "content"):
             value = getattr(self, name)
@@ -69,17 +82,17 @@ class Clips:
         return len(self.ids)
 
     @property
-    def datasets(self):
+    def datasets(self) -> np.ndarray:
         """The part of every subject before the first `/`, `(n,)`."""
         return np.array([str(subject).split("/")[0] for subject in self.subjects])
 
-    def take(self, indices):
+    def take(self, indices: ArrayLike) -> "Clips":
         """Return the clips at these places, in this order."""
         indices = np.asarray(indices)
         content = None if self.content is None else self.content[indices]
         return Clips(self.ids[indices], self.subjects[indices], self.labels[indices], content)
 
-    def labelled(self):
+    def labelled(self) -> np.ndarray:
         """Return the places of the clips that have a label."""
         return np.flatnonzero(self.labels != NO_LABEL)
 
@@ -93,13 +106,13 @@ class Leaks:
         copies: Tuple of `((part, id), (part, id))`, clips with the same frames.
     """
 
-    subjects: dict
+    subjects: dict[str, dict[str, int]]
     copies: tuple
 
     def __bool__(self):
         return bool(self.subjects or self.copies)
 
-    def summary(self):
+    def summary(self) -> str:
         """Return a sentence for each kind of leak, with the first five names of each."""
         lines = []
         if self.subjects:
@@ -117,7 +130,7 @@ class Leaks:
 class LeakError(ValueError):
     """A subject or a clip stands in two parts. `leaks` holds the `Leaks`."""
 
-    def __init__(self, message, leaks):
+    def __init__(self, message: str, leaks: Leaks) -> None:
         super().__init__(message)
         self.leaks = leaks
 
@@ -136,14 +149,14 @@ class Division:
     """
 
     protocol: str
-    parts: dict
+    parts: dict[str, np.ndarray]
     leaks: Leaks
     held_out: str | None = None
     unlabelled: int = 0
     warning: str = ""
 
 
-def find_leaks(parts, clips):
+def find_leaks(parts: Mapping[str, ArrayLike], clips: Clips) -> Leaks:
     """Return the subjects and the copies of clips that stand in more than one part.
 
     Args:
@@ -166,7 +179,9 @@ def find_leaks(parts, clips):
     return Leaks(across, tuple(_copies(parts, clips)))
 
 
-def guard_subjects(parts, clips, allow_leaks=False):
+def guard_subjects(
+    parts: Mapping[str, ArrayLike], clips: Clips, allow_leaks: bool = False
+) -> Leaks:
     """Raise if a subject, or a clip with the same frames, stands in two parts.
 
     Args:
@@ -197,7 +212,9 @@ def guard_subjects(parts, clips, allow_leaks=False):
     return leaks
 
 
-def random_clips(clips, proportions="80-10-10", seed=0, allow_leaks=False):
+def random_clips(
+    clips: Clips, proportions: str = "80-10-10", seed: int = 0, allow_leaks: bool = False
+) -> Division:
     """Divide clips at random, stratified by class, as in Irawan (2025).
 
     Args:
@@ -228,7 +245,9 @@ def random_clips(clips, proportions="80-10-10", seed=0, allow_leaks=False):
     return _division(f"random {proportions}", clips, places, parts, allow_leaks)
 
 
-def subject_disjoint(clips, proportions="80-10-10", seed=0, allow_leaks=False):
+def subject_disjoint(
+    clips: Clips, proportions: str = "80-10-10", seed: int = 0, allow_leaks: bool = False
+) -> Division:
     """Divide clips so that no subject stands in two parts, with classes as even as can be.
 
     Whole people cannot be divided in exact proportions: parts come as near as
@@ -261,7 +280,9 @@ def subject_disjoint(clips, proportions="80-10-10", seed=0, allow_leaks=False):
     return _division(f"subject-disjoint {proportions}", clips, places, parts, allow_leaks)
 
 
-def leave_one_subject_out(clips, validation=0.0, seed=0, allow_leaks=False):
+def leave_one_subject_out(
+    clips: Clips, validation: float = 0.0, seed: int = 0, allow_leaks: bool = False
+) -> Iterator[Division]:
     """Yield a division for every subject, which is the test part; the others train.
 
     Predictions are pooled over the folds before they are scored. The test subject must choose

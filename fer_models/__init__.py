@@ -1,6 +1,7 @@
 """Models for facial expression recognition, and what one does with them."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from fer_models import evaluation, explain, recipes, registry
 from fer_models.efficientface import efficientface
@@ -63,18 +64,23 @@ __all__ = [
     "triple_path_ha3dnet",
 ]
 
+if TYPE_CHECKING:
+    from fer_models import export, privacy, robustness, spotting
+    from fer_models.auditing.audit import audit
+    from fer_models.recognizer import Recognizer
+else:
 
-def __getattr__(name):
-    # Detectors and video need OpenCV, which a model by itself does not.
-    if name == "Recognizer":
-        from fer_models.recognizer import Recognizer
+    def __getattr__(name):
+        # Detectors and video need OpenCV, which a model by itself does not.
+        if name == "Recognizer":
+            from fer_models.recognizer import Recognizer
 
-        return Recognizer
-    # Everything that measures a model, which a model by itself does not need either.
-    if name == "audit":
-        from fer_models.auditing import audit
+            return Recognizer
+        # Everything that measures a model, which a model by itself does not need either.
+        if name == "audit":
+            from fer_models.auditing import audit
 
-        return audit
-    if name in ("export", "privacy", "robustness", "spotting"):
-        return importlib.import_module(f"fer_models.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return audit
+        if name in ("export", "privacy", "robustness", "spotting"):
+            return importlib.import_module(f"fer_models.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,9 @@
 """EfficientFace: light expression recognition that looks at quarters of the face too."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
 import keras
 
 from fer_layers import ConvNorm
@@ -11,17 +15,17 @@ STAGES = (("stage2", 116, 4), ("stage3", 232, 8), ("stage4", 464, 4))
 
 
 def efficientface(
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=7,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    stem_strides=None,
-    name="efficientface",
-):
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 7,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    stem_strides: int | None = None,
+    name: str = "efficientface",
+) -> keras.Model:
     """Build EfficientFace.
 
     ShuffleNetV2 of width 1 (with 29 instead of 24 channels in the stem) in which the second

@@ -1,5 +1,9 @@
 """The webcam CNN: four convolutions and two dense layers for 48x48 grey faces."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
 import keras
 
 from fer_models._builder import build_image_model, channel_axis, square_shape
@@ -16,18 +20,18 @@ HIDDEN_DROPOUT = 0.5
 
 
 def emotion_cnn(
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=7,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    regularized=False,
-    seed=None,
-    name="emotion_cnn",
-):
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 7,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    regularized: bool = False,
+    seed: int | None = None,
+    name: str = "emotion_cnn",
+) -> keras.Model:
     """Build the webcam CNN.
 
     The paper names the kinds of layers (convolution, max pooling, flatten, dense with ReLU,

@@ -1,9 +1,11 @@
 """Several trained networks as one."""
 
+from collections.abc import Iterable
+
 import keras
 
 
-def ensemble(models, name="ensemble"):
+def ensemble(models: Iterable[keras.Model], name: str = "ensemble") -> keras.Model:
     """Return a model whose probabilities are the mean of those of several.
 
     A better teacher than each of them (`fer_models.distiller`): what they agree on stays, what each

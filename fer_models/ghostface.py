@@ -1,5 +1,11 @@
 """GhostFace: light expression recognition in single images."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import keras
+
 from fer_layers import ConvNorm, FusedMBConv, GaussianNoiseStack, GhostBottleneck
 from fer_models._builder import build_image_model, bundled_option, square_shape
 
@@ -21,21 +27,21 @@ STAGES = (
 
 
 def ghostface(
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=7,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    noise_layers=1,
-    noise_stddev=0.1,
-    width=None,
-    stem_strides=None,
-    seed=None,
-    name="ghostface",
-):
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 7,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    noise_layers: int = 1,
+    noise_stddev: float = 0.1,
+    width: float | None = None,
+    stem_strides: int | None = None,
+    seed: int | None = None,
+    name: str = "ghostface",
+) -> keras.Model:
     """Build GhostFace.
 
     A Fused-MBConv early stage, a body of ghost bottlenecks with triplet attention in the

@@ -1,5 +1,7 @@
 """Label distribution learning: soft targets from votes or from a larger teacher."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 from keras import ops
 
@@ -52,11 +54,11 @@ class LabelDistributionLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        from_logits=False,
-        class_mean=False,
-        reduction="sum_over_batch_size",
-        name="label_distribution",
-        dtype=None,
+        from_logits: bool = False,
+        class_mean: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "label_distribution",
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.from_logits = _checked_flag("from_logits", from_logits)
@@ -110,7 +112,7 @@ class LabelDistributionDistillation(keras.distillation.DistillationLoss):
     ```
     """
 
-    def __init__(self, from_logits=False, class_mean=False):
+    def __init__(self, from_logits: bool = False, class_mean: bool = False):
         self.loss = LabelDistributionLoss(from_logits=from_logits, class_mean=class_mean)
 
     def validate_model_compatibility(self, teacher, student):
@@ -168,11 +170,24 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
     ```
     """
 
-    def __init__(self, teacher, student, distillation_losses, **kwargs):
+    def __init__(
+        self,
+        teacher: keras.Model,
+        student: keras.Model,
+        distillation_losses: keras.distillation.DistillationLoss
+        | list[keras.distillation.DistillationLoss],
+        **kwargs,
+    ):
         super().__init__(teacher, student, distillation_losses, **kwargs)
         self.build(student.input_shape)
 
-    def compile(self, optimizer="adam", loss="categorical_crossentropy", metrics=None, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        loss: str | keras.losses.Loss | Callable = "categorical_crossentropy",
+        metrics: list | None = None,
+        **kwargs,
+    ) -> None:
         """Set up the training.
 
         Args:
@@ -211,13 +226,13 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
 
 
 def distiller(
-    student,
-    teacher,
-    student_loss_weight=0.0,
-    class_mean=False,
-    from_logits=False,
-    name="distiller",
-):
+    student: keras.Model,
+    teacher: keras.Model,
+    student_loss_weight: float = 0.0,
+    class_mean: bool = False,
+    from_logits: bool = False,
+    name: str = "distiller",
+) -> LabelDistributionDistiller:
     """Return a model that trains `student` on the label distributions of `teacher`.
 
     Train it as any model. Each batch, augmented as it comes, goes through both models; the
@@ -281,7 +296,9 @@ def distiller(
     )
 
 
-def teacher_for(teacher, input_shape, interpolation="bilinear"):
+def teacher_for(
+    teacher: keras.Model, input_shape: Sequence[int | None], interpolation: str = "bilinear"
+) -> keras.Model:
     """Return `teacher` as a model for images of another size or number of channels.
 
     Images are resized (antialiased) to the teacher's size; grey is repeated, colour turned to

@@ -2,6 +2,9 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Concatenate, Literal, ParamSpec
 
 import keras
 
@@ -27,6 +30,7 @@ ATTENTIONS = {
 HYBRID = ("spatial", "temporal")
 HEADS = ("flatten", "grid", "avg", "max")
 GRID = 4
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,28 +155,28 @@ _DOC = """Build {summary}.
 
 
 def _build(
-    variant,
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=3,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    frames=None,
-    paths=None,
-    filters=None,
-    kernel_size=None,
-    pool_size=None,
-    attention=None,
-    shared=None,
-    dense_units=None,
-    dropout=None,
-    head=None,
-    seed=None,
-    name=None,
-):
+    variant: Variant,
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | Sequence[keras.KerasTensor] | None = None,
+    input_shape: Sequence[int] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 3,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    frames: int | None = None,
+    paths: int | None = None,
+    filters: int | None = None,
+    kernel_size: int | Sequence[int] | None = None,
+    pool_size: int | Sequence[int] | None = None,
+    attention: tuple[str, ...] | list[str] | Literal[False] | None = None,
+    shared: bool | None = None,
+    dense_units: int | None = None,
+    dropout: float | None = None,
+    head: Literal["flatten", "grid", "avg", "max"] | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
     given = {
         "frames": frames,
         "paths": paths,
@@ -409,15 +413,18 @@ def _check_size(clip, knobs):
         )
 
 
-def _builder(variant):
+def _builder(
+    of_any: Callable[Concatenate[Variant, _Arguments], keras.Model], variant: Variant
+) -> Callable[_Arguments, keras.Model]:
     """Return the public function that builds a variant."""
-    own = list(inspect.signature(_build).parameters.values())[1:]
+    own = list(inspect.signature(of_any).parameters.values())[1:]
     signature = inspect.Signature(
-        [p.replace(default=variant.name) if p.name == "name" else p for p in own]
+        [p.replace(default=variant.name) if p.name == "name" else p for p in own],
+        return_annotation=keras.Model,
     )
 
     def build(*args, **kwargs):
-        return _build(variant, **signature.bind(*args, **kwargs).arguments)
+        return of_any(variant, **signature.bind(*args, **kwargs).arguments)
 
     regions = REGIONS[variant.paths]
     early = variant.early_dropout
@@ -440,4 +447,4 @@ def _builder(variant):
     ha_3dsenet,
     mer_3dcnn,
     micro_exp_stcnn,
-) = map(_builder, VARIANTS)
+) = (_builder(_build, variant) for variant in VARIANTS)

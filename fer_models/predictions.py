@@ -1,11 +1,16 @@
 """Names for the numbers that a classifier returns."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_data.labels import EMOTIONS
 
 
-def decode_predictions(predictions, top=3, class_names=EMOTIONS):
+def decode_predictions(
+    predictions: ArrayLike, top: int = 3, class_names: Sequence[str] = EMOTIONS
+) -> list[list[tuple[str, float]]]:
     """Name the most probable classes of each prediction.
 
     Args:

@@ -5,6 +5,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from fer_models.efficientface import efficientface
 from fer_models.emotion_cnn import emotion_cnn
@@ -42,12 +45,12 @@ class Weights:
 
     file: str
     sha256: str
-    class_names: tuple
+    class_names: tuple[str, ...]
     licence: str
-    scores: dict
-    input_shape: tuple = ()
-    options: dict = dataclasses.field(default_factory=dict)
-    card: dict = dataclasses.field(default_factory=dict)
+    scores: dict[str, Any]
+    input_shape: tuple[int, ...] = ()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +71,17 @@ class Entry:
         regions: What the inputs of a model of clips show, in their order.
     """
 
-    builder: Callable
-    input_shape: tuple
+    builder: Callable[..., keras.Model]
+    input_shape: tuple[int, ...]
     min_size: int
     classes: int
     parameters: int
     macs: int
     papers_flops: int
-    weights: dict = dataclasses.field(default_factory=dict)
+    weights: dict[str, Weights] = dataclasses.field(default_factory=dict)
     fixed_size: bool = False
     frames: int | None = None
-    regions: tuple = ()
+    regions: tuple[str, ...] = ()
 
 
 def _bundled(model):
@@ -189,7 +192,7 @@ CLIP_MODELS = {
 }
 
 
-def entry(name):
+def entry(name: str) -> Entry:
     """Return the `Entry` of the model `name`, of images or of clips.
 
     Raises:
@@ -207,7 +210,7 @@ def entry(name):
     return known[name]
 
 
-def weights(name, tag):
+def weights(name: str, tag: str) -> Weights:
     """Return what is known of the bundled weights of a model.
 
     Args:
@@ -229,7 +232,7 @@ def weights(name, tag):
     return known[tag]
 
 
-def weights_file(name, tag):
+def weights_file(name: str, tag: str) -> Path:
     """Return the path of bundled weights, after checking that the file is what it was.
 
     Args:

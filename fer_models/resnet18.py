@@ -1,5 +1,9 @@
 """ResNet-18 for small faces: plain convolutions, a teacher for the light networks."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
 import keras
 
 from fer_layers import ConvNorm
@@ -11,17 +15,17 @@ BLOCKS = 2
 
 
 def resnet18(
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=7,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    stem_strides=1,
-    name="resnet18",
-):
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 7,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    stem_strides: int = 1,
+    name: str = "resnet18",
+) -> keras.Model:
     """Build ResNet-18 with a small first convolution.
 
     The stages are those of He et al.; the first convolution is 3x3 of stride 1 without pooling, as

@@ -1,5 +1,9 @@
 """ResNet-50 with CBAM: in its last block alone ("light"), or in all."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
 import keras
 
 from fer_layers import CBAM
@@ -17,18 +21,18 @@ IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def resnet50_cbam(
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=7,
-    classifier_activation="softmax",
-    include_preprocessing=True,
-    cbam="light",
-    reduction=16,
-    name="resnet50_cbam",
-):
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    pooling: Literal["avg", "max"] | None = None,
+    classes: int = 7,
+    classifier_activation: str | Callable | None = "softmax",
+    include_preprocessing: bool = True,
+    cbam: Literal["light", "full"] | None = "light",
+    reduction: int = 16,
+    name: str = "resnet50_cbam",
+) -> keras.Model:
     """Build ResNet-50 with convolutional block attention.
 
     The backbone is that of `keras.applications.ResNet50`, layer by layer and name by name, so

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 
 from fer_models._torch_names import parameters
@@ -26,7 +28,7 @@ BESIDE_THE_WEIGHTS = (
 )
 
 
-def load_torch_weights(target, state_dict):
+def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str | Path) -> None:
     """Load the parameters of an authors' PyTorch module into our layer or model.
 
     The names are those of the authors' modules, as `model.state_dict()` gives them. Kernels are

@@ -6,9 +6,11 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_models import explain, privacy
 from fer_models.auditing import breaking, cost, scores
@@ -28,23 +30,23 @@ _SETS = {
 
 
 def audit(
-    model,
+    model: keras.Model,
     *,
-    members,
-    non_members,
-    population=None,
-    test=None,
-    class_names=None,
-    title=None,
-    about=None,
-    adversarial_faces=64,
-    corruption_faces=256,
-    explained_faces=32,
-    samples=12,
-    batch_size=64,
-    seed=0,
-    verbose=1,
-):
+    members: tuple[ArrayLike, ArrayLike],
+    non_members: tuple[ArrayLike, ArrayLike],
+    population: tuple[ArrayLike, ArrayLike] | None = None,
+    test: tuple[ArrayLike, ArrayLike] | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str | None = None,
+    about: dict[str, str] | None = None,
+    adversarial_faces: int = 64,
+    corruption_faces: int = 256,
+    explained_faces: int = 32,
+    samples: int = 12,
+    batch_size: int = 64,
+    seed: int = 0,
+    verbose: int = 1,
+) -> Audit:
     """Measure how good a model is, what it costs, what it betrays, how it breaks, where it looks.
 
     Accuracy by class, calibration, complexity, membership inference, adversarial examples,

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from fer_models.auditing import card, page
 from fer_models.resume import write_text
@@ -19,10 +21,10 @@ class Audit:
     """
 
     title: str
-    about: dict
+    about: dict[str, str]
     sections: tuple = dataclasses.field(repr=False)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Any:
         for section in self.sections:
             if section.key == key:
                 return section.data
@@ -30,13 +32,13 @@ class Audit:
         raise KeyError(f"{key!r} is none of the sections {known}")
 
     @property
-    def warnings(self):
+    def warnings(self) -> tuple[tuple[str, str], ...]:
         """Every warning, as `(section title, sentence)`."""
         return tuple(
             (section.title, warning) for section in self.sections for warning in section.warnings
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return every number as plain values, ready for JSON."""
         return {
             "title": self.title,
@@ -47,15 +49,15 @@ class Audit:
             **{section.key: section.data for section in self.sections},
         }
 
-    def to_html(self):
+    def to_html(self) -> str:
         """Return the report as one page of HTML that needs nothing from elsewhere."""
         return page.html(self)
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the model card: everything but the pictures."""
         return card.markdown(self)
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Write `audit.html`, `model_card.md`, `audit.json` and `suspects.csv`.
 
         Each is written under a temporary name first, and only when all are complete.

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +21,13 @@ class ConfidenceBins:
     confidence: np.ndarray
 
     @property
-    def error(self):
+    def error(self) -> float:
         """Expected calibration error: the mean of |accuracy - confidence|, by examples."""
         gaps = np.nan_to_num(np.abs(self.accuracy - self.confidence))
         return float(gaps @ self.counts / self.counts.sum())
 
 
-def confidence_bins(labels, probabilities, bins=15):
+def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> ConfidenceBins:
     """Put examples into bins by the probability of their predicted class.
 
     Args:
@@ -59,7 +60,7 @@ def confidence_bins(labels, probabilities, bins=15):
     return ConfidenceBins(counts, accuracy, confidence)
 
 
-def calibration_error(labels, probabilities, bins=15):
+def calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
     """Return the expected calibration error of the predicted class.
 
     Examples are put into bins of equal width by the probability of their predicted class; the

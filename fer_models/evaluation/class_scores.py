@@ -1,6 +1,7 @@
 """Scores of each class, and their means."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,11 @@ class Scored:
     """What results with `classes`, `confusion` and `absent` have in common."""
 
     @property
-    def class_names(self):
+    def class_names(self) -> tuple[str, ...]:
         """Names of the classes in order."""
         return tuple(scores.name for scores in self.classes)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
         content = dataclasses.asdict(self)
         content["classes"] = list(content["classes"])

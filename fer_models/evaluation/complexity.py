@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -50,7 +52,7 @@ class LayerComplexity:
     non_trainable: int
 
     @property
-    def papers_flops(self):
+    def papers_flops(self) -> int:
         """The "FLOPs" of the expression recognition papers, see `complexity`."""
         return self.macs + self.bias + 2 * self.batch_norm
 
@@ -77,10 +79,10 @@ class Complexity:
     papers_flops: int
     trainable: int
     non_trainable: int
-    layers: tuple
-    uncounted: tuple
+    layers: tuple[LayerComplexity, ...]
+    uncounted: tuple[str, ...]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
         content = dataclasses.asdict(self)
         content["layers"] = [
@@ -131,7 +133,10 @@ class Complexity:
         return "\n".join(lines)
 
 
-def complexity(model, input_shape=None):
+def complexity(
+    model: keras.Model,
+    input_shape: Sequence[int] | Sequence[Sequence[int]] | dict[str, Sequence[int]] | None = None,
+) -> Complexity:
     """Count parameters and multiply-accumulates of a model for one example.
 
     Two counts are in use, and both are given:

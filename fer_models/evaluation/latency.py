@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,7 +40,7 @@ class Latency:
     first_call_s: float
     measured: str
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings and lists, ready for JSON."""
         return dataclasses.asdict(self)
 
@@ -50,7 +52,13 @@ class Latency:
         )
 
 
-def latency(model, batch_size=1, input_shape=None, repeats=50, warm_up=5):
+def latency(
+    model: keras.Model,
+    batch_size: int = 1,
+    input_shape: Sequence[int] | Sequence[Sequence[int]] | dict[str, Sequence[int]] | None = None,
+    repeats: int = 50,
+    warm_up: int = 5,
+) -> Latency:
     """Time the forward pass of a model as a compiled function.
 
     This is what a live loop should call: `tf.function` on TensorFlow, `jax.jit` on JAX, the plain

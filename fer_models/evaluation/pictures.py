@@ -1,16 +1,22 @@
 """Pictures of a report and of a training run."""
 
 import csv
+import os
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from fer_models.evaluation.files import save_figure
+from fer_models.evaluation.pooled import PooledScores
+from fer_models.evaluation.report import Report
 
 _TRAIN, _VALIDATION = "#2a6f97", "#d1495b"
 
 
-def plot_confusion(report, path, title=None):
+def plot_confusion(
+    report: Report | PooledScores, path: str | os.PathLike[str], title: str | None = None
+) -> Path:
     """Draw the confusion matrix of a report: colour by share of the true class, counts inside.
 
     Args:
@@ -71,7 +77,11 @@ def plot_confusion(report, path, title=None):
     return save_figure(figure, path)
 
 
-def plot_curves(history, path, title=None):
+def plot_curves(
+    history: keras.callbacks.History | dict[str, list[float]] | str | Path,
+    path: str | os.PathLike[str],
+    title: str | None = None,
+) -> Path:
     """Draw loss and accuracy over the epochs, training and validation, the best epoch marked.
 
     The best epoch is the one of highest validation accuracy; without one, of lowest validation

@@ -1,10 +1,13 @@
 """Scores pooled over folds, as micro-expression papers give them: UF1 and UAR."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_models.evaluation.class_scores import Scored, mean_of, scored
+from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,26 +36,28 @@ class PooledScores(Scored):
     weighted_f1: float
     examples: int
     folds: int
-    classes: tuple
+    classes: tuple[ClassScores, ...]
     confusion: np.ndarray = dataclasses.field(compare=False)
-    absent: tuple
+    absent: tuple[str, ...]
 
     @property
-    def error_rate(self):
+    def error_rate(self) -> float:
         """Share of wrong predictions."""
         return 1 - self.accuracy
 
     @property
-    def macro_f1(self):
+    def macro_f1(self) -> float:
         """UF1, by the name that `Report` has for it: `plot_confusion` draws either."""
         return self.uf1
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
         return super().to_dict() | {"error_rate": self.error_rate}
 
 
-def pooled_scores(folds, class_names):
+def pooled_scores(
+    folds: Iterable[tuple[ArrayLike, ArrayLike]], class_names: Iterable[str]
+) -> PooledScores:
     """Score the predictions of several folds as one.
 
     True and false positives and false negatives of each class are summed over all folds, then

@@ -1,6 +1,10 @@
 """Picture of how far a model's confidence can be believed."""
 
+import os
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_models.evaluation.calibration import confidence_bins
 from fer_models.evaluation.files import save_figure
@@ -9,7 +13,13 @@ from fer_models.evaluation.report import checked_labels, checked_probabilities
 _ACCURACY, _GAP, _LINE = "#2a6f97", "#d1495b", "#1b2a3a"
 
 
-def plot_reliability(labels, probabilities, path, bins=15, title=None):
+def plot_reliability(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    path: str | os.PathLike[str],
+    bins: int = 15,
+    title: str | None = None,
+) -> Path:
     """Draw accuracy against confidence, and under it how many examples stand at each confidence.
 
     Confidence is the probability of the predicted class. A calibrated model's bars end on the

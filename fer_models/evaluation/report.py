@@ -1,12 +1,15 @@
 """Classification report: accuracy, F1, the table per class, loss, calibration, confusion."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_models.evaluation.calibration import calibration_error
-from fer_models.evaluation.class_scores import Scored, mean_of, scored
+from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
@@ -37,11 +40,11 @@ class Report(Scored):
     loss: float
     calibration_error: float
     examples: int
-    classes: tuple
+    classes: tuple[ClassScores, ...]
     confusion: np.ndarray = dataclasses.field(compare=False)
-    absent: tuple
+    absent: tuple[str, ...]
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the report as two Markdown tables."""
         lines = [
             "| examples | accuracy | macro F1 | weighted F1 | macro recall | loss | "
@@ -72,7 +75,9 @@ class Report(Scored):
         return self.to_markdown()
 
 
-def classification_report(labels, probabilities, class_names=None):
+def classification_report(
+    labels: ArrayLike, probabilities: ArrayLike, class_names: Sequence[str] | None = None
+) -> Report:
     """Score predictions.
 
     Args:
@@ -112,7 +117,14 @@ def classification_report(labels, probabilities, class_names=None):
     )
 
 
-def evaluate(model, data, labels=None, class_names=None, batch_size=64, verbose=1):
+def evaluate(
+    model: keras.Model,
+    data: Iterable[Any] | keras.utils.PyDataset,
+    labels: ArrayLike | None = None,
+    class_names: Sequence[str] | None = None,
+    batch_size: int = 64,
+    verbose: int = 1,
+) -> Report:
     """Run a model over data once and score it.
 
     Args:

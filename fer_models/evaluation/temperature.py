@@ -1,9 +1,10 @@
 """Calibration after training: one number that divides the logits."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def fit_temperature(labels, logits):
+def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
     """Return the temperature that makes a classifier's probabilities the most likely ones.
 
     Dividing the logits by it changes no prediction, only how certain each is. Fit it on faces that

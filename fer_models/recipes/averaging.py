@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -39,7 +41,7 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
         UAI 2018, algorithm 1.
     """
 
-    def __init__(self, network, batches):
+    def __init__(self, network: keras.Model, batches: Sequence[np.ndarray]) -> None:
         super().__init__()
         self.network, self.batches = network, batches
         self.own = self.trained = None
@@ -62,14 +64,16 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
         # `fit` has put the average into the model.
         self.settle()
 
-    def settle(self):
+    def settle(self) -> None:
         """Give the network, in which the average is, the statistics that belong to it."""
         if self.own is None:
             self.own = measured(self.network, self.batches, self.forward)
         assign(self.network, self.own)
 
 
-def some_images(data, steps=BATCHES):
+def some_images(
+    data: Iterable[Any] | keras.utils.PyDataset, steps: int = BATCHES
+) -> list[np.ndarray]:
     """Return the first batches of images of training data, without their labels.
 
     Args:

@@ -261,7 +261,7 @@ RECIPES = {
 }
 
 
-def get(name):
+def get(name: str) -> Recipe:
     """Return the `Recipe` of a name.
 
     Args:

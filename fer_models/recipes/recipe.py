@@ -2,7 +2,10 @@
 
 import dataclasses
 import fnmatch
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import keras
 
@@ -36,7 +39,7 @@ class Stage:
 
     name: str
     epochs: int
-    trainable: tuple | None = None
+    trainable: tuple[str, ...] | None = None
     learning_rate: float | None = None
 
     def __post_init__(self):
@@ -69,8 +72,8 @@ class Published:
 
     data: str
     faces: str
-    scores: dict
-    classes: dict = dataclasses.field(default_factory=dict)
+    scores: dict[str, float]
+    classes: dict[str, tuple] = dataclasses.field(default_factory=dict)
     training_accuracy: float | None = None
 
 
@@ -131,19 +134,19 @@ class Recipe:
     name: str
     source: str
     model: str | None
-    model_options: dict = dataclasses.field(default_factory=dict)
-    input_shape: tuple = (224, 224, 3)
+    model_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    input_shape: tuple[int, int, int] = (224, 224, 3)
     optimizer: str = "adam"
     learning_rate: float = 0.001
-    optimizer_options: dict = dataclasses.field(default_factory=dict)
+    optimizer_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     schedule: Constant = dataclasses.field(default_factory=Constant)
     batch_size: int = 64
-    stages: tuple = (Stage("all", 50),)
+    stages: tuple[Stage, ...] = (Stage("all", 50),)
     freeze_batch_norm: bool = False
     labels: str = "one_hot"
     label_smoothing: float = 0.0
     loss: str = "categorical_crossentropy"
-    augmentation: str | dict = "basic"
+    augmentation: str | dict[str, Any] = "basic"
     class_weights: bool = False
     ema: float | None = None
     patience: int | None = None
@@ -151,7 +154,7 @@ class Recipe:
     dp: DPSGD | None = None
     stated: str = ""
     chosen: str = ""
-    published: tuple = ()
+    published: tuple[Published, ...] = ()
 
     def __post_init__(self):
         shape = self.input_shape
@@ -184,16 +187,16 @@ class Recipe:
             check(self, "augmentation", not mixing, "without MixUp with `dp`")
 
     @property
-    def lower_is_better(self):
+    def lower_is_better(self) -> bool:
         """Whether a lower value of `monitor` is the better one."""
         return any(word in self.monitor for word in ("loss", "error"))
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """Epochs of all stages, at most."""
         return sum(stage.epochs for stage in self.stages)
 
-    def replace(self, *, epochs=None, **changes):
+    def replace(self, *, epochs: int | None = None, **changes) -> Self:
         """Return a copy with other values.
 
         Args:
@@ -228,14 +231,16 @@ class Recipe:
                 left -= kept[-1].epochs
         return dataclasses.replace(changed, stages=tuple(kept))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything that decides the training, of JSON's types."""
         left_out = ("stated", "chosen", "published")
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
         content["schedule"] = {"kind": type(self.schedule).__name__.lower(), **content["schedule"]}
         return content
 
-    def build(self, classes=7, input_shape=None, **options):
+    def build(
+        self, classes: int = 7, input_shape: Sequence[int | None] | None = None, **options
+    ) -> keras.Model:
         """Return the recipe's network.
 
         Args:
@@ -263,7 +268,7 @@ class Recipe:
             input_shape=input_shape, classes=classes, **{**self.model_options, **options}
         )
 
-    def data_kwargs(self):
+    def data_kwargs(self) -> dict[str, Any]:
         """Return the arguments of `fer_data.images.pipeline` for the training faces."""
         return {
             "size": tuple(self.input_shape[:2]),
@@ -274,7 +279,7 @@ class Recipe:
             "label_smoothing": self.label_smoothing,
         }
 
-    def freeze(self, model, stage=0):
+    def freeze(self, model: keras.Model, stage: int = 0) -> None:
         """Set which layers of `model` train in a stage. Compile the model after it.
 
         A recipe that freezes nothing leaves the model as it is.
@@ -308,7 +313,7 @@ class Recipe:
                 patterns is None or any(fnmatch.fnmatch(layer.name, p) for p in patterns)
             )
 
-    def compile_kwargs(self, steps_per_epoch=None, stage=0):
+    def compile_kwargs(self, steps_per_epoch: int | None = None, stage: int = 0) -> dict[str, Any]:
         """Return the arguments of `compile`.
 
         Args:
@@ -331,7 +336,12 @@ class Recipe:
             loss = LabelDistributionLoss(class_mean=True)
         return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
 
-    def callbacks(self, directory=None, stage=0, average=None):
+    def callbacks(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        stage: int = 0,
+        average: keras.callbacks.SwapEMAWeights | None = None,
+    ) -> list[keras.callbacks.Callback]:
         """Return the callbacks of the recipe: average, best checkpoint, early stopping, schedule.
 
         Args:
@@ -374,22 +384,22 @@ class Recipe:
         own = self.stages[stage].learning_rate
         return self.learning_rate if own is None else own
 
-    def epochs_done(self, directory):
+    def epochs_done(self, directory: str | os.PathLike[str]) -> int:
         """Return how many whole epochs of this recipe are kept in `directory`."""
         return training.epochs_done(directory, len(self.stages))
 
     def fit(
         self,
-        model,
-        train,
-        validation=None,
+        model: keras.Model,
+        train: Iterable[Any] | keras.utils.PyDataset | Callable[[int], Any],
+        validation: Iterable[Any] | keras.utils.PyDataset | None = None,
         *,
-        directory=None,
-        steps_per_epoch=None,
-        class_weight=None,
-        callbacks=(),
-        verbose="auto",
-    ):
+        directory: str | os.PathLike[str] | None = None,
+        steps_per_epoch: int | None = None,
+        class_weight: dict[int, float] | None = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        verbose: str | int = "auto",
+    ) -> keras.callbacks.History:
         """Train `model` through the stages of the recipe.
 
         Args:

@@ -17,11 +17,13 @@ class Constant:
 
     any_length = True
 
-    def rate(self, learning_rate, steps_per_epoch, epochs):
+    def rate(
+        self, learning_rate: float, steps_per_epoch: int | None, epochs: int
+    ) -> float | keras.optimizers.schedules.LearningRateSchedule:
         """Return what an optimiser takes for its learning rate in a stage of so many epochs."""
         return learning_rate
 
-    def callbacks(self, learning_rate, initial_epoch):
+    def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
         """Return the callbacks that move the rate in a stage that begins with that epoch."""
         return []
 
@@ -40,7 +42,9 @@ class Cosine(Constant):
     def __post_init__(self):
         check(self, "warmup_steps", self.warmup_steps >= 0, "0 or more")
 
-    def rate(self, learning_rate, steps_per_epoch, epochs):
+    def rate(
+        self, learning_rate: float, steps_per_epoch: int | None, epochs: int
+    ) -> keras.optimizers.schedules.LearningRateSchedule:
         if steps_per_epoch is None:
             raise ValueError(
                 "`steps_per_epoch` must be given for a schedule that changes at every step. "
@@ -64,7 +68,7 @@ class Steps(Constant):
         check(self, "every", is_whole(self.every), "an integer of 1 or more")
         check(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
-    def callbacks(self, learning_rate, initial_epoch):
+    def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
         def at(epoch, _):
             return learning_rate * self.factor ** ((epoch - initial_epoch) // self.every)
 
@@ -89,7 +93,7 @@ class Plateau(Constant):
         check(self, "patience", is_whole(self.patience), "an integer of 1 or more")
         check(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
-    def callbacks(self, learning_rate, initial_epoch):
+    def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
         return [
             keras.callbacks.ReduceLROnPlateau(
                 self.monitor, factor=self.factor, patience=self.patience, mode="min", verbose=1
