@@ -70,6 +70,17 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
+class PassingFiles(StaticFiles):
+    """The files of a folder that may come, go and be replaced while the server runs."""
+
+    def __init__(self, directory):
+        super().__init__(directory=directory, check_dir=False)
+
+    async def check_config(self):
+        # A folder that is not there is answered as a file that is not: by 404, not by 500.
+        pass
+
+
 def same_origin(origin, host, allowed=()):
     """Return whether a page from `origin` may talk to the server that it calls `host`.
 
@@ -188,7 +199,8 @@ def create_app(
         origins: pages from elsewhere that may use the WebSocket, as in `https://example.org`.
         hosts: names under which the server may be called, `*` for any. They keep out a foreign
             page whose host name is made to point at this machine.
-        engine_assets: folder with the networks for the page's own engine; it may be missing.
+        engine_assets: folder with the networks for the page's own engine; it may be missing, and
+            come later.
         settings: more for the page to show, a dictionary.
 
     Returns:
@@ -263,8 +275,8 @@ def create_app(
     for suffix, kind in TYPES.items():
         mimetypes.add_type(kind, suffix)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    if engine_assets and Path(engine_assets).is_dir():
-        app.mount("/engine-assets", StaticFiles(directory=engine_assets), name="engine-assets")
+    if engine_assets:
+        app.mount("/engine-assets", PassingFiles(engine_assets), name="engine-assets")
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     app.add_middleware(SecurityHeaders)
     return app

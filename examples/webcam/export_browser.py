@@ -10,6 +10,7 @@ The folder is complete or not there, and one that is up to date is left as it is
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -21,10 +22,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import browser_models
 import browser_runtime
+import expression_model
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 EXPRESSION = "expression.onnx"
+NEEDED = ("mtcnn", "onnx", "onnxruntime", "tf2onnx")
+
+
+def check_packages():
+    """Raise `ImportError` if a package is missing, before anything slow is loaded."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'The export needs {", ".join(missing)}: pip install "fer-keras[faces,web,export]"'
+        )
 
 
 def export(output, model, class_names, cache, weights=""):
@@ -42,8 +54,9 @@ def export(output, model, class_names, cache, weights=""):
         The manifest as a dictionary.
 
     Raises:
-        ValueError: If the folder holds something else.
-        RuntimeError: If npm is missing, or a network differs as ONNX from what it was.
+        ValueError: If the folder holds something else, or the expression model differs as ONNX
+            from what it was.
+        RuntimeError: If npm is missing, or a network of the detector differs.
     """
     output = Path(output).resolve()
     old, source = read(output), source_of(model, weights, class_names)
@@ -110,18 +123,16 @@ def files(folder):
 
 def source_of(model, weights, class_names):
     """Return what the files are made from: the same source gives the same folder."""
-    digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True, default=str).encode())
-    for weight in model.get_weights():
-        digest.update(weight.tobytes())
     program = hashlib.sha256()
-    for module in (__file__, browser_models.__file__, browser_runtime.__file__):
-        program.update(Path(module).read_bytes())
+    modules = (browser_models, browser_runtime, expression_model)
+    for path in (__file__, *(module.__file__ for module in modules)):
+        program.update(Path(path).read_bytes())
     return {
         "weights": str(weights),
         "class_names": list(class_names),
         "crop": crop_rule(),
         "detector": detector_options(),
-        "model": digest.hexdigest(),
+        "model": expression_model.digest(model),
         "program": program.hexdigest(),
         "packages": {
             browser_runtime.PACKAGE: browser_runtime.VERSION,
@@ -155,32 +166,6 @@ def crop_rule():
     }
 
 
-def load(weights):
-    """Return the model of a tag or a file, and the names of its classes, as `Recognizer` does."""
-    import keras
-
-    from fer_data.labels import EMOTIONS
-    from fer_models import registry
-
-    if not str(weights).endswith(".keras"):
-        entry = registry.entry("ghostface")
-        if weights not in entry.weights:
-            raise ValueError(
-                f"`weights` must be one of {sorted(entry.weights)} or a .keras file. "
-                f"Received: weights={weights!r}"
-            )
-        return entry.builder(weights=weights), entry.weights[weights].class_names
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"There is no model at {str(weights)!r}.")
-    model = keras.saving.load_model(weights, compile=False)
-    if model.output_shape[-1] != len(EMOTIONS):
-        raise ValueError(
-            f"The model must give the {len(EMOTIONS)} classes of `fer_data.labels.EMOTIONS`. "
-            f"Received: output_shape={model.output_shape}"
-        )
-    return model, EMOTIONS
-
-
 def default_cache():
     """Return the folder that keeps the npm package between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fer-keras"
@@ -203,11 +188,12 @@ def main(argv=None):
     )
     options = parser.parse_args(argv)
     try:
-        model, class_names = load(options.weights)
+        check_packages()
+        model, class_names = expression_model.load(options.weights)
         manifest = export(
             options.output, model, class_names, options.cache, weights=options.weights
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     total = sum(each["bytes"] for each in manifest["files"].values())

@@ -17,6 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import expression_model
 import numpy as np
 from protocol import LOOPBACK, Limits
 
@@ -89,8 +90,15 @@ def web():
     return uvicorn
 
 
-def build(args, recognizer):
-    """Bind to the address; return the `uvicorn.Server` and its sockets."""
+def build(args, recognizer, digest=None):
+    """Bind to the address; return the `uvicorn.Server` and its sockets.
+
+    Args:
+        args: from `parse`.
+        recognizer: as in `create_app`.
+        digest: of the recognizer's model, by which the page knows whether its own engine has the
+            same; `None` lets it take any.
+    """
     uvicorn = web()
     from app import create_app, host_names
 
@@ -100,7 +108,11 @@ def build(args, recognizer):
         origins=args.origin,
         hosts=host_names(args.host, args.origin),
         engine_assets=args.engine_assets,
-        settings={"weights": str(args.weights), "detector": str(args.detector)},
+        settings={
+            "weights": str(args.weights),
+            "model": digest,
+            "detector": str(args.detector),
+        },
     )
     config = uvicorn.Config(
         application,
@@ -145,11 +157,17 @@ def run(args):
     print(f"Loading {args.weights} and {args.detector} ...", flush=True)
     from fer_models import Recognizer
 
-    # Of a crowd the most certain: one picture must not hold up the other browsers for seconds.
-    recognizer = Recognizer(weights=args.weights, detector=args.detector, max_faces=MOST_FACES)
+    model, class_names = expression_model.load(args.weights)
+    recognizer = Recognizer(
+        model,
+        args.detector,
+        class_names=class_names,
+        # Of a crowd the most certain: one picture must not hold up the other browsers for seconds.
+        max_faces=MOST_FACES,
+    )
     # The first picture compiles what the later ones use.
     recognizer.session().frame(np.zeros((480, 640, 3), "uint8"), 0.0)
-    server, sockets = build(args, recognizer)
+    server, sockets = build(args, recognizer, expression_model.digest(model))
     announce(args, sockets[0].getsockname()[1])
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets)
@@ -160,7 +178,7 @@ def main(argv=None):
     args = parse(argv)
     try:
         run(args)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

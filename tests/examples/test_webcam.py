@@ -1,5 +1,6 @@
 """The web example's server, with a recognizer that costs nothing."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -7,6 +8,7 @@ import struct
 import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from fer_data.labels import EMOTIONS
 
 with webcam_modules():
     import app
+    import expression_model
     import protocol
     import server
     import worker
@@ -368,7 +371,17 @@ def test_the_networks_of_the_page_are_served_where_there_are_any(tmp_path):
         "text/javascript",
         "application/octet-stream",
     ]
-    with serving(FakeRecognizer(), "--engine-assets", str(tmp_path / "none")) as running:
+
+
+def test_the_networks_of_the_page_may_come_and_go_while_the_server_runs(tmp_path):
+    folder = tmp_path / "networks"
+    with serving(FakeRecognizer(), "--engine-assets", str(folder)) as running:
+        assert running.get("/engine-assets/manifest.json")[0] == 404
+        folder.mkdir()
+        assert running.get("/engine-assets/manifest.json")[0] == 404
+        (folder / "manifest.json").write_text('{"format": 1}')
+        assert running.get("/engine-assets/manifest.json")[2] == '{"format": 1}'
+        folder.rename(tmp_path / "away")
         assert running.get("/engine-assets/manifest.json")[0] == 404
 
 
@@ -466,3 +479,65 @@ def test_limits_say_what_is_wrong():
         protocol.Limits(max_clients=0)
     with pytest.raises(ValueError, match=r"max_clients=1\.5"):
         protocol.Limits(max_clients=1.5)
+
+
+# --- the model
+
+
+def small_model(activation="softmax"):
+    """A model that is the same each time, names of layers and weights as well."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((16, 16, 1), name="image")
+    flat = keras.layers.Flatten(name="flat")(image)
+    top = keras.layers.Dense(len(EMOTIONS), activation, name="top")(flat)
+    return keras.Model(image, top, name="small")
+
+
+class NoFaces:
+    """A detector that loads nothing and finds nothing."""
+
+    def __init__(self, name, **options):
+        self.name = name
+
+    def detect(self, image):
+        return []
+
+
+def test_the_page_is_told_which_model_the_server_uses(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    small_model().save(path)
+    built, told = server.build, []
+
+    def build(args, recognizer, digest):
+        running, sockets = built(args, recognizer, digest)
+        (route,) = (r for r in running.config.app.routes if r.path == "/settings")
+        told.append(asyncio.run(route.endpoint()))
+        monkeypatch.setattr(running, "run", lambda sockets: sockets[0].close())
+        return running, sockets
+
+    monkeypatch.setattr(server, "build", build)
+    monkeypatch.setattr("fer_models.recognizer.recognizer.make_detector", NoFaces)
+    assert server.main(["--port", "0", "--weights", str(path)]) == 0
+    (settings,) = told
+    assert settings["weights"] == str(path)
+    assert settings["model"] == expression_model.digest(expression_model.load(path)[0])
+
+
+def test_a_digest_changes_with_layers_and_weights():
+    model = small_model()
+    before = expression_model.digest(model)
+    assert before == expression_model.digest(small_model())
+    assert before != expression_model.digest(small_model("sigmoid"))
+    bias = model.weights[-1]
+    bias.assign(bias + 1)
+    assert before != expression_model.digest(model)
+
+
+def test_a_detector_that_cannot_run_here_is_an_error_in_words(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "model.keras"
+    small_model().save(path)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    assert server.main(["--port", "0", "--weights", str(path), "--detector", "mtcnn"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: The detector 'mtcnn' runs on Keras's TensorFlow backend only")
+    assert "'retinaface'" in said

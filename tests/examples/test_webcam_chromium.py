@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,11 @@ from helpers.webcam import FakeRecognizer, encode, serving, webcam_modules
 from selenium import webdriver
 
 from fer_data.video import Video
+
+with webcam_modules():
+    import expression_model
+    import protocol
+    import server
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -177,6 +183,68 @@ def test_a_page_that_is_not_secure_says_how_to_get_the_camera(browse):
         until(lambda: "only to pages over https" in text(driver, "message"))
 
 
+def last_track(driver):
+    return driver.execute_script("return __fer.results.at(-1).faces[0].track")
+
+
+def test_a_face_after_a_silence_gets_another_number(browse, shades):
+    """The server hangs up on a page that sends nothing, and counts from 0 when it comes back."""
+    driver = browse(shades)
+    with serving(FakeRecognizer(), limits=protocol.Limits(idle_seconds=1)) as running:
+        run_page(driver, running)
+        before = last_track(driver)
+        driver.execute_script("document.getElementById('video').pause()")
+        until(lambda: not running.clients)
+        seen = driver.execute_script("return __fer.results.at(-1).frame")
+        driver.execute_script("document.getElementById('video').play()")
+        until(lambda: driver.execute_script("return __fer.results.at(-1).frame") > seen)
+        assert last_track(driver) > before
+        assert not text(driver, "message")
+
+
+def test_any_other_engine_is_the_server(browse, shades):
+    driver = browse(shades)
+    with serving(FakeRecognizer()) as running:
+        driver.get(f"{running.origin}/?engine=x")
+        click(driver, "start")
+        until(lambda: driver.execute_script("return __fer.results.length > 0"))
+        assert driver.execute_script("return __fer.engine.name") == "server"
+        assert "looked at by the server" in text(driver, "where")
+        assert text(driver, "weights") == "Weights: fer2013"
+
+
+@pytest.fixture
+def digest_is(monkeypatch):
+    """Return a function that sets which model the server says it uses."""
+    build = server.build
+
+    def set_digest(digest):
+        monkeypatch.setattr(server, "build", functools.partial(build, digest=digest))
+
+    return set_digest
+
+
+def test_the_page_refuses_networks_of_other_weights_and_says_how_to_make_its_own(
+    browse, shades, tmp_path, digest_is
+):
+    driver = browse(shades)
+    digest_is("2b")
+    options = ("--engine-assets", str(tmp_path / "networks"), "--weights", "ferplus")
+    with serving(FakeRecognizer(), *options) as running:
+        driver.get(f"{running.origin}/?engine=browser")
+        click(driver, "start")
+        until(lambda: "not on this server" in text(driver, "message"))
+        # The message helps a server that runs.
+        (tmp_path / "networks").mkdir()
+        manifest = {"format": 1, "source": {"weights": "fer2013", "model": "1a"}, "files": {}}
+        (tmp_path / "networks" / "manifest.json").write_text(json.dumps(manifest))
+        click(driver, "start")
+        until(lambda: "made from fer2013, but the server uses ferplus" in text(driver, "message"))
+        assert text(driver, "message").endswith("engine-assets --weights ferplus")
+        assert text(driver, "weights") == "Weights: ferplus"
+        assert text(driver, "start") == "Start the camera"
+
+
 def save(driver, tmp_path, name):
     """Keep a picture of the page, in the folder that FER_SCREENSHOTS names or in a passing one."""
     folder = Path(os.environ.get("FER_SCREENSHOTS", tmp_path))
@@ -227,7 +295,7 @@ def export_networks(folder):
 
 
 @pytest.mark.parametrize("engine", ["server", "browser"])
-def test_the_label_turns_to_happy_when_the_face_smiles(browse, tmp_path, engine):
+def test_the_label_turns_to_happy_when_the_face_smiles(browse, tmp_path, engine, digest_is):
     """The face of the video is neutral in its first second and smiles in its last."""
     from fer_models import Recognizer
 
@@ -237,6 +305,7 @@ def test_the_label_turns_to_happy_when_the_face_smiles(browse, tmp_path, engine)
     film = small_frames(shared_path("data/video/neutral_to_smile.mp4"))
     driver = browse(play(tmp_path / "smile.mjpeg", film))
     recognizer = Recognizer(weights="fer2013", detector="mtcnn")
+    digest_is(expression_model.digest(expression_model.load("fer2013")[0]))
     options = ("--engine-assets", str(assets)) if engine == "browser" else ()
     with serving(recognizer, *options) as running:
         driver.get(f"{running.origin}/?engine={engine}")

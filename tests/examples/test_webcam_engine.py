@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from fer_models.recognizer import cropping
 from fer_models.recognizer.session import Smoother
 
 with webcam_modules():
+    import browser_models
     import browser_runtime
     import export_browser
+    import expression_model
 
 ENGINE = WEBCAM / "static" / "engine"
 CROP = {"mostRoll": cropping.MOST_ROLL, "grey": list(cropping.GREY)}
@@ -205,42 +208,109 @@ class TestAssets:
         const bytes = new TextEncoder().encode("network");
         const hash = await crypto.subtle.digest("SHA-256", bytes);
         const sha256 = Buffer.from(hash).toString("hex");
-        const manifest = { format: 1, files: { a: { bytes: bytes.length, sha256 } } };
+        const source = { weights: "fer2013", model: "1a" };
+        const manifest = { format: 1, source, files: { a: { bytes: bytes.length, sha256 } } };
         const answers = { "/m/a": bytes, "/n/a": "another", "/k/a": "x" };
         answers["/m/manifest.json"] = JSON.stringify(manifest);
+        answers["/n/manifest.json"] = JSON.stringify({ ...manifest, format: 0 });
         const get = async (url) =>
           new Response(answers[url], { status: url in answers ? 200 : 404 });
         const seen = [];
         const said = [];
-        const read = await readFiles("/m/", await readManifest("/m/", get), ["a"],
-          (...progress) => seen.push(progress), get);
+        const first = await readManifest("/m/", source, get);
+        const read = await readFiles("/m/", first, ["a"], (...step) => seen.push(step), get);
         for (const url of ["/n/", "/k/", "/l/"]) {
           await readFiles(url, manifest, ["a"], undefined, get).catch((e) => said.push(e.message));
         }
-        await readManifest("/l/", get).catch((error) => said.push(error.message));
-        console.log(JSON.stringify({ a: Buffer.from(read.a).toString(), seen: seen.at(-1), said }));
+        const refused = [];
+        for (const [url, server] of [
+          ["/l/", { weights: "ferplus", model: "2b" }],
+          ["/l/", undefined],
+          ["/n/", { weights: "ferplus", model: "2b" }],
+          ["/m/", { weights: "ferplus", model: "2b" }],
+          ["/m/", { weights: "fer2013", model: "2b" }],
+          ["/m/", { weights: "fer2013", model: null }],
+          ["/m/", { weights: "copy.keras", model: "1a" }],
+        ]) {
+          const answer = readManifest(url, server, get);
+          refused.push(await answer.then(() => null, (error) => error.message));
+        }
+        const a = Buffer.from(read.a).toString();
+        console.log(JSON.stringify({ a, seen: seen.at(-1), said, refused }));
     """
+    COMMAND = "python examples/webcam/export_browser.py --output examples/webcam/engine-assets"
 
     def test_files_are_checked_before_they_are_used(self):
         received = node(self.SCRIPT)
         assert received["a"] == "network"
         assert received["seen"] == [7, 7]
-        another, short, missing, nothing = received["said"]
+        another, short, missing = received["said"]
         assert "a is not the file" in another
+        assert another.endswith(f"{self.COMMAND} --weights fer2013")
         assert "a is not the file" in short
         assert "404" in missing
-        assert "export_browser.py" in nothing
+
+    def test_only_the_models_of_the_server_are_taken(self):
+        *refused, unknown, renamed = node(self.SCRIPT)["refused"]
+        missing, anywhere, old, other, stale = refused
+        for message in (missing, old, other):
+            assert message.endswith(f"{self.COMMAND} --weights ferplus")
+        assert "not on this server" in missing
+        assert anywhere.endswith(self.COMMAND)
+        assert "another version" in old
+        assert "made from fer2013, but the server uses ferplus" in other
+        assert "another state of fer2013" in stale
+        assert stale.endswith(f"{self.COMMAND} --weights fer2013")
+        assert unknown is None
+        assert renamed is None
+
+
+class TestRecording:
+    SCRIPT = """
+        import { Recording } from "ENGINE/../recording.js";
+        const sure = { score: 1, label: "a", confidence: 1, probabilities: { a: 1 } };
+        const face = { box: [1, 2, 3, 4], track: 0, ...sure };
+        const recording = new Recording(["a"], "server", 1200);
+        const said = [recording.summary()];
+        const add = (count) => {
+          for (let frame = 0; frame < count; frame += 1) {
+            recording.add({ timestamp: frame, frame, faces: [face] }, 1);
+          }
+          said.push(recording.summary());
+        };
+        [1, 1199, 3].forEach(add);
+        console.log(JSON.stringify({ said, rows: recording.csv().trim().split("\\r\\n").length }));
+    """
+
+    def test_rows_that_are_dropped_are_told(self):
+        received = node(self.SCRIPT)
+        assert received["said"] == [
+            "0 rows",
+            "1 row",
+            "1,200 rows",
+            "1,200 rows, 3 older dropped",
+        ]
+        assert received["rows"] == 1 + 1200
 
 
 class TestExport:
     def test_unknown_weights_are_named(self, tmp_path, capsys):
         with pytest.raises(ValueError, match=r"`weights` must be one of .* or a \.keras file"):
-            export_browser.load("imagenet")
+            expression_model.load("imagenet")
         missing = str(tmp_path / "missing.keras")
         arguments = ["--output", str(tmp_path / "new"), "--weights", missing]
         assert export_browser.main(arguments) == 1
         assert "There is no model" in capsys.readouterr().err
         assert not (tmp_path / "new").exists()
+
+    def test_a_missing_package_is_named_with_the_extras(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, "onnx", None)
+        monkeypatch.setitem(sys.modules, "tf2onnx", None)
+        assert export_browser.main(["--output", str(tmp_path / "new")]) == 1
+        said = capsys.readouterr().err
+        assert said == (
+            'The export needs onnx, tf2onnx: pip install "fer-keras[faces,web,export]"\n'
+        )
 
     def test_a_folder_of_other_things_is_left_alone(self, tmp_path):
         (tmp_path / "photo.jpg").touch()
@@ -271,6 +341,47 @@ class TestExport:
 
 
 @pytest.fixture(scope="module")
+def normalizing():
+    """A model that holds a mean that is no weight, a norm to fold, and no softmax of its own."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[900.0, 1600.0, 2500.0]),
+            layers.Conv2D(4, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(7, "softmax"),
+        ]
+    )
+    norm = model.layers[2]
+    norm.moving_mean.assign([0.1, -0.2, 0.3, 0.0])
+    norm.moving_variance.assign([0.5, 2.0, 1.0, 3.0])
+    return model
+
+
+def test_a_model_with_a_normalization_is_written_with_its_norms_folded(normalizing, tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    path = tmp_path / "expression.onnx"
+    assert browser_models.write_expression(normalizing, path) <= 1e-5
+    assert [each.name for each in tmp_path.iterdir()] == ["expression.onnx"]
+    written = onnx.load(path)
+    assert "BatchNormalization" not in {node.op_type for node in written.graph.node}
+    assert [entry.version for entry in written.opset_import if not entry.domain] == [17]
+    session = runtime.InferenceSession(path)
+    (image,) = session.get_inputs()
+    assert image.shape[1:] == [16, 16, 3]
+    for count in (1, 5):
+        faces = np.random.default_rng(count).uniform(0, 255, (count, 16, 16, 3)).astype("float32")
+        (received,) = session.run(None, {image.name: faces})
+        np.testing.assert_allclose(received, normalizing.predict(faces, verbose=0), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
 def network():
     import keras
 
@@ -297,6 +408,7 @@ def assets(network, tmp_path_factory):
     names = FakeRecognizer.class_names
     manifest = export_browser.export(folder, network, names, cache, "small")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert manifest["source"]["model"] == expression_model.digest(network)
     assert export_browser.export(folder, network, names, cache, "small") == manifest
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     return folder
@@ -383,12 +495,13 @@ def test_the_whole_engine_on_photos_and_a_video(assets, network, tmp_path):
 
 
 CHROMIUM = """
-    const [pictures, finish] = arguments;
+    const [pictures, model, finish] = arguments;
     (async () => {
       const { createEngine } = await import("/static/engine/engine.js");
       const statuses = [];
       const engine = createEngine({
         baseUrl: "/static/engine/",
+        server: { weights: "small", model },
         onStatus: (text) => statuses.push(text),
         options: { smoothing: 0, detectEvery: 0 },
       });
@@ -409,13 +522,13 @@ CHROMIUM = """
       engine.stop();
       const hosts = performance.getEntriesByType("resource").map(({ name }) => new URL(name).host);
       return { results, statuses, falls, stopped, hosts, classNames: engine.classNames,
-               isolated: crossOriginIsolated };
+               source: engine.source, isolated: crossOriginIsolated };
     })().then(finish, (error) => finish({ error: String(error) }));
 """
 
 
 @pytest.mark.slow
-def test_the_engine_in_chromium_gives_what_python_gives(assets, pictures, expected):
+def test_the_engine_in_chromium_gives_what_python_gives(assets, network, pictures, expected):
     pytest.importorskip("fastapi")
     options = ("--engine-assets", str(assets))
     with browser() as driver, serving(FakeRecognizer(), *options) as server:
@@ -429,11 +542,13 @@ def test_the_engine_in_chromium_gives_what_python_gives(assets, pictures, expect
             }
             for image in opaque
         ]
-        received = driver.execute_async_script(CHROMIUM, arguments)
+        model = expression_model.digest(network)
+        received = driver.execute_async_script(CHROMIUM, arguments, model)
         complaints = [line["message"] for line in driver.get_log("browser")]
     assert "error" not in received, received
     assert_same(received["results"], expected)
     assert received["classNames"] == list(FakeRecognizer.class_names)
+    assert received["source"]["weights"] == "small"
     assert received["isolated"]
     assert any("of" in text and "MB" in text for text in received["statuses"])
     assert "before that of the last one" in received["falls"]

@@ -14,7 +14,8 @@ const RATE_SPAN = 3000;
 const LATE = 200; // milliseconds of latency from which the picture waits for its boxes
 const $ = (id) => document.getElementById(id);
 
-const kind = new URLSearchParams(location.search).get("engine") ?? "server";
+const asked = new URLSearchParams(location.search).get("engine");
+const kind = asked === "browser" ? "browser" : "server";
 const history = new History();
 const state = {
   running: false,
@@ -49,11 +50,11 @@ function say(text, isError = false) {
 }
 
 async function loadSettings() {
-  if (settings) return;
   const answer = await fetch("/settings").catch(() => null);
   if (!answer?.ok) throw new Error("The server cannot be reached. Reload the page to try again.");
   settings = await answer.json();
   makeBars(settings.class_names);
+  showWeights(settings.weights);
   redraw();
 }
 
@@ -62,6 +63,7 @@ async function loadEngine() {
     return createServerEngine({
       maxFrameBytes: settings.max_frame_bytes,
       classNames: settings.class_names,
+      onConnect: numberOn,
     });
   }
   let module;
@@ -70,7 +72,15 @@ async function loadEngine() {
   } catch {
     throw new Error("The page's own engine could not be loaded. Reload the page to try again.");
   }
-  return module.createEngine({ baseUrl: "/static/engine/", onStatus: (text) => say(text) });
+  return module.createEngine({
+    baseUrl: "/static/engine/",
+    server: { weights: settings.weights, model: settings.model },
+    onStatus: (text) => say(text),
+  });
+}
+
+function showWeights(name) {
+  $("weights").textContent = name ? `Weights: ${name}` : "";
 }
 
 function describe() {
@@ -195,9 +205,8 @@ function showNumbers() {
   } else {
     $("fps").textContent = $("latency").textContent = "–";
   }
-  const rows = recording?.rows.length ?? 0;
-  $("recorded").textContent = `${rows.toLocaleString("en")} row${rows === 1 ? "" : "s"}`;
-  $("download").disabled = !rows;
+  $("recorded").textContent = recording?.summary() ?? "0 rows";
+  $("download").disabled = !recording?.rows.length;
   const label = $("label").textContent;
   $("timeline").setAttribute(
     "aria-label",
@@ -208,17 +217,16 @@ function showNumbers() {
   }
 }
 
-// Face numbers go on where the last connection's ended, so that none is given twice.
+// Engines count faces from 0 at each start and connection; the page gives no number twice.
+function numberOn() {
+  state.trackOffset = state.nextTrack;
+}
+
 function renumber(result) {
   for (const face of result.faces) {
     face.track += state.trackOffset;
     state.nextTrack = Math.max(state.nextTrack, face.track + 1);
   }
-}
-
-function forgetFaces() {
-  engine.reset();
-  state.trackOffset = state.nextTrack;
 }
 
 function capture() {
@@ -266,7 +274,6 @@ async function take(now) {
     if (generation !== state.generation) return;
     state.nextAt = performance.now() + (error.retryAfter ?? 0);
     state.complaint = performance.now();
-    if (error.retryAfter) state.trackOffset = state.nextTrack;
     say(error.message, true);
     if (error.fatal) stop();
   } finally {
@@ -326,7 +333,8 @@ async function start(deviceId) {
     });
     await video.play();
     $("picture").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
-    engine ??= fer.engine = await loadEngine();
+    // Made anew, as the server may have been started again with other weights.
+    engine = fer.engine = await loadEngine();
     await engine.start();
     if (engine.classNames.join() !== settings.class_names.join()) {
       throw new Error(
@@ -334,11 +342,13 @@ async function start(deviceId) {
           `${settings.class_names.join(", ")}: export the browser's networks again.`,
       );
     }
+    if (engine.source) showWeights(engine.source.weights);
     recording ??= new Recording(engine.classNames, engine.name);
     canvases ??= Array.from({ length: engine.maxInFlight }, () => document.createElement("canvas"));
     await offerCameras();
   } catch (error) {
     endStream();
+    engine?.stop();
     become("off");
     say(error.message, true);
     if (!(error instanceof CameraError)) console.warn(error);
@@ -372,7 +382,7 @@ function endStream() {
 function stop() {
   endStream();
   engine?.stop();
-  state.trackOffset = state.nextTrack;
+  numberOn();
   become("off");
   state.still = null;
   state.latency = 0;
@@ -386,7 +396,7 @@ function pause() {
   } else {
     $("video").pause();
     become("paused");
-    forgetFaces();
+    engine.reset();
   }
 }
 

@@ -3,9 +3,10 @@
 const MOST_ROWS = 500000;
 
 export class Recording {
-  constructor(classNames, engine) {
+  constructor(classNames, engine, most = MOST_ROWS) {
     this.classNames = classNames;
     this.engine = engine;
+    this.most = most;
     this.rows = [];
     this.dropped = 0;
   }
@@ -27,11 +28,18 @@ export class Recording {
         this.engine,
       ]);
     }
-    const over = this.rows.length - MOST_ROWS;
+    const over = this.rows.length - this.most;
     if (over > 0) {
       this.rows.splice(0, over);
       this.dropped += over;
     }
+  }
+
+  /** How much there is, in words. */
+  summary() {
+    const [kept, dropped] = [this.rows.length, this.dropped].map((n) => n.toLocaleString("en"));
+    const rows = `${kept} row${this.rows.length === 1 ? "" : "s"}`;
+    return this.dropped ? `${rows}, ${dropped} older dropped` : rows;
   }
 
   csv() {

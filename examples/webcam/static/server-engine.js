@@ -12,7 +12,13 @@ class EngineError extends Error {
   }
 }
 
-export function createServerEngine({ maxFrameBytes, classNames }) {
+/**
+ * @param {object} what
+ *   maxFrameBytes: of a JPEG;
+ *   classNames: of the server's network;
+ *   onConnect: called after each new connection, where the server counts faces from 0 again.
+ */
+export function createServerEngine({ maxFrameBytes, classNames, onConnect }) {
   const address = new URL("/ws", location.href);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   const pending = new Map();
@@ -44,6 +50,7 @@ export function createServerEngine({ maxFrameBytes, classNames }) {
         }
         socket = fresh;
         opening = null;
+        onConnect();
         resolve();
       };
       fresh.onmessage = ({ data }) => receive(JSON.parse(data));

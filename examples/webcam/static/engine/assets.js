@@ -1,24 +1,42 @@
 // Models and runtime from the server's own folder, each checked by its SHA-256.
 
-const HOW = "python examples/webcam/export_browser.py --output examples/webcam/engine-assets";
+const EXPORT = "python examples/webcam/export_browser.py --output examples/webcam/engine-assets";
+
+const exporting = (weights) => (weights ? `${EXPORT} --weights ${weights}` : EXPORT);
 
 /**
  * Read manifest.json.
  *
  * @param url folder, ending in a slash
+ * @param {{weights, model}} server name and digest of the weights that the server uses: others are
+ *   refused; without a digest any will do
  * @param get `fetch`, or what stands in for it
  */
-export async function readManifest(url, get = fetch) {
+export async function readManifest(url, server = {}, get = fetch) {
   const answer = await get(`${url}manifest.json`);
+  const how = exporting(server.weights);
   if (answer.status === 404) {
-    throw new Error(`The models for the browser are not on this server. To make them: ${HOW}`);
+    throw new Error(`The models for the browser are not on this server. To make them: ${how}`);
   }
   if (!answer.ok) throw new Error(`${url}manifest.json: the server answered ${answer.status}`);
   const manifest = await answer.json();
   if (manifest.format !== 1) {
-    throw new Error(`The models for the browser are of another version. To renew them: ${HOW}`);
+    throw new Error(`The models for the browser are of another version. To renew them: ${how}`);
+  }
+  if (server.model && manifest.source.model !== server.model) {
+    throw new Error(`${differ(manifest.source.weights, server.weights)} To renew them: ${how}`);
   }
   return manifest;
+}
+
+function differ(own, servers) {
+  if (own !== servers) {
+    return `The models for the browser were made from ${own}, but the server uses ${servers}.`;
+  }
+  return (
+    `The models for the browser were made from another state of ${own} than the server uses. ` +
+    "If it has changed since the server started, start the server again."
+  );
 }
 
 /**
@@ -43,7 +61,8 @@ export async function readFiles(url, manifest, names, onProgress = () => {}, get
       onProgress(loaded, total);
     }
     if (place !== bytes || (await digest(content)) !== sha256) {
-      throw new Error(`${name} is not the file that the manifest names. To renew it: ${HOW}`);
+      const how = exporting(manifest.source?.weights);
+      throw new Error(`${name} is not the file that the manifest names. To renew it: ${how}`);
     }
     return [name, content.buffer];
   };

@@ -4,6 +4,7 @@
  * @param {object} where
  *   baseUrl: folder of this module's files, ending in a slash;
  *   assetsUrl: folder of models and runtime, from `export_browser.py`;
+ *   server: {weights, model}, the name and the digest of the server's weights, see assets.js;
  *   onStatus: gets a line of text for the user while models load;
  *   options: {smoothing, detectEvery, workingSize, maxFaces, threads}, see pipeline.js;
  *     threads 0 or none: as many as the browser has cores, less one, 4 at most.
@@ -11,6 +12,7 @@
 export function createEngine({
   baseUrl = new URL("./", import.meta.url).href,
   assetsUrl = "/engine-assets/",
+  server = {},
   onStatus = () => {},
   options = {},
 } = {}) {
@@ -58,6 +60,8 @@ export function createEngine({
     name: "browser",
     maxInFlight: 1,
     classNames: [],
+    /** What the models were made from, once it is started: {weights, model, ...}. */
+    source: null,
 
     /** Load everything; rejects with a message for the user. */
     async start() {
@@ -67,9 +71,10 @@ export function createEngine({
       listen();
       try {
         const url = new URL(assetsUrl, location.href).href;
-        const started = await ask("start", { assetsUrl: url, options });
+        const started = await ask("start", { assetsUrl: url, server, options });
         if (started === null) throw new Error("The engine was stopped while it started.");
         engine.classNames = started.classNames;
+        engine.source = started.source;
       } catch (error) {
         if (worker === own) engine.stop();
         throw error;

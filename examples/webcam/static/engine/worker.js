@@ -8,19 +8,19 @@ import { Pipeline } from "./pipeline.js";
 let pipeline = null;
 
 const calls = {
-  async start({ assetsUrl, options }) {
+  async start({ assetsUrl, server, options }) {
     if (!globalThis.crypto?.subtle) {
       throw new Error("The browser checks its models only on https or on this machine's own page.");
     }
     const { threads, ...rest } = options;
-    const manifest = await readManifest(assetsUrl);
+    const manifest = await readManifest(assetsUrl, server);
     const files = await readFiles(assetsUrl, manifest, networkFiles(manifest), progress());
     postMessage({ status: "Starting the models" });
     const ort = await import(new URL(manifest.runtime.module, assetsUrl).href);
     const networks = await createNetworks(ort, manifest, files, threads || defaultThreads());
     pipeline = new Pipeline(networks, manifest, rest);
     await warmUp(networks, manifest);
-    return { classNames: manifest.expression.classNames };
+    return { classNames: manifest.expression.classNames, source: manifest.source };
   },
 
   process({ width, height, data, frame, timestamp }) {
