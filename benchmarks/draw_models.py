@@ -59,7 +59,9 @@ def draw(figures, path, ways):
         axes.invert_yaxis()
         axes.set_xlabel(f"milliseconds for {'one image' if batch == 1 else f'{batch} images'}")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+    # Beside the panels, for the lines reach anywhere.
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
     environment = figures["environment"]
     figure.suptitle(
         f"{environment['size']}x{environment['size']}, {environment['threads']} threads, "
