@@ -75,11 +75,8 @@ class AttentionGate(keras.layers.Layer):
             )
 
     def build(self, input_shape):
-        if len(input_shape) != 4 or input_shape[-1] != 2:
-            raise ValueError(
-                "AttentionGate expects (batch, rows, columns, 2). "
-                f"Received: input_shape={tuple(input_shape)}"
-            )
+        if len(input_shape) != 3:  # of one of two maps
+            _check_pair(input_shape)
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, 2, 1),
@@ -94,6 +91,7 @@ class AttentionGate(keras.layers.Layer):
     def call(self, inputs, mean=None, axis=None, training=None):
         ops = keras.ops
         if mean is None:
+            _check_pair(inputs.shape)
             inputs, mean = inputs[..., 0], inputs[..., 1]
         columns = inputs.shape[2]
         x = self._convolve(inputs, mean)
@@ -150,6 +148,8 @@ class AttentionGate(keras.layers.Layer):
         return tuple(input_shape[:3])
 
     def compute_output_spec(self, inputs, mean=None, axis=None, training=None):
+        if mean is None:
+            _check_pair(inputs.shape)
         shape = list(inputs.shape[:3])
         if axis is not None:
             shape.insert(axis, 1)
@@ -160,6 +160,14 @@ class AttentionGate(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "use_norm": self.use_norm,
         }
+
+
+def _check_pair(shape):
+    if len(shape) != 4 or shape[-1] != 2:
+        raise ValueError(
+            "AttentionGate expects (batch, rows, columns, 2), or two of (batch, rows, columns). "
+            f"Received: input_shape={tuple(shape)}"
+        )
 
 
 def _moved(x, axis):

@@ -66,6 +66,15 @@ def test_the_gate_stands_where_its_axis_was_pooled(use_norm, columns):
         assert gate(maps, maps, axis=axis).shape == (None, *shape[1:])
 
 
+def test_two_maps_build_the_gate_and_one_is_refused():
+    x = sample((2, 5, 11, 2))
+    assert AttentionGate(3)(x[..., 0], x[..., 1]).shape == (2, 5, 11)
+    with pytest.raises(ValueError, match=r"two of \(batch, rows, columns\).*Received"):
+        AttentionGate(3)(x[..., 0])
+    with pytest.raises(ValueError, match="AttentionGate expects"):
+        AttentionGate(3)(keras.Input((5, 11)))
+
+
 def test_undefined_columns_give_the_same():
     x = sample((2, 5, 11, 2))
     gate = AttentionGate(7)
