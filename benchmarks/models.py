@@ -202,7 +202,7 @@ def training(options):
         labels = np.arange(batch) % CLASSES
         functions = {}
         for name in options.models:
-            for policy in ("float32", options.policy):
+            for policy in dict.fromkeys(("float32", options.policy)):
                 keras.config.set_dtype_policy(policy)
                 model = build(name, options.shape, options.stem_strides)
                 model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)

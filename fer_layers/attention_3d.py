@@ -12,7 +12,6 @@ from fer_layers._arguments import (
     odd_int,
     resolve_data_format,
 )
-from fer_layers.triplet_attention import z_pool
 
 
 class _ClipGate(keras.layers.Layer):
@@ -39,9 +38,8 @@ class _ClipGate(keras.layers.Layer):
     def _gate(self, inputs, pooled_axes):
         """Return the gate, `(batch, ...)` over the axes that are not in `pooled_axes`."""
         # The pair of maps is always stacked last: no backend needs channels_first here.
-        x = ops.conv(
-            z_pool(inputs, pooled_axes), self.kernel, padding="same", data_format="channels_last"
-        )
+        pair = ops.stack([ops.max(inputs, pooled_axes), ops.mean(inputs, pooled_axes)], axis=-1)
+        x = ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
         return ops.sigmoid(ops.squeeze(x, -1) + self.bias)
 
     def call(self, inputs, training=None):

@@ -13,7 +13,6 @@ from fer_layers._arguments import (
 )
 from fer_layers.attention_gate import AttentionGate
 from fer_layers.squeeze_excite import hidden_units
-from fer_layers.triplet_attention import z_pool
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -156,8 +155,9 @@ class SpatialAttention(layers.Layer):
 
     def attention(self, inputs, training=None):
         """Return the gate of a built layer: values in (0, 1), one channel."""
-        axis = channel_axis(self.data_format)
-        return ops.expand_dims(self.gate(z_pool(inputs, axis), training=training), axis)
+        axis = channel_axis(self.data_format) % 4
+        largest, mean = ops.max(inputs, axis), ops.mean(inputs, axis)
+        return self.gate(largest, mean, axis=axis, training=training)
 
     def call(self, inputs, training=None):
         return inputs * self.attention(inputs, training=training)

@@ -6,11 +6,6 @@ from fer_layers._arguments import PACKAGE, check_input, odd_int, resolve_data_fo
 from fer_layers.attention_gate import AttentionGate
 
 
-def z_pool(x, axis):
-    """Return `(max, mean)` of `x` along `axis`, stacked last."""
-    return keras.ops.stack([keras.ops.max(x, axis), keras.ops.mean(x, axis)], axis=-1)
-
-
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class TripletAttention(keras.layers.Layer):
     """Gate an image by its (channel, width), (channel, height) and (height, width) planes.
