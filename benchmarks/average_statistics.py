@@ -20,7 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from fer_models import evaluation, recipes, resume
+from fer_models import evaluation, recipes
+from fer_models.training import resume
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import train

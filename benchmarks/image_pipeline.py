@@ -49,7 +49,7 @@ def stages(options, folder):
     import numpy as np
     import tensorflow as tf
 
-    from fer_data.images import pipeline
+    from fer_data.pipelines.images import pipeline
 
     rng = np.random.default_rng(0)
     side = options.size

@@ -48,9 +48,9 @@ import numpy as np
 from tqdm import tqdm
 
 import fer_models
+from fer_data.files import write_text
 from fer_models.evaluation import complexity
 from fer_models.export import export, fold_batch_norm, load
-from fer_models.resume import write_text
 
 CLASSES = 7
 TURN = 0.1  # seconds

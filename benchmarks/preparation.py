@@ -29,8 +29,8 @@ from fer_data.datasets.clip_preparation import Recipe, kept
 from fer_data.datasets.clip_rows import Clip
 from fer_data.datasets.clip_runs import import_beam, prepare_all
 from fer_data.datasets.face_finder import FaceFinder
+from fer_data.files import write_text
 from fer_data.video import Video
-from fer_models.resume import write_text
 
 
 def parse(words):

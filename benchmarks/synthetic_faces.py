@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 
 from fer_data.labels import EMOTIONS
-from fer_data.rendering import Scene, action_units, generate, photograph, render, sample_identity
+from fer_data.synthetic import (
+    Scene,
+    action_units,
+    generate,
+    photograph,
+    render,
+    sample_identity,
+)
 
 PEOPLE_APART = 1_000_000
 

@@ -6,7 +6,7 @@ python benchmarks/synthetic_micro_expressions.py --size 128
 import argparse
 import time
 
-from fer_data.datasets.synthetic_micro_expressions import synthetic_clips
+from fer_data.synthetic.synthetic_micro_expressions import synthetic_clips
 
 
 def main(argv=None):

@@ -2,7 +2,7 @@
 
     python benchmarks/vote_targets.py FOLDER [--data-dir PREPARED]
 
-On the training faces, by the cross-fitted logistic regression of `fer_data.vote_targets`.
+On the training faces, by the cross-fitted logistic regression of `fer_data.pipelines.vote_targets`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 
 from fer_data import datasets
-from fer_data.vote_targets import vote_targets
+from fer_data.pipelines.vote_targets import vote_targets
 
 
 def main():

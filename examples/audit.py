@@ -30,7 +30,7 @@ import keras
 import numpy as np
 
 import fer_models
-from fer_data import images as pipelines
+from fer_data.pipelines import images as pipelines
 from fer_models import privacy, registry
 
 sys.path.insert(0, str(Path(__file__).parent))

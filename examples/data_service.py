@@ -10,11 +10,11 @@ how many images a second came, beside those of a pipeline in this process. With 
 has one processor core and no more, which the client shares. The others are the parts, one on
 each machine: one dispatcher, any number of workers, and the process that trains as a client.
 
-`fer_data.images.pipeline(..., repeat=True)` holds no state, so it can be served. Epochs are dealt
-out to the workers: each makes whole epochs, with the order and augmentation that follow from the
-seed and the number of the epoch, and the client gets batches of as many epochs as there are workers
-in turn. Every picture comes once an epoch. The pictures are noise here, held by every worker; of
-your own, give the pipeline the names of files that all workers see.
+`fer_data.pipelines.images.pipeline(..., repeat=True)` holds no state, so it can be served. Epochs
+are dealt out to the workers: each makes whole epochs, with the order and augmentation that follow
+from the seed and the number of the epoch, and the client gets batches of as many epochs as there
+are workers in turn. Every picture comes once an epoch. The pictures are noise here, held by every
+worker; of your own, give the pipeline the names of files that all workers see.
 """
 
 import argparse
@@ -48,7 +48,11 @@ def parse(words):
     add("--faces", type=int, default=512, help="pictures in an epoch")
     add("--size", type=int, default=64, help="side of the pictures in pixels")
     add("--batch-size", type=int, default=32)
-    add("--augmentation", default="randaug", help="a preset of fer_data.augment")
+    add(
+        "--augmentation",
+        default="randaug",
+        help="a preset of fer_data.pipelines.augmentation.with_tensorflow",
+    )
     args = parser.parse_args(words)
     if args.role in ("worker", "client") and not ADDRESS.fullmatch(args.dispatcher or ""):
         parser.error(f"{args.role} needs --dispatcher HOST:PORT, not {args.dispatcher!r}")
@@ -81,7 +85,7 @@ def pipeline(args):
     """Return batches without end of pictures and their numbers, by which they are counted."""
     import numpy as np
 
-    from fer_data import images
+    from fer_data.pipelines import images
 
     rough = np.random.default_rng(0).integers(0, 256, (args.faces, args.size, args.size, 3))
     return images.pipeline(

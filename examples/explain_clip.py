@@ -18,7 +18,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from fer_data import datasets
-from fer_data.clips import REGIONS, clip_inputs
+from fer_data.pipelines.clips import REGIONS, clip_inputs
 from fer_models.explain import clip_explanation
 from fer_models.explain.clip_explanation import METHODS
 from fer_models.spotting.clip_network import HOW_TO, ClipNetwork

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
 
-from fer_models import resume
+from fer_data import files
 from fer_models.export import FORMATS, export, load
 from fer_models.export.exporting import SUFFIXES
 
@@ -154,7 +154,7 @@ def main(argv=None):
         command = shlex.join(["python", "examples/export.py", *words])
         facts = robustness.facts_of(args, command, model, args.split)
         text = text_of(args, facts, report, accuracy)
-        resume.write_text(output / "export.md", text)
+        files.write_text(output / "export.md", text)
         content = {
             **facts,
             "representative": 0 if representative is None else len(representative),
@@ -163,7 +163,7 @@ def main(argv=None):
             "accuracy": accuracy,
             "limit_points": args.limit,
         }
-        resume.write_text(output / "export.json", json.dumps(content, indent=1))
+        files.write_text(output / "export.json", json.dumps(content, indent=1))
     except KeyboardInterrupt:
         print("\nStopped. A model is written whole or not at all.", file=sys.stderr)
         return 130

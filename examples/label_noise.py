@@ -35,7 +35,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from fer_models import resume, robustness
+from fer_data import files
+from fer_models import robustness
 
 sys.path.insert(0, str(Path(__file__).parent))
 import label_noise_report
@@ -111,8 +112,8 @@ def training_settings(args):
 
 def load(args, settings, recipe):
     """Return the splits as arrays, the class names and the ids of the training faces."""
-    from fer_data import images
-    from fer_data.splits import stratified
+    from fer_data.pipelines import images
+    from fer_data.protocols import stratified
 
     splits, counts, names, _ = train.load(settings, recipe)
     height, width, channels = recipe.input_shape
@@ -136,7 +137,7 @@ def load(args, settings, recipe):
 
 def fit(recipe, seed, data, validation, classes, folder):
     """Train, or go on; return the model as it was after the last epoch, and the epochs' scores."""
-    from fer_data import images
+    from fer_data.pipelines import images
 
     keras.utils.set_random_seed(seed)
     kwargs = recipe.data_kwargs()
@@ -208,7 +209,7 @@ def run(setting, recipe, arrays, names, folder):
             **{f"{e}_{s}": p.astype("float16") for e, v in found.items() for s, p in v.items()},
         )
     os.replace(folder / "predictions.unfinished", folder / "predictions.npz")
-    resume.write_text(done, json.dumps(result, indent=1))
+    files.write_text(done, json.dumps(result, indent=1))
     clean_up(folder)
     return result
 
@@ -291,7 +292,7 @@ def claim(args, output):
             )
     elif output.exists() and any(output.iterdir()):
         raise ValueError(f"{output} is not empty and holds no study: choose another --output")
-    resume.write_text(path, json.dumps(own, indent=1))
+    files.write_text(path, json.dumps(own, indent=1))
 
 
 def study(args, command):

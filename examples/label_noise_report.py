@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_models import resume
+from fer_data import files
 from fer_models.explain import contact_sheet
 
 SHOWN = 24
@@ -37,9 +37,9 @@ def write(args, command, recipe, arrays, names, results, suspects, output):
         "recipe": recipe.to_dict(),
     }
     content = {**facts, "rows": rows, "ranking": ranking, "runs": list(results.values())}
-    resume.write_text(output / "label_noise.json", json.dumps(content, indent=1))
+    files.write_text(output / "label_noise.json", json.dumps(content, indent=1))
     text = "\n".join([heading(facts, args), table(rows, where), *map(ranking_text, ranking)])
-    resume.write_text(output / "label_noise.md", text + "\n")
+    files.write_text(output / "label_noise.md", text + "\n")
     return text
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fer_data.datasets.synthetic_micro_expressions import synthetic_clips
+from fer_data.synthetic.synthetic_micro_expressions import synthetic_clips
 
 TITLE_HEIGHT = 18
 GAIN = 4

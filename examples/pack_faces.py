@@ -17,7 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from tqdm import tqdm
 
-from fer_data import datasets, face_arrays
+from fer_data import datasets
+from fer_data.pipelines import face_arrays
 
 sys.path.insert(0, str(Path(__file__).parent))
 from train_data import DATA

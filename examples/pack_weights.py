@@ -26,7 +26,8 @@ import keras
 import numpy as np
 
 from fer_models import evaluation, registry
-from fer_models.weight_files import read_weights, write_weights
+from fer_models.zoo.bundled import FOLDER as BUNDLED_FOLDER
+from fer_models.zoo.weight_files import read_weights, write_weights
 
 sys.path.insert(0, str(Path(__file__).parent))
 import train as training
@@ -60,7 +61,7 @@ def parse(argv):
     add("--epoch", choices=("best", "last"), default="last", help="which model of the run")
     add("--path", help="folder or archive of the data (default: the run's)")
     add("--data-dir", help="where prepared data sets are kept")
-    add("--output", type=Path, default=registry.WEIGHTS_FOLDER, help="folder to write into")
+    add("--output", type=Path, default=BUNDLED_FOLDER, help="folder to write into")
     return parser.parse_args(argv)
 
 

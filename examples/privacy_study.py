@@ -35,7 +35,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 import numpy as np
 
-from fer_models import recipes, resume
+from fer_data import files
+from fer_models import recipes
 
 sys.path.insert(0, str(Path(__file__).parent))
 import privacy_study_report
@@ -101,7 +102,8 @@ def parse(argv):
 
 def load(args):
     """Return images, labels, class names and the number of copies that were left out."""
-    from fer_data import datasets, images
+    from fer_data import datasets
+    from fer_data.pipelines import images
 
     options = {}
     if args.data == "synthetic":
@@ -189,7 +191,7 @@ class Trainer:
         self.fresh = [v.numpy() for v in self.model.optimizer.variables]
 
     def train(self, recipe, images, labels, classes, seed):
-        from fer_data import images as pipelines
+        from fer_data.pipelines import images as pipelines
 
         keras.utils.set_random_seed(seed)
         source = recipe.build(classes=classes, seed=seed)
@@ -257,7 +259,7 @@ def train_all(args, runs, images, labels, population, classes):
             "date": datetime.date.today().isoformat(),
         }
         # Last: it says that the run is finished.
-        resume.write_text(folder / "run.json", json.dumps(record, indent=1))
+        files.write_text(folder / "run.json", json.dumps(record, indent=1))
 
 
 def claim(args, digest):
@@ -265,7 +267,7 @@ def claim(args, digest):
     settings = {name: getattr(args, name) for name in SETTINGS} | {"faces_hash": digest}
     path = Path(args.output) / PLAN
     if not path.exists():
-        resume.write_text(path, json.dumps(settings, indent=1))
+        files.write_text(path, json.dumps(settings, indent=1))
         return settings
     held = json.loads(path.read_text())
     differing = [name for name in settings if held.get(name) != settings[name]]

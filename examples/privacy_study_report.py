@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import privacy, resume
-from fer_models.evaluation.files import save_figure
+from fer_data import files
+from fer_data.files import save_figure
+from fer_models import privacy
 
 sys.path.insert(0, str(Path(__file__).parent))
 from privacy_study_attacks import NEEDED, attack, score, split
@@ -73,8 +74,8 @@ def write(record, runs, inside, names, output, tensorflow_privacy=False):
         },
     }
     text = summary(content, rows, attacks)
-    resume.write_text(output / "study.json", json.dumps(content, indent=1))
-    resume.write_text(output / "study.md", text)
+    files.write_text(output / "study.json", json.dumps(content, indent=1))
+    files.write_text(output / "study.md", text)
     plot(content, output / "study.png")
     return text
 

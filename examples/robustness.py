@@ -26,7 +26,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 import numpy as np
 
-from fer_models import registry, resume, robustness
+from fer_data import files
+from fer_models import registry, robustness
 
 sys.path.insert(0, str(Path(__file__).parent))
 import train
@@ -104,7 +105,7 @@ def check_classes(names, model, class_names):
 
 def arrays_of(faces, model, classes):
     """Return the faces of a data set as the model takes them, uint8, and their labels."""
-    from fer_data import images
+    from fer_data.pipelines import images
 
     height, width, channels = model.input_shape[1:]
     batches = images.pipeline(
@@ -184,16 +185,16 @@ def write(args, facts, reports, seconds, output):
     for name, report in reports.items():
         lines += ["", report.to_markdown(), "", f"Measured in {seconds[name]:.0f} s."]
     text = "\n".join(lines) + "\n"
-    resume.write_text(output / "robustness.md", text)
+    files.write_text(output / "robustness.md", text)
     content = {name: report.to_dict() for name, report in reports.items()}
     content = {**facts, "seconds": seconds, **content}
-    resume.write_text(output / "robustness.json", json.dumps(content, indent=1))
+    files.write_text(output / "robustness.json", json.dumps(content, indent=1))
     return text
 
 
 def draw(output):
     """Draw a synthetic face under every corruption."""
-    from fer_data.rendering import generate
+    from fer_data.synthetic import generate
 
     face = list(generate(4, seed=3, size=96))[3]
     robustness.corruption_sheet(face.image, output / "corruptions.png", landmarks=face.landmarks)

@@ -24,12 +24,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from tqdm import tqdm
 
 from fer_data.faces.detectors import DETECTORS
+from fer_data.files import write_text
 from fer_data.video import Video
-from fer_models.resume import write_text
 from fer_models.spotting import Rule, Spotter, TimeLine, plot_time_line
 from fer_models.spotting.clip_network import HOW_TO
-from fer_models.spotting.picture import clock
 from fer_models.spotting.spotter import UNITS
+from fer_models.spotting.time_line_plot import clock
 
 LISTED = 20  # intervals
 NO_TRUTH = (

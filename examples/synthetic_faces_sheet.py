@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fer_data.labels import EMOTIONS
-from fer_data.rendering import (
+from fer_data.synthetic import (
     OCCLUDERS,
     Scene,
     action_units,

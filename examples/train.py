@@ -33,9 +33,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 
 import fer_models
-from fer_models import recipes, registry, resume
-from fer_models.privacy.accountant import epsilon
-from fer_models.privacy.dp_sgd import DPSGD, freeze_batch_norm
+from fer_data import files
+from fer_models import recipes, registry
+from fer_models.training.accountant import epsilon
+from fer_models.training.dp_sgd import DPSGD, freeze_batch_norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 import jax_products
@@ -143,7 +144,7 @@ def parser_of():
         "--vote-share",
         type=float,
         help="share of the targets that comes from the votes, in the labels' terms "
-        "(fer_data.vote_targets)",
+        "(fer_data.pipelines.vote_targets)",
     )
     change("--label-smoothing", type=float, help="of the training labels")
     change(
@@ -404,11 +405,11 @@ def _train(args, recipe, splits, record, output, share):
             )
     weights = None
     if recipe.class_weights:
-        from fer_data import balance
+        from fer_data.protocols.weighting import class_weights
 
-        weights = balance.class_weights(column(splits["train"], "label"), classes)
+        weights = class_weights(column(splits["train"], "label"), classes)
     output.mkdir(parents=True, exist_ok=True)
-    resume.write_text(output / RECORD, json.dumps(record, indent=1))
+    files.write_text(output / RECORD, json.dumps(record, indent=1))
     if done:
         print(f"Resuming after {done} of at most {recipe.epochs} epochs.")
     print(
@@ -614,7 +615,7 @@ def run(args, command):
     else:
         others = train(args, recipe, splits, record, output)
     if not args.report:
-        resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
+        files.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
         print(f"{output} holds the models; the same command without --no-report writes the report.")
         return
     where = "test" if "test" in others else "validation"
@@ -622,7 +623,7 @@ def run(args, command):
     if promised is not None:
         record["privacy"] = promised
     text = train_report.write(record, recipe, names, where, others[where], splits[where], output)
-    resume.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
+    files.write_text(output / RECORD, json.dumps(record | {"finished": True}, indent=1))
     print(text)
     print(f"Pictures, report and models are in {output.resolve()}:")
     for path in sorted(output.iterdir()):

@@ -58,7 +58,7 @@ def load(args, recipe, packed=False):
 
 
 def _load_arrays(args, recipe):
-    from fer_data import face_arrays
+    from fer_data.pipelines import face_arrays
 
     divides = {
         "--validation-fraction": args.validation_fraction,
@@ -86,7 +86,7 @@ def packed_as(args):
     """Return how the file of faces that a run reads was made, or None for a folder or archive."""
     if not is_packed(args.path):
         return None
-    from fer_data import face_arrays
+    from fer_data.pipelines import face_arrays
 
     return face_arrays.about(args.path)
 
@@ -118,7 +118,7 @@ def pipelines(args, recipe, splits, classes, share=None):
     """
     if isinstance(splits["train"], dict):
         return _array_pipelines(args, recipe, splits, classes)
-    from fer_data import images
+    from fer_data.pipelines import images
 
     share = share or (lambda batches: batches)
 
@@ -138,8 +138,8 @@ def pipelines(args, recipe, splits, classes, share=None):
 
 
 def _array_pipelines(args, recipe, splits, classes):
-    from fer_data.face_arrays import targets
-    from fer_data.face_batches import FaceBatches
+    from fer_data.pipelines.face_arrays import targets
+    from fer_data.pipelines.face_batches import FaceBatches
 
     learned = targets(splits["train"], classes, recipe.labels, recipe.label_smoothing)
 
@@ -165,7 +165,7 @@ def _array_pipelines(args, recipe, splits, classes):
 
 def with_vote_targets(faces, classes, share):
     """Return training faces with distributions of labels in the place of labels and votes."""
-    from fer_data.vote_targets import vote_targets
+    from fer_data.pipelines.vote_targets import vote_targets
 
     if isinstance(faces, dict):
         mixed = vote_targets(faces["label"], faces["votes"], share, classes)

@@ -28,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from fer_models import resume
+from fer_data import files
 
 sys.path.insert(0, str(Path(__file__).parent))
 import train_micro_expressions_data as clip_data
@@ -123,7 +123,7 @@ def claim(args, digest):
             )
     elif output.exists() and any(output.iterdir()):
         raise ValueError(f"{output} is not empty and holds no training: choose another --output")
-    resume.write_text(path, json.dumps(own, indent=1))
+    files.write_text(path, json.dumps(own, indent=1))
     return own
 
 

@@ -6,15 +6,15 @@ import hashlib
 
 import numpy as np
 
-from fer_data import datasets, splits
-from fer_data.clips import fixed_clip
+from fer_data import datasets, protocols
 from fer_data.datasets import clip_table
+from fer_data.pipelines.clips import fixed_clip
 
 REAL = ("casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
 # The composite of MEGC 2019, in the order in which --path names their folders.
 COMPOSITE = ("casme2", "smic_hs", "samm_long_videos")
 DATASETS = (*REAL, "synthetic", "composite")
-PROPORTIONS = tuple(splits.PROPORTIONS)
+PROPORTIONS = tuple(protocols.PROPORTIONS)
 PROTOCOLS = ("loso", "composite", *PROPORTIONS)
 
 
@@ -24,13 +24,13 @@ class Data:
 
     Attributes:
         faces: uint8 `(clips, frames, 2 * size, 2 * size, 3)`, all brought to one length.
-        clips: `fer_data.splits.Clips`, in the same order.
+        clips: `fer_data.protocols.Clips`, in the same order.
         names: Names of the classes.
         facts: What the report says of them, ready for JSON.
     """
 
     faces: np.ndarray
-    clips: splits.Clips
+    clips: protocols.Clips
     names: tuple
     facts: dict
 
@@ -53,7 +53,7 @@ def load(args):
     table = clip_table.read(*builders)
     facts = {}
     if args.protocol == "composite":
-        composite = splits.megc_2019(table, listed=listed(args.listed))
+        composite = protocols.megc_2019(table, listed=listed(args.listed))
         chosen = composite.places
         facts = {"counts": composite.counts, "differences": list(composite.differences)}
     else:
@@ -119,15 +119,15 @@ def divide(args, clips, protocol, select):
     """
     try:
         if protocol in PROPORTIONS:
-            divide_once = splits.subject_disjoint if args.by_subject else splits.random_clips
+            divide_once = protocols.subject_disjoint if args.by_subject else protocols.random_clips
             return [divide_once(clips, protocol, seed=args.seed, allow_leaks=args.allow_leaks)]
         share = args.validation if select == "validation" else 0.0
         return list(
-            splits.leave_one_subject_out(
+            protocols.leave_one_subject_out(
                 clips, validation=share, seed=args.seed, allow_leaks=args.allow_leaks
             )
         )
-    except splits.LeakError as error:
+    except protocols.LeakError as error:
         honest = (
             "add --by-subject to divide by people in the same proportions, take --protocol loso, "
             if protocol in PROPORTIONS and not args.by_subject

@@ -9,8 +9,10 @@ import shutil
 import keras
 import numpy as np
 
-from fer_models import evaluation, resume
-from fer_models.registry import CLIP_MODELS
+from fer_data import files
+from fer_models import evaluation
+from fer_models.training import resume
+from fer_models.zoo.registry import CLIP_MODELS
 
 RESULT, MODEL = "result.json", "model.keras"
 
@@ -50,7 +52,7 @@ class Trainer:
         """Return the clips at these places as batches."""
         import tensorflow as tf
 
-        from fer_data import clips
+        from fer_data.pipelines import clips
 
         recipe = self.recipe
         labels = data.clips.labels[places]
@@ -131,7 +133,7 @@ def train(trainer, data, division, folder, *, seed, select, keep_model, tick):
     Returns:
         The result, as it is in `result.json`.
     """
-    from fer_data import balance
+    from fer_data.protocols.weighting import class_weights
 
     recipe, parts, labels = trainer.recipe, division.parts, data.clips.labels
     state, history = folder / "state", folder / "history.csv"
@@ -153,7 +155,7 @@ def train(trainer, data, division, folder, *, seed, select, keep_model, tick):
             )
         weights = None
         if recipe.class_weights:
-            weights = balance.class_weights(labels[parts["train"]], trainer.classes)
+            weights = class_weights(labels[parts["train"]], trainer.classes)
         model.fit(
             trainer.batches(
                 data, parts["train"], training=True, augmentation=recipe.augmentation, seed=seed,
@@ -207,7 +209,7 @@ def train(trainer, data, division, folder, *, seed, select, keep_model, tick):
     if keep_model:
         trainer.save(folder / MODEL)
     # Last: it says that the fold is finished.
-    resume.write_text(folder / RESULT, json.dumps(result))
+    files.write_text(folder / RESULT, json.dumps(result))
     return result_of(folder)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import train_micro_expressions_data as clip_data
 from train import option
 
-from fer_models import micro_expression_3d, recipes
-from fer_models.registry import CLIP_MODELS
+from fer_models import recipes
+from fer_models.families import micro_expression_3d
+from fer_models.zoo.registry import CLIP_MODELS
 
 RECIPE = recipes.get("ha3dnet")
 HYBRID = {"spatial", "temporal"}

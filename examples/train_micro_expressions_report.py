@@ -9,7 +9,8 @@ import platform
 import keras
 import numpy as np
 
-from fer_models import evaluation, recipes, resume
+from fer_data import files
+from fer_models import evaluation, recipes
 
 PACKAGES = ("fer-keras", "keras", "tensorflow", "numpy", "scikit-learn")
 
@@ -63,8 +64,8 @@ def write(record, results, names, output):
     title += f"UF1 {scores.uf1:.3f}, UAR {scores.uar:.3f}"
     evaluation.plot_confusion(scores, output / "confusion.png", title)
     text = summary(content, names)
-    resume.write_text(output / "report.md", text)
-    resume.write_text(output / "report.json", json.dumps(content, indent=1))
+    files.write_text(output / "report.md", text)
+    files.write_text(output / "report.json", json.dumps(content, indent=1))
     return content, text
 
 
@@ -341,9 +342,9 @@ def overview(record, rows, kind, output):
                   "is no score of a model that was chosen without the test."]  # fmt: skip
     lines += ["", *beside_all(contents)]
     text = "\n".join(lines)
-    resume.write_text(output / "report.md", text)
+    files.write_text(output / "report.md", text)
     content = record | {"kind": kind, "scenarios": contents}
-    resume.write_text(output / "report.json", json.dumps(content, indent=1))
+    files.write_text(output / "report.json", json.dumps(content, indent=1))
     return text
 
 

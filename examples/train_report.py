@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_models import evaluation, explain, resume
+from fer_data import files
+from fer_models import evaluation, explain
 
 sys.path.insert(0, str(Path(__file__).parent))
 from train_data import column, features
@@ -50,14 +51,14 @@ def write(record, recipe, names, where, faces, split, output):
     with (output / "history.csv").open(newline="") as file:
         history = list(csv.DictReader(file))
     text = summary(record, recipe, reports, where, cost, times, history)
-    resume.write_text(output / "report.md", text)
+    files.write_text(output / "report.md", text)
     content = {
         "scores": {name: report.to_dict() for name, report in reports.items()},
         "split": where,
         "complexity": cost.to_dict(),
         "latency": {batch: time.to_dict() for batch, time in times.items()},
     }
-    resume.write_text(output / "report.json", json.dumps(content, indent=1))
+    files.write_text(output / "report.json", json.dumps(content, indent=1))
     return text
 
 

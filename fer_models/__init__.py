@@ -3,33 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from fer_models import evaluation, explain, recipes, registry
-from fer_models.efficientface import efficientface
-from fer_models.emotion_cnn import emotion_cnn
-from fer_models.ensemble import ensemble
-from fer_models.ghostface import ghostface
-from fer_models.label_distribution import (
-    LabelDistributionDistillation,
-    LabelDistributionDistiller,
-    LabelDistributionLoss,
-    distiller,
-    teacher_for,
-)
-from fer_models.micro_expression_3d import (
-    dual_path_3dnet,
-    ha_3dnet,
-    ha_3dsenet,
-    mer_3dcnn,
-    micro_exp_stcnn,
-    se_3dnet,
-    triple_path_ha3dnet,
-)
-from fer_models.model_card import model_card
-from fer_models.predictions import decode_predictions
-from fer_models.resnet18 import resnet18
-from fer_models.resnet50_cbam import resnet50_cbam
-from fer_models.torch_import import load_torch_weights
-
 __all__ = [
     "LabelDistributionDistillation",
     "LabelDistributionDistiller",
@@ -48,6 +21,7 @@ __all__ = [
     "ghostface",
     "ha_3dnet",
     "ha_3dsenet",
+    "load_model",
     "load_torch_weights",
     "mer_3dcnn",
     "micro_exp_stcnn",
@@ -61,26 +35,91 @@ __all__ = [
     "se_3dnet",
     "spotting",
     "teacher_for",
+    "training",
     "triple_path_ha3dnet",
 ]
 
 if TYPE_CHECKING:
-    from fer_models import export, privacy, robustness, spotting
+    from fer_models import evaluation, explain, export, privacy, robustness, spotting, training
     from fer_models.auditing.audit import audit
+    from fer_models.families.efficientface import efficientface
+    from fer_models.families.emotion_cnn import emotion_cnn
+    from fer_models.families.ghostface import ghostface
+    from fer_models.families.micro_expression_3d import (
+        dual_path_3dnet,
+        ha_3dnet,
+        ha_3dsenet,
+        mer_3dcnn,
+        micro_exp_stcnn,
+        se_3dnet,
+        triple_path_ha3dnet,
+    )
+    from fer_models.families.resnet18 import resnet18
+    from fer_models.families.resnet50_cbam import resnet50_cbam
     from fer_models.recognizer import Recognizer
-else:
+    from fer_models.training import recipes
+    from fer_models.training.ensemble import ensemble
+    from fer_models.training.label_distribution import (
+        LabelDistributionDistillation,
+        LabelDistributionDistiller,
+        LabelDistributionLoss,
+        distiller,
+        teacher_for,
+    )
+    from fer_models.zoo import registry
+    from fer_models.zoo.loading import load_model
+    from fer_models.zoo.model_card import model_card
+    from fer_models.zoo.predictions import decode_predictions
+    from fer_models.zoo.torch_import import load_torch_weights
 
-    def __getattr__(name):
-        # Detectors and video need OpenCV, which a model by itself does not.
-        if name == "Recognizer":
-            from fer_models.recognizer import Recognizer
+# Where each name lies. It is imported at its first use: the command `fer` answers `--help` without
+# Keras, and a model by itself needs neither evaluation nor training.
+_PACKAGES = ("evaluation", "explain", "export", "privacy", "robustness", "spotting", "training")
+_MODULES = {
+    **{name: f"fer_models.{name}" for name in _PACKAGES},
+    "recipes": "fer_models.training.recipes",
+    "registry": "fer_models.zoo.registry",
+}
+_CLIPS = "fer_models.families.micro_expression_3d"
+_DISTRIBUTIONS = "fer_models.training.label_distribution"
+_NAMES = {
+    "LabelDistributionDistillation": _DISTRIBUTIONS,
+    "LabelDistributionDistiller": _DISTRIBUTIONS,
+    "LabelDistributionLoss": _DISTRIBUTIONS,
+    "Recognizer": "fer_models.recognizer",
+    "audit": "fer_models.auditing",
+    "decode_predictions": "fer_models.zoo.predictions",
+    "distiller": _DISTRIBUTIONS,
+    "dual_path_3dnet": _CLIPS,
+    "efficientface": "fer_models.families.efficientface",
+    "emotion_cnn": "fer_models.families.emotion_cnn",
+    "ensemble": "fer_models.training.ensemble",
+    "ghostface": "fer_models.families.ghostface",
+    "ha_3dnet": _CLIPS,
+    "ha_3dsenet": _CLIPS,
+    "load_model": "fer_models.zoo.loading",
+    "load_torch_weights": "fer_models.zoo.torch_import",
+    "mer_3dcnn": _CLIPS,
+    "micro_exp_stcnn": _CLIPS,
+    "model_card": "fer_models.zoo.model_card",
+    "resnet18": "fer_models.families.resnet18",
+    "resnet50_cbam": "fer_models.families.resnet50_cbam",
+    "se_3dnet": _CLIPS,
+    "teacher_for": _DISTRIBUTIONS,
+    "triple_path_ha3dnet": _CLIPS,
+}
 
-            return Recognizer
-        # Everything that measures a model, which a model by itself does not need either.
-        if name == "audit":
-            from fer_models.auditing import audit
 
-            return audit
-        if name in ("export", "privacy", "robustness", "spotting"):
-            return importlib.import_module(f"fer_models.{name}")
+def __getattr__(name):
+    if name in _MODULES:
+        found = importlib.import_module(_MODULES[name])
+    elif name in _NAMES:
+        found = getattr(importlib.import_module(_NAMES[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

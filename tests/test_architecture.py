@@ -1,6 +1,7 @@
 """Imports point one way: fer_layers <- fer_models -> fer_data."""
 
 import ast
+import collections
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"fer_layers", "fer_models", "fer_data"}
 MAY_IMPORT = {"fer_layers": set(), "fer_data": set(), "fer_models": {"fer_layers", "fer_data"}}
+# Modules whose name says the same in each of their folders.
+ALIKE = {"__init__"}
 HEAVY = {"cv2", "dlib", "sklearn", "matplotlib"}
 LAYERS_NEED = {"keras", "numpy"}
 
@@ -25,21 +28,14 @@ def modules(package):
     return {module_name(path): path for path in sorted((ROOT / package).rglob("*.py"))}
 
 
-def imports(tree, name, is_package, *, top_only=False):
-    """Return the dotted names that a module's syntax tree imports.
+def imports(tree, name, is_package):
+    """Return the dotted names that a module's syntax tree imports, wherever in it.
 
-    `from a import b` counts as `a` and `a.b`, since `b` may be a module. With `top_only` the
-    imports inside functions are left out, and those for type checkers always are.
+    `from a import b` counts as `a` and `a.b`, since `b` may be a module. Imports inside functions
+    and those for type checkers count too.
     """
     found = set()
-    pending = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            pending += node.orelse
-            continue
-        if top_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            continue
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -49,13 +45,19 @@ def imports(tree, name, is_package, *, top_only=False):
                 above = above[: len(above) - node.level + is_package]
                 base = ".".join(above + ([base] if base else []))
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        pending += ast.iter_child_nodes(node)
     return found
 
 
-def imports_of(path, **options):
+def imports_of(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return imports(tree, module_name(path), path.name == "__init__.py", **options)
+    return imports(tree, module_name(path), path.name == "__init__.py")
+
+
+def modules_imported(path, files):
+    """Return the modules among `files` that a module imports, the nearest name of each."""
+    found = imports_of(path) & files.keys()
+    # Of `from a import b` with a module `a.b`, `a` is only the way there.
+    return {name for name in found if not any(each.startswith(f"{name}.") for each in found)}
 
 
 def roots(names):
@@ -95,13 +97,34 @@ def test_modules_do_not_import_in_a_circle(package):
     files = modules(package)
     graph = {}
     for name, path in files.items():
-        inside = imports_of(path, top_only=True) & files.keys()
         # A module's own package runs before it anyhow; that is how packages work, no circle.
+        inside = modules_imported(path, files)
         graph[name] = {other for other in inside if not name.startswith(f"{other}.")} - {name}
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+MEASURING = ("evaluation", "explain", "privacy", "robustness", "auditing")
+BUILDING = ("fer_models.families", "fer_models.training", "fer_models.zoo.registry")
+
+
+@pytest.mark.parametrize("part", MEASURING)
+def test_what_measures_a_model_builds_and_trains_none(part):
+    files = modules("fer_models")
+    for name, path in files.items():
+        if name.startswith(f"fer_models.{part}"):
+            wrong = [other for other in imports_of(path) if other.startswith(BUILDING)]
+            assert not wrong, f"{name} imports {wrong}"
+
+
+def test_no_two_modules_have_one_name():
+    """Names that several folders may have are listed; any other stands once."""
+    files = [name for package in PACKAGES for name in modules(package)]
+    names = collections.Counter(name.rpartition(".")[2] for name in files)
+    twice = {name for name, count in names.items() if count > 1}
+    assert twice <= PACKAGES | ALIKE, {n for n in files if n.rpartition(".")[2] in twice - ALIKE}
 
 
 # Keras itself takes cv2, matplotlib and sklearn where they are installed, so `sys.modules` tells
@@ -147,10 +170,32 @@ def test_import_does_not_pull_in_heavy_packages(packages):
     assert not asked
 
 
-@pytest.mark.slow
-def test_heavy_package_is_noticed_even_where_it_is_optional():
-    asked, _ = heavy_packages_of("from sklearn import metrics")
-    assert asked == ["sklearn"]
+# What building a model does not need.
+LATER_PARTS = (
+    "fer_models.auditing",
+    "fer_models.cli",
+    "fer_models.evaluation",
+    "fer_models.explain",
+    "fer_models.privacy",
+    "fer_models.recognizer",
+    "fer_models.robustness",
+    "fer_models.training",
+    "fer_data.pipelines",
+)
+
+
+def test_import_of_fer_models_loads_the_builders_and_nothing_else():
+    script = (
+        "import sys, fer_models; assert 'keras' not in sys.modules; fer_models.ghostface; "
+        "print(*[n for n in sys.modules if n.startswith('fer_')])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    loaded = result.stdout.split()
+    assert "fer_models.families.ghostface" in loaded
+    assert not [name for name in loaded if name.startswith(LATER_PARTS)]
 
 
 def test_the_walk_finds_what_it_is_for():
@@ -172,8 +217,6 @@ except ImportError:
     tree = ast.parse(source)
     found = imports(tree, "fer_data.images", False)
     assert {"keras.ops", "fer_data.labels", "fer_models.recipes", "cv2", "dlib", "sklearn"} <= found
-    assert "fer_unseen" not in found
-    at_import = imports(tree, "fer_data.images", False, top_only=True)
-    assert found - at_import == {"cv2"}
+    assert "fer_unseen" in found
     nested = imports(ast.parse("from .faces import boxes"), "fer_data", True)
     assert nested == {"fer_data.faces", "fer_data.faces.boxes"}

@@ -56,7 +56,7 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
     for weights in ("ghostface_fer2013", "ghostface_ferplus"):
-        assert {f"fer_models/weights/{weights}.{end}" for end in ("npz", "json")} <= names
+        assert {f"fer_models/zoo/weights/{weights}.{end}" for end in ("npz", "json")} <= names
     assert "fer_models/auditing/page.css" in names
     assert {name.split("/")[0] for name in names} == set(PACKAGES)
 

@@ -19,11 +19,11 @@ MODULES = (
     "fer_models.recipes",
     "fer_models.recognizer",
     "fer_models.registry",
-    "fer_data.balance",
-    "fer_data.clips",
-    "fer_data.images",
+    "fer_data.protocols.weighting",
+    "fer_data.pipelines.clips",
+    "fer_data.pipelines.images",
     "fer_data.labels",
-    "fer_data.splits",
+    "fer_data.protocols",
 )
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

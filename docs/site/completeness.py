@@ -20,8 +20,8 @@ PACKAGES = (
     "fer_models.robustness",
     "fer_models.spotting",
     "fer_data.faces",
-    "fer_data.rendering",
-    "fer_data.splits",
+    "fer_data.synthetic",
+    "fer_data.protocols",
     "fer_data.video",
 )
 

@@ -9,7 +9,7 @@ import griffe
 # A run of lines that begins with ">>>" and ends at an empty line.
 EXAMPLE = re.compile(r"^( *)>>> .*(?:\n(?! *$).*)*", re.M)
 # Functions that are made when the module is imported, not written down one by one.
-MADE = "fer_models.micro_expression_3d"
+MADE = "fer_models.families.micro_expression_3d"
 
 
 def fenced(text):

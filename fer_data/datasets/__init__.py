@@ -13,9 +13,9 @@ BUILDERS = {
     "cas_me3": "fer_data.datasets.cas_me3:CasMe3",
     "samm_long_videos": "fer_data.datasets.samm_long_videos:SammLongVideos",
     "smic_hs": "fer_data.datasets.smic_hs:SmicHs",
-    "synthetic_faces": "fer_data.datasets.synthetic_faces:SyntheticFaces",
+    "synthetic_faces": "fer_data.synthetic.synthetic_faces:SyntheticFaces",
     "synthetic_micro_expressions": (
-        "fer_data.datasets.synthetic_micro_expressions:SyntheticMicroExpressions"
+        "fer_data.synthetic.synthetic_micro_expressions:SyntheticMicroExpressions"
     ),
 }
 WITHOUT_PATH = ("synthetic_faces", "synthetic_micro_expressions")

@@ -2,7 +2,7 @@
 
 import re
 
-from fer_data._checks import check_choice
+from fer_data.checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
     BadRow,

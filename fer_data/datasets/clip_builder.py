@@ -23,7 +23,7 @@ more is a gap on disk |
 | `content` | string | hash of the frames' pixels: the same for the same frames only |
 
 Class names are `builder.info.features["label"].names`. There is one split, `"clips"`: protocols
-divide it (`fer_data.splits`, `fer_data.datasets.clip_table`).
+divide it (`fer_data.protocols`, `fer_data.datasets.clip_table`).
 """
 
 import abc
@@ -35,14 +35,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fer_data._checks import check_choice, check_integer
+from fer_data.checks import check_choice, check_integer
 from fer_data.datasets.clip_preparation import Recipe, kept, read_member
 from fer_data.datasets.clip_rows import BadRow, count_labels
 from fer_data.datasets.clip_runs import import_beam, prepare_all
 from fer_data.datasets.face_finder import FaceFinder
 from fer_data.datasets.local_builder import LocalInfo, ReportedBuilder
 from fer_data.datasets.policy import without_repeats
-from fer_data.datasets.report import Report
+from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import open_source
 from fer_data.datasets.spreadsheet import existing_file, file_stamp, find_sheet, read_cells
 from fer_data.labels import MICRO_EXPRESSION_CLASSES

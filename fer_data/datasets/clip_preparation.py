@@ -6,7 +6,6 @@ import hashlib
 import io
 import itertools
 import os
-import platform
 import zipfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from fer_data import picture
 from fer_data.datasets.face_finder import FaceFinder
+from fer_data.files import whole_file
 
 # Frames that are decoded and aligned together; a macro-expression may have thousands.
 CHUNK = 32
@@ -212,11 +212,8 @@ def _write(path, outcome):
             "data": np.frombuffer(b"".join(outcome.frames), np.uint8),
         }
     np.savez(buffer, **fields)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process in the name: two workers of a cluster may be given one clip.
-    unfinished = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.unfinished")
-    unfinished.write_bytes(buffer.getvalue())
-    os.replace(unfinished, path)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def _pair(array):

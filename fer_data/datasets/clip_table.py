@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_data.subject_splits import Clips
+from fer_data.protocols.subjects import Clips
 
 FEATURES = ("id", "subject", "label", "content")
 
@@ -18,7 +18,7 @@ def read(*builders, split="clips"):
         split: Which split to read.
 
     Returns:
-        `fer_data.splits.Clips`.
+        `fer_data.protocols.Clips`.
 
     Raises:
         ValueError: If no builder is given, one has no such features, or their class names differ.

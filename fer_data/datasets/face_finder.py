@@ -28,7 +28,7 @@ class FaceFinder:
 
     def __init__(self, detector="mtcnn", predictor=None):
         if isinstance(detector, str):
-            from fer_data._checks import check_choice
+            from fer_data.checks import check_choice
             from fer_data.faces.detectors import DETECTORS
 
             check_choice("detector", detector, DETECTORS)

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from fer_data import picture
-from fer_data._checks import check_choice
+from fer_data.checks import check_choice
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
-from fer_data.datasets.report import Report
+from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import open_source
 
 SPLITS = ("train", "validation", "test")

@@ -1,6 +1,6 @@
 """SAMM Long Videos, with the emotions of the SAMM sheet; and SAMM itself."""
 
-from fer_data._checks import check_choice
+from fer_data.checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
     BadRow,

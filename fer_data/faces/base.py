@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from fer_data._checks import check_number
+from fer_data.checks import check_number
 from fer_data.faces.face import Face
 from fer_data.faces.following import flow, overlap
 from fer_data.faces.image import as_rgb

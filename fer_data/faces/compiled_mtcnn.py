@@ -5,8 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from fer_data.frozen_graph import freeze
-from fer_data.lite_graph import lite
+from fer_data.compiled.frozen_graph import freeze
+from fer_data.compiled.lite_graph import lite
 
 # What the networks take, in the order of the wheel's stages, and how many numbers each of their
 # outputs has for a place: shifts of the box, landmarks, scores.

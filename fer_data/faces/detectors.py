@@ -2,7 +2,7 @@
 
 import importlib
 
-from fer_data._checks import check_choice
+from fer_data.checks import check_choice
 
 _DETECTORS = {
     "mtcnn": ("fer_data.faces.mtcnn_detector", "MtcnnDetector"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces.base import Detector
 
 

@@ -1,13 +1,13 @@
 """Pictures of what was found: boxes, points, regions."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from fer_data import picture
-from fer_data._checks import check_integer
+from fer_data.checks import check_integer
 from fer_data.faces.image import as_rgb
+from fer_data.files import whole_file
 
 BOX = (255, 196, 0)
 POINT = (255, 64, 64)
@@ -141,13 +141,8 @@ def save_png(image, path):
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(picture.encode_png(as_rgb(image)))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _cell(left, right, lower, title):

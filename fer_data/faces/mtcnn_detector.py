@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from fer_data._checks import check_choice, check_integer, check_number
+from fer_data.checks import check_choice, check_integer, check_number
 from fer_data.faces.base import Detector
 from fer_data.faces.image import as_rgb
 

@@ -7,7 +7,7 @@ lies at a share `f` of the face has the coordinate `f * size - 0.5`.
 import numpy as np
 import tensorflow as tf
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces._resample import Similarity, require
 
 # Shares of the face's side. With them the eyes and brows stay in the upper quarters and the mouth

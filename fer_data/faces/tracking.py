@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from fer_data._checks import check_choice, check_integer
+from fer_data.checks import check_choice, check_integer
 from fer_data.faces.face import Face
 from fer_data.faces.following import METHODS, Follower, face_around
 from fer_data.faces.image import as_rgb

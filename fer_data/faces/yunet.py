@@ -2,9 +2,9 @@
 
 import threading
 
-from fer_data._checks import check_number
+from fer_data.checks import check_number
 from fer_data.faces.base import Detector
-from fer_data.faces.weights import weights_file
+from fer_data.faces.downloads import weights_file
 
 # A file of one commit never changes; the address resolves the repository's Git LFS pointer.
 URL = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data._checks import check_choice, check_integer, check_number
+from fer_data.checks import check_choice, check_integer, check_number
 from fer_data.video.file_frames import FileFrames
 from fer_data.video.folder_frames import FolderFrames
 from fer_data.video.sampling import interpolate, sample_positions

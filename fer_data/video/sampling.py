@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 
 
 def sample_positions(count, onset, offset, apex=None):

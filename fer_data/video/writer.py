@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data._checks import check_number
+from fer_data.checks import check_number
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}
 

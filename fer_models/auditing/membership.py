@@ -2,7 +2,7 @@
 
 from fer_models import privacy
 from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, drawn, percent
-from fer_models.privacy.audit import enough_of_each_class
+from fer_models.privacy.membership_audit import enough_of_each_class
 
 # Other quantiles of the population order the faces as the loss does.
 ATTACKS = ("loss", "entropy", "modified_entropy")

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fer_data.files import write_text
 from fer_models.auditing import card, page
-from fer_models.resume import write_text
 
 
 @dataclasses.dataclass(frozen=True)

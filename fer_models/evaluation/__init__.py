@@ -2,12 +2,12 @@
 
 from fer_models.evaluation.calibration import ConfidenceBins, calibration_error, confidence_bins
 from fer_models.evaluation.class_scores import ClassScores
+from fer_models.evaluation.classification import Report, classification_report, evaluate
 from fer_models.evaluation.complexity import Complexity, LayerComplexity, complexity
 from fer_models.evaluation.latency import Latency, latency
 from fer_models.evaluation.pictures import plot_confusion, plot_curves
 from fer_models.evaluation.pooled import PooledScores, pooled_scores
 from fer_models.evaluation.reliability import plot_reliability
-from fer_models.evaluation.report import Report, classification_report, evaluate
 from fer_models.evaluation.temperature import fit_temperature
 
 __all__ = [

@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
+from fer_models.evaluation.classification import Report
 from fer_models.evaluation.pooled import PooledScores
-from fer_models.evaluation.report import Report
 
 _TRAIN, _VALIDATION = "#2a6f97", "#d1495b"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.files import save_figure
 from fer_models.evaluation.calibration import confidence_bins
-from fer_models.evaluation.files import save_figure
-from fer_models.evaluation.report import checked_labels, checked_probabilities
+from fer_models.evaluation.classification import checked_labels, checked_probabilities
 
 _ACCURACY, _GAP, _LINE = "#2a6f97", "#d1495b", "#1b2a3a"
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
 from fer_models.explain.gate_sheet import over_time
 from fer_models.explain.gates import attention_gates

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
     checked_heat_maps,
     checked_images,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
 
 _RIGHT, _WRONG, _PLAIN = "#1b7f4b", "#c8102e", "#1b2a3a"
 _INCH = 1.5

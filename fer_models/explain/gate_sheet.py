@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
 from fer_models.explain.grad_cam import enlarge
 from fer_models.explain.picture_grid import PictureGrid

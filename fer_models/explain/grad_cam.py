@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from fer_models.evaluation.layer_calls import model_inputs, trace_calls
+from fer_models.evaluation.logits import class_count, last_activation
 from fer_models.explain.gradients import FeatureGradients
 from fer_models.explain.layers import data_format, find_layers, input_dependence
-from fer_models.logits import class_count, last_activation
 
 METHODS = ("grad_cam", "hires_cam")
 

@@ -18,7 +18,7 @@ class FeatureGradients:
         model: Built Keras model.
         targets: List of `(path, number)`: the layer's path and which of its calls, from 1.
         softened: `(path, replacement)` of the layer that turns scores into probabilities, or
-            `None`; see `fer_models.logits.last_activation`.
+            `None`; see `fer_models.evaluation.logits.last_activation`.
     """
 
     def __init__(self, model, targets, softened=None):

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from fer_models.export import writing
+from fer_models.export.export_report import ExportReport, compare
 from fer_models.export.folding import batch_norms, fold_batch_norm
-from fer_models.export.report import ExportReport, compare
 from fer_models.export.running import load, needs
 
 Format = Literal["litert", "litert-int8", "onnx", "saved_model"]
@@ -77,7 +77,7 @@ def export(
 
     Raises:
         ValueError: If an argument breaks its rule, the engine lacks an operation
-            (`fer_data.lite_graph.NotConvertibleError`), or the outputs differ by more than
+            (`fer_data.compiled.lite_graph.NotConvertibleError`), or the outputs differ by more than
             `tolerance`.
         ImportError: If a package is missing; the message says how to install it.
 
@@ -232,7 +232,7 @@ def _check_representative(representative, faces):
 
 
 def _drawn_faces(model):
-    from fer_data.rendering import generate
+    from fer_data.synthetic import generate
 
     shape = tuple(model.inputs[0].shape[1:])
     first = keras.config.image_data_format() == "channels_first"

@@ -5,7 +5,7 @@ from collections import Counter
 import keras
 import numpy as np
 
-from fer_models.batch_norm import batch_norm_layers
+from fer_models.zoo.batch_norm import batch_norm_layers
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _PRODUCTS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data.lite_graph import new_interpreter
+from fer_data.compiled.lite_graph import new_interpreter
 
 BATCH = 32  # examples at a time where a format takes any number
 

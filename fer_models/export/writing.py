@@ -2,7 +2,7 @@
 
 import keras
 
-from fer_data.lite_graph import convert
+from fer_data.compiled.lite_graph import convert
 
 OPSET = 17  # of ONNX: known to every engine of the last years
 

@@ -1,9 +1,16 @@
 """How much a model betrays of the pictures it was trained on: signals, attacks, report."""
 
-from fer_models.privacy.accountant import epsilon
-from fer_models.privacy.audit import ATTACKS, audit_membership, run_attacks
-from fer_models.privacy.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
+from fer_models.privacy.attack_result import AttackResult
 from fer_models.privacy.lira import lira_offline, lira_online
+from fer_models.privacy.membership_audit import ATTACKS, audit_membership, run_attacks
+from fer_models.privacy.membership_report import (
+    AttackReport,
+    ClassRisk,
+    Decision,
+    MembershipReport,
+    membership_report,
+    score_attack,
+)
 from fer_models.privacy.metrics import (
     Interval,
     RateAt,
@@ -17,19 +24,12 @@ from fer_models.privacy.overlap import OverlapError, overlaps, refuse_overlap
 from fer_models.privacy.population import loss_quantile, population
 from fer_models.privacy.queries import augmentation_queries
 from fer_models.privacy.references import References, train_references
-from fer_models.privacy.report import (
-    AttackReport,
-    ClassRisk,
-    Decision,
-    MembershipReport,
-    membership_report,
-    score_attack,
-)
-from fer_models.privacy.results import AttackResult
 from fer_models.privacy.rmia import rmia_offline, rmia_online
 from fer_models.privacy.roc_picture import plot_roc
 from fer_models.privacy.signals import Signals, content_hashes, signals
 from fer_models.privacy.threshold import entropy_threshold, loss_threshold, modified_entropy
+from fer_models.training.accountant import epsilon
+from fer_models.training.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
 
 __all__ = [
     "ATTACKS",

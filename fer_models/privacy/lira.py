@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from fer_models.privacy._checks import checked_inside, checked_references, checked_values
+from fer_data.checks import (
+    checked_inside,
+    checked_references,
+    checked_values,
+)
 
 # Below, Carlini et al. found one variance for all examples to serve better than one for each.
 _ENOUGH_MODELS = 64

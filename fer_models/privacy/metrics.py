@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from fer_models.privacy._checks import checked_rate
+from fer_data.checks import checked_rate
 
 
 @dataclasses.dataclass(frozen=True)

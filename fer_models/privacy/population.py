@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_models.privacy._checks import checked_rate, checked_values
+from fer_data.checks import checked_rate, checked_values
 
 QUANTILES = ("linear", "empirical", "gaussian", "logit")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_models.privacy.files import read_arrays, write_arrays
+from fer_data.files import read_arrays, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
 from fer_models.privacy.queries import augmentation_queries
 from fer_models.privacy.signals import content_hashes, signals

@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from fer_models.privacy._checks import checked_inside, checked_references, checked_values
+from fer_data.checks import (
+    checked_inside,
+    checked_references,
+    checked_values,
+)
 
 
 def rmia_online(

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from fer_models.evaluation.files import save_figure
+from fer_data.files import save_figure
 
 _COLOURS = (
     *("#2a6f97", "#d1495b", "#3a7d44", "#e09f3e", "#6a4c93", "#1b2a3a"),

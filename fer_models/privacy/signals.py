@@ -6,8 +6,8 @@ import hashlib
 import keras
 import numpy as np
 
-from fer_models.evaluation.report import checked_labels
-from fer_models.privacy.files import read_arrays, write_arrays
+from fer_data.files import read_arrays, write_arrays
+from fer_models.evaluation.classification import checked_labels
 from fer_models.privacy.queries import augmentation_queries
 
 # Rows of a half-precision softmax sum to one only to about two digits.

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from fer_models.privacy.results import AttackResult
+from fer_models.privacy.attack_result import AttackResult
 
 ENGINE = "tensorflow_privacy"
 # Its own names, without the ending of the first two.

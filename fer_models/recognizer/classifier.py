@@ -5,8 +5,8 @@ import warnings
 import keras
 import numpy as np
 
-from fer_data.frozen_graph import freeze
-from fer_data.lite_graph import NotConvertibleError, lite
+from fer_data.compiled.frozen_graph import freeze
+from fer_data.compiled.lite_graph import NotConvertibleError, lite
 from fer_models.recognizer.cropping import as_channels, resized
 
 

@@ -3,13 +3,12 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal, Protocol
 
 import keras
 import numpy as np
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces.detectors import detector as make_detector
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
@@ -19,6 +18,7 @@ from fer_models.recognizer import cropping
 from fer_models.recognizer.classifier import Classifier
 from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
+from fer_models.zoo.loading import load_model
 
 # Pictures that wait for their faces to fill a batch, in bytes: large photos come in small batches.
 MOST_WAITING = 256 * 2**20
@@ -92,7 +92,7 @@ class Recognizer:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(flip, bool):
             raise ValueError(f"`flip` must be True or False. Received: flip={flip!r}")
-        network, known_names = _network(weights, model)
+        network, known_names = load_model(weights, model)
         self.batch_size = batch_size
         self.detector = _Finder(detector, min_score, max_faces, working_size)
         self._classifier = Classifier(network, batch_size, flip)
@@ -331,37 +331,6 @@ def _batches(images, batch_size):
             waiting, held = [], 0
     if waiting:
         yield waiting
-
-
-def _network(weights, model):
-    """Return a `keras.Model` and the names of its classes, `None` where nothing says them."""
-    from fer_models import registry
-
-    if isinstance(weights, keras.Model):
-        return weights, None
-    if not isinstance(weights, (str, os.PathLike)):
-        raise ValueError(
-            "`weights` must be a tag of the registry, the path of a .keras file, or a keras.Model. "
-            f"Received: weights={weights!r}"
-        )
-    known = registry.entry(model)
-    if weights in known.weights:
-        return known.builder(weights=weights), known.weights[weights].class_names
-    path = Path(weights)
-    if path.suffix == ".keras":
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no model at {str(path)!r}.")
-        return keras.saving.load_model(path, compile=False), None
-    if path.suffix or path.exists():
-        raise ValueError(
-            "`weights` must be a file of a whole model, ending in .keras; for a file of bare "
-            "weights build the model and pass it as `weights`. "
-            f"Received: weights={str(weights)!r}"
-        )
-    raise ValueError(
-        f"`weights` must be one of the tags {sorted(known.weights)} of {model!r}, the path of a "
-        f".keras file, or a keras.Model. Received: weights={str(weights)!r}"
-    )
 
 
 def _names(given, known, classes):

@@ -3,21 +3,36 @@
 import math
 import os
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data._checks import check_number
+from fer_data.checks import check_number
 from fer_data.faces.box_tracking import BoxTracker, TrackedBox
+from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_models.recognizer.results import Expression, expression
 
-if TYPE_CHECKING:
-    from fer_models.recognizer.recognizer import Recognizer
-
 MOST_REMEMBERED = 256  # tracks
+
+
+class Engine(Protocol):
+    """Finds faces and classifies them: what a `Session` needs of a `Recognizer`.
+
+    Attributes:
+        detector: what finds the faces, with `detect(image)`.
+        class_names: names of the classes in the order of the probabilities.
+    """
+
+    detector: Any
+    class_names: tuple[str, ...]
+
+    def classify_faces(
+        self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
+    ) -> np.ndarray:
+        """Return the probabilities `(faces, classes)` of found faces."""
 
 
 class Smoother:
@@ -59,7 +74,7 @@ class Session:
     and know nothing of each other; call one session from one thread at a time.
 
     Args:
-        recognizer: the `Recognizer` whose networks it uses.
+        engine: finds and classifies the faces; a `Recognizer`.
         smoothing: seconds over which the probabilities of a face are averaged; 0: not at all.
         detect_every: seconds between two detections; 0: in every frame.
         search_every: seconds between two searches of the whole frame by a detector that can
@@ -72,15 +87,15 @@ class Session:
 
     def __init__(
         self,
-        recognizer: "Recognizer",
+        engine: Engine,
         smoothing: float = 0.3,
         detect_every: float = 0.2,
         search_every: float = 0.5,
     ) -> None:
         check_number("smoothing", smoothing, 0)
-        self._recognizer = recognizer
+        self._engine = engine
         self._tracker = BoxTracker(
-            recognizer.detector, detect_every=detect_every, search_every=search_every
+            engine.detector, detect_every=detect_every, search_every=search_every
         )
         self._smoothing = float(smoothing)
         self.reset()
@@ -115,7 +130,7 @@ class Session:
         picture = as_rgb(image)
         found = self.locate(picture, timestamp)
         located = time.perf_counter()
-        probabilities = self._recognizer.classify_faces([picture], [[box.face for box in found]])
+        probabilities = self._engine.classify_faces([picture], [[box.face for box in found]])
         faces = self.conclude(found, probabilities, timestamp)
         end = time.perf_counter()
         self.milliseconds = {
@@ -137,6 +152,6 @@ class Session:
         means = self._smoother(tracks, np.asarray(probabilities), timestamp)
         self._smoother.forget(timestamp - 2 * self._tracker.forget_after)
         return [
-            expression(box.face, mean, self._recognizer.class_names, box.track, timestamp)
+            expression(box.face, mean, self._engine.class_names, box.track, timestamp)
             for box, mean in zip(found, means, strict=True)
         ]

@@ -11,8 +11,8 @@ from fer_models.robustness.corruptions import (
     corruption_sheet,
 )
 from fer_models.robustness.face_template import typical_landmarks
-from fer_models.robustness.gradients import InputGradients
 from fer_models.robustness.label_noise import emotion_transition, flip_labels
+from fer_models.robustness.loss_gradients import InputGradients
 from fer_models.robustness.square_attack import square
 from fer_models.robustness.suspects import (
     Suspect,

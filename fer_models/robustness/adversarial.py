@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 from tqdm import tqdm
 
-from fer_models.robustness._attack import as_gradients
-from fer_models.robustness._checks import (
+from fer_data.checks import (
     check_epsilon,
-    check_whole,
+    check_integer,
     checked_images,
     checked_labels,
 )
 from fer_models.robustness.accuracy import Accuracy
+from fer_models.robustness.attack_loop import as_gradients
 from fer_models.robustness.attacks import apgd, one_step, pgd
 from fer_models.robustness.square_attack import square
 
@@ -172,9 +172,9 @@ def adversarial_accuracy(
     labels = checked_labels(labels, len(images), gradients.classes)
     epsilons = _checked_epsilons(epsilons)
     for name, value in (("steps", steps), ("apgd_steps", apgd_steps), ("queries", queries)):
-        check_whole(name, value, 1)
-    check_whole("seed", seed, 0)
-    check_whole("batch_size", batch_size, 1)
+        check_integer(name, value, 1)
+    check_integer("seed", seed, 0)
+    check_integer("batch_size", batch_size, 1)
     common = {"seed": seed, "batch_size": batch_size}
     stages = {
         "pgd": lambda x, y, epsilon: pgd(gradients, x, y, epsilon, steps=steps, **common),

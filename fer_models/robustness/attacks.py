@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fer_models.robustness._attack import Attack, box_around, uniform_starts
-from fer_models.robustness._checks import check_epsilon, check_whole
-from fer_models.robustness.gradients import check_loss
+from fer_data.checks import check_epsilon, check_integer
+from fer_models.robustness.attack_loop import Attack, box_around, uniform_starts
+from fer_models.robustness.loss_gradients import check_loss
 
 
 def fgsm(model, images, labels, epsilon, *, batch_size=64, verbose=0):
@@ -72,8 +72,8 @@ def pgd(
         section 2.1.
     """
     check_epsilon("epsilon", epsilon)
-    check_whole("steps", steps, 1)
-    check_whole("seed", seed, 0)
+    check_integer("steps", steps, 1)
+    check_integer("seed", seed, 0)
     if step_size is None:
         step_size = 2.5 * epsilon / steps
     check_epsilon("step_size", step_size)
@@ -108,8 +108,8 @@ def apgd(model, images, labels, epsilon, *, loss="ce", steps=100, seed=0, batch_
         parameter-free attacks", ICML 2020, algorithm 1 and section 3.
     """
     check_epsilon("epsilon", epsilon)
-    check_whole("steps", steps, 1)
-    check_whole("seed", seed, 0)
+    check_integer("steps", steps, 1)
+    check_integer("seed", seed, 0)
     name = f"APGD-{str(loss).upper()}, {epsilon}/255"
     attack = Attack(model, images, labels, batch_size, verbose, name, steps + 1)
     check_loss(loss, attack.gradients.classes)

@@ -5,9 +5,13 @@ import dataclasses
 import numpy as np
 from tqdm import tqdm
 
-from fer_models.robustness._attack import as_gradients
-from fer_models.robustness._checks import check_whole, checked_images, checked_labels
+from fer_data.checks import (
+    check_integer,
+    checked_images,
+    checked_labels,
+)
 from fer_models.robustness.accuracy import Accuracy
+from fer_models.robustness.attack_loop import as_gradients
 from fer_models.robustness.face_template import typical_landmarks
 from fer_models.robustness.occlusions import OCCLUSIONS
 from fer_models.robustness.photo_corruptions import PHOTO
@@ -59,7 +63,7 @@ def corrupt(images, kind, severity, *, landmarks=None, seed=0):
         )
     check_kind("kind", kind)
     _check_severity("severity", severity)
-    check_whole("seed", seed, 0)
+    check_integer("seed", seed, 0)
     landmarks = _checked_landmarks(landmarks, images)
     changed = []
     for number, image in enumerate(images.astype("float32")):

@@ -3,7 +3,7 @@
 import numpy as np
 
 # (x, y) as shares of the width and height, in iBUG order. The shape is the median of 200 faces of
-# `fer_data.rendering` in their boxes, made symmetric, then stretched along both axes so that the
+# `fer_data.synthetic` in their boxes, made symmetric, then stretched along both axes so that the
 # eyes come to 0.31 and 0.69 of the width and 0.385 of the height and the chin to the lower edge:
 # so FER2013 frames its faces.
 TEMPLATE = np.array([

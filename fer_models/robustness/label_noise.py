@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_models.robustness._checks import check_whole, checked_labels
+from fer_data.checks import check_integer, checked_labels
 
 # Where people who label faces confuse an expression with another one.
 CONFUSED_WITH = {
@@ -49,8 +49,8 @@ def flip_labels(labels, rate, classes, *, transition=None, seed=0):
         Natarajan et al., "Learning with Noisy Labels", NeurIPS 2013 (class-conditional noise);
         Patrini et al., "Making Deep Neural Networks Robust to Label Noise", CVPR 2017.
     """
-    check_whole("classes", classes, 2)
-    check_whole("seed", seed, 0)
+    check_integer("classes", classes, 2)
+    check_integer("seed", seed, 0)
     labels = np.asarray(labels)
     if not len(labels):
         raise ValueError("`labels` must hold one label or more. Received: none")

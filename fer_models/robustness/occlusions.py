@@ -2,7 +2,7 @@
 
 Lengths are in units of the distance between the eye centres, or of the width of the face between
 the ends of the jaw line, so they fit every size and turn with the face in its picture. The painters
-of `fer_data.rendering` need the head in three dimensions; a photo has only its landmarks.
+of `fer_data.synthetic` need the head in three dimensions; a photo has only its landmarks.
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fer_models.robustness._attack import Attack, box_around
-from fer_models.robustness._checks import check_epsilon, check_whole
+from fer_data.checks import check_epsilon, check_integer
+from fer_models.robustness.attack_loop import Attack, box_around
 
 # Of 10,000 queries: up to which one, and by what the first share of the area is divided.
 _SCHEDULE = ((10, 1), (50, 2), (200, 4), (500, 8), (1000, 16), (2000, 32), (4000, 64),
@@ -41,8 +41,8 @@ def square(
         random search", ECCV 2020, algorithms 1 and 2.
     """
     check_epsilon("epsilon", epsilon)
-    check_whole("queries", queries, 1)
-    check_whole("seed", seed, 0)
+    check_integer("queries", queries, 1)
+    check_integer("seed", seed, 0)
     if isinstance(share, (bool, str)) or not 0 < share <= 1:
         raise ValueError(f"`share` must be in (0, 1]. Received: share={share!r}")
     attack = Attack(model, images, labels, batch_size, verbose, f"Square, {epsilon}/255", queries)

@@ -1,14 +1,11 @@
 """Labels that a model's predictions speak against, ranked."""
 
-import csv
 import dataclasses
-import io
-from pathlib import Path
 
 import numpy as np
 
-from fer_models.resume import write_text
-from fer_models.robustness._checks import checked_labels
+from fer_data.checks import checked_labels
+from fer_data.files import write_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,17 +141,14 @@ def write_suspects(suspects, path, class_names, ids=None):
     last = max((each.index for each in suspects), default=-1)
     if ids is not None and last >= len(ids):
         raise ValueError(f"`ids` must name every example. Received: {len(ids)} for {last + 1}")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("rank", "id", "given", "predicted", "margin", "confident"))
+    rows = []
     for rank, each in enumerate(suspects, 1):
         name = each.index if ids is None else ids[each.index]
         confident = "yes" if each.confident else "no"
         row = (names[each.given], names[each.predicted], f"{each.margin:.4f}", confident)
-        writer.writerow((rank, name, *row))
-    path = Path(path)
-    write_text(path, text.getvalue())
-    return path
+        rows.append((rank, name, *row))
+    header = ("rank", "id", "given", "predicted", "margin", "confident")
+    return write_table(path, header, rows)
 
 
 def _checked(labels, probabilities):

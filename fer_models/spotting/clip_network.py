@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_data._checks import check_integer
-from fer_data.clips import REGIONS, clip_inputs, fixed_clip
+from fer_data.checks import check_integer
 from fer_data.labels import MICRO_EXPRESSION_CLASSES
+from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip
 
 HOW_TO = (
     "Train one: python examples/train_micro_expressions.py --keep-models leaves a model.keras "
@@ -21,8 +21,9 @@ class ClipNetwork:
 
     Args:
         model: A `keras.Model`, or the path of a `.keras` file. It takes one, two or three clips
-            `(batch, frames, size, size, 1 or 3)`, the regions of `fer_data.clips.REGIONS` in their
-            order, and gives `(batch, classes)` probabilities.
+            `(batch, frames, size, size, 1 or 3)`, the regions of
+            `fer_data.pipelines.clips.REGIONS` in their order, and gives `(batch, classes)`
+            probabilities.
         class_names: Names of the classes; `None` for negative, positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         batch_size: Windows that go through the network together.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from fer_data._checks import check_number
+from fer_data.checks import check_number
 
 
 @dataclasses.dataclass(frozen=True)

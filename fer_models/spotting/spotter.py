@@ -2,7 +2,7 @@
 
 import collections
 
-from fer_data._checks import check_choice, check_number
+from fer_data.checks import check_choice, check_number
 from fer_data.faces import detector as make_detector
 from fer_data.faces import track
 from fer_data.faces.detectors import DETECTORS
@@ -22,15 +22,16 @@ class Spotter:
     """Finds where micro-expressions are likely in a video of one face, and classifies windows.
 
     A video goes through the same steps as a data set when it is prepared (`fer_data.faces.track`,
-    `align_clip`, `fer_data.clips`). A window slides over it; the network says what it shows, if it
-    shows anything, and the motion of brows and lip corners says whether (`Rule`).
+    `align_clip`, `fer_data.pipelines.clips`). A window slides over it; the network says what it
+    shows, if it shows anything, and the motion of brows and lip corners says whether (`Rule`).
 
     There is no truth to a video that nobody has labelled: a time line is a list of places to look
     at, no measurement. The network has no class for "nothing", and names one in every window.
 
     Args:
         model: A `keras.Model` of clips, or the path of its `.keras` file, such as a network of
-            `fer_models.micro_expression_3d` that `examples/train_micro_expressions.py` trained.
+            `fer_models.families.micro_expression_3d` that `examples/train_micro_expressions.py`
+            trained.
         class_names: Names of its classes; `None` for negative, positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         rule: `Rule`, or `None` for its defaults.

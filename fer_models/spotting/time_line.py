@@ -2,13 +2,11 @@
 
 import array
 import collections.abc
-import csv
 import dataclasses
-import os
-from pathlib import Path
 
 import numpy as np
 
+from fer_data.files import write_table
 from fer_models.spotting.motion import REGIONS
 from fer_models.spotting.rule import Rule
 
@@ -176,7 +174,7 @@ class TimeLine(collections.abc.Sequence):
             ]
             for place, each in enumerate(self)
         )
-        return _write(path, header, rows)
+        return write_table(path, header, rows)
 
     def write_intervals(self, path):
         """Write a CSV file with a row for each interval."""
@@ -190,7 +188,7 @@ class TimeLine(collections.abc.Sequence):
             ]
             for each in self.intervals()
         )
-        return _write(path, [*header, *self.class_names], rows)
+        return write_table(path, [*header, *self.class_names], rows)
 
 
 def window(values, region, probabilities, class_names):
@@ -211,19 +209,3 @@ def _shown(each):
         *(getattr(each, name) for name in _WHOLE),
         *(f"{getattr(each, name):.3f}" for name in (*_SECONDS, *_MOTION)),
     ]
-
-
-def _write(path, header, rows):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        # Row by row: as text the table of a long video is many times its numbers.
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

@@ -11,7 +11,7 @@ import pytest
 from helpers.examples import load_example
 
 from fer_models import registry
-from fer_models.model_card import model_card
+from fer_models.zoo.model_card import model_card
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"

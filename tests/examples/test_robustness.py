@@ -73,8 +73,8 @@ def test_interrupted(example, place, tmp_path, capsys, monkeypatch):
 def test_landmarks_come_along_with_the_crop(example):
     import tensorflow as tf
 
-    from fer_data import images
-    from fer_data.rendering import generate
+    from fer_data.pipelines import images
+    from fer_data.synthetic import generate
 
     # A white dot at the nose, in the picture and in the pipeline's crop of it.
     face = next(generate(1, seed=5, size=96))

@@ -18,7 +18,7 @@ from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv, wr
 from helpers.shared import ROOT
 
 from fer_models import recipes, registry
-from fer_models.recipes import training
+from fer_models.training.recipes import fitting
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
@@ -453,9 +453,9 @@ def test_ctrl_c_in_mid_epoch_resumes_with_the_same_result(
             if self.epoch == 1 and batch == 1:
                 raise KeyboardInterrupt
 
-    plain = training._logs
+    plain = fitting._logs
     with monkeypatch.context() as stopping:
-        stopping.setattr(training, "_logs", lambda folder: [*plain(folder), CtrlC()])
+        stopping.setattr(fitting, "_logs", lambda folder: [*plain(folder), CtrlC()])
         assert example.main(command(augmentation="basic")) == 130
     assert "Stopped. 1 whole epochs are kept" in capsys.readouterr().out
     assert example.main(command(augmentation="basic")) == 0

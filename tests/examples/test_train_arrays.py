@@ -17,7 +17,7 @@ from helpers.faces_folder import write_striped_faces
 from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv
 from helpers.shared import ROOT
 
-from fer_data import face_arrays
+from fer_data.pipelines import face_arrays
 from fer_models import registry
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ import pytest
 from helpers.examples import load_example
 
 from fer_models import registry
-from fer_models.privacy.accountant import epsilon
+from fer_models.training.accountant import epsilon
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"

@@ -17,7 +17,7 @@ from helpers.examples import load_example
 from helpers.fake_micro_expressions import FAKE, write_casme2, write_samm, write_smic
 from helpers.shared import ROOT
 
-from fer_data import splits
+from fer_data import protocols
 from fer_models import registry
 
 pytestmark = pytest.mark.skipif(
@@ -50,7 +50,7 @@ def some_clips(subjects=3, each=3, dataset="synthetic_micro_expressions"):
     count = subjects * each
     people = [f"{dataset}/s{number // each:03d}" for number in range(count)]
     ids = [f"{person}/{number:05d}" for number, person in enumerate(people)]
-    return splits.Clips(ids, people, np.arange(count) % 3, [f"hash{n}" for n in range(count)])
+    return protocols.Clips(ids, people, np.arange(count) % 3, [f"hash{n}" for n in range(count)])
 
 
 def plain_batches(self, data, places, training=False, repeat=False, **options):
@@ -232,7 +232,7 @@ def test_random_splits_must_be_let_through(example):
     assert {part: size["subjects"] for part, size in sizes.items()} == {
         "train": 8, "validation": 1, "test": 1,
     }  # fmt: skip
-    copies = splits.Clips(clips.ids, clips.subjects, clips.labels, ["same"] * 90)
+    copies = protocols.Clips(clips.ids, clips.subjects, clips.labels, ["same"] * 90)
     with pytest.raises(ValueError, match="on_duplicate=drop"):
         example.clip_data.divide(parsed(example), copies, "loso", "last")
 
@@ -263,7 +263,7 @@ def test_labelled_clips_are_read_at_one_length_in_the_table_s_order(example, mon
         asked.append((name, path, options))
         return Examples()
 
-    table = splits.Clips(list("abc"), ["casme2/sub01"] * 3, labels, list("xyz"))
+    table = protocols.Clips(list("abc"), ["casme2/sub01"] * 3, labels, list("xyz"))
     monkeypatch.setattr(example.clip_data.datasets, "prepare", prepare)
     monkeypatch.setattr(example.clip_data.clip_table, "read", lambda *builders: table)
     args = parsed(example, "--dataset", "casme2", "--path", "f", "--size", "4", "--frames", "4")

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fer_models.privacy.dp_sgd import freeze_batch_norm
-from fer_models.recipes import get
+from fer_models.training.dp_sgd import freeze_batch_norm
+from fer_models.training.recipes import get
 
 BATCH, STEPS = 8, 2
 

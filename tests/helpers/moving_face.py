@@ -6,9 +6,9 @@ import cv2
 import keras
 import numpy as np
 
-from fer_data.datasets.synthetic_micro_expressions import synthetic_clips
 from fer_data.faces.tracking import TrackedFace
-from fer_data.rendering.micro_motion import animate
+from fer_data.synthetic.micro_motion import animate
+from fer_data.synthetic.synthetic_micro_expressions import synthetic_clips
 from fer_data.video import VideoWriter
 
 

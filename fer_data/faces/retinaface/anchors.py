@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fer_data._checks import check_integer
+from fer_data.checks import check_integer
 from fer_data.faces.retinaface.network import STRIDES
 
 SIDES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}

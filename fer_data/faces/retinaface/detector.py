@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from fer_data._checks import check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces.base import Detector
 from fer_data.faces.retinaface.anchors import anchors, decode
 from fer_data.faces.retinaface.network import STRIDES, retinaface_mobilenet025

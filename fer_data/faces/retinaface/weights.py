@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
+from fer_data.faces.downloads import weights_file
 from fer_data.faces.retinaface.network import BLOCKS, BRANCHES, STRIDES
-from fer_data.faces.weights import weights_file
 
 # github.com/bubbliiiing/retinaface-tf2, MIT licence.
 FILE_NAME = "retinaface_mobilenet025.h5"

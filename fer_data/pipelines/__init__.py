@@ -1,0 +1,1 @@
+"""Pipelines: from prepared data sets, files or arrays to batches for training."""

@@ -1,0 +1,93 @@
+"""Augmentation of clips: one draw for all frames and all regions of a clip."""
+
+import math
+
+import tensorflow as tf
+
+from fer_data.pipelines.augmentation import rand_augment
+from fer_data.pipelines.augmentation import with_tensorflow as stills
+
+
+def clip_policy(augmentation):
+    """Return the `Augmentation` that is meant, if clips can have it.
+
+    Args:
+        augmentation: anything that `fer_data.pipelines.augmentation.policy` takes.
+
+    Raises:
+        ValueError: for RandAugment, MixUp and erasing, which are for pictures.
+    """
+    policy = stills.policy(augmentation)
+    if policy.rand_aug is not None or policy.mixup is not None or policy.erase:
+        raise ValueError(
+            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased. "
+            f"Received: augmentation={augmentation!r}"
+        )
+    return policy
+
+
+def augment_clips(parts, augmentation, seed):
+    """Augment a batch of clips, each with its own random numbers.
+
+    Whatever is drawn for a clip happens to all of its frames and all of its parts: a frame that
+    was turned or lit otherwise than its neighbours would look like motion. Contrast is taken
+    about the mean of all of them.
+
+    Args:
+        parts: float32 tensors `(batch, frames, height, width, channels)` of one shape, in
+            `[0, 255]`: the face, or the regions `(left, right, lower)`. Regions are turned, moved
+            and scaled about their own centres; a flip mirrors them and swaps left and right.
+        augmentation: anything that `clip_policy` takes.
+        seed: a pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
+
+    Returns:
+        Tuple of tensors of the same shapes, in `[0, 255]`, not rounded.
+
+    Example:
+
+    >>> face = tf.zeros((2, 16, 128, 128, 3))
+    >>> (face,) = augment_clips((face,), {"flip": 0.5, "rotation": 0.03}, seed=(1, 2))
+    """
+    policy = clip_policy(augmentation)
+    shape, count = parts[0].shape, len(parts)
+    batch = tf.shape(parts[0])[0]
+    # Frames, parts and colours side by side as channels of one picture, which is resampled once.
+    pixels = tf.concat([tf.transpose(part, (0, 2, 3, 1, 4)) for part in parts], axis=3)
+    height, width = shape[2:4]
+    pixels = tf.reshape(pixels, (batch, height, width, count * shape[1] * shape[4]))
+
+    basic_seed, crop_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 2), num=2)
+    draws = tf.unstack(tf.random.stateless_uniform((7, batch), basic_seed, -1.0, 1.0), num=7)
+    flip, turn, down, right, scale, contrast, brightness = draws
+    flipped = (flip + 1.0) / 2.0 < policy.flip
+    if policy.crop:
+        pixels = stills._cropped(pixels, policy.crop, crop_seed)
+    if policy.geometric:
+        pixels = rand_augment.affine(
+            pixels,
+            angle=turn * (2 * math.pi * policy.rotation),
+            shift_y=down * (policy.shift * height),
+            shift_x=right * (policy.shift * width),
+            scale=1.0 + scale * policy.zoom,
+            flip=flipped,
+            fill=policy.fill,
+        )
+    if policy.contrast:
+        factor = rand_augment.per_image(1.0 + contrast * policy.contrast)
+        mean = tf.reduce_mean(pixels, axis=(1, 2, 3), keepdims=True)
+        pixels = mean + (pixels - mean) * factor
+    if policy.brightness:
+        pixels += rand_augment.per_image(brightness * (255.0 * policy.brightness))
+    if policy.contrast or policy.brightness:
+        pixels = tf.clip_by_value(pixels, 0.0, 255.0)
+
+    pixels = tf.reshape(pixels, (batch, height, width, count, shape[1], shape[4]))
+    parts = [
+        tf.ensure_shape(tf.transpose(part, (0, 3, 1, 2, 4)), shape)
+        for part in tf.unstack(pixels, axis=3)
+    ]
+    if count > 1:
+        left, right, *others = parts
+        swap = tf.reshape(flipped, (-1, 1, 1, 1, 1))
+        parts = [tf.where(swap, right, left), tf.where(swap, left, right), *others]
+    return tuple(parts)

@@ -1,0 +1,242 @@
+"""What may happen to a training image, as data: `Augmentation`, with `RandAug` and `MixUp` in it.
+
+A policy can be written to a run's record and read back.
+`fer_data.pipelines.augmentation.with_tensorflow` applies it in tf.data,
+`fer_data.pipelines.face_batches` without TensorFlow.
+"""
+
+import dataclasses
+import math
+
+# Of Random Erasing: shares of the area, and the least ratio of the sides, the highest its inverse.
+ERASED_AREA, ERASED_RATIO = (0.02, 0.33), 0.3
+# Of random resized crops, torchvision's: the highest ratio of the sides, draws until one fits.
+CROP_RATIO, CROP_TRIES = 4 / 3, 10
+FILLS = ("reflect", "nearest", "wrap", "constant")
+OPERATIONS = (
+    "autocontrast",
+    "equalize",
+    "solarize",
+    "color",
+    "posterize",
+    "contrast",
+    "brightness",
+    "sharpness",
+    "rotate",
+    "shear_x",
+    "shear_y",
+    "translate_x",
+    "translate_y",
+)
+
+
+def _fraction(name, value, upper=1.0, open_end=False):
+    inside = 0 <= value < upper if open_end else 0 <= value <= upper
+    if isinstance(value, (bool, str)) or not inside:
+        bracket = ")" if open_end else "]"
+        raise ValueError(
+            f"`{name}` must be a number in [0, {upper:g}{bracket}. Received: {name}={value!r}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RandAug:
+    """RandAugment with the number of operations and the magnitude drawn for every image.
+
+    Magnitudes are on a scale of 0 to 10 and map to operations as in torchvision's
+    `RandAugment`: at 10 a rotation of 30 degrees, a shear of 0.3, a translation of 150/331 of the
+    side, an enhancement factor of 1 ± 0.9, four bits kept, solarization of everything.
+
+    Args:
+        operations: `(least, most)` operations an image, both included; drawn uniformly.
+        magnitude: `(least, most)` magnitude out of 10, both included; one integer an image.
+        names: operations to draw from, with replacement. `"color"` is left out on grey images,
+            where it would do nothing.
+
+    Reference:
+        [Cubuk et al., 2020](https://arxiv.org/abs/1909.13719), with the ranges of
+        "GhostFace" (Tang and Kok, 2022).
+    """
+
+    operations: tuple[int, int] = (0, 3)
+    magnitude: tuple[int, int] = (2, 4)
+    names: tuple[str, ...] = OPERATIONS
+
+    def __post_init__(self):
+        for field, upper in (("operations", None), ("magnitude", 10)):
+            value = getattr(self, field)
+            value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+            object.__setattr__(self, field, value)
+            valid = len(value) == 2 and all(type(v) is int for v in value)
+            if not valid or not 0 <= value[0] <= value[1] <= (upper or value[1]):
+                rule = "0 <= least <= most" + (f" <= {upper}" if upper else "")
+                raise ValueError(
+                    f"`{field}` must be two integers (least, most) with {rule}. "
+                    f"Received: {field}={value}"
+                )
+        object.__setattr__(self, "names", tuple(self.names))
+        unknown = [name for name in self.names if name not in OPERATIONS]
+        if unknown or not self.names:
+            raise ValueError(
+                f"`names` must be one or more of {OPERATIONS}. Received: names={self.names}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class MixUp:
+    """MixUp of a fraction of the images with another image of the same batch.
+
+    Args:
+        fraction: share of the images that are mixed, in `[0, 1]`; drawn image by image.
+        alpha: the image's own weight is drawn from `Beta(alpha, alpha)`, image by image.
+        blend: if given, a fixed weight in `[0, 1]` of the other image instead of the drawn one:
+            the other reading of the paper's "opacity 0.2".
+
+    Reference:
+        [Zhang et al., 2018](https://arxiv.org/abs/1710.09412), with the numbers of
+        "GhostFace" (Tang and Kok, 2022).
+    """
+
+    fraction: float = 0.25
+    alpha: float = 0.2
+    blend: float | None = None
+
+    def __post_init__(self):
+        _fraction("fraction", self.fraction)
+        if not 0 < self.alpha < math.inf:
+            raise ValueError(
+                f"`alpha` must be a positive finite number. Received: alpha={self.alpha}"
+            )
+        if self.blend is not None:
+            _fraction("blend", self.blend)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What may happen to a training image, as plain data.
+
+    Flip, rotation, shift and zoom are one affine map, so an image is resampled once (bilinear); a
+    crop comes before it and resamples for itself. Every amount is drawn uniformly and for every
+    image on its own.
+
+    Args:
+        flip: probability of a horizontal flip, in `[0, 1]`.
+        rotation: largest rotation either way, as a fraction of a full turn, in `[0, 0.5]`.
+        shift: largest shift either way, as a fraction of height and width, in `[0, 1]`.
+        zoom: the scale is drawn from `[1 - zoom, 1 + zoom]`, in `[0, 1)`.
+        crop: if not 0, a random resized crop: a part of the image of this share of its area at
+            least, drawn uniformly up to the whole, of an aspect ratio of 3/4 to 4/3 times its
+            own, is brought back to the image's size. In `[0, 1]`.
+        contrast: the distance to the image's mean of each channel is multiplied by a factor from
+            `[1 - contrast, 1 + contrast]`, in `[0, 1]`.
+        brightness: an offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.
+        erase: probability that a rectangle of 2 to 33 % of the area, of sides in a ratio of 0.3 to
+            3.3, is filled with random pixels (Random Erasing), in `[0, 1]`.
+        fill: what stands where the image does not reach: `"reflect"`, `"nearest"`, `"wrap"` or
+            `"constant"` (black). RandAugment's geometry uses it as well.
+        rand_aug: a `RandAug`, or `None`.
+        mixup: a `MixUp`, or `None`.
+
+    Example:
+
+    >>> policy = Augmentation(flip=0.5, rotation=0.03, shift=0.1, mixup=MixUp())
+    >>> Augmentation.from_dict(policy.to_dict()) == policy
+    True
+
+    Reference:
+        Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    crop: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    erase: float = 0.0
+    fill: str = "reflect"
+    rand_aug: RandAug | None = None
+    mixup: MixUp | None = None
+
+    def __post_init__(self):
+        _fraction("flip", self.flip)
+        _fraction("rotation", self.rotation, 0.5)
+        _fraction("shift", self.shift)
+        _fraction("zoom", self.zoom, open_end=True)
+        _fraction("crop", self.crop)
+        _fraction("contrast", self.contrast)
+        _fraction("brightness", self.brightness)
+        _fraction("erase", self.erase)
+        if self.fill not in FILLS:
+            raise ValueError(f"`fill` must be one of {FILLS}. Received: fill={self.fill!r}")
+        for field, kind in (("rand_aug", RandAug), ("mixup", MixUp)):
+            value = getattr(self, field)
+            if value is not None and not isinstance(value, kind):
+                raise ValueError(
+                    f"`{field}` must be a {kind.__name__} or None. Received: {field}={value!r}"
+                )
+
+    @property
+    def geometric(self):
+        """Whether it moves pixels by its affine map."""
+        return bool(self.flip or self.rotation or self.shift or self.zoom)
+
+    def to_dict(self):
+        """Returns the policy as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, config):
+        """Returns the policy that `to_dict` described (tuples may have become lists)."""
+        config = dict(config)
+        unknown = set(config) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(f"Unknown augmentation settings. Received: {sorted(unknown)}")
+        for field, kind in (("rand_aug", RandAug), ("mixup", MixUp)):
+            if isinstance(config.get(field), dict):
+                config[field] = kind(**config[field])
+        return cls(**config)
+
+
+_BASIC = {"flip": 0.5, "rotation": 0.03, "shift": 0.1}
+
+# "basic" and what follows it are the paper's, whose amounts are lost: about 10 degrees and a tenth
+# of the side. "fer2013" is the recipe of the plain FER2013 training run.
+PRESETS = {
+    "none": Augmentation(),
+    "basic": Augmentation(**_BASIC),
+    "randaug": Augmentation(**_BASIC, rand_aug=RandAug()),
+    "mixup": Augmentation(**_BASIC, mixup=MixUp()),
+    "randaug+mixup": Augmentation(**_BASIC, rand_aug=RandAug(), mixup=MixUp()),
+    "fer2013": Augmentation(flip=0.5, rotation=0.06, shift=0.1, zoom=0.1, contrast=0.3),
+}
+
+
+def policy(augmentation):
+    """Returns the `Augmentation` meant by a preset's name, a dictionary, a policy or `None`.
+
+    Args:
+        augmentation: `None` (nothing), a name of `PRESETS`, a dictionary from
+            `Augmentation.to_dict`, or an `Augmentation`.
+
+    Raises:
+        ValueError: for an unknown name or another type.
+
+    Example:
+
+    >>> policy("basic").flip
+    0.5
+    """
+    if augmentation is None:
+        return PRESETS["none"]
+    if isinstance(augmentation, Augmentation):
+        return augmentation
+    if isinstance(augmentation, dict):
+        return Augmentation.from_dict(augmentation)
+    if isinstance(augmentation, str) and augmentation in PRESETS:
+        return PRESETS[augmentation]
+    raise ValueError(
+        f"`augmentation` must be an Augmentation, its dictionary, None or one of "
+        f"{tuple(PRESETS)}. Received: augmentation={augmentation!r}"
+    )

@@ -1,0 +1,167 @@
+"""Augmentation of batches of still faces in tf.data: basic geometry and tone, RandAugment, MixUp.
+
+`augment` applies a policy (`fer_data.pipelines.augmentation.policies`) to a uint8 batch with
+stateless random
+numbers: the same seed gives the same batch on any number of workers. keras-cv's and Keras's own
+RandAugment keep a random generator inside, whose order of use depends on the scheduling of a
+parallel `map`; that is why the operations stand here, on TensorFlow's kernels.
+"""
+
+import math
+
+import tensorflow as tf
+
+from fer_data.pipelines.augmentation import rand_augment
+from fer_data.pipelines.augmentation.policies import (
+    CROP_RATIO,
+    CROP_TRIES,
+    ERASED_AREA,
+    ERASED_RATIO,
+    PRESETS,
+    Augmentation,
+    MixUp,
+    RandAug,
+    policy,
+)
+
+__all__ = ["PRESETS", "Augmentation", "MixUp", "RandAug", "augment", "policy"]
+
+
+def augment(images, labels, augmentation, seed):
+    """Augments one batch, every image with its own random numbers.
+
+    Args:
+        images: uint8 tensor `(batch, height, width, channels)`, channels 1 or 3.
+        labels: float32 tensor `(batch, classes)` of class weights that sum to one; with no MixUp
+            in the policy any tensor, which is passed through.
+        augmentation: anything `policy` takes.
+        seed: a pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
+
+    Returns:
+        `(images, labels)` of the same shapes and dtypes.
+
+    Example:
+
+    >>> images = tf.zeros((8, 64, 64, 1), tf.uint8)
+    >>> labels = tf.one_hot([0, 1, 2, 3, 4, 5, 6, 0], 7)
+    >>> images, labels = augment(images, labels, "randaug+mixup", seed=(1, 2))
+    """
+    augmentation = policy(augmentation)
+    images = tf.convert_to_tensor(images)
+    labels = tf.convert_to_tensor(labels)
+    if images.dtype != tf.uint8 or images.shape.rank != 4:
+        raise ValueError(
+            "`images` must be uint8 of shape (batch, height, width, channels). "
+            f"Received: dtype={images.dtype.name}, shape={images.shape}"
+        )
+    basic_seed, rand_seed, mix_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 3), num=3)
+    images = _basic(images, augmentation, basic_seed)
+    if augmentation.rand_aug is not None:
+        images = rand_augment.apply(images, augmentation.rand_aug, augmentation.fill, rand_seed)
+    if augmentation.mixup is not None:
+        images, labels = _mix(images, labels, augmentation.mixup, mix_seed)
+    return images, labels
+
+
+def _cropped(pixels, least, seed):
+    """Random resized crops, with torchvision's rule: some tries to draw one that fits inside."""
+    batch, tries = tf.shape(pixels)[0], CROP_TRIES
+    draws = tf.random.stateless_uniform((4, tries, batch), seed)
+    area = least + (1.0 - least) * draws[0]
+    ratio = tf.exp((2.0 * draws[1] - 1.0) * math.log(CROP_RATIO))
+    height, width = tf.sqrt(area / ratio), tf.sqrt(area * ratio)
+    fits = (height <= 1.0) & (width <= 1.0)
+    first = tf.argmax(fits, axis=0, output_type=tf.int32)
+    chosen = tf.stack([first, tf.range(batch)], axis=1)
+    # Where no try fits, the whole image.
+    height, width = (
+        tf.where(tf.reduce_any(fits, axis=0), tf.gather_nd(side, chosen), 1.0)
+        for side in (height, width)
+    )
+    top = tf.gather_nd(draws[2], chosen) * (1.0 - height)
+    left = tf.gather_nd(draws[3], chosen) * (1.0 - width)
+    boxes = tf.stack([top, left, top + height, left + width], axis=1)
+    size = pixels.shape[1:3]
+    crops = tf.image.crop_and_resize(pixels, boxes, tf.range(batch), size)
+    return tf.ensure_shape(crops, pixels.shape)
+
+
+def _basic(images, augmentation, seed):
+    toned = augmentation.contrast or augmentation.brightness
+    if not (augmentation.geometric or augmentation.crop or toned or augmentation.erase):
+        return images
+    batch = tf.shape(images)[0]
+    # One draw for all: seven uniform numbers an image.
+    draws = tf.unstack(tf.random.stateless_uniform((7, batch), seed, -1.0, 1.0), num=7)
+    flip, turn, down, right, scale, contrast, brightness = draws
+    pixels = tf.cast(images, tf.float32)
+    if augmentation.crop:
+        pixels = _cropped(pixels, augmentation.crop, tf.random.fold_in(seed, 1))
+    if augmentation.geometric:
+        height, width = images.shape[1:3]
+        pixels = rand_augment.affine(
+            pixels,
+            angle=turn * (2 * math.pi * augmentation.rotation),
+            shift_y=down * (augmentation.shift * height),
+            shift_x=right * (augmentation.shift * width),
+            scale=1.0 + scale * augmentation.zoom,
+            flip=(flip + 1.0) / 2.0 < augmentation.flip,
+            fill=augmentation.fill,
+        )
+    if augmentation.contrast:
+        factor = rand_augment.per_image(1.0 + contrast * augmentation.contrast)
+        mean = tf.reduce_mean(pixels, axis=(1, 2), keepdims=True)
+        pixels = mean + (pixels - mean) * factor
+    if augmentation.brightness:
+        pixels += rand_augment.per_image(brightness * (255.0 * augmentation.brightness))
+    if augmentation.erase:
+        pixels = _erased(pixels, augmentation.erase, tf.random.fold_in(seed, 2))
+    return rand_augment.to_uint8(pixels)
+
+
+def _erased(pixels, probability, seed):
+    """Random Erasing: random pixels in a rectangle, which is cut to fit where it is too long."""
+    batch, (height, width) = tf.shape(pixels)[0], pixels.shape[1:3]
+    draws = tf.unstack(tf.random.stateless_uniform((5, batch), seed), num=5)
+    chosen, area, ratio, top, left = draws
+    area = ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area
+    ratio = tf.exp((1.0 - 2.0 * ratio) * math.log(ERASED_RATIO))
+    high, wide = tf.minimum(tf.sqrt(area / ratio), 1.0), tf.minimum(tf.sqrt(area * ratio), 1.0)
+    rows = _inside(height, top * (1.0 - high), high)[:, :, None, None]
+    columns = _inside(width, left * (1.0 - wide), wide)[:, None, :, None]
+    erased = rows & columns & (chosen < probability)[:, None, None, None]
+    noise = tf.random.stateless_uniform(tf.shape(pixels), tf.random.fold_in(seed, 1), 0.0, 255.0)
+    return tf.where(erased, noise, pixels)
+
+
+def _inside(length, start, share):
+    """Tells of each of `length` pixels whether its middle is in the part, by image."""
+    middles = (tf.range(length, dtype=tf.float32) + 0.5) / length
+    return (middles >= start[:, None]) & (middles < (start + share)[:, None])
+
+
+def _mix(images, labels, mixup, seed):
+    if labels.shape.rank != 2 or not labels.dtype.is_floating:
+        raise ValueError(
+            "MixUp needs one-hot or soft labels: floating point of shape (batch, classes). "
+            f"Received: dtype={labels.dtype.name}, shape={labels.shape}"
+        )
+    batch = tf.shape(images)[0]
+    choose, partner, own, other = tf.unstack(tf.random.split(seed, 4), num=4)
+    mixed = tf.random.stateless_uniform((batch,), choose) < mixup.fraction
+    # A roll by 1 to batch - 1 places: everybody gets another one than himself.
+    places = tf.random.stateless_uniform((), partner, 1, tf.maximum(batch, 2), tf.int32)
+    if mixup.blend is not None:
+        weight = tf.fill((batch,), 1.0 - mixup.blend)
+    else:
+        # Beta from two Gammas; in float32 both underflow to 0/0 at a small alpha.
+        a = tf.random.stateless_gamma((batch,), own, mixup.alpha, dtype=tf.float64)
+        b = tf.random.stateless_gamma((batch,), other, mixup.alpha, dtype=tf.float64)
+        weight = tf.cast(tf.math.divide_no_nan(a, a + b), tf.float32)
+    weight = tf.where(mixed, weight, 1.0)
+    pixels = tf.cast(images, tf.float32)
+    theirs = tf.roll(pixels, places, axis=0)
+    pixels = theirs + (pixels - theirs) * rand_augment.per_image(weight)
+    weight = tf.cast(weight, labels.dtype)[:, None]
+    labels = weight * labels + (1 - weight) * tf.roll(labels, places, axis=0)
+    return rand_augment.to_uint8(pixels), labels

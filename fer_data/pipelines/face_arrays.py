@@ -1,0 +1,215 @@
+"""Prepared faces in one small file, which NumPy and OpenCV read without TensorFlow."""
+
+import json
+import zipfile
+
+import cv2
+import numpy as np
+
+from fer_data.checks import check_choice
+from fer_data.files import write_arrays
+from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
+
+# Faces in a row and a column of one picture, which code better than each by itself, and the largest
+# side that WebP knows.
+SHEET, LARGEST = 64, 16383
+UNREADABLE = (ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def write(path, splits, class_names, about=None):
+    """Write prepared faces, as lossless WebP inside of an `.npz` file.
+
+    Args:
+        path: The file, ending in `.npz`.
+        splits: By name a dictionary of arrays of one length: `image`, uint8
+            `(faces, height, width, channels)`, `label`, integers, and whatever else is known of
+            each face, such as `votes` or `copy_in_train`.
+        class_names: Names of the classes.
+        about: What is known of where they come from, a dictionary of JSON's types.
+
+    Raises:
+        ValueError: If an array breaks its rule.
+
+    Example:
+
+    ```python
+    write("faces.npz", {"train": {"image": images, "label": labels}}, EMOTIONS)
+    ```
+    """
+    content = {"class_names": np.array(class_names), "about": np.array(json.dumps(about or {}))}
+    for split, arrays in splits.items():
+        images = np.asarray(arrays["image"])
+        lengths = {name: len(values) for name, values in arrays.items()}
+        if images.dtype != np.uint8 or images.ndim != 4 or len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"`splits[{split!r}]` must have `image` as uint8 (faces, height, width, channels), "
+                f"and arrays of one length. Received: {images.dtype} of shape {images.shape}, "
+                f"lengths {lengths}"
+            )
+        for name, values in arrays.items():
+            if name != "image":
+                content[f"{split}/{name}"] = np.asarray(values)
+        content[f"{split}/shape"] = np.array(images.shape)
+        if max(images.shape[1:3]) > LARGEST:
+            raise ValueError(
+                f"`splits[{split!r}]` must have faces of at most {LARGEST} pixels a side: make "
+                f"them smaller first (`resized`). Received: {images.shape}"
+            )
+        side = _side(images.shape)
+        for number, start in enumerate(range(0, len(images), side**2)):
+            sheet = _sheet(images[start : start + side**2], side)
+            content[f"{split}/sheet{number}"] = _coded(sheet)
+    write_arrays(path, content, compressed=False)
+
+
+def read(path):
+    """Read what `write` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        `(splits, class_names, about)`, as `write` takes them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            content = {name: file[name] for name in file.files}
+        class_names = tuple(content.pop("class_names").tolist())
+        known = json.loads(content.pop("about", np.array("{}")).item())
+        splits = {}
+        for name, values in content.items():
+            split, _, what = name.partition("/")
+            splits.setdefault(split, {})[what] = values
+        splits = {split: _decoded(arrays) for split, arrays in splits.items()}
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return splits, class_names, known
+
+
+def about(path):
+    """Return what `write` was told about the faces in a file, without reading these.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            file["class_names"]
+            return json.loads(file["about"].item()) if "about" in file.files else {}
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error):
+    return ValueError(
+        "`path` must be a file that `fer_data.pipelines.face_arrays.write` wrote, whole. "
+        f"Received: path={str(path)!r} ({error})"
+    )
+
+
+def resized(images, size, channels):
+    """Return uint8 faces of another size or number of channels.
+
+    Args:
+        images: uint8 `(faces, height, width, 1 or 3)`.
+        size: `(height, width)`.
+        channels: 1 or 3; grey by the weights of ITU-R 601.
+    """
+    if images.shape[-1] != channels:
+        code = cv2.COLOR_GRAY2RGB if channels == 3 else cv2.COLOR_RGB2GRAY
+        images = np.stack([cv2.cvtColor(image, code) for image in images])
+    shape = (len(images), *size, channels)
+    if images.shape[1:3] != tuple(size):
+        smaller = images.shape[1] * images.shape[2] > size[0] * size[1]
+        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        images = np.stack(
+            [cv2.resize(image, tuple(size)[::-1], None, 0, 0, how) for image in images]
+        )
+    return images.reshape(shape)
+
+
+def targets(faces, classes, labels="one_hot", smoothing=0.0):
+    """Return what a network learns of faces, as `fer_data.pipelines.images.pipeline` makes it.
+
+    Args:
+        faces: A split of `read`: a dictionary with `label` and, for soft labels, `votes` in the
+            order of the classes, or FER+'s ten for the seven classes of `EMOTIONS`. `label` may
+            be weights `(faces, classes)` instead.
+        classes: Number of classes.
+        labels: `"one_hot"`, or `"soft"` for the shares of the votes.
+        smoothing: Share of every label that is spread evenly over the classes.
+
+    Returns:
+        float32 `(faces, classes)`, rows that sum to one.
+
+    Raises:
+        ValueError: If a label is outside the classes, or the votes do not fit them.
+    """
+    check_choice("labels", labels, ("one_hot", "soft"))
+    weights = np.asarray(faces["label"])
+    if weights.ndim == 1:
+        if weights.min() < 0 or weights.max() >= classes:
+            raise ValueError(
+                f"Labels must be in [0, {classes}). Received: {weights.min()} to {weights.max()}"
+            )
+        weights = np.eye(classes)[weights]
+    if labels == "soft" and "votes" not in faces and np.ndim(faces["label"]) == 1:
+        raise ValueError(
+            "Soft labels need `votes`, or `label` as weights (faces, classes). "
+            f"Received: {sorted(faces)}"
+        )
+    if labels == "soft" and "votes" in faces:
+        votes = np.asarray(faces["votes"], dtype="float64")
+        order = range(classes)
+        if (votes.shape[1], classes) == (len(FERPLUS_VOTE_COLUMNS), len(EMOTIONS)):
+            order = index_map(EMOTIONS, FERPLUS_CLASSES).tolist()
+        elif votes.shape[1] != classes:
+            raise ValueError(
+                f"`votes` must be of the {classes} classes. Received: {votes.shape[1]} columns"
+            )
+        # Prepared data marks "no votes known" by -1 throughout.
+        votes = np.maximum(votes[:, order], 0.0)
+        weights = np.where(votes.sum(axis=1, keepdims=True) > 0, votes, weights)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return (weights * (1 - smoothing) + smoothing / classes).astype("float32")
+
+
+def _side(shape):
+    return min(SHEET, LARGEST // max(shape[1:3]))
+
+
+def _sheet(images, side):
+    count, height, width, channels = images.shape
+    filled = np.zeros((side**2, height, width, channels), "uint8")
+    filled[:count] = images
+    rows = -(-count // side)
+    tiled = filled.reshape(side, side, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return tiled.reshape(side * height, side * width, channels)[: rows * height]
+
+
+def _coded(sheet):
+    # A quality above 100 means lossless.
+    done, coded = cv2.imencode(".webp", sheet, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    if not done:
+        raise OSError("OpenCV did not encode WebP")
+    return coded.ravel()
+
+
+def _decoded(arrays):
+    count, height, width, channels = shape = arrays.pop("shape").tolist()
+    how = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+    images, number = [], 0
+    while f"sheet{number}" in arrays:
+        sheet = cv2.imdecode(arrays.pop(f"sheet{number}"), how)
+        tiles = sheet.reshape(-1, height, _side(shape), width, channels).transpose(0, 2, 1, 3, 4)
+        images.append(tiles.reshape(-1, height, width, channels))
+        number += 1
+    return {"image": np.concatenate(images)[:count], **arrays}

@@ -1,0 +1,142 @@
+"""Batches of faces in memory without TensorFlow: augmented by OpenCV and NumPy, for any backend."""
+
+import concurrent.futures
+import math
+
+import keras
+import numpy as np
+
+from fer_data.checks import check_integer
+from fer_data.pipelines.augmentation.policies import policy
+from fer_data.pipelines.augmentation.with_numpy import augmented
+
+
+class FaceBatches(keras.utils.PyDataset):
+    """Batches for `fit`, `evaluate` and `predict` from arrays of faces.
+
+    It does what `fer_data.pipelines.images.pipeline` does after decoding, for machines where
+    TensorFlow is not installed, such as one with a graphics card and JAX. In training all batches
+    are full, since every other size has to be compiled anew: what is left over at the end of an
+    epoch is left out. Order and augmentation of an epoch follow from `seed` and the number of the
+    epoch alone, whatever the number of `workers`. Give it to `fit` with `shuffle=False`: it
+    shuffles itself.
+
+    Flip, rotation, shift, zoom and crop are one affine map here, so what a shift uncovers after a
+    crop is what the picture has there, and `fill` only outside the picture.
+
+    Args:
+        images: uint8 `(faces, height, width, channels)`, channels 1 or 3.
+        targets: float32 `(faces, classes)`, rows that sum to one.
+        batch_size: faces a batch.
+        training: whether to shuffle and augment.
+        augmentation: as in `fer_data.pipelines.augmentation.policy`, without RandAugment, which is
+            `fer_data.pipelines.augmentation.with_tensorflow`'s alone.
+        seed: integer from which all randomness follows.
+        initial_epoch: number of the first epoch.
+        passes: how often an epoch goes through the faces.
+        workers: threads that prepare batches ahead.
+
+    Returns of `batches[i]`:
+        `(images, targets)`: float32 `(batch, height, width, channels)` of whole numbers in
+        `[0, 255]`, and float32 `(batch, classes)`.
+
+    Raises:
+        ValueError: If an argument breaks its rule; the message names it.
+
+    Example:
+
+    >>> faces = np.zeros((10, 48, 48, 1), "uint8")
+    >>> batches = FaceBatches(faces, np.eye(7)[np.arange(10) % 7], 4, True, "fer2013")
+    >>> len(batches), batches[1][0].shape
+    (2, (4, 48, 48, 1))
+    """
+
+    def __init__(
+        self,
+        images,
+        targets,
+        batch_size=32,
+        training=False,
+        augmentation=None,
+        seed=0,
+        initial_epoch=0,
+        passes=1,
+        workers=1,
+    ):
+        # Keras's own workers keep batches of one epoch for the next (3.15, on JAX and PyTorch).
+        super().__init__(workers=1)
+        images, targets = np.asarray(images), np.asarray(targets, dtype="float32")
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+            raise ValueError(
+                "`images` must be uint8 of shape (faces, height, width, 1 or 3). "
+                f"Received: dtype={images.dtype}, shape={images.shape}"
+            )
+        if targets.ndim != 2 or len(targets) != len(images) or not len(images):
+            raise ValueError(
+                "`targets` must be (faces, classes), a row for each of `images`, one at least. "
+                f"Received: targets of shape {targets.shape}, images of shape {images.shape}"
+            )
+        check_integer("batch_size", batch_size, 1)
+        check_integer("initial_epoch", initial_epoch, 0)
+        check_integer("passes", passes, 1)
+        check_integer("workers", workers, 1)
+        self.policy = policy(augmentation)
+        if self.policy.rand_aug is not None:
+            raise ValueError(
+                "`augmentation` must have no RandAugment here: use "
+                "`fer_data.pipelines.images.pipeline`. "
+                f"Received: augmentation={augmentation!r}"
+            )
+        if training and self.policy.mixup is not None and batch_size < 2:
+            raise ValueError(
+                f"MixUp needs batches of two images and more. Received: batch_size={batch_size}"
+            )
+        self.images, self.targets, self.batch_size = images, targets, batch_size
+        self.training, self.seed = training, seed
+        self.epoch, self.passes = initial_epoch, passes
+        self.begun = False
+        self.order = None, None
+        self.threads = concurrent.futures.ThreadPoolExecutor(workers)
+        self.ahead, self.window = {}, 2 * workers
+
+    def __len__(self):
+        if not self.training:
+            return math.ceil(len(self.images) / self.batch_size)
+        return max(self.passes * len(self.images) // self.batch_size, 1)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        if not self.training:
+            part = self._part(index)
+            return self.images[part].astype("float32"), self.targets[part]
+        known, self.ahead = self.ahead, {}
+        # The first batch of an epoch is not yet on its way, nor one out of turn.
+        for number in range(index, min(index + self.window, len(self))):
+            place = (self.epoch, number)
+            found = known.get(place)
+            self.ahead[place] = found or self.threads.submit(self._batch, *place)
+        return self.ahead.pop((self.epoch, index)).result()
+
+    def _part(self, index):
+        return slice(index * self.batch_size, (index + 1) * self.batch_size)
+
+    def _batch(self, epoch, index):
+        chosen = self._order(epoch)[self._part(index)]
+        rng = np.random.default_rng((self.seed, epoch, 1 + index))
+        return augmented(self.images[chosen], self.targets[chosen], self.policy, rng)
+
+    def _order(self, epoch):
+        # Threads may ask at once: each finds or makes the whole pair.
+        known, order = self.order
+        if known != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            passes = [rng.permutation(len(self.images)) for _ in range(self.passes)]
+            order = np.concatenate(passes)
+            self.order = epoch, order
+        return order
+
+    def on_epoch_begin(self):
+        # Not at the end, which `fit` also tells after a look at a batch before the first epoch.
+        self.epoch += self.begun
+        self.begun = True

@@ -1,0 +1,378 @@
+"""The tf.data pipeline for still faces: from a data set's pictures to batches for `fit`."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from fer_data.checks import check_choice, check_integer
+from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
+from fer_data.pipelines.augmentation import with_tensorflow as augmenting
+from fer_data.pipelines.augmentation.policies import Augmentation
+from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
+
+LABELS = ("one_hot", "sparse", "soft")
+
+
+def pipeline(
+    dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
+    *,
+    size: int | tuple[int, int],
+    classes: int = 7,
+    batch_size: int = 32,
+    training: bool = False,
+    augmentation: str | Augmentation | dict[str, Any] | None = None,
+    labels: Literal["one_hot", "sparse", "soft"] = "one_hot",
+    label_smoothing: float = 0.0,
+    vote_order: Sequence[int] | None = None,
+    channels: int | None = None,
+    margin: float = 0.0,
+    interpolation: str = "bilinear",
+    cache: bool | str | os.PathLike[str] = True,
+    shuffle: bool | int | None = None,
+    seed: int = 0,
+    initial_epoch: int = 0,
+    repeat: bool = False,
+    drop_remainder: bool = False,
+    workers: int = tf.data.AUTOTUNE,
+    prefetch: int = tf.data.AUTOTUNE,
+    dtype: Literal["float32", "uint8"] = "float32",
+) -> tf.data.Dataset:
+    """Turns pictures and labels into batches for training or evaluation.
+
+    Decode, crop to the box where there is one, resize (antialiased), cache, shuffle, batch,
+    augment, label, prefetch. Pixels stay uint8 up to the last step.
+
+    Randomness: order and augmentation of an epoch follow from `seed` and the number of the epoch
+    alone, however many workers run. The first iteration over the result is epoch `initial_epoch`,
+    the second the next one, and so on. With `repeat=True` one iteration goes through all epochs
+    without end, and every iteration starts again at `initial_epoch`; this form holds no state,
+    which the tf.data service asks for. So a resumed `fit(..., initial_epoch=k)` on
+    `pipeline(..., initial_epoch=k)` sees the same batches as an unbroken run. Where Keras looks at
+    a batch before the first epoch (on JAX, and under a distribution strategy) that look counts as
+    an iteration: use `repeat=True` and `steps_per_epoch` there.
+
+    Args:
+        dataset: one of
+            - a `tf.data.Dataset`, not batched, of dictionaries as from tensorflow-datasets:
+              `image`, uint8 `(height, width, 1 or 3)` or a string with an encoded JPEG, PNG, BMP
+              or GIF, or `path` instead, a file's name; `label`, an integer or weights
+              `(classes,)`; optionally `box`, `(x, y, width, height)` in pixels, and `votes`.
+              Other features are left alone. Pairs `(image, label)` are taken as well.
+            - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
+              `(n, height, width)`, or a list of file names.
+            - a dictionary of arrays under the names above.
+        size: height and width of the output, an integer or a pair.
+        classes: number of classes.
+        batch_size: images a batch.
+        training: whether to shuffle and augment. Without it `augmentation` has no effect.
+        augmentation: `None`, a preset's name (`"none"`, `"basic"`, `"randaug"`, `"mixup"`,
+            `"randaug+mixup"`, `"fer2013"`), a
+            `fer_data.pipelines.augmentation.Augmentation` or its dictionary.
+        labels: `"one_hot"`; `"sparse"`, int32 class numbers; or `"soft"`, the shares of the
+            `votes`. Where no vote falls on any of the classes, the label counts as one vote.
+        label_smoothing: share of every label that is spread evenly over the classes, in `[0, 1)`.
+        vote_order: the place in `votes` of each class. By default the votes are in the order of
+            the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
+        channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
+            data set's channels, and decodes encoded pictures to 3.
+        margin: widens the box on each side by this share of its width and height, as far as the
+            picture reaches.
+        interpolation: a method of `tf.image.resize`.
+        cache: `True` keeps the resized pictures in memory, a path keeps them in that folder
+            (written whole at the first call, and read again by later ones: it is for the caller
+            to give every data set, split and box margin its own), `False` makes them anew.
+        shuffle: `True` over the whole data set, an integer over a buffer of so many pictures,
+            `False` for the given order; `None` means `training`.
+        seed: integer from which all randomness follows.
+        initial_epoch: number of the first epoch.
+        repeat: whether to go on without end; give `fit` its `steps_per_epoch` then.
+        drop_remainder: whether to leave out a last batch that is not full.
+        workers: parallel calls of each step.
+        prefetch: batches prepared ahead; 0 for none.
+        dtype: `"float32"` or `"uint8"` images; the values are the same whole numbers.
+
+    Returns:
+        A `tf.data.Dataset` of `(images, labels)`: images `(batch, height, width, channels)` in
+        `[0, 255]`; labels float32 `(batch, classes)` that sum to one, or int32 `(batch,)`.
+
+    Raises:
+        ValueError: for a bad argument, an empty data set, or labels outside the classes in
+            arrays.
+        tf.errors.InvalidArgumentError: while iterating, for a label outside the classes, a box
+            outside its picture or a picture that cannot be decoded.
+
+    Example:
+
+    >>> images = np.zeros((10, 48, 48, 1), "uint8")
+    >>> batches = pipeline(
+    ...     (images, np.arange(10) % 7), size=64, training=True, augmentation="basic"
+    ... )
+    >>> [image.shape for image, label in batches]
+    [TensorShape([10, 64, 64, 1])]
+    """
+    size = _size(size)
+    policy = augmenting.policy(augmentation)
+    check_integer("classes", classes, 1)
+    check_integer("batch_size", batch_size, 1)
+    check_integer("initial_epoch", initial_epoch, 0)
+    check_choice("labels", labels, LABELS)
+    check_choice("dtype", dtype, ("float32", "uint8"))
+    check_choice("channels", channels, (None, 1, 3))
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
+        )
+    if not margin >= 0:
+        raise ValueError(f"`margin` must not be negative. Received: margin={margin}")
+    if labels == "sparse" and label_smoothing:
+        raise ValueError(
+            'Label smoothing needs `labels="one_hot"` or "soft". '
+            f"Received: labels='sparse', label_smoothing={label_smoothing}"
+        )
+    if training and policy.mixup is not None:
+        if labels == "sparse":
+            raise ValueError(
+                'MixUp needs `labels="one_hot"` or "soft". Received: labels=\'sparse\''
+            )
+        if batch_size < 2:
+            raise ValueError(
+                f"MixUp needs batches of two images and more. Received: batch_size={batch_size}"
+            )
+    if isinstance(shuffle, int) and not isinstance(shuffle, bool):
+        check_integer("shuffle", shuffle, 1)
+    if shuffle is None:
+        shuffle = bool(training)
+
+    dataset = _source(dataset, classes)
+    check_not_empty(dataset)
+    spec = dataset.element_spec
+    vote_order = _vote_order(vote_order, spec, labels, classes)
+    keep = _kept_channels(spec, channels)
+
+    def prepare(element):
+        image = _picture(element, keep)
+        if "box" in element:
+            image = _crop(image, element["box"], margin)
+        image = _resize(image, size, keep, interpolation)
+        label = _label(element, classes, labels, label_smoothing, vote_order)
+        return image, label
+
+    examples = dataset.map(prepare, num_parallel_calls=workers, deterministic=True)
+    examples = cached(examples, cache)
+
+    def finish(images, label, batch_seed):
+        if training:
+            images, label = augmenting.augment(images, label, policy, batch_seed)
+        if channels == 3 and keep == 1:
+            images = tf.repeat(images, 3, axis=-1)
+        return tf.cast(images, dtype), label
+
+    batches = seeded_batches(
+        examples,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        initial_epoch=initial_epoch,
+        repeat=repeat,
+        drop_remainder=drop_remainder,
+        finish=finish,
+        workers=workers,
+    )
+    return batches.prefetch(prefetch) if prefetch else batches
+
+
+def _size(size):
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    valid = len(pair) == 2 and all(isinstance(v, (int, np.integer)) and v >= 1 for v in pair)
+    if not valid:
+        raise ValueError(
+            "`size` must be a positive integer or a pair of them (height, width). "
+            f"Received: size={size!r}"
+        )
+    return tuple(int(v) for v in pair)
+
+
+def _source(dataset, classes):
+    """Any accepted input as a tf.data.Dataset of dictionaries."""
+    if not isinstance(dataset, tf.data.Dataset):
+        return _from_arrays(dataset, classes)
+    spec = dataset.element_spec
+    if isinstance(spec, (tuple, list)) and len(spec) == 2:
+        dataset = dataset.map(lambda image, label: {"image": image, "label": label})
+    elif not isinstance(spec, dict):
+        raise ValueError(
+            "`dataset` must hold dictionaries or pairs (image, label). "
+            f"Received: element_spec={spec}"
+        )
+    spec = dataset.element_spec
+    pictures = [name for name in ("image", "path") if name in spec]
+    if not pictures or "label" not in spec:
+        raise ValueError(
+            "`dataset` must have the features `image` (or `path`) and `label`. "
+            f"Received: {sorted(spec)}"
+        )
+    wanted = (pictures[0], "label", "box", "votes")
+    dataset = dataset.map(lambda element: {k: v for k, v in element.items() if k in wanted})
+    _check_spec(dataset.element_spec)
+    return dataset
+
+
+def _check_spec(spec):
+    if "image" in spec and spec["image"].dtype != tf.string:
+        image = spec["image"]
+        if image.dtype != tf.uint8 or image.shape.rank != 3 or image.shape[-1] not in (1, 3):
+            raise ValueError(
+                "`image` must be uint8 in [0, 255] of shape (height, width, 1 or 3), not batched, "
+                f"or an encoded string. Received: dtype={image.dtype.name}, shape={image.shape}"
+            )
+    label = spec["label"]
+    if label.shape.rank not in (0, 1) or (label.shape.rank == 0) != label.dtype.is_integer:
+        raise ValueError(
+            "`label` must be an integer or floating-point weights of shape (classes,). "
+            f"Received: dtype={label.dtype.name}, shape={label.shape}"
+        )
+
+
+def _from_arrays(arrays, classes):
+    if not isinstance(arrays, dict):
+        if not isinstance(arrays, (tuple, list)) or len(arrays) != 2:
+            raise ValueError(
+                "`dataset` must be a tf.data.Dataset, a pair (images, labels) or a dictionary of "
+                f"arrays. Received: {type(arrays).__name__}"
+            )
+        arrays = {"image": arrays[0], "label": arrays[1]}
+    arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    if arrays.get("image") is not None and arrays["image"].dtype.kind in "US":
+        arrays["path"] = arrays.pop("image")
+    lengths = {name: len(value) for name, value in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The arrays must have one length. Received: {lengths}")
+    if 0 in lengths.values():
+        raise ValueError("The data set is empty. Received: no examples")
+    if "image" in arrays and arrays["image"].ndim == 3:
+        arrays["image"] = arrays["image"][..., None]
+    if "path" in arrays:
+        _check_files(arrays["path"])
+    label = arrays.get("label")
+    if label is not None and label.ndim == 1 and label.dtype.kind in "iu":
+        wrong = np.flatnonzero((label < 0) | (label >= classes))
+        if wrong.size:
+            raise ValueError(
+                f"Labels must be in [0, {classes}). "
+                f"Received: {label[wrong[0]]} at {wrong[0]}, {wrong.size} in all"
+            )
+    return _source(tf.data.Dataset.from_tensor_slices(arrays), classes)
+
+
+def _check_files(paths):
+    """Looks at the head of every file: TensorFlow's decoder would not say which file is bad."""
+    import cv2
+
+    wrong = [str(path) for path in paths if not cv2.haveImageReader(str(path))]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(paths)} files are missing or no pictures. "
+            f"Received: {', '.join(wrong[:10])}{' and more' if len(wrong) > 10 else ''}"
+        )
+
+
+def _kept_channels(spec, channels):
+    """Channels of the cached pictures: grey is repeated only after the augmentation."""
+    own = spec["image"].shape[-1] if "image" in spec and spec["image"].shape.rank else None
+    return min(own, channels or own) if own else channels or 3
+
+
+def _picture(element, channels):
+    picture = tf.io.read_file(element["path"]) if "path" in element else element["image"]
+    if picture.dtype == tf.string:
+        return tf.io.decode_image(picture, channels=channels, expand_animations=False)
+    if channels == 1 and picture.shape[-1] == 3:
+        return tf.image.rgb_to_grayscale(picture)
+    return picture
+
+
+def _crop(image, box, margin):
+    x, y, width, height = tf.unstack(tf.cast(box, tf.float32), num=4)
+    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
+    left = tf.clip_by_value(tf.cast(tf.round(x - margin * width), tf.int32), 0, columns)
+    top = tf.clip_by_value(tf.cast(tf.round(y - margin * height), tf.int32), 0, rows)
+    right = tf.clip_by_value(tf.cast(tf.round(x + (1 + margin) * width), tf.int32), 0, columns)
+    bottom = tf.clip_by_value(tf.cast(tf.round(y + (1 + margin) * height), tf.int32), 0, rows)
+    meets = tf.debugging.Assert(
+        (right > left) & (bottom > top),
+        ["`box` (x, y, width, height) must meet its picture. Received: box =", box,
+         "picture (height, width) =", tf.shape(image)[:2]],
+    )  # fmt: skip
+    # Or the resizing of nothing would fail first, with a message that says nothing of boxes.
+    with tf.control_dependencies([meets]):
+        return image[top:bottom, left:right]
+
+
+def _resize(image, size, channels, interpolation):
+    if tuple(image.shape[:2]) != size:
+        same = tf.reduce_all(tf.shape(image)[:2] == size)
+        image = tf.cond(
+            same,
+            lambda: image,
+            lambda: tf.cast(
+                tf.clip_by_value(
+                    tf.round(tf.image.resize(image, size, interpolation, antialias=True)), 0, 255
+                ),
+                tf.uint8,
+            ),
+        )
+    return tf.ensure_shape(image, (*size, channels))
+
+
+def _vote_order(vote_order, spec, labels, classes):
+    if labels != "soft":
+        return None
+    if "votes" not in spec:
+        if spec["label"].shape.rank == 1:
+            return None
+        raise ValueError(
+            "Soft labels need the feature `votes` or labels of shape (classes,). "
+            f"Received: {sorted(spec)}"
+        )
+    votes = spec["votes"].shape[-1]
+    if vote_order is None and votes == classes:
+        vote_order = range(classes)
+    elif vote_order is None and (votes, classes) == (len(FERPLUS_VOTE_COLUMNS), len(EMOTIONS)):
+        vote_order = index_map(EMOTIONS, FERPLUS_CLASSES).tolist()
+    if vote_order is None or len(vote_order) != classes or not set(vote_order) <= set(range(votes)):
+        raise ValueError(
+            f"`vote_order` must give each of the {classes} classes its place among {votes} votes. "
+            f"Received: vote_order={vote_order}"
+        )
+    return list(vote_order)
+
+
+def _label(element, classes, labels, smoothing, vote_order):
+    label = element["label"]
+    if label.shape.rank == 1:
+        if labels == "sparse":
+            raise ValueError(
+                f'`labels="sparse"` needs integer labels. Received: labels of shape {label.shape}'
+            )
+        weights = tf.ensure_shape(tf.cast(label, tf.float32), (classes,))
+        tf.debugging.Assert(
+            tf.reduce_all(weights >= 0) & (tf.reduce_sum(weights) > 0),
+            ["`label` weights must not be negative, nor all zero. Received: label =", label],
+        )
+    else:
+        tf.debugging.Assert(
+            (label >= 0) & (label < tf.cast(classes, label.dtype)),
+            [f"`label` must be in [0, {classes}). Received: label =", label],
+        )
+        if labels == "sparse":
+            return tf.cast(label, tf.int32)
+        weights = tf.one_hot(label, classes)
+    if vote_order is not None:
+        # Prepared data marks "no votes known" by -1 throughout.
+        votes = tf.maximum(tf.gather(tf.cast(element["votes"], tf.float32), vote_order), 0.0)
+        weights = tf.where(tf.reduce_sum(votes) > 0, votes, weights)
+    weights = weights / tf.reduce_sum(weights)
+    return weights * (1.0 - smoothing) + smoothing / classes

@@ -1,0 +1,186 @@
+"""Around the person: pose in the picture, light, background, clothes and camera."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fer_data.synthetic.action_units import check_unit_interval
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the head is and where it looks.
+
+    Args:
+        yaw: degrees, positive turns the face to the right of the picture.
+        pitch: degrees, positive turns it up.
+        roll: degrees, positive turns it clockwise.
+        scale: length of a face unit (a little over half a head's width) as a fraction of the
+            picture's side.
+        x, y: shift of the head from its usual place, as fractions of the side.
+        gaze: (x, y), where the eyes look, -1 to 1.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    scale: float = 0.385
+    x: float = 0.0
+    y: float = 0.0
+    gaze: tuple = (0.0, 0.0)
+
+    def __post_init__(self):
+        limits = {"yaw": 35, "pitch": 25, "roll": 45}
+        for name, limit in limits.items():
+            if not abs(getattr(self, name)) <= limit:
+                raise ValueError(
+                    f"`{name}` must lie in [-{limit}, {limit}] degrees. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if not 0.1 <= self.scale <= 1:
+            raise ValueError(f"`scale` must lie in [0.1, 1]. Received: scale={self.scale}")
+
+
+@dataclass(frozen=True)
+class Light:
+    """One lamp and the light all around.
+
+    Args:
+        direction: (x, y, z) towards the lamp in picture axes: x right, y down, z to the viewer.
+        ambient: share of the light that comes from everywhere, 0 to 1.
+        exposure: brightness of the whole picture, about 1.
+        tint: RGB factors of the lamp's colour, about 1.
+    """
+
+    direction: tuple = (-0.35, -0.55, 0.75)
+    ambient: float = 0.45
+    exposure: float = 1.0
+    tint: tuple = (1.0, 1.0, 1.0)
+
+    def __post_init__(self):
+        check_unit_interval("ambient", self.ambient)
+        if not np.linalg.norm(self.direction) > 0:
+            raise ValueError(f"`direction` must not be zero. Received: direction={self.direction}")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the camera does to the light: see `photograph`.
+
+    Args:
+        blur: standard deviation of the blur, in thousandths of the picture's side.
+        noise: standard deviation of the sensor's noise, in grey levels.
+        jpeg: quality of the JPEG compression, or None for none.
+        saturation: 0 (grey) to 1.
+    """
+
+    blur: float = 0.0
+    noise: float = 0.0
+    jpeg: int | None = None
+    saturation: float = 1.0
+
+    def __post_init__(self):
+        for name in ("blur", "noise"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {name}={getattr(self, name)}"
+                )
+        if self.jpeg is not None and not 1 <= self.jpeg <= 100:
+            raise ValueError(f"`jpeg` must lie in [1, 100]. Received: jpeg={self.jpeg}")
+        check_unit_interval("saturation", self.saturation)
+
+
+def _grey_background():
+    return np.full((6, 6, 3), 120, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything in a picture but the person and the expression.
+
+    Args:
+        pose, light, camera: see `Pose`, `Light`, `Camera`.
+        background: uint8 (h, w, 3) RGB, stretched smoothly over the picture.
+        bars: float (n, 6), background shapes: centre x, y, width, height as fractions of the
+            side, tilt in degrees, grey level.
+        clothes: RGB colour, float (3,).
+        occluder: None or a name of `fer_data.synthetic.OCCLUDERS`.
+        occluder_seed: seeds colour and place of the occluder.
+    """
+
+    pose: Pose = field(default_factory=Pose)
+    light: Light = field(default_factory=Light)
+    camera: Camera = field(default_factory=Camera)
+    background: np.ndarray = field(default_factory=_grey_background)
+    bars: np.ndarray = field(default_factory=lambda: np.zeros((0, 6)))
+    clothes: tuple = (70, 80, 100)
+    occluder: str | None = None
+    occluder_seed: int = 0
+
+    @classmethod
+    def sample(cls, rng, occlusion=0.0):
+        """Draws pose, light, background, clothes, camera and, rarely or often, an occluder.
+
+        Args:
+            rng: `numpy.random.Generator`.
+            occlusion: probability in [0, 1] that something covers a part of the face.
+
+        Returns:
+            A `Scene`.
+
+        Raises:
+            ValueError: when `occlusion` lies outside [0, 1].
+        """
+        from fer_data.synthetic.occlusion import OCCLUDERS
+
+        check_unit_interval("occlusion", occlusion)
+        normal = np.clip(rng.standard_normal(7), -2, 2) / 2
+        scale = rng.uniform(0.325, 0.400)
+        # The head may stray as far as the picture has room for it with the mouth wide open.
+        pose = Pose(
+            yaw=20.0 * normal[0],
+            pitch=11.0 * normal[1],
+            roll=15.0 * normal[2],
+            scale=scale,
+            x=(0.37 - 0.80 * scale) * normal[3],
+            y=(0.43 - 1.00 * scale) * normal[4],
+            gaze=(0.7 * normal[5], 0.5 * normal[6]),
+        )
+        azimuth, height = rng.uniform(-1.2, 1.2), rng.uniform(-0.15, 0.95)
+        warmth = rng.normal(0, 0.05)
+        light = Light(
+            direction=(np.sin(azimuth), -np.sin(height), 0.35 + np.cos(azimuth) * np.cos(height)),
+            ambient=rng.uniform(0.28, 0.62),
+            exposure=rng.uniform(0.72, 1.18),
+            tint=(1 + warmth, 1.0, 1 - warmth),
+        )
+        camera = Camera(
+            blur=rng.uniform(0.0, 6.5),
+            noise=rng.uniform(1.0, 6.0),
+            jpeg=int(rng.integers(55, 96)) if rng.random() < 0.5 else None,
+        )
+        base = rng.uniform(20, 225, 3) * 0.3 + rng.uniform(20, 225) * 0.7
+        background = (
+            base + rng.normal(0, rng.uniform(4, 34), (6, 6, 1)) + rng.normal(0, 7, (6, 6, 3))
+        )
+        count = rng.integers(0, 4)
+        bars = np.stack(
+            [
+                rng.uniform(0, 1, count), rng.uniform(0, 1, count), rng.uniform(0.05, 0.5, count),
+                rng.uniform(0.2, 1.2, count), rng.uniform(-45, 45, count),
+                rng.uniform(20, 235, count),
+            ],
+            1,
+        )  # fmt: skip
+        covered = rng.random() < occlusion
+        kind = OCCLUDERS[rng.integers(len(OCCLUDERS))]
+        return cls(
+            pose=pose,
+            light=light,
+            camera=camera,
+            background=np.clip(background, 0, 255).astype(np.uint8),
+            bars=bars,
+            clothes=tuple(rng.uniform(15, 230, 3)),
+            occluder=kind if covered else None,
+            occluder_seed=int(rng.integers(2**31)),
+        )

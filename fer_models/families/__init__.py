@@ -1,0 +1,1 @@
+"""The model builders, one family a file."""

@@ -1,0 +1,397 @@
+"""The report of an audit: what each attack finds, with intervals, as tables and JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fer_data.checks import checked_rate
+from fer_data.files import write_text
+from fer_models.privacy import markdown
+from fer_models.privacy.attack_result import AttackResult
+from fer_models.privacy.metrics import Interval, auc_interval, rate_at, roc
+from fer_models.privacy.overlap import refuse_overlap
+
+TOLERATED = (0.01, 0.001)
+BEFOREHAND, BEST = "beforehand", "best"
+# Points of the ROC curve that go into JSON: from 1e-4 to 1, twelve a decade.
+_GRID = np.logspace(-4, 0, 49)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is called member and what is not, at one threshold.
+
+    Attributes:
+        threshold: Scores from here on are called members.
+        chosen: `"beforehand"` where the attack set the threshold without the memberships;
+            `"best"` where it is the one that tells these members from these non-members best, an
+            upper bound for an attacker who cannot look that up.
+        tp: Members called members.
+        fp: Non-members called members.
+        tn: Non-members called non-members.
+        fn: Members called non-members.
+    """
+
+    threshold: float
+    chosen: str
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def percent(self):
+        """The four counts in percent of all examples: a dictionary, the paper's table."""
+        total = self.tp + self.fp + self.tn + self.fn
+        return {name: 100 * getattr(self, name) / total for name in ("tp", "fp", "tn", "fn")}
+
+    @property
+    def tpr(self):
+        """Share of the members that are called members."""
+        return self.tp / (self.tp + self.fn)
+
+    @property
+    def fpr(self):
+        """Share of the non-members that are called members."""
+        return self.fp / (self.fp + self.tn)
+
+    @property
+    def advantage(self):
+        """True- minus false-positive rate: 0 is guessing, 1 is certainty."""
+        return self.tpr - self.fpr
+
+    @property
+    def balanced_accuracy(self):
+        """Mean of the shares of members and of non-members that are called rightly."""
+        return (1 + self.advantage) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassRisk:
+    """What an attack finds among the examples of one class.
+
+    Attributes:
+        name: Name of the class.
+        members: Number of members.
+        non_members: Number of non-members.
+        auc: `Interval`, or `None` where members or non-members are missing, as below.
+        tpr_at: Tuple of `RateAt`.
+        advantage: Largest true- minus false-positive rate over all thresholds.
+    """
+
+    name: str
+    members: int
+    non_members: int
+    auc: Interval | None
+    tpr_at: tuple | None
+    advantage: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackReport:
+    """What one attack finds.
+
+    Attributes:
+        name: Name of the attack.
+        engine: What ran it.
+        auc: `Interval` of the area under the ROC curve, by bootstrap.
+        tpr_at: Tuple of `RateAt`, at 1 % and 0.1 % false positives.
+        advantage: Largest true- minus false-positive rate over all thresholds; never below 0, and
+            a little above it by chance alone.
+        balanced_accuracy: At that threshold, (1 + advantage) / 2.
+        decision: `Decision` at the attack's own threshold, or the best one.
+        classes: Tuple of `ClassRisk`, in class order.
+        fpr, tpr: The ROC curve.
+        details: What the attack says of itself.
+    """
+
+    name: str
+    engine: str
+    auc: Interval
+    tpr_at: tuple
+    advantage: float
+    balanced_accuracy: float
+    decision: Decision
+    classes: tuple
+    fpr: np.ndarray = dataclasses.field(compare=False, repr=False)
+    tpr: np.ndarray = dataclasses.field(compare=False, repr=False)
+    details: dict
+
+    def to_dict(self):
+        """Return everything as plain values; of the ROC curve 49 points from 1e-4 to 1."""
+        content = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("fpr", "tpr")
+        }
+        content["auc"] = dataclasses.asdict(self.auc)
+        content["tpr_at"] = [dataclasses.asdict(rate) for rate in self.tpr_at]
+        content["decision"] = {
+            **dataclasses.asdict(self.decision),
+            "percent": self.decision.percent,
+            "advantage": self.decision.advantage,
+            "balanced_accuracy": self.decision.balanced_accuracy,
+        }
+        content["classes"] = [dataclasses.asdict(each) for each in self.classes]
+        reached = np.searchsorted(self.fpr, _GRID, side="right") - 1
+        content["roc"] = {"fpr": _GRID.tolist(), "tpr": self.tpr[reached].tolist()}
+        return content
+
+
+@dataclasses.dataclass(frozen=True)
+class MembershipReport:
+    """What an audit by membership inference finds; `membership_report` makes it.
+
+    Attributes:
+        attacks: Tuple of `AttackReport`; `report["lira_online"]` gives one by name.
+        members: Number of members.
+        non_members: Number of non-members.
+        population: Number of pictures of the population, 0 without one.
+        member_accuracy: Accuracy of the model on the members.
+        non_member_accuracy: Accuracy on the non-members.
+        member_loss: Mean loss on the members, in nats.
+        non_member_loss: Mean loss on the non-members.
+        tolerated_fpr: False-positive rate the population attack was told to tolerate.
+        confidence: Of all intervals.
+        class_names: Names of the classes.
+    """
+
+    attacks: tuple
+    members: int
+    non_members: int
+    population: int
+    member_accuracy: float
+    non_member_accuracy: float
+    member_loss: float
+    non_member_loss: float
+    tolerated_fpr: float
+    confidence: float
+    class_names: tuple
+
+    @property
+    def gap(self):
+        """Accuracy on members minus accuracy on non-members: the memorisation."""
+        return self.member_accuracy - self.non_member_accuracy
+
+    def __getitem__(self, name):
+        for attack in self.attacks:
+            if attack.name == name:
+                return attack
+        raise KeyError(f"{name!r} is none of {', '.join(attack.name for attack in self.attacks)}")
+
+    def to_dict(self):
+        """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content["attacks"] = [attack.to_dict() for attack in self.attacks]
+        content["class_names"] = list(self.class_names)
+        content["gap"] = self.gap
+        return _plain(content)
+
+    def to_markdown(self):
+        """Return the report as Markdown tables."""
+        return markdown.membership_tables(self)
+
+    def save(self, folder):
+        """Write `membership.md`, `membership.json` and the ROC picture `membership.png`.
+
+        Args:
+            folder: Made if absent.
+
+        Returns:
+            Tuple of the three paths.
+        """
+        from fer_models.privacy.roc_picture import plot_roc
+
+        folder = Path(folder)
+        written = folder / "membership.md", folder / "membership.json", folder / "membership.png"
+        write_text(written[0], self.to_markdown() + "\n")
+        write_text(written[1], json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        plot_roc(self, written[2])
+        return written
+
+    def __str__(self):
+        return self.to_markdown()
+
+
+def membership_report(
+    results,
+    members,
+    non_members,
+    population=None,
+    *,
+    class_names=None,
+    tolerated_fpr=0.1,
+    confidence=0.95,
+    resamples=1000,
+    seed=0,
+):
+    """Score the results of attacks and put them into one report.
+
+    Args:
+        results: `AttackResult`s, of any engine, with the scores in the order of the signals.
+        members: `Signals` of pictures the model was trained on.
+        non_members: `Signals` of pictures it was not trained on.
+        population: `Signals` of the population, or `None`.
+        class_names: Names in class order; `None` calls them "0", "1", ...
+        tolerated_fpr: What the population attack was told to tolerate, for the record.
+        confidence: Of the intervals, between 0 and 1.
+        resamples: Draws of the bootstrap.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        A `MembershipReport`; `print` shows it as Markdown.
+
+    Raises:
+        OverlapError: If two of the sets share pictures, with how many.
+        ValueError: If there are no results, their lengths or names do not fit, or an argument is
+            out of range.
+
+    Example:
+
+    ```python
+    results = [AttackResult("mine", member_scores, non_member_scores)]
+    print(membership_report(results, members, non_members))
+    ```
+    """
+    sets = {"members": members.hashes, "non-members": non_members.hashes}
+    if population is not None:
+        sets["population"] = population.hashes
+    refuse_overlap(sets)
+    results = tuple(results)
+    _check_results(results, len(members), len(non_members))
+    if members.classes != non_members.classes:
+        raise ValueError(
+            "`members` and `non_members` must be of one model. "
+            f"Received: {members.classes} and {non_members.classes} classes"
+        )
+    names = _names(class_names, members.classes)
+    options = {"confidence": checked_rate("confidence", confidence)}
+    options |= {"resamples": resamples, "seed": seed}
+    return MembershipReport(
+        attacks=tuple(
+            score_attack(result, members.labels, non_members.labels, names, **options)
+            for result in results
+        ),
+        members=len(members),
+        non_members=len(non_members),
+        population=0 if population is None else len(population),
+        member_accuracy=members.accuracy,
+        non_member_accuracy=non_members.accuracy,
+        member_loss=float(members.loss[:, 0].mean()),
+        non_member_loss=float(non_members.loss[:, 0].mean()),
+        tolerated_fpr=checked_rate("tolerated_fpr", tolerated_fpr),
+        confidence=confidence,
+        class_names=names,
+    )
+
+
+def score_attack(
+    result, member_labels, non_member_labels, class_names, confidence=0.95, resamples=1000, seed=0
+):
+    """Score the result of one attack, overall and for each class.
+
+    Args:
+        result: `AttackResult`.
+        member_labels: Integers `(members,)`.
+        non_member_labels: Integers `(non_members,)`.
+        class_names: Names in class order.
+        confidence: Of the intervals.
+        resamples: Draws of the bootstrap.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        An `AttackReport`.
+    """
+    inside, outside = result.member_scores, result.non_member_scores
+    options = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    fpr, tpr, thresholds = roc(inside, outside)
+    best = int(np.argmax(tpr - fpr))
+    advantage = float(tpr[best] - fpr[best])
+    if result.threshold is None:
+        decision = _decide(inside, outside, float(thresholds[best]), BEST)
+    else:
+        decision = _decide(inside, outside, float(result.threshold), BEFOREHAND)
+    return AttackReport(
+        name=result.name,
+        engine=result.engine,
+        auc=auc_interval(inside, outside, **options),
+        tpr_at=_rates(inside, outside, confidence),
+        advantage=advantage,
+        balanced_accuracy=(1 + advantage) / 2,
+        decision=decision,
+        classes=tuple(
+            _class_risk(
+                name, inside[member_labels == i], outside[non_member_labels == i], **options
+            )
+            for i, name in enumerate(class_names)
+        ),
+        fpr=fpr,
+        tpr=tpr,
+        details=dict(result.details),
+    )
+
+
+def _class_risk(name, inside, outside, confidence, resamples, seed):
+    if not len(inside) or not len(outside):
+        return ClassRisk(name, len(inside), len(outside), None, None, None)
+    fpr, tpr, _ = roc(inside, outside)
+    return ClassRisk(
+        name,
+        len(inside),
+        len(outside),
+        auc_interval(inside, outside, confidence, resamples, seed),
+        _rates(inside, outside, confidence),
+        float((tpr - fpr).max()),
+    )
+
+
+def _rates(inside, outside, confidence):
+    return tuple(rate_at(inside, outside, tolerated, confidence) for tolerated in TOLERATED)
+
+
+def _decide(inside, outside, threshold, chosen):
+    tp, fp = int((inside >= threshold).sum()), int((outside >= threshold).sum())
+    return Decision(threshold, chosen, tp, fp, len(outside) - fp, len(inside) - tp)
+
+
+def _check_results(results, members, non_members):
+    if not results:
+        raise ValueError("`results` must hold one attack or more. Received: none")
+    for result in results:
+        if not isinstance(result, AttackResult):
+            raise ValueError(
+                f"`results` must hold `AttackResult`s. Received: a {type(result).__name__}"
+            )
+        found = len(result.member_scores), len(result.non_member_scores)
+        if found != (members, non_members):
+            raise ValueError(
+                f"Attack {result.name!r} must have a score for each of the {members} members and "
+                f"{non_members} non-members. Received: {found[0]} and {found[1]}"
+            )
+    names = [result.name for result in results]
+    if len(set(names)) != len(names):
+        raise ValueError(f"The names of the attacks must differ. Received: {names}")
+
+
+def _names(class_names, classes):
+    names = tuple(map(str, range(classes) if class_names is None else class_names))
+    if len(names) != classes or len(set(names)) != classes:
+        raise ValueError(
+            f"`class_names` must name the {classes} classes, each its own. Received: {names}"
+        )
+    return names
+
+
+def _plain(value):
+    """Return a value as JSON knows it: infinities, such as thresholds, by name."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,1 @@
+"""Training: recipes, label distribution, ensembles, averaging, resuming, differential privacy."""

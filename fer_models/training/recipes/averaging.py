@@ -1,0 +1,193 @@
+"""A moving average of the weights, and statistics of batch norm that belong to it."""
+
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer_models.training import resume
+from fer_models.zoo.batch_norm import batch_norm_layers
+
+# Enough for the statistics, and what may be held and waited for at most.
+IMAGES, BATCHES, BYTES = 2048, 64, 2**28
+
+
+class AverageWeights(keras.callbacks.SwapEMAWeights):
+    """`SwapEMAWeights` that gives batch norm the statistics of the averaged network.
+
+    What batch norm has gathered in training belongs to the weights that train: under their average,
+    which is less noisy, activations are distributed otherwise. So the averaged network sees some
+    batches again, as in training, before it is validated, and when the training ends. In between
+    the weights that train have their own statistics back.
+
+    Args:
+        network: The `keras.Model` whose batch norm it is, of one input. Frozen layers keep their
+            statistics.
+        batches: Batches of training images, such as `some_images` gives.
+
+    Example:
+
+    ```python
+    average = AverageWeights(model, some_images(train))
+    model.compile(keras.optimizers.AdamW(use_ema=True, ema_momentum=0.999), loss)
+    model.fit(train, validation_data=validation, epochs=9, callbacks=[average])
+    ```
+
+    Source:
+        Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
+        UAI 2018, algorithm 1.
+    """
+
+    def __init__(self, network: keras.Model, batches: Sequence[np.ndarray]) -> None:
+        super().__init__()
+        self.network, self.batches = network, batches
+        self.own = self.trained = None
+        self.forward = forward(network)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self.own = None
+
+    def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
+        self.trained = statistics(self.network)
+        self.settle()
+
+    def on_test_end(self, logs=None):
+        assign(self.network, self.trained)
+        super().on_test_end(logs)
+
+    def on_train_end(self, logs=None):
+        # `fit` has put the average into the model.
+        self.settle()
+
+    def settle(self) -> None:
+        """Give the network, in which the average is, the statistics that belong to it."""
+        if self.own is None:
+            self.own = measured(self.network, self.batches, self.forward)
+        assign(self.network, self.own)
+
+
+def some_images(
+    data: Iterable[Any] | keras.utils.PyDataset, steps: int = BATCHES
+) -> list[np.ndarray]:
+    """Return the first batches of images of training data, without their labels.
+
+    Args:
+        data: A data set of batches.
+        steps: Batches of an epoch, where the data set never ends.
+
+    Returns:
+        A list of arrays: at most `steps`, 64 batches, 2,048 images and 256 MiB, but one batch at
+        least.
+
+    Raises:
+        ValueError: If `data` can be read only once, or has several inputs.
+    """
+    numbered = isinstance(data, keras.utils.PyDataset)
+    batches = (data[number] for number in range(len(data))) if numbered else iter(data)
+    if batches is data:
+        raise ValueError(
+            "`train` must be a data set, arrays, or a function that makes a data set: the moving "
+            f"average (`ema`) looks at the first batches again. Received: train={data!r}"
+        )
+    first = next(batches)[0]
+    if isinstance(first, (tuple, list, dict)):
+        raise ValueError(
+            "`train` must have one input where a recipe has a moving average (`ema`). "
+            f"Received: batches with {len(first)} inputs"
+        )
+    kept = [np.asarray(first)]
+    count = min(steps, BATCHES, IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
+    kept += [np.asarray(batch[0]) for batch in itertools.islice(batches, max(count, 1) - 1)]
+    return kept
+
+
+def statistics(network):
+    """Return the moving means and variances of the batch norm that trains."""
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in _variables(network)]
+
+
+def assign(network, values):
+    """Give the batch norm that trains other statistics."""
+    for variable, value in zip(_variables(network), values, strict=True):
+        variable.assign(value)
+
+
+def measured(network, batches, forward):
+    """Return the statistics of the network as it is, the means of those of the batches."""
+    norms = _norms(network)
+    if not norms:
+        return []
+    before = [layer.momentum for layer in norms]
+    # Dropout and noise go on as if nothing had been measured.
+    seeds = resume.seeds(network)
+    try:
+        for layer in norms:
+            # What it has after a batch is that batch's own.
+            layer.momentum = 0.0
+        found = forward(batches)
+    finally:
+        for layer, momentum in zip(norms, before, strict=True):
+            layer.momentum = momentum
+        resume.give_back_seeds(network, seeds)
+    sizes = [len(images) for images in batches]
+    return [np.average(each, axis=0, weights=sizes) for each in zip(*found, strict=True)]
+
+
+def forward(network):
+    """Return a function from batches to the statistics after each, compiled where that is known.
+
+    Batch norm must have its momentum of 0 whenever it is called, which is compiled in.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_forward(network)
+    call = functools.partial(network, training=True)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        call = tf.function(call)
+
+    def run(batches):
+        found = []
+        for images in batches:
+            call(images)
+            found.append(statistics(network))
+        return found
+
+    return run
+
+
+def _jax_forward(network):
+    import jax
+
+    place = {id(variable): i for i, variable in enumerate(network.non_trainable_variables)}
+    places = [place[id(variable)] for variable in _variables(network)]
+
+    @jax.jit
+    def call(trained, others, images):
+        return network.stateless_call(trained, others, images, training=True)[1]
+
+    def run(batches):
+        trained = [variable.value for variable in network.trainable_variables]
+        # Carried on, so that no batch has the dropout and the noise of another.
+        others = [variable.value for variable in network.non_trainable_variables]
+        found = []
+        for images in batches:
+            others = call(trained, others, images)
+            found.append([np.asarray(others[place]) for place in places])
+        return found
+
+    return run
+
+
+def _norms(network):
+    return [layer for layer in batch_norm_layers(network) if layer.trainable]
+
+
+def _variables(network):
+    return [v for layer in _norms(network) for v in (layer.moving_mean, layer.moving_variance)]

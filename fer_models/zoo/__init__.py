@@ -1,0 +1,1 @@
+"""Weights and what is known of them: the registry, bundled tags, cards, files, other formats."""

@@ -1,0 +1,106 @@
+"""The weights that come with the package: their files and cards. No builder is needed."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Bundled weights of a model.
+
+    Attributes:
+        file: Name of the file in `fer_models/zoo/weights`.
+        sha256: Its SHA-256, checked before it is read.
+        class_names: Names of the classes in output order.
+        licence: Terms of use.
+        scores: Measured scores by name.
+        input_shape: Shape of the images it was trained on, channels last.
+        options: Arguments of the builder that it was trained with.
+        card: Everything that is known of it: data, splits, recipe, seed, commands, scores by
+            class, calibration, what it must not be used for.
+    """
+
+    file: str
+    sha256: str
+    class_names: tuple[str, ...]
+    licence: str
+    scores: dict[str, Any]
+    input_shape: tuple[int, ...] = ()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def tags(name: str) -> dict[str, Weights]:
+    """Return the bundled weights of the model `name` by tag; an empty dictionary if it has none.
+
+    Example:
+
+    >>> sorted(tags("ghostface"))
+    ['fer2013', 'ferplus']
+    """
+    found = {}
+    for path in sorted(FOLDER.glob(f"{name}_*.json")):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found[path.stem.removeprefix(f"{name}_")] = Weights(
+            file=card["file"],
+            sha256=card["sha256"],
+            class_names=tuple(card["class_names"]),
+            licence=card["licence"],
+            scores=card["scores"],
+            input_shape=tuple(card["input_shape"]),
+            options=card["options"],
+            card=card,
+        )
+    return found
+
+
+def weights(name: str, tag: str) -> Weights:
+    """Return what is known of the bundled weights of a model.
+
+    Args:
+        name: Name of the model.
+        tag: Tag of the weights, such as `"fer2013"`.
+
+    Returns:
+        `Weights`.
+
+    Raises:
+        ValueError: If the model has no weights of that tag.
+    """
+    known = tags(name)
+    if tag not in known:
+        raise ValueError(
+            f"`weights` must be None, a path ending in .h5 or .keras, or one of the tags "
+            f"{sorted(known)} of {name!r}. Received: weights={tag!r}"
+        )
+    return known[tag]
+
+
+def weights_file(name: str, tag: str) -> Path:
+    """Return the path of bundled weights, after checking that the file is what it was.
+
+    Args:
+        name: Name of the model.
+        tag: Tag of the weights, such as `"fer2013"`.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        ValueError: If the model has no weights of that tag, or the file's SHA-256 is another one.
+    """
+    known = weights(name, tag)
+    path = FOLDER / known.file
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != known.sha256:
+        raise ValueError(
+            f"The weights file of {name!r}, {tag!r} is damaged: its SHA-256 must be "
+            f"{known.sha256}. Received: {found}. Reinstall fer-keras."
+        )
+    return path

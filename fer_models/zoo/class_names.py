@@ -1,0 +1,63 @@
+"""The names of a model's classes inside its `.keras` file, so that they travel with it."""
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_data.files import whole_file
+
+# A `.keras` file is a zip archive; Keras reads its own members and leaves others alone.
+MEMBER = "fer_keras.json"
+
+
+def write(path: str | os.PathLike[str], names: Sequence[str]) -> None:
+    """Put the names of the classes into a `.keras` file.
+
+    Args:
+        path: The file.
+        names: Names in the order of the outputs.
+
+    Raises:
+        ValueError: If the file is no `.keras` archive; it stays as it was.
+    """
+    path = Path(path)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"`path` must be a .keras file. Received: path={str(path)!r}")
+    with (
+        whole_file(path) as temporary,
+        zipfile.ZipFile(path) as old,
+        zipfile.ZipFile(temporary, "w") as new,
+    ):
+        for item in old.infolist():
+            if item.filename != MEMBER:
+                with old.open(item) as source, new.open(item, "w") as target:
+                    shutil.copyfileobj(source, target)
+        new.writestr(MEMBER, json.dumps({"class_names": [str(name) for name in names]}))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """Return the names of the classes in a `.keras` file, or None where it has none.
+
+    Args:
+        path: The file.
+
+    Example:
+
+    >>> import tempfile
+    >>> import fer_models
+    >>> model = fer_models.ghostface(input_shape=(32, 32, 1), width=0.25, classes=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/smiles.keras")
+    ...     write(f"{folder}/smiles.keras", ["other", "smile"])
+    ...     read(f"{folder}/smiles.keras")
+    ('other', 'smile')
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if MEMBER not in archive.namelist():
+            return None
+        return tuple(json.loads(archive.read(MEMBER))["class_names"])

@@ -1,0 +1,110 @@
+"""What is known of bundled weights, for people to read."""
+
+import json
+
+from fer_models.zoo import registry
+
+
+def model_card(name: str, tag: str) -> str:
+    """Return the model card of bundled weights as Markdown.
+
+    Args:
+        name: Name of the model.
+        tag: Tag of the weights, such as `"fer2013"`.
+
+    Returns:
+        A string: data, recipe, seed, commands, scores, calibration, licence, and what the weights
+        must not be used for.
+
+    Raises:
+        ValueError: If the model or the tag is unknown.
+
+    Example:
+
+    >>> print(model_card("ghostface", "fer2013").splitlines()[0])
+    ## `fer_models.ghostface(weights="fer2013")`
+
+    Reference:
+        Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+    """
+    known = registry.weights(name, tag)
+    card = known.card
+    recipe = card["recipe"]
+    height, width, channels = known.input_shape
+    options = ", ".join(f"{key}={value!r}" for key, value in known.options.items())
+    faces = ", ".join(f"{number:,} {split}" for split, number in card["faces"].items())
+    calibration = card["calibration"]
+    rows = [
+        f"| {subset} | {s['faces']:,} | {s['accuracy']:.2%} | {s['macro_f1']:.4f} | "
+        f"{s['macro_recall']:.4f} | {s['loss']:.4f} |"
+        for subset, s in known.scores.items()
+    ]
+    classes = [
+        f"| {c['name']} | {c['precision']:.4f} | {c['recall']:.4f} | {c['f1']:.4f} | "
+        f"{c['support']:,} |"
+        for c in card["classes"]
+    ]
+    return "\n".join(
+        [
+            f'## `fer_models.{name}(weights="{tag}")`',
+            "",
+            f"- Input: {height}x{width}x{channels}, pixels of [0, 255]"
+            + (f"; built with {options}." if options else "."),
+            f"- Output: probabilities of {', '.join(known.class_names)}.",
+            f"- File: `{known.file}`, {card['bytes']:,} bytes, float16, SHA-256 `{known.sha256}`.",
+            f"- Data: `{card['data']}`, {faces} faces; the {card['epoch']} epoch.",
+            f"- Split: {card['split']}.",
+            f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "
+            f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
+            f"{_epochs(card)}, {_targets(card)}, label smoothing {recipe['label_smoothing']}, "
+            f"augmentation `{_augmentation(recipe)}`, {card['precision']}"
+            # Cards of before the moving average have no word of it.
+            + (f", moving average of the weights {recipe['ema']}" if recipe.get("ema") else "")
+            + f"; seed {card['seed']}.",
+            "- Trained with "
+            + ", ".join(f"{k} {v}" for k, v in card["versions"].items())
+            + f"; {card['hardware']}. Packed and measured {card['date']}.",
+            "",
+            "```",
+            *card["commands"],
+            "```",
+            "",
+            "One network, no test-time augmentation, on the validation faces:",
+            "",
+            "| faces | number | accuracy | macro F1 | macro recall | loss |",
+            "|---|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+            "| class | precision | recall | F1 | faces |",
+            "|---|---:|---:|---:|---:|",
+            *classes,
+            "",
+            f"Calibration: temperature {calibration['temperature']:.3f}, fitted on the validation "
+            f"faces and part of the weights; expected calibration error "
+            f"{calibration['error_before']:.4f} before, {calibration['error_cross_fitted']:.4f} "
+            "after, cross-fitted.",
+            "",
+            f"Licence: {card['licence']}",
+            "",
+            f"Not for: {card['not_for']}",
+        ]
+    )
+
+
+def _epochs(card):
+    epochs = f"{card['recipe']['stages'][-1]['epochs']} epochs"
+    # Cards of before have no word of passes.
+    passes = card.get("passes", 1)
+    return epochs if passes == 1 else f"{epochs} of {passes} passes over the faces"
+
+
+def _targets(card):
+    if not card["vote_share"]:
+        return f"labels {card['recipe']['labels']}"
+    share = card["vote_share"]
+    return f"targets of {1 - share:g} label and {share:g} translated votes of FER+"
+
+
+def _augmentation(recipe):
+    policy = recipe["augmentation"]
+    return policy if isinstance(policy, str) else json.dumps(policy)

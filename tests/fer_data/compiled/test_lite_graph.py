@@ -1,0 +1,89 @@
+"""Functions converted to LiteRT give what TensorFlow gives."""
+
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+from fer_data.compiled import lite_graph
+from fer_data.compiled.lite_graph import NotConvertibleError, lite
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same")(image)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    return keras.Model(image, keras.layers.Conv2D(2, 3)(x))
+
+
+@pytest.fixture(scope="module")
+def run(model):
+    return lite(model, (None, None, 3), threads=2)
+
+
+def pictures(count, height=12, width=10):
+    return np.random.default_rng(count).normal(size=(count, height, width, 3)).astype("float32")
+
+
+def test_any_number_and_shape_of_pictures(model, run):
+    for shape in ((1, 12, 10), (0, 12, 10), (5, 12, 10), (2, 20, 8), (1, 12, 10)):
+        images = pictures(*shape)
+        received = run(images)
+        assert received.dtype == np.float32
+        np.testing.assert_allclose(received, model(images), atol=1e-5)
+
+
+def test_results_are_kept_when_it_is_called_again(run):
+    first = run(pictures(1))
+    before = first.copy()
+    run(pictures(3))
+    np.testing.assert_array_equal(first, before)
+
+
+def test_later_training_changes_nothing():
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.layers.Dense(2)(image))
+    run = lite(model, (4,))
+    before = run(np.ones((1, 4), np.float32))
+    model.set_weights([2 * weight + 1 for weight in model.get_weights()])
+    np.testing.assert_array_equal(run(np.ones((1, 4), np.float32)), before)
+
+
+def test_the_shapes_used_last_are_kept(model, monkeypatch):
+    monkeypatch.setattr(lite_graph, "MOST_SHAPES", 2)
+    run = lite(model, (None, None, 3))
+    for height in (12, 14, 12, 16):
+        run(pictures(1, height))
+    assert list(run._interpreters) == [(12, 10, 3), (16, 10, 3)]
+
+
+def test_several_threads_take_turns(run):
+    several = [pictures(1 + place % 3, 12 + 2 * (place % 2)) for place in range(24)]
+    expected = [run(images) for images in several]
+    with ThreadPoolExecutor(6) as threads:
+        for received, one in zip(threads.map(run, several), expected, strict=True):
+            np.testing.assert_array_equal(received, one)
+
+
+def test_what_it_has_no_operation_for_is_said():
+    with pytest.raises(NotConvertibleError, match="LiteRT cannot take"):
+        lite(keras.ops.erfinv, (4,))
+
+
+def test_without_its_own_package_tensorflows_copy_runs_it(model, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        other = lite(model, (None, None, 3))
+        images = pictures(2)
+        np.testing.assert_allclose(other(images), run(images), atol=1e-6)

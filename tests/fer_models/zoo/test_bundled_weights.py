@@ -1,0 +1,75 @@
+"""The weights in the wheel: what their cards say of them is so."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
+from helpers.shared import ROOT, shared_path
+
+import fer_models
+from fer_models import registry
+
+BUNDLED = [
+    pytest.param(name, tag, id=f"{name}-{tag}")
+    for name, entry in registry.MODELS.items()
+    for tag in entry.weights
+]
+
+
+def test_the_promised_weights_are_there():
+    assert {"fer2013", "ferplus"} <= registry.entry("ghostface").weights.keys()
+
+
+@pytest.mark.parametrize(("name", "tag"), BUNDLED)
+def test_card_is_whole_and_the_page_shows_it(name, tag):
+    known = registry.weights(name, tag)
+    path = registry.weights_file(name, tag)
+    assert path.stat().st_size == known.card["bytes"] < 3_000_000
+    assert known.class_names == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    taken = inspect.signature(registry.entry(name).builder).parameters
+    assert known.options.keys() <= taken.keys()
+    card = fer_models.model_card(name, tag)
+    assert card in (ROOT / "docs" / "weights.md").read_text()
+    for machine in ("/work", "/tmp", "/root", "/home"):
+        assert machine not in card
+
+
+# JAX compiles for half a minute what differs in its weights alone.
+ONE_OFF_TENSORFLOW = [
+    each if place == 0 else pytest.param(*each.values, id=each.id, marks=SLOW_OFF_TENSORFLOW)
+    for place, each in enumerate(BUNDLED)
+]
+
+
+@pytest.mark.parametrize(("name", "tag"), ONE_OFF_TENSORFLOW)
+def test_bundled_model_gives_probabilities(name, tag):
+    model = registry.entry(name).builder(weights=tag)
+    assert model.input_shape == (None, *registry.weights(name, tag).input_shape)
+    faces = np.random.default_rng(0).integers(0, 256, (3, *model.input_shape[1:]))
+    found = to_numpy(infer(model, faces.astype("float32")))
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    assert [len(names) for names in fer_models.decode_predictions(found)] == [3] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the data are TensorFlow's")
+@pytest.mark.parametrize(("name", "tag"), BUNDLED)
+def test_real_faces_give_the_accuracy_of_the_card(name, tag, tmp_path):
+    from fer_data import datasets
+    from fer_data.pipelines import images
+
+    known = registry.weights(name, tag)
+    path = shared_path("data/fer2013")
+    builder = datasets.prepare(known.card["data"], path=path, data_dir=tmp_path)
+    height, width, channels = known.input_shape
+    faces = images.pipeline(
+        builder.as_dataset(split="validation"), size=(height, width), channels=channels
+    )
+    report = fer_models.evaluation.evaluate(
+        registry.entry(name).builder(weights=tag), faces, class_names=known.class_names, verbose=0
+    )
+    assert report.examples == known.scores["all"]["faces"]
+    assert report.accuracy == pytest.approx(known.scores["all"]["accuracy"], abs=2e-3)
+    assert report.calibration_error < 0.05

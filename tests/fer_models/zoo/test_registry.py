@@ -1,0 +1,334 @@
+"""Every registered model, through one parametrised test a property."""
+
+import functools
+import hashlib
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.layers import (
+    SLOW_OFF_TENSORFLOW,
+    channels_first_problem,
+    infer,
+    slow_off_tensorflow,
+    to_numpy,
+)
+
+from fer_models import evaluation, registry
+from fer_models.zoo.weight_files import write_weights
+
+
+def cases(marks):
+    return [pytest.param(name, marks=marks[name]) for name in sorted(marks)]
+
+
+# Building a ResNet-50 takes seconds: its own file has fast tests.
+MARKS = dict.fromkeys(registry.MODELS, SLOW_OFF_TENSORFLOW) | {
+    "ghostface": [],
+    "resnet50_cbam": [pytest.mark.slow],
+}
+REFUSING = cases(MARKS)
+# Where a model is built and run, JAX takes half a minute of compiling: there each layer has fast
+# tests of its own, and GhostFace those of its bundled weights.
+MARKS["ghostface"] = SLOW_OFF_TENSORFLOW
+NAMES = cases(MARKS)
+# What the others do is tested in files of their own, and where the authors' weights are read.
+RUN = cases({name: MARKS[name] if name == "ghostface" else [pytest.mark.slow] for name in MARKS})
+TRACED = [
+    pytest.mark.slow,
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="nothing else traces"),
+]
+SIZES = ((48, 48, 1), (33, 47, 3), (None, None, 3), (96, 64, 1))
+HALF = ("mixed_float16", "bfloat16")
+
+
+def small(name, **kwargs):
+    item = registry.entry(name)
+    size = max(item.min_size, 32)
+    arguments = {"input_shape": (size, size, item.input_shape[-1])} | kwargs
+    if item.fixed_size and None in arguments["input_shape"]:
+        arguments |= {"include_top": False, "pooling": "avg"}
+    return item.builder(**arguments)
+
+
+@functools.cache
+def shared(name):
+    """Return a small model that no test may change."""
+    return small(name)
+
+
+def faces(model, count=4, seed=0):
+    shape = [size or 48 for size in model.input_shape[1:]]
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype("float32")
+
+
+def outputs(model, images):
+    """Return what `predict` does, without tracing, which takes TensorFlow longest."""
+    return to_numpy(infer(model, images))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cost_is_the_pinned_one(name):
+    item = registry.entry(name)
+    model = item.builder()
+    assert model.input_shape[1:] == item.input_shape
+    cost = evaluation.complexity(model)
+    assert (cost.trainable, cost.macs, cost.papers_flops) == (
+        item.parameters,
+        item.macs,
+        item.papers_flops,
+    )
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_forward_gives_probabilities_and_is_deterministic(name):
+    model = shared(name)
+    images = faces(model)
+    first, second = (outputs(model, images) for _ in range(2))
+    assert first.shape == (4, registry.entry(name).classes)
+    np.testing.assert_allclose(first.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_predict_compiles_what_runs_op_by_op(name):
+    model = shared(name)
+    images = faces(model)
+    np.testing.assert_allclose(model.predict(images, verbose=0), outputs(model, images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_standardises_inside_so_that_scale_does_not_matter(name):
+    if name == "resnet50_cbam":
+        pytest.skip("it takes the mean of ImageNet off, as its weights expect")
+    model = shared(name)
+    images = faces(model)
+    np.testing.assert_allclose(outputs(model, images), outputs(model, images / 255), atol=1e-4)
+    assert not any(
+        "standardization" in layer.name for layer in small(name, include_preprocessing=False).layers
+    )
+
+
+@pytest.mark.parametrize("traced", [False, pytest.param(True, marks=TRACED)])
+@pytest.mark.parametrize("name", RUN)
+def test_one_fit_step_changes_every_trainable_weight(name, traced):
+    keras.utils.set_random_seed(1)
+    model = small(name)
+    eager = not traced and keras.backend.backend() == "tensorflow"
+    model.compile("sgd", "categorical_crossentropy", run_eagerly=eager)
+    before = [keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
+    model.fit(faces(model), np.eye(7)[:4], batch_size=4, verbose=0)
+    unchanged = [
+        weight.path
+        for weight, old in zip(model.trainable_weights, before, strict=True)
+        if np.array_equal(keras.ops.convert_to_numpy(weight), old)
+    ]
+    assert not unchanged
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_save_and_load_keep_outputs(name, tmp_path):
+    model = shared(name)
+    images = faces(model)
+    expected = outputs(model, images)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(outputs(loaded, images), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_weights_file_keeps_outputs(name, tmp_path):
+    model = shared(name)
+    images = faces(model)
+    expected = outputs(model, images)
+    model.save_weights(tmp_path / "model.weights.h5")
+    again = small(name, weights=str(tmp_path / "model.weights.h5"))
+    np.testing.assert_array_equal(outputs(again, images), expected)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    # Each layer has fast tests of both mixed policies.
+    ["mixed_bfloat16", *(pytest.param(p, marks=pytest.mark.slow) for p in HALF)],
+)
+@pytest.mark.parametrize("name", RUN)
+def test_precision_policies(name, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = small(name)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.output.dtype == "float32"
+    wanted = "bfloat16" if policy == "bfloat16" else "float32"
+    assert {weight.dtype for weight in model.trainable_weights} == {wanted}
+    found = outputs(model, faces(model))
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(33, 47, 1), *(pytest.param(shape, marks=pytest.mark.slow) for shape in SIZES)],
+)
+@pytest.mark.parametrize("name", RUN)
+def test_input_sizes(name, shape):
+    model = small(name, input_shape=shape)
+    assert outputs(model, faces(model, 2)).shape == (2, model.output_shape[-1])
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_undefined_size_gives_what_a_defined_size_gives(name):
+    channels = registry.entry(name).input_shape[-1]
+    free = small(name, input_shape=(None, None, channels))
+    pooled = {"include_top": False, "pooling": "avg"} if registry.entry(name).fixed_size else {}
+    fixed = small(name, **pooled) if pooled else shared(name)
+    free.set_weights(fixed.get_weights())
+    images = faces(fixed)
+    np.testing.assert_allclose(outputs(fixed, images), outputs(free, images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "shape"),
+    [
+        ({"include_top": False}, 4),
+        ({"include_top": False, "pooling": "avg"}, 2),
+        pytest.param({"include_top": False, "pooling": "max"}, 2, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("name", RUN)
+def test_without_top(name, kwargs, shape):
+    assert len(small(name, **kwargs).output_shape) == shape
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_input_tensor_and_logits(name):
+    image = keras.Input((64, 64, 3))
+    model = registry.entry(name).builder(input_tensor=image * 1.0, classifier_activation=None)
+    assert model.inputs[0] is image
+    found = outputs(model, faces(model))
+    assert not np.allclose(found.sum(-1), 1)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_channels_first_equals_channels_last(name):
+    if channels_first_problem():
+        pytest.skip(channels_first_problem())
+    last = shared(name)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        shape = (last.input_shape[3], *last.input_shape[1:3])
+        first = registry.entry(name).builder(input_shape=shape)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    first.set_weights(last.get_weights())
+    images = faces(last)
+    np.testing.assert_allclose(
+        first.predict(images.transpose(0, 3, 1, 2), verbose=0),
+        last.predict(images, verbose=0),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"input_shape": (23, 64, 3)}, "`input_shape` must have height and width of at least "),
+        ({"input_shape": (64, 64)}, r"`input_shape` must be \(height, width, channels\)"),
+        ({"input_shape": (64, 64, 4)}, "1 channel"),
+        ({"input_shape": (64, 64, None)}, "1 channel"),
+        ({"classes": 1}, "`classes` must be an integer of 2 or more. Received: classes=1"),
+        ({"classes": 7.0}, "`classes`"),
+        ({"pooling": "mean", "include_top": False}, "`pooling` must be one of"),
+        ({"weights": 3}, "`weights` must be None, a tag of the registry or a path"),
+        ({"input_shape": ("64", "64", 3)}, "`input_shape` must have height and width"),
+        ({"weights": "no_such_tag"}, "`weights` must be None, a path"),
+        ({"weights": "no_such_file.weights.h5"}, "`weights` names no file"),
+        ({"input_tensor": np.zeros((1, 64, 64, 3))}, "`input_tensor` must be a Keras tensor"),
+    ],
+)
+@pytest.mark.parametrize("name", REFUSING)
+def test_bad_arguments(name, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        small(name, **kwargs)
+
+
+def test_input_tensor_and_shape_must_agree():
+    with pytest.raises(ValueError, match="must equal the shape of `input_tensor`"):
+        small("ghostface", input_tensor=keras.Input((64, 64, 3)), input_shape=(48, 48, 3))
+
+
+def test_unknown_model():
+    with pytest.raises(ValueError, match="Received: name='resnet'"):
+        registry.entry("resnet")
+
+
+@pytest.fixture(scope="module")
+def tiny_file(tmp_path_factory):
+    model = registry.entry("ghostface").builder(
+        input_shape=(40, 32, 1), width=0.25, stem_strides=1, classes=3
+    )
+    path = tmp_path_factory.mktemp("weights") / "ghostface_tiny.npz"
+    write_weights(model, path)
+    return model, path
+
+
+@pytest.fixture
+def tiny(tiny_file, tmp_path, monkeypatch):
+    """A small GhostFace whose weights the registry knows as "tiny", and a copy of their file."""
+    model, original = tiny_file
+    path = tmp_path / original.name
+    shutil.copy(original, path)
+    weights = registry.Weights(
+        file=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        class_names=("a", "b", "c"),
+        licence="MIT",
+        scores={},
+        input_shape=(40, 32, 1),
+        options={"width": 0.25, "stem_strides": 1},
+    )
+    monkeypatch.setitem(registry.MODELS["ghostface"].weights, "tiny", weights)
+    monkeypatch.setattr(registry, "WEIGHTS_FOLDER", tmp_path)
+    return model, path
+
+
+@slow_off_tensorflow
+def test_bundled_weights_bring_what_they_were_trained_with(tiny):
+    model, _ = tiny
+    build = registry.entry("ghostface").builder
+    again = build(weights="tiny", classes=3, name="mine")
+    assert again.input_shape == (None, 40, 32, 1)
+    assert again.name == "mine"
+    images = faces(model)
+    np.testing.assert_allclose(outputs(again, images), outputs(model, images), atol=2e-3)
+    bare = build(weights="tiny", include_top=False, input_shape=(None, None, 1))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(bare.get_layer("head").weights[0]),
+        keras.ops.convert_to_numpy(again.get_layer("head").weights[0]),
+    )
+
+
+@slow_off_tensorflow
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"width": 1.0}, "`width` must be 0.25 with weights='tiny'"),
+        ({"stem_strides": 2}, "`stem_strides` must be 1 with weights='tiny'"),
+        ({"input_shape": (40, 32, 3)}, "`input_shape` must have 1 channel"),
+        ({"classes": 7}, "`classes` must be 3 with weights='tiny'"),
+    ],
+)
+def test_bundled_weights_refuse_what_does_not_fit(tiny, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        registry.entry("ghostface").builder(weights="tiny", **{"classes": 3} | kwargs)
+
+
+@slow_off_tensorflow
+def test_bundled_weights_are_checked_before_they_are_read(tiny):
+    _, path = tiny
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="SHA-256"):
+        registry.entry("ghostface").builder(weights="tiny", classes=3)
