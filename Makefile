@@ -2,9 +2,10 @@
 # make test    install into .venv and run the fast tests on every Keras backend that is there
 # make docs    install into .venv and build the documentation as a site into build/site
 # make dist    build wheel and sdist into dist, install and import the wheel on every Python that is there
-# make test-slow, make lint, make clean
+# make coverage  run fast and slow tests and print how many lines of the packages they reach
+# make install, make test-slow, make lint, make clean
 
-.PHONY: help demo test test-slow lint docs dist clean
+.PHONY: help demo install test test-slow coverage lint docs dist clean
 
 # The first Python of a supported version. PYTHON=... names another one.
 FIND = for p in python3 python3.13 python3.12 python3.11; do \
@@ -12,36 +13,49 @@ FIND = for p in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$p && break; done
 PYTHON ?= $(shell $(FIND))
 PY = .venv/bin/python
+# The files are compiled at their first import: most of what TensorFlow brings is never imported.
+INSTALL = $(PY) -m pip install --quiet --no-compile
 PYTEST = $(PY) -m pytest --numprocesses 2 --dist worksteal
-# What runs on every Keras backend.
-BACKEND_TESTS = tests/fer_layers $(wildcard $(addprefix tests/fer_models/, \
-	families zoo training evaluation explain privacy robustness auditing export recognizer spotting))
+COVERAGE = --cov --cov-append --cov-report=
 # What `make dist` tries the wheel on.
 PYTHONS ?= python3.11 python3.12 python3.13
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 demo: .venv/demo.installed
 	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
-	$(PY) examples/train_ghostface.py --config examples/demo.json --data-dir runs/data --output runs/demo
+	.venv/bin/fer demo
+
+install: .venv/test.installed
 
 test: .venv/test.installed
 	@echo "== Fast tests, TensorFlow backend"
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow"
-	@echo "== Fast tests of layers and models, JAX backend"
-	KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(BACKEND_TESTS)
+	@echo "== Fast tests of what computes with Keras, JAX backend"
+	KERAS_BACKEND=jax $(PYTEST) -m "backend and not slow"
 	@if $(PY) -c "import torch" 2>/dev/null; then \
-		echo "== Fast tests of layers and models, PyTorch backend"; \
-		KERAS_BACKEND=torch $(PYTEST) -m "not slow" $(BACKEND_TESTS); \
+		echo "== Fast tests of what computes with Keras, PyTorch backend"; \
+		KERAS_BACKEND=torch $(PYTEST) -m "backend and not slow"; \
 	else echo "== PyTorch is not installed: its backend is not tested"; fi
 
 test-slow: .venv/test.installed
 	@echo "== Slow tests, TensorFlow backend"
 	KERAS_BACKEND=tensorflow $(PYTEST) --dist loadfile -m "slow and not alone"
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -m alone
-	@echo "== Slow tests of layers and models, JAX backend"
-	KERAS_BACKEND=jax $(PYTEST) -m "slow and not alone" $(BACKEND_TESTS)
+	@echo "== Slow tests of what computes with Keras, JAX backend"
+	KERAS_BACKEND=jax $(PYTEST) -m "backend and slow and not alone"
+
+coverage: .venv/test.installed
+	@echo "== Fast and slow tests, with the lines that they reach"
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	KERAS_BACKEND=tensorflow $(PYTEST) $(COVERAGE) -m "not alone"
+	KERAS_BACKEND=tensorflow $(PY) -m pytest $(COVERAGE) -m alone
+	KERAS_BACKEND=jax $(PYTEST) $(COVERAGE) -m "backend and not alone"
+	$(PY) -m coverage report --skip-covered
+	@for package in fer_layers fer_models fer_data; do \
+		echo "$$package: $$($(PY) -m coverage report --include="$$package/*" --format=total) %"; done
 
 lint: .venv/test.installed
 	@echo "== ruff"
@@ -55,14 +69,14 @@ docs: .venv/docs.installed
 
 dist: .venv/created
 	@echo "== Building sdist, and the wheel from it, into dist"
-	$(PY) -m pip install --quiet build
+	$(INSTALL) build
 	rm -rf dist
 	$(PY) -m build --outdir dist .
 	@set -e; for python in $(PYTHONS); do \
 		if ! $$python -c "" 2>/dev/null; then echo "== $$python is not here: not tried"; continue; fi; \
 		echo "== The wheel in a clean environment: $$($$python --version)"; \
 		rm -rf build/clean; $$python -m venv build/clean; \
-		build/clean/bin/python -m pip install --quiet dist/*.whl; \
+		build/clean/bin/python -m pip install --quiet --no-compile dist/*.whl; \
 		cp tests/helpers/installed.py build/clean/installed.py; \
 		(cd build/clean && TF_CPP_MIN_LOG_LEVEL=3 bin/python installed.py); \
 	done
@@ -79,15 +93,15 @@ clean:
 
 .venv/demo.installed: pyproject.toml | .venv/created
 	@echo "== Installing fer-keras into .venv"
-	$(PY) -m pip install --quiet --editable .
+	$(INSTALL) --editable .
 	touch .venv/demo.installed
 
 .venv/test.installed: pyproject.toml | .venv/created
 	@echo "== Installing fer-keras and what its tests need into .venv"
-	$(PY) -m pip install --quiet --editable ".[test]"
+	$(INSTALL) --editable ".[test]"
 	touch .venv/test.installed .venv/demo.installed
 
 .venv/docs.installed: pyproject.toml | .venv/created
 	@echo "== Installing fer-keras and what its documentation needs into .venv"
-	$(PY) -m pip install --quiet --editable ".[docs]"
+	$(INSTALL) --editable ".[docs]"
 	touch .venv/docs.installed .venv/demo.installed

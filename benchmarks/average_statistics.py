@@ -1,4 +1,4 @@
-"""What batch norm's statistics do to a moving average of the weights, of a run of train.py --ema.
+"""What batch norm's statistics do to the moving average of the weights, of `fer train --ema`.
 
     python benchmarks/average_statistics.py RUN [--data-dir PREPARED]
 
@@ -11,7 +11,6 @@ import argparse
 import math
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,26 +20,29 @@ import keras
 import numpy as np
 
 from fer_models import evaluation, recipes
-from fer_models.training import resume
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-import train
+from fer_models.training import resume, runs
+from fer_models.training.face_settings import FaceSettings
+from fer_models.training.face_training import FaceTraining, build_model
+from fer_models.training.recipe_batches import scoring_batches, training_batches
 
 
 def rows(run, data_dir=None):
     """Yield name, accuracy and loss of each of the three."""
-    options = ["--config", str(run / train.RECORD)]
-    args = train.parse(options + (["--data-dir", data_dir] if data_dir else []))
-    recipe = train.recipe_of(args)
+    settings = FaceSettings.from_record(run / runs.RECORD)
+    training = FaceTraining(settings, run, data_dir=data_dir)
+    recipe = training.recipe
     if recipe.ema is None:
         raise ValueError(f"{run} must hold a run with --ema")
-    splits, counts, names, _ = train.load(args, recipe, packed=True)
-    faces, others = train.pipelines(args, recipe, splits, len(names))
-    labels = np.concatenate([np.asarray(label) for _, label in others["validation"]]).argmax(-1)
-    keras.config.set_dtype_policy(args.precision)
-    keras.utils.set_random_seed(args.seed)
-    model = train.build(args, recipe, len(names))
-    steps = args.passes * math.ceil(counts["train"] / recipe.batch_size)
+    training.load()
+    names = training.class_names
+    options = {"seed": settings.seed, "passes": settings.passes}
+    faces = training_batches(recipe, training.faces, len(names), **options)
+    validation = scoring_batches(recipe, training.faces, "validation", len(names))
+    labels = np.concatenate([np.asarray(label) for _, label in validation]).argmax(-1)
+    keras.config.set_dtype_policy(settings.precision)
+    keras.utils.set_random_seed(settings.seed)
+    model = build_model(settings, recipe, len(names))
+    steps = settings.passes * math.ceil(training.faces.counts["train"] / recipe.batch_size)
     model.compile(**recipe.compile_kwargs(steps))
     with tempfile.TemporaryDirectory() as folder:
         # Reading a state that was cut off mends it, and the run is not ours.
@@ -48,7 +50,7 @@ def rows(run, data_dir=None):
         resume.restore(model, state)
 
     def scored(name):
-        probabilities = model.predict(others["validation"], verbose=0)
+        probabilities = model.predict(validation, verbose=0)
         report = evaluation.classification_report(labels, probabilities, names)
         return name, report.accuracy, report.loss
 
@@ -61,7 +63,7 @@ def rows(run, data_dir=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="output folder of a run of train.py with --ema")
+    parser.add_argument("run", type=Path, help="output folder of a run of fer train --ema")
     parser.add_argument("--data-dir", help="where prepared data sets are kept")
     options = parser.parse_args()
     print("| weights | accuracy | loss |\n|---|---:|---:|")

@@ -1,12 +1,12 @@
-"""Prints how FER2013's faces are framed, in the boxes of a detector: the Recognizer's constants.
+"""Prints how FER2013's faces lie in the boxes of a detector: `FRAMINGS` of `fer_data.faces.cut`.
 
     python benchmarks/face_framing.py --path FOLDER_OF_FER2013 [--detector mtcnn] [--faces 1000]
 
 Validation faces are enlarged and framed with their own edge, so that a box may reach beyond the
 picture, and the detector looks for the face in each. In units of the longer side of its box: the
 side of the picture, and how far the picture's centre lies right of and below the box's centre.
-Medians and quartiles over the pictures in which exactly one face was found. `Recognizer` cuts
-squares of this size at this place, so that the network sees faces framed as in its training.
+Medians and quartiles over the pictures in which exactly one face was found. `cut_face` cuts squares
+of this size at this place, so that the network sees faces framed as in its training.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Load the web example's server with several browsers at once, on this machine.
+"""Load the server of `fer webcam` with several browsers at once, on this machine.
 
     python benchmarks/webcam_load.py [--clients 8] [--seconds 30] [--rate 30] [--video PATH]
         [--weights fer2013] [--detector mtcnn] [--json PATH]
 
-Starts `examples/webcam/server.py` on a free port of the loopback address, lets that many clients
+Starts `fer webcam` on a free port of the loopback address, lets that many clients
 send frames as the page does (two on their way, the newest first), and stops it. The frames
 are those of a video, or the astronaut's portrait of scikit-image, swaying; 640 pixels at most.
 Prints frames answered, overtaken and refused, errors, the time from a frame to its answer, and the
@@ -16,10 +16,8 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 import queue
 import re
-import struct
 import subprocess
 import sys
 import threading
@@ -31,8 +29,8 @@ import numpy as np
 import psutil
 from websockets.asyncio.client import connect
 
-ROOT = Path(__file__).resolve().parents[1]
-HEADER = struct.Struct("<Id")  # of a frame, see examples/webcam/protocol.py
+from fer_models.web.protocol import pack
+
 LONGEST_SIDE = 640
 ON_THEIR_WAY = 2
 REFRESH = 0.25  # seconds after which a waiting frame gives way to a newer one
@@ -72,11 +70,8 @@ class Server:
     """The server as its own process, and its memory over time."""
 
     def __init__(self, options):
-        command = [sys.executable, str(ROOT / "examples" / "webcam" / "server.py"), "--port", "0"]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, env=environment
-        )
+        command = [sys.executable, "-m", "fer_models", "webcam", "--port", "0", "--no-browser"]
+        self.process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
         self.memory = []
 
     def address(self, patience=300):
@@ -84,7 +79,8 @@ class Server:
         lines = queue.Queue()
 
         def read():
-            for line in self.process.stdout:
+            for line in self.process.stderr:
+                sys.stderr.write(line)
                 lines.put(line)
             lines.put("")
 
@@ -135,8 +131,8 @@ async def client(address, frames, args, found):
                 del sent[max(sent)]
             if len(sent) < ON_THEIR_WAY:
                 sent[number] = times[number] = now
-                header = HEADER.pack(number, number / args.rate)
-                await socket.send(header + frames[number % len(frames)])
+                jpeg = frames[number % len(frames)]
+                await socket.send(pack(number, number / args.rate, jpeg))
                 found["sent"] += 1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):

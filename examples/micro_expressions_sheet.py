@@ -1,4 +1,4 @@
-"""Draws the contact sheet of the synthetic micro-expressions: from onset over apex to offset.
+"""Draw the contact sheet of the synthetic micro-expressions: from onset over apex to offset.
 
 python examples/micro_expressions_sheet.py --output docs/images/synthetic_micro_expressions.jpg
 """
@@ -18,7 +18,7 @@ COLUMNS = ("onset", "half way", "apex", "half way back", "offset", f"apex - onse
 
 
 def strip(clip):
-    """One clip as a row: five frames, and what moved, grey where nothing did."""
+    """Return a clip as a row: five frames, and what moved, grey where nothing did."""
     last = len(clip.frames) - 1
     places = (0, clip.apex // 2, clip.apex, (clip.apex + last) // 2, last)
     change = clip.frames[clip.apex].astype("float32") - clip.frames[0]
@@ -27,7 +27,7 @@ def strip(clip):
 
 
 def sheet(people, size, seed):
-    """Rows of people and classes under a line of titles: uint8 (height, width, 3)."""
+    """Return rows of people and classes under a line of titles: uint8 (height, width, 3)."""
     drawn = synthetic_clips(people, 1, size=size, seed=seed, amplitude=(2.5, 3.0))
     # Another class for each person: all classes of all people would be the same faces thrice.
     rows = [strip(clip) for number, (_, clip) in enumerate(drawn) if number % 3 == number // 3 % 3]
@@ -38,17 +38,12 @@ def sheet(people, size, seed):
     return np.concatenate([titles, *rows])
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--output", type=Path, required=True, help="PNG or JPEG file to write")
-    parser.add_argument("--people", type=int, default=3, help="rows")
-    parser.add_argument("--size", type=int, default=128, help="side of a face in pixels")
-    parser.add_argument("--seed", type=int, default=5, help="which people")
-    args = parser.parse_args(argv)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet(args.people, args.size, args.seed)).save(args.output, quality=88)
-    print(args.output)
-
-
-if __name__ == "__main__":
-    main()
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--output", type=Path, required=True, help="PNG or JPEG file to write")
+parser.add_argument("--people", type=int, default=3, help="rows")
+parser.add_argument("--size", type=int, default=128, help="side of a face in pixels")
+parser.add_argument("--seed", type=int, default=5, help="which people")
+args = parser.parse_args()
+args.output.parent.mkdir(parents=True, exist_ok=True)
+Image.fromarray(sheet(args.people, args.size, args.seed)).save(args.output, quality=88)
+print(args.output)

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "FaceSettings",
     "LabelDistributionDistillation",
     "LabelDistributionDistiller",
     "LabelDistributionLoss",
@@ -35,12 +36,23 @@ __all__ = [
     "se_3dnet",
     "spotting",
     "teacher_for",
+    "train_faces",
     "training",
     "triple_path_ha3dnet",
+    "web",
 ]
 
 if TYPE_CHECKING:
-    from fer_models import evaluation, explain, export, privacy, robustness, spotting, training
+    from fer_models import (
+        evaluation,
+        explain,
+        export,
+        privacy,
+        robustness,
+        spotting,
+        training,
+        web,
+    )
     from fer_models.auditing.audit import audit
     from fer_models.families.efficientface import efficientface
     from fer_models.families.emotion_cnn import emotion_cnn
@@ -59,6 +71,8 @@ if TYPE_CHECKING:
     from fer_models.recognizer import Recognizer
     from fer_models.training import recipes
     from fer_models.training.ensemble import ensemble
+    from fer_models.training.face_settings import FaceSettings
+    from fer_models.training.face_training import train_faces
     from fer_models.training.label_distribution import (
         LabelDistributionDistillation,
         LabelDistributionDistiller,
@@ -74,7 +88,9 @@ if TYPE_CHECKING:
 
 # Where each name lies. It is imported at its first use: the command `fer` answers `--help` without
 # Keras, and a model by itself needs neither evaluation nor training.
-_PACKAGES = ("evaluation", "explain", "export", "privacy", "robustness", "spotting", "training")
+_PACKAGES = (
+    *("evaluation", "explain", "export", "privacy", "robustness", "spotting", "training", "web"),
+)
 _MODULES = {
     **{name: f"fer_models.{name}" for name in _PACKAGES},
     "recipes": "fer_models.training.recipes",
@@ -83,6 +99,7 @@ _MODULES = {
 _CLIPS = "fer_models.families.micro_expression_3d"
 _DISTRIBUTIONS = "fer_models.training.label_distribution"
 _NAMES = {
+    "FaceSettings": "fer_models.training.face_settings",
     "LabelDistributionDistillation": _DISTRIBUTIONS,
     "LabelDistributionDistiller": _DISTRIBUTIONS,
     "LabelDistributionLoss": _DISTRIBUTIONS,
@@ -106,6 +123,7 @@ _NAMES = {
     "resnet50_cbam": "fer_models.families.resnet50_cbam",
     "se_3dnet": _CLIPS,
     "teacher_for": _DISTRIBUTIONS,
+    "train_faces": "fer_models.training.face_training",
     "triple_path_ha3dnet": _CLIPS,
 }
 

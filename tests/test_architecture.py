@@ -2,6 +2,9 @@
 
 import ast
 import collections
+import functools
+import json
+import os
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -12,8 +15,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"fer_layers", "fer_models", "fer_data"}
 MAY_IMPORT = {"fer_layers": set(), "fer_data": set(), "fer_models": {"fer_layers", "fer_data"}}
-# Modules whose name says the same in each of their folders.
-ALIKE = {"__init__"}
 HEAVY = {"cv2", "dlib", "sklearn", "matplotlib"}
 LAYERS_NEED = {"keras", "numpy"}
 
@@ -48,6 +49,7 @@ def imports(tree, name, is_package):
     return found
 
 
+@functools.cache
 def imports_of(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return imports(tree, module_name(path), path.name == "__init__.py")
@@ -120,58 +122,30 @@ def test_what_measures_a_model_builds_and_trains_none(part):
 
 
 def test_no_two_modules_have_one_name():
-    """Names that several folders may have are listed; any other stands once."""
-    files = [name for package in PACKAGES for name in modules(package)]
-    names = collections.Counter(name.rpartition(".")[2] for name in files)
-    twice = {name for name, count in names.items() if count > 1}
-    assert twice <= PACKAGES | ALIKE, {n for n in files if n.rpartition(".")[2] in twice - ALIKE}
+    """Names of modules; the command's modules bear the names of its subcommands."""
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    names = collections.Counter(path.stem for path in paths if path.parent.name != "cli")
+    twice = {name for name, count in names.items() if count > 1} - {"__init__"}
+    assert not twice, [str(path) for path in paths if path.stem in twice]
 
 
-# Keras itself takes cv2, matplotlib and sklearn where they are installed, so `sys.modules` tells
-# nothing of ours: Keras is imported first, without them, then whatever else asks for them is noted.
-ASKS_FOR_HEAVY = """
-import sys
-
-class Refuse:
-    asked = set()
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {heavy}:
-            self.asked.add(name)
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Refuse())
-import keras
-Refuse.asked.clear()
-try:
-    {statement}
-finally:
-    print(*Refuse.asked)
-"""
+EXAMPLES = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
 
 
-def heavy_packages_of(statement):
-    script = ASKS_FOR_HEAVY.format(heavy=HEAVY, statement=statement)
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-    return result.stdout.split(), result
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_short_and_use_public_names(name):
+    text = EXAMPLES[name].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 80
+    assert "sys.path" not in text
+    found = imports_of(EXAMPLES[name])
+    assert not roots(found) & {*EXAMPLES, "examples"}
+    assert not [each for each in found if "._" in each and not each.endswith("__")]
 
 
 # Parts of fer_models that are imported at their first use.
 PARTS = ("auditing", "export", "privacy", "robustness", "spotting")
-LATER = ", ".join(f"fer_models.{part}" for part in PARTS)
-
-
-@pytest.mark.parametrize("packages", ["fer_layers", f"fer_models, {LATER}"])
-def test_import_does_not_pull_in_heavy_packages(packages):
-    asked, result = heavy_packages_of(f"import {packages}")
-    assert result.returncode == 0, result.stderr
-    assert not asked
-
-
 # What building a model does not need.
-LATER_PARTS = (
+LATER = (
     "fer_models.auditing",
     "fer_models.cli",
     "fer_models.evaluation",
@@ -182,20 +156,62 @@ LATER_PARTS = (
     "fer_models.training",
     "fer_data.pipelines",
 )
+# Imports the packages one after another in a fresh process, and prints what came with each. Keras
+# itself takes cv2, matplotlib and sklearn where they are installed, so `sys.modules` tells nothing
+# of ours: Keras is imported without them, then whatever else asks for them is noted.
+IMPORTS = """
+import importlib, json, sys
+
+class Refuse:
+    asked = set()
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HEAVY:
+            self.asked.add(name)
+            raise ImportError(name)
+
+def asked_by(name):
+    Refuse.asked.clear()
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(name, error, file=sys.stderr)
+    return sorted(Refuse.asked)
+
+HEAVY, parts = json.loads(sys.argv[1])
+sys.meta_path.insert(0, Refuse())
+import fer_models
+found = {"keras": "keras" in sys.modules}
+import keras
+asked = {name: asked_by(name) for name in ("fer_layers", "fer_models")}
+fer_models.ghostface
+found["modules"] = [name for name in sys.modules if name.startswith("fer_")]
+asked |= {part: asked_by(f"fer_models.{part}") for part in parts}
+print(json.dumps(found | {"asked": asked}))
+"""
 
 
-def test_import_of_fer_models_loads_the_builders_and_nothing_else():
-    script = (
-        "import sys, fer_models; assert 'keras' not in sys.modules; fer_models.ghostface; "
-        "print(*[n for n in sys.modules if n.startswith('fer_')])"
-    )
+@pytest.fixture(scope="module")
+def imported():
+    """Return what the imports of the packages bring with them."""
     result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+        [sys.executable, "-c", IMPORTS, json.dumps([sorted(HEAVY), PARTS])],
+        # Keras's lightest backend: our modules import the same with each.
+        env=os.environ | {"KERAS_BACKEND": "numpy"},
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    loaded = result.stdout.split()
-    assert "fer_models.families.ghostface" in loaded
-    assert not [name for name in loaded if name.startswith(LATER_PARTS)]
+    return json.loads(result.stdout)
+
+
+def test_imports_pull_in_no_heavy_packages(imported):
+    assert imported["asked"] == {name: [] for name in ("fer_layers", "fer_models", *PARTS)}
+
+
+def test_import_of_fer_models_loads_the_builders_and_nothing_else(imported):
+    assert not imported["keras"]
+    assert "fer_models.families.ghostface" in imported["modules"]
+    assert not [name for name in imported["modules"] if name.startswith(LATER)]
 
 
 def test_the_walk_finds_what_it_is_for():

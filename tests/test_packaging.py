@@ -56,7 +56,10 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
     for weights in ("ghostface_fer2013", "ghostface_ferplus"):
-        assert {f"fer_models/zoo/weights/{weights}.{end}" for end in ("npz", "json")} <= names
+        files = {f"{weights}.{end}" for end in ("npz", "json", "tflite")}
+        assert {f"fer_models/zoo/weights/{file}" for file in files} <= names
+    networks = {"mtcnn_pnet.tflite", "face_detection_yunet_2023mar.onnx", "LICENSE-mtcnn.txt"}
+    assert {f"fer_data/faces/networks/{file}" for file in networks} <= names
     assert "fer_models/auditing/page.css" in names
     assert {name.split("/")[0] for name in names} == set(PACKAGES)
 
@@ -66,6 +69,9 @@ def test_weights_in_the_wheel_are_small(wheel):
     for item in wheel[1].infolist():
         if item.filename.endswith(".npz"):
             assert item.file_size < 3_000_000, item.filename
+        if item.filename.endswith((".tflite", ".onnx")):
+            assert item.file_size < 6_000_000, item.filename
+    assert wheel[0].stat().st_size < 20_000_000
 
 
 @pytest.mark.slow

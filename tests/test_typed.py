@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import fer_data.faces
 import fer_models
+import fer_models.web
 
 PACKAGES = {"fer_layers", "fer_models", "fer_data"}
 MODULES = (
@@ -16,9 +18,12 @@ MODULES = (
     "fer_models.auditing",
     "fer_models.evaluation",
     "fer_models.export",
-    "fer_models.recipes",
+    "fer_models.training.recipes",
     "fer_models.recognizer",
-    "fer_models.registry",
+    "fer_models.web",
+    "fer_models.zoo.registry",
+    "fer_data.faces.cut",
+    "fer_data.faces.folder",
     "fer_data.protocols.weighting",
     "fer_data.pipelines.clips",
     "fer_data.pipelines.images",
@@ -83,8 +88,9 @@ def test_everything_public_is_annotated(name):
     assert unannotated(module) == {}
 
 
-def test_type_checkers_see_what_is_imported_at_its_first_use():
-    tree = ast.parse(Path(fer_models.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", [fer_models, fer_data.faces, fer_models.web])
+def test_type_checkers_see_what_is_imported_at_its_first_use(package):
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     seen = {
         alias.asname or alias.name
         for node in tree.body
@@ -92,7 +98,11 @@ def test_type_checkers_see_what_is_imported_at_its_first_use():
         if isinstance(each, ast.ImportFrom)
         for alias in each.names
     }
-    assert set(fer_models.__all__) <= seen
+    assert set(package.__all__) <= seen
+    assert all(hasattr(package, name) for name in package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_the_walk_finds_what_it_is_for():

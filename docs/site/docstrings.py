@@ -3,13 +3,14 @@
 import importlib
 import inspect
 import re
+from types import FunctionType
 
 import griffe
 
 # A run of lines that begins with ">>>" and ends at an empty line.
 EXAMPLE = re.compile(r"^( *)>>> .*(?:\n(?! *$).*)*", re.M)
-# Functions that are made when the module is imported, not written down one by one.
-MADE = "fer_models.families.micro_expression_3d"
+# Builders get the arguments that they share when their modules are imported.
+FAMILIES = "fer_models.families."
 
 
 def fenced(text):
@@ -23,12 +24,18 @@ def parameters(function):
         *[
             griffe.Parameter(
                 parameter.name,
+                annotation=short(inspect.formatannotation(parameter.annotation)),
                 kind=griffe.ParameterKind.positional_or_keyword,
                 default=None if parameter.default is parameter.empty else repr(parameter.default),
             )
             for parameter in inspect.signature(function).parameters.values()
         ]
     )
+
+
+def short(annotation):
+    """Return an annotation without the modules that its names come from."""
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", annotation)
 
 
 class Docstrings(griffe.Extension):
@@ -41,13 +48,14 @@ class Docstrings(griffe.Extension):
 
     def on_module_members(self, *, mod, **_):
         """Called by Griffe when it has read a module."""
-        if mod.path != MADE:
+        if not mod.path.startswith(FAMILIES):
             return
-        for name, thing in vars(importlib.import_module(MADE)).items():
-            if inspect.isfunction(thing) and thing.__module__ == MADE and name not in mod.members:
-                function = griffe.Function(name, parameters=parameters(thing))
+        for name, thing in vars(importlib.import_module(mod.path)).items():
+            if thing.__class__ is FunctionType and hasattr(thing, "__signature__"):
+                taken = parameters(thing)
+                function = griffe.Function(name, parameters=taken, returns="keras.Model")
                 function.docstring = griffe.Docstring(
-                    fenced(inspect.cleandoc(thing.__doc__)),
+                    fenced(thing.__doc__),
                     parent=function,
                     parser=mod.docstring.parser,
                     parser_options=mod.docstring.parser_options,

@@ -1,16 +1,14 @@
 """Write the cards of all bundled weights into the page that asks for them."""
 
-from fer_models import model_card, registry
+from fer_models.zoo import bundled
+from fer_models.zoo.model_card import model_card
 
 MARK = "<!-- the cards of all bundled weights -->"
 
 
 def cards():
     """Return the model cards of all bundled weights as Markdown."""
-    known = registry.MODELS | registry.CLIP_MODELS
-    return "\n\n".join(
-        model_card(name, tag) for name, entry in known.items() for tag in entry.weights
-    )
+    return "\n\n".join(model_card(*source.split(":")) for source in bundled.all_weights())
 
 
 def on_page_markdown(markdown, **_):

@@ -1,1 +1,1 @@
-"""Keras networks compiled for repeated use: as a frozen TensorFlow graph, and as LiteRT."""
+"""Networks made ready for repeated use: as LiteRT files, and as frozen TensorFlow graphs."""

@@ -1,21 +1,19 @@
-"""A function as a LiteRT model: the fast way to run a small network on one picture at a time."""
+"""A function as a LiteRT model: the fast way to run a small network on one picture at a time.
 
-import threading
-import warnings
-from collections import OrderedDict
+Converting needs TensorFlow; what was converted is run by `lite_runner`, which does not.
+"""
 
-import numpy as np
+from collections.abc import Callable, Iterable
+from typing import Any
 
-# Interpreters of one function are kept for so many shapes, those used last.
-MOST_SHAPES = 32
+from fer_data.compiled.lite_runner import LiteNetwork
 
 
-def lite(function, shape, threads=1):
+def lite(function: Callable[[Any], Any], shape: tuple, threads: int = 1) -> LiteNetwork:
     """Convert a function of one picture, with the weights of the moment, to LiteRT.
 
     TensorFlow's own graphs spend most of a small network's time between its operations, which
-    LiteRT does not. It runs pictures one after the other, which it does no
-    faster together.
+    LiteRT does not.
 
     Args:
         function: Function from a float32 tensor `(1, ...)` to one tensor `(1, ...)`, such as a
@@ -24,62 +22,40 @@ def lite(function, shape, threads=1):
         threads: How many of the processor's cores work on a picture.
 
     Returns:
-        A function from float32 pictures `(n, ...)`, arrays or tensors, to an array of their
-        results `(n, ...)`. It may be called from several threads, which take turns.
+        A `LiteNetwork`: a function from float32 pictures `(n, ...)`, arrays or tensors, to an array
+        of their results `(n, ...)`.
 
     Raises:
+        ImportError: if no LiteRT interpreter is installed.
         NotConvertibleError: if LiteRT has no counterpart of an operation.
+    """
+    return LiteNetwork(convert(traced(function, shape)), threads)
+
+
+def traced(function: Callable[[Any], Any], shape: tuple) -> Any:
+    """Return a function of one picture as a `tf.function`, for `convert`.
+
+    Args:
+        function: As for `lite`.
+        shape: As for `lite`.
     """
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *shape), tf.float32)]
-    graph = tf.function(
+    return tf.function(
         lambda picture: function(picture), input_signature=signature, autograph=False
     )
-    return _Lite(convert(graph), threads)
 
 
 class NotConvertibleError(ValueError):
     """A function uses operations that LiteRT does not have."""
 
 
-class _Lite:
-    def __init__(self, content, threads):
-        self._content, self._threads = content, threads
-        self._interpreters = OrderedDict()
-        # An interpreter holds its input and output between two calls.
-        self._lock = threading.Lock()
-
-    def __call__(self, pictures):
-        pictures = np.ascontiguousarray(pictures, np.float32)
-        with self._lock:
-            interpreter, source, target = self._interpreter(pictures.shape[1:])
-            if not len(pictures):
-                return np.zeros((0, *target["shape"][1:]), np.float32)
-            results = []
-            for place in range(len(pictures)):
-                interpreter.set_tensor(source["index"], pictures[place : place + 1])
-                interpreter.invoke()
-                results.append(interpreter.get_tensor(target["index"]))
-        return np.concatenate(results) if len(results) > 1 else results[0]
-
-    def _interpreter(self, shape):
-        # One for each shape: to change the shape of one takes longer than to run it.
-        known = self._interpreters.pop(shape, None)
-        if known is None:
-            interpreter = new_interpreter(self._threads, model_content=self._content)
-            source = interpreter.get_input_details()[0]
-            if tuple(source["shape"][1:]) != shape:
-                interpreter.resize_tensor_input(source["index"], (1, *shape), strict=True)
-            interpreter.allocate_tensors()
-            known = interpreter, source, interpreter.get_output_details()[0]
-        self._interpreters[shape] = known
-        if len(self._interpreters) > MOST_SHAPES:
-            self._interpreters.popitem(last=False)
-        return known
-
-
-def convert(graph, eight_bits=False, representative=None):
+def convert(
+    graph: Any,
+    eight_bits: bool = False,
+    representative: Callable[[], Iterable[list[Any]]] | None = None,
+) -> bytes:
     """Convert a `tf.function` with an input signature to the bytes of a LiteRT model.
 
     Args:
@@ -106,17 +82,3 @@ def convert(graph, eight_bits=False, representative=None):
         return converter.convert()
     except ConverterError as error:
         raise NotConvertibleError(f"LiteRT cannot take this model: {error}") from error
-
-
-def new_interpreter(threads, **source):
-    """Return a LiteRT interpreter of `model_content=` bytes or the file `model_path=`."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        # TensorFlow's own copy, the same code of an earlier state.
-        from tensorflow.lite.python.interpreter import Interpreter
-
-    with warnings.catch_warnings():
-        # TensorFlow's copy says that the package above is to take its place.
-        warnings.simplefilter("ignore", UserWarning)
-        return Interpreter(num_threads=threads, **source)

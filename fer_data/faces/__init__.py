@@ -1,30 +1,27 @@
-"""Faces: detectors, 68 landmarks, tracking, and alignment and regions as TensorFlow operations."""
+"""Faces: detectors, the cut that networks see, 68 landmarks, tracking, alignment, regions."""
 
-from fer_data.faces.base import Detector
-from fer_data.faces.box_tracking import BoxTracker, TrackedBox
-from fer_data.faces.detectors import DETECTORS, detector
-from fer_data.faces.drawing import draw_face, region_sheet
-from fer_data.faces.face import Face
-from fer_data.faces.geometry import align_clip, align_face, crop_face, split_regions
-from fer_data.faces.image import as_rgb, read_image
-from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
-from fer_data.faces.similarity import alignment, cropping, transform_points
-from fer_data.faces.tracking import TrackedFace, track
+import importlib
+from typing import TYPE_CHECKING
 
 __all__ = [
     "DETECTORS",
+    "FRAMINGS",
     "BoxTracker",
     "Detector",
     "Face",
+    "FolderCut",
+    "Framing",
     "LandmarkPredictor",
+    "Miss",
     "TrackedBox",
     "TrackedFace",
     "align_clip",
     "align_face",
     "alignment",
     "as_rgb",
-    "crop_face",
-    "cropping",
+    "cut_face",
+    "cut_folder",
+    "cut_points",
     "detector",
     "draw_face",
     "landmarks",
@@ -34,3 +31,60 @@ __all__ = [
     "track",
     "transform_points",
 ]
+
+if TYPE_CHECKING:
+    from fer_data.faces.base import Detector
+    from fer_data.faces.box_tracking import BoxTracker, TrackedBox
+    from fer_data.faces.cut import FRAMINGS, Framing, cut_face, cut_points
+    from fer_data.faces.detectors import DETECTORS, detector
+    from fer_data.faces.drawing import draw_face, region_sheet
+    from fer_data.faces.face import Face
+    from fer_data.faces.folder import FolderCut, Miss, cut_folder
+    from fer_data.faces.geometry import align_clip, align_face, split_regions
+    from fer_data.faces.image import as_rgb, read_image
+    from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
+    from fer_data.faces.similarity import alignment, transform_points
+    from fer_data.faces.tracking import TrackedFace, track
+
+# Where each name lies. It is imported at its first use: the geometry needs TensorFlow, and to
+# recognise a face needs none of it.
+_NAMES = {
+    "DETECTORS": "detectors",
+    "FRAMINGS": "cut",
+    "BoxTracker": "box_tracking",
+    "Detector": "base",
+    "Face": "face",
+    "FolderCut": "folder",
+    "Framing": "cut",
+    "LandmarkPredictor": "landmark_predictor",
+    "Miss": "folder",
+    "TrackedBox": "box_tracking",
+    "TrackedFace": "tracking",
+    "align_clip": "geometry",
+    "align_face": "geometry",
+    "alignment": "similarity",
+    "as_rgb": "image",
+    "cut_face": "cut",
+    "cut_folder": "folder",
+    "cut_points": "cut",
+    "detector": "detectors",
+    "draw_face": "drawing",
+    "landmarks": "landmark_predictor",
+    "read_image": "image",
+    "region_sheet": "drawing",
+    "split_regions": "geometry",
+    "track": "tracking",
+    "transform_points": "similarity",
+}
+
+
+def __getattr__(name):
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

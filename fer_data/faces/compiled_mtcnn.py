@@ -1,70 +1,124 @@
-"""MTCNN's three networks, compiled: the same faces in less time."""
+"""MTCNN's three networks: ready for a processor, or those of the wheel on a device of TensorFlow.
 
+The ready ones are the wheel's, converted to LiteRT by `fer_models.runtime.making`: neither
+TensorFlow nor the wheel is imported for them.
+"""
+
+import contextlib
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from fer_data.checks import check_choice
+from fer_data.compiled import lite_runner, ready_files
 from fer_data.compiled.frozen_graph import freeze
-from fer_data.compiled.lite_graph import lite
 
-# What the networks take, in the order of the wheel's stages, and how many numbers each of their
-# outputs has for a place: shifts of the box, landmarks, scores.
-_INPUTS = ((None, None, 3), (24, 24, 3), (48, 48, 3))
-_OUTPUTS = ((4, 2), (4, 2), (4, 10, 2))
-# Below this side nothing is left after the first network's convolutions.
-_LEAST_SIDE = 11
+FOLDER = Path(__file__).parent / "networks"
+# Names of the ready networks, in the order of the cascade, and what each takes.
+INPUTS = {
+    "mtcnn_pnet": (None, None, 3),
+    "mtcnn_rnet": (24, 24, 3),
+    "mtcnn_onet": (48, 48, 3),
+}
+PROCESSOR = "CPU:0"
 # More cores than this gain nothing on pictures of a few hundred pixels.
-_MOST_THREADS = 4
+MOST_THREADS = 4
 
 
-def compile_stages(network, on_cpu=True):
-    """Compile the networks of an `mtcnn.MTCNN`, in place, and return it.
-
-    The wheel calls its Keras layers one by one, and hands the picture to TensorFlow anew for each
-    size of its pyramid; most of its time goes there.
+def networks(device: str = PROCESSOR) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Return the three networks as `fer_data.faces.mtcnn_cascade.Cascade` takes them.
 
     Args:
-        network: The `mtcnn.MTCNN`.
-        on_cpu: Whether LiteRT runs the networks, on the processor, or else TensorFlow on the
-            wheel's device.
+        device: TensorFlow's name of the device that runs them. On `"CPU:0"` LiteRT does, without
+            TensorFlow; where LiteRT is not installed, TensorFlow runs the wheel's.
+
+    Raises:
+        ImportError: If what the device needs is not installed.
+        RuntimeError: If it needs TensorFlow and Keras runs on another backend.
+        ValueError: If there is no such device.
     """
-    for stage, shape, outputs in zip(network.stages, _INPUTS, _OUTPUTS, strict=True):
-        if on_cpu:
-            stage._model = _LiteNetwork(stage._model, shape, outputs)
-        else:
-            stage._model = freeze(stage._model, (None, *shape))
-    network._stages = [_Stage(stage) for stage in network.stages]
-    return network
+    if device == PROCESSOR and lite_runner.available():
+        return ready_networks()
+    return networks_of_tensorflow(device)
 
 
-class _LiteNetwork:
-    """A network with several outputs, run by LiteRT."""
-
-    def __init__(self, model, shape, outputs):
-        # Only the first network has work enough for several cores: it sees the whole picture.
-        threads = 1 if shape[0] else min(_cores(), _MOST_THREADS)
-        self._run = lite(lambda images: tf.concat(model(images), -1), shape, threads)
-        self._ends = np.cumsum(outputs)[:-1]
-
-    def __call__(self, images):
-        if min(images.shape[1:3]) < _LEAST_SIDE:
-            # In TensorFlow's words, which the wheel takes for a picture without faces.
-            raise tf.errors.InvalidArgumentError(None, None, "the picture is too small")
-        parts = np.split(self._run(images), self._ends, axis=-1)
-        return [tf.convert_to_tensor(part) for part in parts]
+def ready_networks() -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Return the three networks on LiteRT."""
+    # Only the first network has work enough for several cores: it sees the whole picture.
+    return [
+        lite_runner.LiteNetwork(
+            ready_files.read(FOLDER, name), 1 if shape[0] else min(_cores(), MOST_THREADS)
+        )
+        for name, shape in INPUTS.items()
+    ]
 
 
-class _Stage:
-    """A stage that gets the pictures as the tensor that all of its steps need."""
+def networks_of_tensorflow(device: str) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Return the wheel's networks, as graphs of TensorFlow on a device."""
+    functions = wheel_functions()
+    import tensorflow as tf
 
-    def __init__(self, stage):
-        self._stage = stage
-        self.name, self.id = stage.name, stage.id
+    # TensorFlow would put the work on another device and say nothing.
+    there = [each.name.removeprefix("/device:") for each in tf.config.list_logical_devices()]
+    check_choice("device", device, there)
 
-    def __call__(self, images_normalized, **options):
-        pictures = tf.convert_to_tensor(images_normalized.astype("float32"))
-        return self._stage(images_normalized=pictures, **options)
+    def on_device(function, shape):
+        with tf.device(device):
+            graph = freeze(function, (None, *shape))
+
+        def run(pictures):
+            with tf.device(device):
+                return graph(tf.constant(pictures))[0].numpy()
+
+        return run
+
+    return [
+        on_device(function, shape)
+        for function, shape in zip(functions, INPUTS.values(), strict=True)
+    ]
+
+
+def wheel_functions() -> list[Callable[[Any], Any]]:
+    """Return the networks of the wheel `mtcnn` as functions of TensorFlow with one output.
+
+    Raises:
+        ImportError: If the wheel is not installed.
+        RuntimeError: If Keras runs on another backend than TensorFlow.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise RuntimeError(
+            "MTCNN's networks on another device than 'CPU:0' run on Keras's TensorFlow backend "
+            f"only. Received: backend={keras.config.backend()!r}"
+        )
+    try:
+        from mtcnn import MTCNN
+    except ImportError as error:
+        raise ImportError(
+            f'mtcnn cannot be imported ({error}). Run: pip install "fer-keras[faces]"'
+        ) from error
+    import tensorflow as tf
+
+    with _default_settings(keras.config):
+        models = [stage.model for stage in MTCNN().stages]
+    return [lambda images, model=model: tf.concat(model(images), -1) for model in models]
+
+
+@contextlib.contextmanager
+def _default_settings(config):
+    # The networks are built with the settings of the moment, and know no others than these.
+    policy, data_format = config.dtype_policy(), config.image_data_format()
+    config.set_dtype_policy("float32")
+    config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(policy)
+        config.set_image_data_format(data_format)
 
 
 def _cores():

@@ -24,15 +24,16 @@ def detector(name="mtcnn", **options):
 
     | name | finds | five points | `min_score` | needs | licence |
     |---|---|---|---|---|---|
-    | `mtcnn` | faces from about 20 px | yes | 0.8 | `fer-keras[faces]` | MIT |
+    | `mtcnn` | faces from about 20 px | yes | 0.8 | LiteRT | MIT |
     | `retinaface` | faces from about 20 px | yes | 0.5 | weights, fetched once | MIT |
-    | `yunet` | faces from about 15 px | yes | 0.7 | weights, fetched once | MIT |
+    | `yunet` | faces from about 15 px | yes | 0.7 | OpenCV alone | MIT |
     | `dlib_hog` | upright frontal faces from about 40 px (80 with `upsample=0`) | no | 0 | \
 `fer-keras[faces]` | Boost |
     | `dlib_cnn` | faces from about 80 px, in seconds a picture without a GPU | no | 0 | \
 `fer-keras[faces]` | Boost, weights CC0 |
 
-    The sizes are those in the picture as the detector sees it: shrunk to the working size.
+    The sizes are those in the picture as the detector sees it: shrunk to the working size. The
+    networks of `mtcnn` and `yunet` lie in the package, and neither imports Keras or TensorFlow.
 
     Args:
         name: one of the names above.
@@ -51,12 +52,13 @@ def detector(name="mtcnn", **options):
             of `mtcnn`: `batch_size=16`, how many pictures of one size are searched together, on
             another device than a processor through its networks too; `proposal_scores=(0.6, 0.7)`,
             what a face must score in the first and the second network to be looked at by the
-            third; `device="CPU:0"`, TensorFlow's device.
+            third; `device="CPU:0"`, the processor, or TensorFlow's name of another device, which
+            needs the wheel `mtcnn` of `fer-keras[faces]` and Keras on TensorFlow.
 
             of `retinaface`: `weights=None`, the path of its h5 file; `batch_size=16`;
             `iou_threshold=0.4`, by how much two boxes may overlap without being one face.
 
-            of `yunet`: `weights=None`, the path of its ONNX file.
+            of `yunet`: `weights=None`, the path of another ONNX file of it.
 
             of `dlib_hog`: `upsample=1`, how often the picture is doubled first.
 
@@ -70,7 +72,8 @@ def detector(name="mtcnn", **options):
         ImportError: if the package that it needs is not installed; the message names the extra.
         FileNotFoundError: if there is no weights file at the path given.
         OSError: if the public weights cannot be fetched; the message names their address.
-        RuntimeError: for `mtcnn` on another Keras backend than TensorFlow.
+        RuntimeError: for `mtcnn` on another device, where Keras runs on another backend than
+            TensorFlow.
         ValueError: if the name is unknown, an option out of its range, or a file holds no weights.
 
     Example:

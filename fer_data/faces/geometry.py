@@ -1,10 +1,13 @@
-"""From pictures to faces and regions in TensorFlow ops: for tf.data, graphs and batches.
+"""From pictures to aligned faces and their regions in TensorFlow ops: for graphs and batches.
+
+This is for micro-expressions, whose networks see regions of a face aligned by its eyes. What the
+networks of still pictures see is `fer_data.faces.cut_face`'s.
 
 Each pixel of a face is sampled once, from the picture itself: where the face shrinks, from pixels
 averaged by a box as wide as the shrinking, which keeps out what would alias; else bilinearly.
 What lies outside the picture is black (0). A picture and its mirror image give faces that are
-mirror images bit for bit, if their points or boxes are (`width - 1 - x` must not have rounded).
-The picture gets gradients, exactly the adjoint of the sampling; points and boxes get none.
+mirror images bit for bit, if their points are (`width - 1 - x` must not have rounded). The picture
+gets gradients, exactly the adjoint of the sampling; points get none.
 """
 
 import functools
@@ -12,47 +15,10 @@ import functools
 import tensorflow as tf
 
 from fer_data.faces import _resample
-from fer_data.faces.similarity import as_numbers, from_box, from_landmarks
+from fer_data.faces.similarity import as_numbers, from_landmarks
 
 _IMAGE_RULE = "(height, width, channels) or (batch, height, width, channels)"
 _CLIP_RULE = "(frames, height, width, channels) or (batch, frames, height, width, channels)"
-
-
-def crop_face(image, box, size, margin=0.0, dtype=None):
-    """Cut the square around a box out of a picture, at a given size.
-
-    The square is centred on the box and as wide as the longer side of the box, so that faces are
-    not stretched. Points of the picture come along with `transform_points` and `cropping`.
-
-    Args:
-        image: `(height, width, channels)`, or a batch of such pictures; any range of values.
-        box: `(4,)` box `(x, y, width, height)` in pixels, as in `Face.box`. One for each picture
-            of a batch, `(batch, 4)`; or several for a single picture, `(boxes, 4)`.
-        size: height and width of the face.
-        margin: widens the square on each side by this share of its side.
-        dtype: type of the face: `None` for float32 from whole numbers and the picture's own from
-            floats, or `"uint8"` (rounded, and clipped to [0, 255]), or a float type.
-
-    Returns:
-        Tensor `(size, size, channels)`, or `(batch, size, size, channels)` where pictures or boxes
-        have a batch axis. In the range of the picture, and black outside it.
-
-    Raises:
-        ValueError: if an argument's type, range or static shape is wrong.
-        tf.errors.InvalidArgumentError: if a box is not finite, its width or height not positive,
-            or it reaches farther from the middle of its picture than twice the longer side.
-
-    Example:
-
-    >>> picture = np.zeros((360, 640, 3), "uint8")
-    >>> crop_face(picture, (200, 100, 80, 96), size=64, margin=0.1).shape
-    TensorShape([64, 64, 3])
-    """
-    image = _pictures("image", image, (3, 4), _IMAGE_RULE)
-    box = as_numbers("box", box)
-    similarity = from_box(box, size, margin)
-    _check_axes("box", box, image, 1)
-    return _run(image, similarity, size, dtype)
 
 
 def align_face(image, landmarks, size=128, dtype=None):
@@ -89,7 +55,7 @@ def align_face(image, landmarks, size=128, dtype=None):
     image = _pictures("image", image, (3, 4), _IMAGE_RULE)
     landmarks = as_numbers("landmarks", landmarks)
     similarity = from_landmarks(landmarks, size)
-    _check_axes("landmarks", landmarks, image, 2)
+    _check_axes(landmarks, image)
     return _run(image, similarity, size, dtype)
 
 
@@ -274,16 +240,16 @@ def _pictures(name, value, ranks, rule):
     return pictures
 
 
-def _check_axes(name, value, image, rank):
-    """Check the axes before the last `rank` of `value` against those of `image`."""
-    extra, batched = value.shape.rank - rank, image.shape.rank == 4
+def _check_axes(landmarks, image):
+    """Check the axes before the last two of the landmarks against those of the pictures."""
+    extra, batched = landmarks.shape.rank - 2, image.shape.rank == 4
     if extra > 1 or (batched and extra != 1):
         raise ValueError(
-            f"`{name}` must belong to one picture, or be one for each picture of a batch. "
-            f"Received: {name}.shape={value.shape}, image.shape={image.shape}"
+            "`landmarks` must belong to one picture, or be one for each picture of a batch. "
+            f"Received: landmarks.shape={landmarks.shape}, image.shape={image.shape}"
         )
     if batched:
-        _check_length(name, value.shape[0], "image", image.shape[0])
+        _check_length("landmarks", landmarks.shape[0], "image", image.shape[0])
 
 
 def _check_length(name, length, other, expected):

@@ -1,16 +1,16 @@
-"""MTCNN, from the wheel of that name."""
-
-import contextlib
+"""MTCNN as a detector."""
 
 import numpy as np
 
-from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.checks import check_integer, check_number
 from fer_data.faces.base import Detector
+from fer_data.faces.compiled_mtcnn import PROCESSOR, networks
 from fer_data.faces.image import as_rgb
+from fer_data.faces.mtcnn_cascade import Cascade
 
 
 class MtcnnDetector(Detector):
-    """MTCNN, whose weights are in its wheel, MIT licence; see `fer_data.faces.detector`."""
+    """MTCNN with the weights of the wheel `mtcnn`, MIT licence; see `fer_data.faces.detector`."""
 
     name = "mtcnn"
 
@@ -21,7 +21,7 @@ class MtcnnDetector(Detector):
         working_size=640,
         batch_size=16,
         proposal_scores=(0.6, 0.7),
-        device="CPU:0",
+        device=PROCESSOR,
         **options,
     ):
         super().__init__(min_score=min_score, working_size=working_size, **options)
@@ -36,7 +36,7 @@ class MtcnnDetector(Detector):
             check_number("proposal_scores", score, 0, 1)
         self.batch_size = batch_size
         self.proposal_scores = tuple(proposal_scores)
-        self._network = _build(device)
+        self._cascade = Cascade(*networks(device))
 
     def follow(self, image, boxes):
         """Look for known faces only near their last boxes, many times faster.
@@ -59,86 +59,26 @@ class MtcnnDetector(Detector):
         scale = np.tile(np.array(small.shape[1::-1]) / picture.shape[1::-1], 2)
         middle, side = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:].max(1, keepdims=True)
         squares = np.concatenate([middle - side / 2, middle + side / 2], 1) * scale
-        # As the first network leaves its proposals: number of the picture, box, score.
-        rows = np.concatenate([np.zeros_like(side), squares, np.ones_like(side)], 1)
-        pictures = (small[None].astype(np.float32) - 127.5) / 128
-        scores = {"threshold_rnet": self.proposal_scores[1], "threshold_onet": self.min_score}
-        for stage in self._network.stages[1:]:
-            if len(rows):
-                rows = stage(images_normalized=pictures, bboxes_batch=rows, **scores)
-        found = [
-            (np.concatenate([row[1:3], row[3:5] - row[1:3]]), row[5], row[6:].reshape(2, 5).T)
-            for row in rows
-        ]
+        rows = self._cascade.follow(small, squares, (self.proposal_scores[1], self.min_score))
+        found = [_found(row) for row in rows]
         return self._finish(found, picture.shape, small.shape)
 
     def _find(self, pictures):
-        # The wheel takes pictures of several sizes in one batch, but then moves the boxes of one
-        # picture by another's padding as soon as one of them has no face.
         by_shape = {}
         for place, picture in enumerate(pictures):
             by_shape.setdefault(picture.shape, []).append(place)
+        scores = (*self.proposal_scores, self.min_score)
         found = [[] for _ in pictures]
         for places in by_shape.values():
             for start in range(0, len(places), self.batch_size):
                 batch = places[start : start + self.batch_size]
-                for row in self._rows([pictures[place] for place in batch]):
-                    points = np.stack([row[6:11], row[11:16]], axis=-1)
-                    found[batch[int(row[0])]].append((row[1:5], row[5], points))
+                several = self._cascade.detect([pictures[place] for place in batch], scores)
+                for place, rows in zip(batch, several, strict=True):
+                    found[place] = [_found(row) for row in rows]
         return found
 
-    def _rows(self, pictures):
-        # Its dictionaries hold rounded numbers, its arrays exact ones. The smallest face stays at
-        # its default of 20 pixels: with a larger one its pyramid gets pictures smaller than the
-        # first network's window, and it takes that failure for "no faces".
-        first, second = self.proposal_scores
-        return self._network.detect_faces(
-            pictures,
-            output_type="numpy",
-            postprocess=False,
-            threshold_pnet=first,
-            threshold_rnet=second,
-            threshold_onet=self.min_score,
-        )
 
-
-def _build(device):
-    import keras
-
-    if keras.config.backend() != "tensorflow":
-        raise RuntimeError(
-            "The detector 'mtcnn' runs on Keras's TensorFlow backend only; 'retinaface' runs on "
-            f"any, 'yunet' without Keras. Received: backend={keras.config.backend()!r}"
-        )
-    try:
-        from mtcnn import MTCNN
-    except ImportError as error:
-        raise ImportError(
-            f'mtcnn cannot be imported ({error}). Run: pip install "fer-keras[faces]"'
-        ) from error
-    _check_device(device)
-    from fer_data.faces.compiled_mtcnn import compile_stages
-
-    with _default_settings(keras.config):
-        return compile_stages(MTCNN(device=device), on_cpu=device.startswith("CPU"))
-
-
-def _check_device(device):
-    import tensorflow as tf
-
-    # TensorFlow would put the work on another device and say nothing.
-    there = [each.name.removeprefix("/device:") for each in tf.config.list_logical_devices()]
-    check_choice("device", device, there)
-
-
-@contextlib.contextmanager
-def _default_settings(config):
-    # Its networks are built with the settings of the moment, and know no others than these.
-    policy, data_format = config.dtype_policy(), config.image_data_format()
-    config.set_dtype_policy("float32")
-    config.set_image_data_format("channels_last")
-    try:
-        yield
-    finally:
-        config.set_dtype_policy(policy)
-        config.set_image_data_format(data_format)
+def _found(row):
+    """Return box, score and points of a row of the cascade."""
+    box = np.concatenate([row[:2], row[2:4] - row[:2]])
+    return box, row[4], row[5:].reshape(2, 5).T

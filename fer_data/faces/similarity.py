@@ -1,4 +1,4 @@
-"""Where a face lies in its picture: the similarity behind `align_face` and `crop_face`.
+"""Where a face lies in its picture: the similarity behind `align_face`.
 
 Points are whole at pixel centres, so a face of `size` pixels spans -0.5 to `size - 0.5`, and what
 lies at a share `f` of the face has the coordinate `f * size - 0.5`.
@@ -7,7 +7,7 @@ lies at a share `f` of the face has the coordinate `f * size - 0.5`.
 import numpy as np
 import tensorflow as tf
 
-from fer_data.checks import check_integer, check_number
+from fer_data.checks import check_integer
 from fer_data.faces._resample import Similarity, require
 
 # Shares of the face's side. With them the eyes and brows stay in the upper quarters and the mouth
@@ -50,33 +50,8 @@ def alignment(landmarks, size=128):
     return _matrix(from_landmarks(landmarks, size), landmarks.dtype)
 
 
-def cropping(box, size, margin=0.0):
-    """Return the similarity that takes a picture's points to those of `crop_face`'s face.
-
-    Args:
-        box: `(..., 4)` boxes `(x, y, width, height)` in pixels of the picture, as in `Face.box`.
-        size: height and width of the face in pixels.
-        margin: widens the square on each side by this share of its side.
-
-    Returns:
-        Tensor `(..., 2, 3)`, the matrix for `transform_points`; float64 for float64 boxes, else
-        float32.
-
-    Raises:
-        ValueError: if an argument's type, range or static shape is wrong.
-        tf.errors.InvalidArgumentError: if a box is not finite, or its width or height not positive.
-
-    Example:
-
-    >>> transform_points([[10, 20]], cropping((10, 20, 64, 64), size=64)).numpy()
-    array([[0., 0.]], dtype=float32)
-    """
-    box = as_numbers("box", box)
-    return _matrix(from_box(box, size, margin), box.dtype)
-
-
 def transform_points(points, matrix):
-    """Carry points along with the picture, as `alignment` or `cropping` says.
+    """Carry points along with the picture, as `alignment` says.
 
     Args:
         points: `(..., n, 2)` points `(x, y)`.
@@ -133,26 +108,6 @@ def from_landmarks(landmarks, size):
     )
     origin, step = require(valid, message, [landmarks], (origin, step))
     return Similarity(origin, step, ((size - 1) / 2, EYES_Y * size - 0.5))
-
-
-def from_box(box, size, margin):
-    """Return the `Similarity` of `cropping`."""
-    check_integer("size", size, 1)
-    check_number("margin", margin, 0)
-    if box.shape.rank is None or box.shape.rank < 1 or box.shape[-1] != 4:
-        raise ValueError(f"`box` must have the static shape (..., 4). Received: shape={box.shape}")
-    box = tf.cast(box, tf.float64)
-    valid = tf.reduce_all(tf.math.is_finite(box)) & tf.reduce_all(box[..., 2:] > 0)
-    message = (
-        "`box` must be finite (x, y, width, height) with a positive width and height. "
-        "Received: box ="
-    )
-    box = require(valid, message, [box], box)
-    sides = box[..., 2:]
-    step = tf.reduce_max(sides, axis=-1) * ((1 + 2 * margin) / size)
-    step = tf.stack([step, tf.zeros_like(step)], axis=-1)
-    middle = (size - 1) / 2
-    return Similarity(box[..., :2] + (sides - 1) / 2, step, (middle, middle))
 
 
 def as_numbers(name, value):

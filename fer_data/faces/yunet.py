@@ -1,18 +1,20 @@
 """YuNet, through OpenCV."""
 
 import threading
+from pathlib import Path
 
 from fer_data.checks import check_number
 from fer_data.faces.base import Detector
-from fer_data.faces.downloads import weights_file
 
+# In the package as it was published; its licence lies beside it.
+FILE = Path(__file__).parent / "networks" / "face_detection_yunet_2023mar.onnx"
+SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 # A file of one commit never changes; the address resolves the repository's Git LFS pointer.
-URL = (
+SOURCE = (
     "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
     "f12e12798e8314f7c074a6656816c048dcc95b7a/models/face_detection_yunet/"
     "face_detection_yunet_2023mar.onnx"
 )
-SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 
 class YuNetDetector(Detector):
@@ -25,7 +27,11 @@ class YuNetDetector(Detector):
         check_number("min_score", min_score, 0, 1)
         import cv2
 
-        path = weights_file(weights, "face_detection_yunet_2023mar.onnx", URL, SHA256)
+        path = FILE if weights is None else Path(weights)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"`weights` must be the path of YuNet's ONNX file. There is none at {str(path)!r}."
+            )
         try:
             self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
         except cv2.error as error:

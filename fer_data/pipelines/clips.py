@@ -77,8 +77,7 @@ def pipeline(
         batch_size: clips a batch.
         training: whether to shuffle and augment. Without it `augmentation` has no effect.
         augmentation: `None`, or what `fer_data.pipelines.augmentation.policy` takes, without
-        RandAugment and
-            MixUp: flip, rotation, shift, zoom, crop, contrast, brightness.
+            RandAugment and MixUp: flip, rotation, shift, zoom, crop, contrast, brightness.
         labels: `"one_hot"`, or `"sparse"` for int32 class numbers.
         label_smoothing: share of every label that is spread evenly over the classes, in `[0, 1)`.
         class_weights: weights by class number, as from `fer_data.protocols.class_weights` of the

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.checks import check_choice, check_integer
+from fer_data.faces.cut import DEFAULT_FRAMING, Framing, cut_face
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 from fer_data.pipelines.augmentation import with_tensorflow as augmenting
 from fer_data.pipelines.augmentation.policies import Augmentation
@@ -28,7 +29,7 @@ def pipeline(
     label_smoothing: float = 0.0,
     vote_order: Sequence[int] | None = None,
     channels: int | None = None,
-    margin: float = 0.0,
+    framing: Framing = DEFAULT_FRAMING,
     interpolation: str = "bilinear",
     cache: bool | str | os.PathLike[str] = True,
     shuffle: bool | int | None = None,
@@ -42,8 +43,12 @@ def pipeline(
 ) -> tf.data.Dataset:
     """Turns pictures and labels into batches for training or evaluation.
 
-    Decode, crop to the box where there is one, resize (antialiased), cache, shuffle, batch,
-    augment, label, prefetch. Pixels stay uint8 up to the last step.
+    Decode, cut the face out where its box is known, or else resize the picture (antialiased),
+    cache, shuffle, batch, augment, label, prefetch. Pixels stay uint8 up to the last step.
+
+    A face with a box is cut by `fer_data.faces.cut_face`, as in recognition. That is a Python
+    function, so workers of the tf.data service in other processes cannot run it: cut the faces
+    beforehand, with `fer_data.faces.cut_folder`, to be served.
 
     Randomness: order and augmentation of an epoch follow from `seed` and the number of the epoch
     alone, however many workers run. The first iteration over the result is epoch `initial_epoch`,
@@ -64,7 +69,7 @@ def pipeline(
             - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
               `(n, height, width)`, or a list of file names.
             - a dictionary of arrays under the names above.
-        size: height and width of the output, an integer or a pair.
+        size: height and width of the output, an integer or a pair; alike where there are boxes.
         classes: number of classes.
         batch_size: images a batch.
         training: whether to shuffle and augment. Without it `augmentation` has no effect.
@@ -78,12 +83,11 @@ def pipeline(
             the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's channels, and decodes encoded pictures to 3.
-        margin: widens the box on each side by this share of its width and height, as far as the
-            picture reaches.
-        interpolation: a method of `tf.image.resize`.
+        framing: how the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`.
+        interpolation: a method of `tf.image.resize`, for pictures without a box.
         cache: `True` keeps the resized pictures in memory, a path keeps them in that folder
             (written whole at the first call, and read again by later ones: it is for the caller
-            to give every data set, split and box margin its own), `False` makes them anew.
+            to give every data set, split and framing its own), `False` makes them anew.
         shuffle: `True` over the whole data set, an integer over a buffer of so many pictures,
             `False` for the given order; `None` means `training`.
         seed: integer from which all randomness follows.
@@ -125,8 +129,8 @@ def pipeline(
         raise ValueError(
             f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
         )
-    if not margin >= 0:
-        raise ValueError(f"`margin` must not be negative. Received: margin={margin}")
+    if not isinstance(framing, Framing):
+        raise ValueError(f"`framing` must be a Framing. Received: framing={framing!r}")
     if labels == "sparse" and label_smoothing:
         raise ValueError(
             'Label smoothing needs `labels="one_hot"` or "soft". '
@@ -151,12 +155,17 @@ def pipeline(
     spec = dataset.element_spec
     vote_order = _vote_order(vote_order, spec, labels, classes)
     keep = _kept_channels(spec, channels)
+    if "box" in spec and size[0] != size[1]:
+        raise ValueError(
+            "`size` must be one number, or two alike, where the data set has the feature `box`: "
+            f"faces are cut out as squares. Received: size={size}"
+        )
 
     def prepare(element):
-        image = _picture(element, keep)
         if "box" in element:
-            image = _crop(image, element["box"], margin)
-        image = _resize(image, size, keep, interpolation)
+            image = _cut(_picture(element, 3), element["box"], size[0], keep, framing)
+        else:
+            image = _resize(_picture(element, keep), size, keep, interpolation)
         label = _label(element, classes, labels, label_smoothing, vote_order)
         return image, label
 
@@ -294,21 +303,19 @@ def _picture(element, channels):
     return picture
 
 
-def _crop(image, box, margin):
-    x, y, width, height = tf.unstack(tf.cast(box, tf.float32), num=4)
-    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
-    left = tf.clip_by_value(tf.cast(tf.round(x - margin * width), tf.int32), 0, columns)
-    top = tf.clip_by_value(tf.cast(tf.round(y - margin * height), tf.int32), 0, rows)
-    right = tf.clip_by_value(tf.cast(tf.round(x + (1 + margin) * width), tf.int32), 0, columns)
-    bottom = tf.clip_by_value(tf.cast(tf.round(y + (1 + margin) * height), tf.int32), 0, rows)
-    meets = tf.debugging.Assert(
-        (right > left) & (bottom > top),
-        ["`box` (x, y, width, height) must meet its picture. Received: box =", box,
-         "picture (height, width) =", tf.shape(image)[:2]],
-    )  # fmt: skip
-    # Or the resizing of nothing would fail first, with a message that says nothing of boxes.
-    with tf.control_dependencies([meets]):
-        return image[top:bottom, left:right]
+def _cut(image, box, size, channels, framing):
+    def cut(image, box):
+        # Far outside, the face would be the picture's edge: a mistake of whoever made the data.
+        low, high = box[:2], box[:2] + box[2:]
+        if not ((box[2:] > 0).all() and (high > 0).all() and (low < image.shape[1::-1]).all()):
+            raise ValueError(
+                "`box` (x, y, width, height) must meet its picture. "
+                f"Received: box={box.tolist()}, picture (height, width)={image.shape[:2]}"
+            )
+        return np.rint(cut_face(image, box, size, channels, framing=framing)).astype(np.uint8)
+
+    face = tf.numpy_function(cut, [image, box], tf.uint8, stateful=False)
+    return tf.ensure_shape(face, (size, size, channels))
 
 
 def _resize(image, size, channels, interpolation):

@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import sys
 import time
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import check_integer
 from fer_models import explain, privacy
 from fer_models.auditing import breaking, cost, scores
 from fer_models.auditing.explanation import explanation
@@ -75,7 +77,7 @@ def audit(
         samples: Number of faces whose heat maps are drawn, 1 or more.
         batch_size: Faces at a time.
         seed: Of everything random.
-        verbose: 0 is silent, 1 shows progress.
+        verbose: 0 is silent, 1 shows progress on standard error.
 
     Returns:
         An `fer_models.auditing.Audit`: `save(folder)` writes page, model card and numbers.
@@ -170,10 +172,10 @@ def audit(
     for number, (name, run) in enumerate(steps.items(), 1):
         begun = time.perf_counter()
         if verbose:
-            print(f"[{number}/{len(steps)}] {name}", flush=True)
+            print(f"[{number}/{len(steps)}] {name}", file=sys.stderr, flush=True)
         sections.append(run())
         if verbose:
-            print(f"      {time.perf_counter() - begun:.1f} s", flush=True)
+            print(f"      {time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
     sections[0] = _with_notes(sections[0], sets, test is None)
     left_out = [
         name
@@ -264,10 +266,7 @@ def _explainer(model):
 
 def _check_numbers(least=0, **numbers):
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
-            )
+        check_integer(name, value, least)
 
 
 def _checked_names(names, classes):

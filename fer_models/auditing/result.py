@@ -32,6 +32,11 @@ class Audit:
         raise KeyError(f"{key!r} is none of the sections {known}")
 
     @property
+    def figures(self) -> tuple:
+        """The numbers of the head of the page, each with `name`, `value` and `beside`."""
+        return tuple(figure for section in self.sections for figure in section.figures)
+
+    @property
     def warnings(self) -> tuple[tuple[str, str], ...]:
         """Every warning, as `(section title, sentence)`."""
         return tuple(

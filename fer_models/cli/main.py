@@ -1,19 +1,22 @@
 """From the words of a command line to one subcommand and its exit status."""
 
 import argparse
+import difflib
 import importlib
-import importlib.metadata
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 
-from fer_models.cli.running import guarded
+from fer_models.cli.running import UsageError, guarded
 
 # Name, module and one line of help. Only the module of the subcommand that runs is imported.
 COMMANDS = {
     "recognise": ("recognise", "find faces in photos or a video and name their expressions"),
     "faces": ("faces", "draw boxes, landmarks and regions of faces"),
     "webcam": ("webcam", "show expressions in live video on a web page"),
-    "train": ("train", "train a model on faces or on micro-expressions"),
+    "train": ("train", "train a model on faces"),
+    "train-clips": ("train_clips", "train a network on micro-expressions, scored on new people"),
     "evaluate": ("evaluate", "measure a model on labelled faces"),
     "explain": ("explain", "show which pixels decide"),
     "audit": ("audit", "write one report: accuracy, privacy, robustness, explanation"),
@@ -31,17 +34,26 @@ EPILOG = """examples:
   fer webcam
   fer train --data folder --path my_faces
   fer COMMAND --help"""
+TRACEBACK = "--traceback"
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would print its usage, with the error below it."""
+
+    def error(self, message):
+        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def parser_of() -> argparse.ArgumentParser:
     """Return the parser of `fer` itself, which knows the names of the subcommands alone."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fer",
         description="Facial expression recognition.",
         epilog=EPILOG,
         formatter_class=_Wide,
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
+    _add_traceback(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (_, line) in COMMANDS.items():
         commands.add_parser(name, help=line, add_help=False)
@@ -51,16 +63,15 @@ def parser_of() -> argparse.ArgumentParser:
 def command_parser(name: str) -> argparse.ArgumentParser:
     """Return the parser of a subcommand, with the arguments that all of them have."""
     module = importlib.import_module(f"fer_models.cli.{COMMANDS[name][0]}")
-    parser = argparse.ArgumentParser(
+    lines = "\n  ".join(module.EXAMPLE.splitlines())
+    parser = Parser(
         prog=f"fer {name}",
         description=module.__doc__,
-        epilog=f"example:\n  {module.EXAMPLE}",
+        epilog=f"example:\n  {lines}",
         formatter_class=_Formatter,
     )
     module.add_arguments(parser)
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where in the code an error arose"
-    )
+    _add_traceback(parser)
     parser.set_defaults(run=module.run)
     return parser
 
@@ -81,15 +92,84 @@ def main(argv: Sequence[str] | None = None) -> int:
     fer-keras 0.1.0
     0
     """
+    if "_ARGCOMPLETE" in os.environ:
+        offer_completion()
     words = sys.argv[1:] if argv is None else list(argv)
+    return guarded(lambda: _parsed(words), TRACEBACK in words)
+
+
+def offer_completion() -> None:
+    """Answer a shell that asks how a command line may go on, if argcomplete is installed.
+
+    The shell asks after `eval "$(register-python-argcomplete fer)"`.
+    """
+    try:
+        import argcomplete
+    except ImportError:
+        return
+    parser = Parser(prog="fer")
+    commands = parser.add_subparsers()
+    for name, (module, line) in COMMANDS.items():
+        command = commands.add_parser(name, help=line)
+        importlib.import_module(f"fer_models.cli.{module}").add_arguments(command)
+    argcomplete.autocomplete(parser)
+
+
+def _parsed(words):
+    """Return the arguments of a command line; `run` among them is what to do with them."""
+    early = words[: len(words) - len(_without_lead(words))]
+    words = words[len(early) :]
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     if words and words[0] in COMMANDS:
-        return guarded(lambda: command_parser(words[0]).parse_args(words[1:]))
+        args = _intermixed(command_parser(words[0]), [*words[1:], *early])
+        # For records of what was run.
+        args.command_line = shlex.join(["fer", *(word for word in words if word != TRACEBACK)])
+        return args
+    if words and not words[0].startswith("-"):
+        raise UsageError(_unknown(words[0]))
     args = parser_of().parse_args(words)
-    if args.version:
-        print(f"fer-keras {importlib.metadata.version('fer-keras')}")
-        return 0
+    args.run = _version if args.version else _help
+    return args
+
+
+def _without_lead(words):
+    """Return the words after those that may stand before a subcommand."""
+    return _without_lead(words[1:]) if words[:1] == [TRACEBACK] else words
+
+
+def _intermixed(parser, words):
+    """Parse options and other words in any order, as in `fer explain MODEL --json PHOTO`."""
+    try:
+        return parser.parse_intermixed_args(words)
+    except TypeError:
+        # A command with subcommands of its own, which takes them in one order.
+        return parser.parse_args(words)
+
+
+def _unknown(name):
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean `fer {near[0]}`?" if near else "`fer --help` lists the commands"
+    return f"there is no command {name!r}: {hint}"
+
+
+def _version(args):
+    # Here: it takes longer to import than all the rest.
+    from importlib.metadata import version
+
+    print(f"fer-keras {version('fer-keras')}")
+
+
+def _help(args):
     parser_of().print_help()
-    return 0 if words else 2
+    # Nothing was asked for.
+    return 2
+
+
+def _add_traceback(parser):
+    parser.add_argument(
+        TRACEBACK, action="store_true", help="show where in the code an error arose"
+    )
 
 
 class _Wide(argparse.RawDescriptionHelpFormatter):
@@ -97,7 +177,15 @@ class _Wide(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog):
         super().__init__(prog, max_help_position=30)
+        # argparse forgets that the commands are indented by four.
+        self._action_max_length = 4 + max(map(len, COMMANDS))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the lines of description and epilog, and shows defaults."""
+    """Keeps the lines of description and epilog, and shows defaults that say something."""
+
+    def _get_help_string(self, action):
+        unsaid = action.default is None or isinstance(action.default, bool)
+        if unsaid or "default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)

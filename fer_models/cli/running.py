@@ -2,38 +2,61 @@
 
 import contextlib
 import errno
+import faulthandler
+import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 FOUND_NOTHING = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+LISTED = 10
 # What a user can mend: a wrong argument or file, a package that is missing, a full disk.
 EXPECTED = (ValueError, OSError, ImportError, RuntimeError)
+# What these log on the way is not for users: a failure raises an error.
+CHATTY = ("absl", "jax", "matplotlib", "tensorflow", "tf2onnx")
+# Warnings of these folders are for users.
+OURS = tuple(
+    str(Path(__file__).resolve().parents[2] / name) + os.sep
+    for name in ("fer_data", "fer_layers", "fer_models")
+)
 
 
 class CheckFailedError(Exception):
     """A check that the command makes has failed, or it found nothing: exit status 1."""
 
 
-def guarded(parse: Callable[[], Any]) -> int:
+class UsageError(ValueError):
+    """A command line that cannot be understood: exit status 2."""
+
+
+def guarded(parse: Callable[[], Any], show_traceback: bool = False) -> int:
     """Parse a command line, run its subcommand, and return the exit status.
 
     Args:
-        parse: Returns the parsed arguments, with `run` and `traceback` among them.
+        parse: Returns the parsed arguments, with `run` among them.
+        show_traceback: Whether an error is shown with the code that it arose in, and with what
+            compiled libraries wrote before.
     """
     # Before TensorFlow is imported: no messages of its parts, and its faster kernels.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    args = None
     with quiet_libraries() as noise:
         try:
             args = parse()
-            return args.run(args) or 0
+            status = args.run(args) or 0
+            # Here and not at the interpreter's end, where nobody handles a closed pipe.
+            sys.stdout.flush()
+            return status
+        except SystemExit as leaving:
+            # argparse leaves so after `--help`.
+            return leaving.code or 0
         except KeyboardInterrupt:
             print("\nfer: stopped", file=sys.stderr)
             return INTERRUPTED
@@ -45,12 +68,46 @@ def guarded(parse: Callable[[], Any]) -> int:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             return 0
         except Exception as error:
-            if getattr(args, "traceback", False):
+            if show_traceback:
                 sys.stderr.write(noise())
                 traceback.print_exc()
             else:
                 print(f"fer: error: {described(error)}", file=sys.stderr)
             return BAD_INPUT
+
+
+def remark(text: str) -> None:
+    """Tell the user something that is no result: on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def remarks(title: str, texts: Iterable[str]) -> None:
+    """Tell the user a list of things, the first few of it; nothing where there is none."""
+    texts = list(texts)
+    if texts:
+        remark(f"{title}:")
+        for text in texts[:LISTED]:
+            remark(f"  {text}")
+        if len(texts) > LISTED:
+            remark(f"  and {len(texts) - LISTED} more")
+
+
+def watched() -> bool:
+    """Return whether a person watches: progress goes to a terminal alone, and to no log."""
+    return sys.stderr.isatty()
+
+
+def progress(total: int | None, unit: str, off: bool = False) -> Any:
+    """Return a bar of tqdm on standard error, shown only where a person watches it.
+
+    Args:
+        total: Number of steps, or None where it is unknown.
+        unit: What is counted.
+        off: Whether to show none at all.
+    """
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=f" {unit}", disable=True if off else None, file=sys.stderr)
 
 
 def described(error: Exception) -> str:
@@ -70,14 +127,16 @@ def disk_is_full(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[Callable[[], str]]:
-    """Keep what compiled libraries write to the process's standard error away from the user.
+    """Keep what other libraries write to standard error away from the user.
 
-    TensorFlow and its parts log there before any setting reaches them. Python's own `sys.stderr`
-    goes where it went: progress and errors are seen. Does nothing where standard error is no file
-    of the system, as inside of tests and notebooks.
+    Compiled libraries write to the process's standard error before any setting reaches them: that
+    goes to a file. Their loggers say errors alone, and Python's warnings are shown in one line
+    where they are ours, and kept away where not. Python's own `sys.stderr` goes where it went:
+    progress and errors are seen. Does nothing where standard error is no file of the system, as
+    inside of tests and notebooks.
 
     Yields:
-        A function that returns what was written.
+        A function that returns what was kept away.
     """
     try:
         descriptor = sys.stderr.fileno()
@@ -86,20 +145,36 @@ def quiet_libraries() -> Iterator[Callable[[], str]]:
     if descriptor != 2:
         yield lambda: ""
         return
+    if not watched():
+        # Bars of other libraries, too, would fill a log: tqdm reads this when it is imported.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     sys.stderr.flush()
     kept = os.dup(2)
     ours = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     before, sys.stderr = sys.stderr, ours
-    with tempfile.TemporaryFile() as noise:
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with tempfile.TemporaryFile() as noise, warnings.catch_warnings():
         os.dup2(noise.fileno(), 2)
+        # A crash of compiled code would leave no word otherwise.
+        faulthandler.enable(ours)
+
+        def show(message, category, filename, lineno, file=None, line=None):
+            if filename.startswith(OURS):
+                print(f"fer: warning: {' '.join(str(message).split())}", file=ours)
+            else:
+                text = warnings.formatwarning(message, category, filename, lineno, line)
+                noise.write(text.encode(errors="replace"))
 
         def read():
             noise.seek(0)
             return noise.read().decode(errors="replace")
 
+        warnings.showwarning = show
         try:
             yield read
         finally:
+            faulthandler.disable()
             sys.stderr = before
             ours.close()
             os.dup2(kept, 2)

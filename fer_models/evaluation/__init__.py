@@ -8,6 +8,7 @@ from fer_models.evaluation.latency import Latency, latency
 from fer_models.evaluation.pictures import plot_confusion, plot_curves
 from fer_models.evaluation.pooled import PooledScores, pooled_scores
 from fer_models.evaluation.reliability import plot_reliability
+from fer_models.evaluation.split_scores import SplitScores, score_split
 from fer_models.evaluation.temperature import fit_temperature
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LayerComplexity",
     "PooledScores",
     "Report",
+    "SplitScores",
     "calibration_error",
     "classification_report",
     "complexity",
@@ -29,4 +31,5 @@ __all__ = [
     "plot_curves",
     "plot_reliability",
     "pooled_scores",
+    "score_split",
 ]

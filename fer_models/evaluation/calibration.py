@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import check_integer
+
 
 @dataclasses.dataclass(frozen=True)
 class ConfidenceBins:
@@ -46,8 +48,7 @@ def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15)
     >>> confidence_bins([0, 1], [[0.9, 0.1], [0.9, 0.1]], bins=2).accuracy
     array([nan, 0.5])
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"`bins` must be an integer of 1 or more. Received: bins={bins!r}")
+    check_integer("bins", bins, 1)
     probabilities = np.asarray(probabilities, dtype="float64")
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == np.asarray(labels)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import check_integer
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 
@@ -183,10 +184,7 @@ def _batches(data, labels, batch_size):
             return (data[i] for i in range(len(data))), len(data)
         total = _cardinality(data)
         return data, total
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
-        )
+    check_integer("batch_size", batch_size, 1)
     images, labels = np.asarray(data), np.asarray(labels)
     if len(images) != len(labels):
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_models.evaluation.layer_calls import model_inputs
 
 
@@ -87,10 +88,7 @@ def latency(
     ```
     """
     for name, value in (("batch_size", batch_size), ("repeats", repeats), ("warm_up", warm_up)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer of 1 or more. Received: {name}={value!r}"
-            )
+        check_integer(name, value, 1)
     specs = model_inputs(model, input_shape)
     shapes = [tuple(spec.shape[1:]) for spec in keras.tree.flatten(specs)]
     generator = np.random.default_rng(0)

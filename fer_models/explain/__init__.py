@@ -1,6 +1,7 @@
 """Why a model says what it says."""
 
 from fer_models.explain.clip_explanation import clip_explanation
+from fer_models.explain.clip_file import explain_clip_file
 from fer_models.explain.clip_sheet import clip_sheet
 from fer_models.explain.contact_sheet import contact_sheet
 from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
@@ -19,6 +20,7 @@ __all__ = [
     "clip_sheet",
     "contact_sheet",
     "deletion_insertion",
+    "explain_clip_file",
     "gate_sheet",
     "grad_cam",
     "plot_channel_gates",

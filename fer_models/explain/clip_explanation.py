@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
 from fer_models.explain.gate_sheet import over_time
@@ -80,10 +81,7 @@ def clip_explanation(
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
-        raise ValueError(
-            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
-        )
+    check_integer("columns", columns, 1)
     if [np.shape(each) for each in shown] != [each.shape for each in inputs]:
         raise ValueError(
             "`frames` must have the shapes of `inputs`. Received: "

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
     checked_heat_maps,
@@ -83,10 +84,7 @@ def clip_sheet(
         ]
     names = checked_names("region_names", region_names, count)
     times = checked_names("times", times, frames) or [str(number) for number in range(frames)]
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
-        raise ValueError(
-            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
-        )
+    check_integer("columns", columns, 1)
     shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
     lines = 1 + (label is not None or prediction is not None)
     grid = PictureGrid(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_data.files import save_figure
 
 _RIGHT, _WRONG, _PLAIN = "#1b7f4b", "#c8102e", "#1b2a3a"
@@ -53,10 +54,7 @@ def contact_sheet(
     heat_maps = checked_heat_maps(heat_maps, images, alpha)
     labels = checked_names("labels", labels, count)
     predictions = checked_names("predictions", predictions, count)
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
-        raise ValueError(
-            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
-        )
+    check_integer("columns", columns, 1)
 
     columns = min(columns, count)
     rows = -(-count // columns)

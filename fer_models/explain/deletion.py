@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_models.explain.grad_cam import checked_classes, checked_inputs, visual_inputs
 
 
@@ -81,10 +82,7 @@ def deletion_insertion(
         Models", BMVC 2018, section 4.2.
     """
     for name, value in (("steps", steps), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer of 1 or more. Received: {name}={value!r}"
-            )
+        check_integer(name, value, 1)
     if not 0 < blur <= 1:
         raise ValueError(f"`blur` must be above 0 and at most 1. Received: blur={blur!r}")
     specs = visual_inputs(model)

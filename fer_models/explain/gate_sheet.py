@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
 from fer_models.explain.grad_cam import enlarge
@@ -55,10 +56,7 @@ def gate_sheet(
         raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
     labels = checked_names("labels", labels, count)
     predictions = checked_names("predictions", predictions, count)
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
-        raise ValueError(
-            f"`columns` must be an integer of 1 or more. Received: columns={columns!r}"
-        )
+    check_integer("columns", columns, 1)
     if clips and (isinstance(example, bool) or example not in range(count)):
         raise ValueError(
             f"`example` must be an integer from 0 to {count - 1}. Received: example={example!r}"

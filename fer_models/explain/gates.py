@@ -6,6 +6,7 @@ import inspect
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_models.evaluation.layer_calls import CallPaths, intercept_calls, trace_calls
 from fer_models.explain.grad_cam import checked_inputs, visual_inputs
 from fer_models.explain.layers import input_dependence
@@ -87,10 +88,7 @@ def attention_gates(model, images, batch_size=32):
     specs = visual_inputs(model)
     own = getattr(model, "inputs", None) or keras.tree.flatten(specs)
     arrays = checked_inputs(images, specs, [tuple(tensor.shape) for tensor in own])
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
-        )
+    check_integer("batch_size", batch_size, 1)
     parts = []
     for start in range(0, len(arrays[0]), batch_size):
         batch = [array[start : start + batch_size] for array in arrays]

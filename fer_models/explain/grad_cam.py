@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_models.evaluation.layer_calls import model_inputs, trace_calls
 from fer_models.evaluation.logits import class_count, last_activation
 from fer_models.explain.gradients import FeatureGradients
@@ -130,10 +131,7 @@ class GradCAM:
     def __call__(self, images, class_index=None, batch_size=32):
         """Return the heat maps of images: arguments and result as in `grad_cam`."""
         arrays = checked_inputs(images, self._specs, self._shapes)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
-            )
+        check_integer("batch_size", batch_size, 1)
         count = len(arrays[0])
         wanted = checked_classes(class_index, count, self.classes)
         sizes = [

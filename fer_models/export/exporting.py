@@ -11,8 +11,8 @@ import numpy as np
 
 from fer_models.export import writing
 from fer_models.export.export_report import ExportReport, compare
+from fer_models.export.exported import load, needs
 from fer_models.export.folding import batch_norms, fold_batch_norm
-from fer_models.export.running import load, needs
 
 Format = Literal["litert", "litert-int8", "onnx", "saved_model"]
 SUFFIXES: dict[Format, str] = {
@@ -54,7 +54,7 @@ def export(
     activations stay in floating point, which loses least. With it they have 8 bits as well, in the
     ranges that it shows: faster, and what processors without floating point take, for answers that
     change more. Input and output are float32 both times. Compare the accuracy on faces that were
-    not in training: `examples/export.py` does.
+    not in training: `accuracy_lost` does, and the command `fer export`.
 
     Args:
         model: A built Keras model of one output, on the TensorFlow backend; a `.keras` file

@@ -1,4 +1,4 @@
-"""What every builder of an image model does before and after its own body."""
+"""The frame of every image model: what comes before and after its own body, and its weights."""
 
 from pathlib import Path
 
@@ -10,6 +10,14 @@ from fer_models.zoo import bundled
 from fer_models.zoo.weight_files import read_weights
 
 POOLINGS = (None, "avg", "max")
+
+
+def check_integer(name, value, least=1):
+    """Raise `ValueError` unless `value` is an integer of `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
+        )
 
 
 def channel_axis():
@@ -49,7 +57,7 @@ def build_image_model(
         default_shape: Shape of one image where `input_shape` and `input_tensor` are None.
         min_size: Smallest height and width that the body works on.
         include_top, weights, input_tensor, input_shape, pooling, classes,
-        classifier_activation, include_preprocessing: As in every public builder.
+        classifier_activation, include_preprocessing: See `ImageArguments`.
         head: Function from the feature map to the vector that the classifying dense layer
             reads. Default: global average pooling.
         preprocess: Function from the image in [0, 255] to what `body` takes. Default: each
@@ -62,10 +70,7 @@ def build_image_model(
         ValueError: If an argument breaks its rule; the message names it.
     """
     check_choice("pooling", pooling, POOLINGS)
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-        raise ValueError(
-            f"`classes` must be an integer of 2 or more. Received: classes={classes!r}"
-        )
+    check_integer("classes", classes, 2)
     bundled = bundled_weights(family, weights)
     if bundled is not None and bundled.input_shape:
         default_shape = by_data_format(bundled.input_shape)

@@ -1,30 +1,23 @@
 """EfficientFace: light expression recognition that looks at quarters of the face too."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import keras
 
 from fer_layers import ConvNorm
 from fer_layers.shuffle import ChannelSpatialModulator, LocalFeatureExtractor, ShuffleUnit
 from fer_models.families.building import build_image_model, bundled_option, square_shape
+from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # name, output channels, number of units
 STAGES = (("stage2", 116, 4), ("stage3", 232, 8), ("stage4", 464, 4))
 
 
+@image_builder
 def efficientface(
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | None = None,
-    input_shape: Sequence[int | None] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 7,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     stem_strides: int | None = None,
-    name: str = "efficientface",
+    **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build EfficientFace.
 
@@ -41,15 +34,10 @@ def efficientface(
     gives 9 = 4 + 5. See `fer_layers.LocalFeatureExtractor`.
 
     Args:
-        include_top: Whether to add pooling, the dense layer and its activation.
         weights: None (random), a tag of the registry (as of `fer_models.ghostface`), or the
             path of a `.weights.h5` or `.keras` file.
-        input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
-        pooling: With `include_top=False`: None for the feature map, `"avg"` or `"max"`.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
         include_preprocessing: Whether the model standardises each image itself (mean 0,
             standard deviation 1), so that it takes pixels of [0, 255] as they are. The authors
             instead scale to [0, 1] and normalise red, green and blue by the means 0.5754,
@@ -57,14 +45,6 @@ def efficientface(
             checkpoints, set this to False and do the same.
         stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
             of 48x48 and below, which otherwise end in a 2x2 map.
-        name: Name of the model.
-
-    Returns:
-        A `keras.Model` from `(batch, height, width, channels)` in [0, 255] to
-        `(batch, classes)`.
-
-    Raises:
-        ValueError: If an argument breaks its rule; the message names it.
 
     Example:
 
@@ -77,6 +57,7 @@ def efficientface(
         Zhao, Liu and Zhou, "Robust Lightweight Facial Expression Recognition Network with Label
         Distribution Training", AAAI 2021.
     """
+    weights = common.get("weights")
     stem_strides = bundled_option("efficientface", weights, "stem_strides", stem_strides, 2)
     if stem_strides not in (1, 2) or isinstance(stem_strides, bool):
         raise ValueError(f"`stem_strides` must be 1 or 2. Received: stem_strides={stem_strides!r}")
@@ -100,15 +81,7 @@ def efficientface(
     return build_image_model(
         body,
         family="efficientface",
-        name=name,
         default_shape=square_shape(224, 3),
         min_size=32,
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        include_preprocessing=include_preprocessing,
+        **common,
     )

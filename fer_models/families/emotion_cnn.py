@@ -1,12 +1,11 @@
 """The webcam CNN: four convolutions and two dense layers for 48x48 grey faces."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import keras
 
 from fer_models.families.building import build_image_model, channel_axis, square_shape
+from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # filters, whether pooling follows, dropout as published, dropout with `regularized=True`
 CONVOLUTIONS = (
@@ -19,18 +18,12 @@ HIDDEN_UNITS = 1024
 HIDDEN_DROPOUT = 0.5
 
 
+@image_builder
 def emotion_cnn(
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | None = None,
-    input_shape: Sequence[int | None] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 7,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     regularized: bool = False,
     seed: int | None = None,
-    name: str = "emotion_cnn",
+    **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build the webcam CNN.
 
@@ -54,27 +47,13 @@ def emotion_cnn(
 
     Args:
         include_top: Whether to add flatten, both dense layers and the last activation.
-        weights: None (random), a tag of the registry, or the path of a `.weights.h5` or
-            `.keras` file.
-        input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 24 or more; 1 or 3 channels.
             Default `(48, 48, 1)`. With `include_top=False` height and width may be None; the
             flattened map of the top needs them fixed.
-        pooling: With `include_top=False`: None for the feature map, `"avg"` or `"max"`.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
         include_preprocessing: Whether the model standardises each image itself, so that it
             takes pixels of [0, 255] as they are.
         regularized: Whether to add the batch norm and dropout that the paper asks for.
         seed: Seed of the dropout.
-        name: Name of the model.
-
-    Returns:
-        A `keras.Model` from `(batch, height, width, channels)` in [0, 255] to
-        `(batch, classes)`.
-
-    Raises:
-        ValueError: If an argument breaks its rule; the message names it.
 
     Example:
 
@@ -112,7 +91,8 @@ def emotion_cnn(
 
     def head(x):
         if None in x.shape[1:]:
-            received = input_shape if input_tensor is None else input_tensor.shape[1:]
+            tensor = common.get("input_tensor")
+            received = common.get("input_shape") if tensor is None else tensor.shape[1:]
             raise ValueError(
                 "`input_shape` must have a fixed height and width with `include_top=True`, "
                 "since a dense layer reads the flattened map. "
@@ -129,16 +109,8 @@ def emotion_cnn(
     return build_image_model(
         body,
         family="emotion_cnn",
-        name=name,
         default_shape=square_shape(48, 1),
         min_size=24,
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        include_preprocessing=include_preprocessing,
         head=head,
+        **common,
     )

@@ -1,13 +1,12 @@
 """GhostFace: light expression recognition in single images."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import keras
 
 from fer_layers import ConvNorm, FusedMBConv, GaussianNoiseStack, GhostBottleneck
 from fer_models.families.building import build_image_model, bundled_option, square_shape
+from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # kernel, expansion, filters, triplet attention, strides
 STAGES = (
@@ -26,21 +25,15 @@ STAGES = (
 )
 
 
+@image_builder
 def ghostface(
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | None = None,
-    input_shape: Sequence[int | None] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 7,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     noise_layers: int = 1,
     noise_stddev: float = 0.1,
     width: float | None = None,
     stem_strides: int | None = None,
     seed: int | None = None,
-    name: str = "ghostface",
+    **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build GhostFace.
 
@@ -51,19 +44,12 @@ def ghostface(
     at 224x224x3 and 7 classes.
 
     Args:
-        include_top: Whether to add pooling, the dense layer and its activation.
         weights: None (random), a tag of the registry (`"fer2013"`: FER2013's labels;
             `"ferplus"`: FER+'s), or the path of a `.weights.h5` or `.keras` file. With a tag
             `input_shape`, `width` and `stem_strides` are by default what they were in training,
             and the probabilities are calibrated: `decode_predictions` names them.
-        input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
-        pooling: With `include_top=False`: None for the feature map, `"avg"` or `"max"`.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
-        include_preprocessing: Whether the model standardises each image itself (mean 0,
-            standard deviation 1), so that it takes pixels of [0, 255] as they are.
         noise_layers: 0, 1 or 2 Gaussian noise layers on the standardised image, active in
             training only. The paper does not say where they stand: this is our choice.
         noise_stddev: Their standard deviation, from 0 to 1.
@@ -71,14 +57,6 @@ def ghostface(
         stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
             of 48x48 and below, which otherwise end in a 2x2 map.
         seed: Seed of the noise.
-        name: Name of the model.
-
-    Returns:
-        A `keras.Model` from `(batch, height, width, channels)` in [0, 255] to
-        `(batch, classes)`.
-
-    Raises:
-        ValueError: If an argument breaks its rule; the message names it.
 
     Example:
 
@@ -90,6 +68,7 @@ def ghostface(
     Reference:
         Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022.
     """
+    weights = common.get("weights")
     width = bundled_option("ghostface", weights, "width", width, 1.0)
     stem_strides = bundled_option("ghostface", weights, "stem_strides", stem_strides, 2)
     if noise_layers not in (0, 1, 2) or isinstance(noise_layers, bool):
@@ -125,17 +104,9 @@ def ghostface(
     return build_image_model(
         body,
         family="ghostface",
-        name=name,
         default_shape=square_shape(224, 3),
         min_size=32,
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        include_preprocessing=include_preprocessing,
+        **common,
     )
 
 

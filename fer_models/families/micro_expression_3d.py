@@ -1,13 +1,13 @@
 """The HA3DNet family: 3-D convolutions over regions of a face in time, for micro-expressions."""
 
 import dataclasses
-import inspect
+import functools
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec
+from typing import Annotated, Concatenate, Literal, ParamSpec, Unpack
 
 import keras
 
+from fer_data.checks import check_choice
 from fer_layers import SpatialAttention3D, SqueezeExcite, TemporalAttention
 from fer_models.families.building import (
     POOLINGS,
@@ -15,9 +15,10 @@ from fer_models.families.building import (
     bundled_weights,
     by_data_format,
     channel_axis,
-    check_choice,
+    check_integer,
     load_weights,
 )
+from fer_models.families.shared_arguments import DEFAULTS, Arguments, complete
 
 # number of paths: what each of them sees, in the order of the inputs
 REGIONS = {1: ("face",), 2: ("upper", "lower"), 3: ("left", "right", "lower")}
@@ -30,7 +31,7 @@ ATTENTIONS = {
 HYBRID = ("spatial", "temporal")
 HEADS = ("flatten", "grid", "avg", "max")
 GRID = 4
-_Arguments = ParamSpec("_Arguments")
+_Own = ParamSpec("_Own")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,14 +110,9 @@ _DOC = """Build {summary}.
 
     Args:
         include_top: Whether to add the heads, the dense layers and the last activation.
-        weights: None (random), a tag of the registry, or the path of a `.weights.h5` or
-            `.keras` file.
-        input_tensor: Optional Keras tensor to use as input, a tuple of them for several paths.
         input_shape: Shape of one frame of a region, 1 or 3 channels. Default `{input_shape}`.
         pooling: With `include_top=False`: None for the feature maps, one a path, or `"avg"` or
             `"max"` for their pooled vectors, joined.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
         include_preprocessing: Whether the model divides its input by 255.
         frames: Frames of a clip. Default {frames}.
         paths: 1 (`face`), 2 (`upper`, `lower`) or 3 (`left`, `right`, `lower`). Default {paths}.
@@ -132,7 +128,6 @@ _DOC = """Build {summary}.
             mean in each cell of a 4x4 grid, frame by frame; `"avg"` or `"max"` over space and
             time, a thousandth of the weights. Default `"flatten"`.
         seed: Seed of the dropout.
-        name: Name of the model.
 
     Returns:
         A `keras.Model` from {takes} to `(batch, classes)`. A clip is
@@ -154,16 +149,19 @@ _DOC = """Build {summary}.
     """
 
 
+class ClipArguments(Arguments, total=False):
+    """The shared arguments of the builders of a model of clips."""
+
+    input_tensor: Annotated[
+        keras.KerasTensor | Sequence[keras.KerasTensor] | None,
+        "Optional Keras tensor to use as input, a tuple of them for several paths.",
+    ]
+    input_shape: Annotated[Sequence[int] | None, "Shape of one frame of a region."]
+
+
 def _build(
     variant: Variant,
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | Sequence[keras.KerasTensor] | None = None,
-    input_shape: Sequence[int] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 3,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     frames: int | None = None,
     paths: int | None = None,
     filters: int | None = None,
@@ -175,7 +173,7 @@ def _build(
     dropout: float | None = None,
     head: Literal["flatten", "grid", "avg", "max"] | None = None,
     seed: int | None = None,
-    name: str | None = None,
+    **common: Unpack[ClipArguments],
 ) -> keras.Model:
     given = {
         "frames": frames,
@@ -188,16 +186,35 @@ def _build(
         "dense_units": dense_units,
         "head": head,
     }
+    weights = common.get("weights")
     # What shapes the weights comes with them, where the registry has them.
     knobs = {
         knob: bundled_option(variant.name, weights, knob, value, getattr(variant, knob))
         for knob, value in given.items()
     }
     knobs["dropout"] = variant.dropout if dropout is None else dropout
+    return _clip_model(variant, knobs, seed, **common)
+
+
+def _clip_model(
+    variant,
+    knobs,
+    seed,
+    *,
+    include_top,
+    weights,
+    input_tensor,
+    input_shape,
+    pooling,
+    classes,
+    classifier_activation,
+    include_preprocessing,
+    name,
+):
     bundled = bundled_weights(variant.name, weights)
     default_shape = bundled.input_shape if bundled and bundled.input_shape else variant.input_shape
     shape = by_data_format(default_shape) if input_shape is None else input_shape
-    knobs = _checked(**knobs)
+    knobs = _checked(knobs)
     check_choice("pooling", pooling, POOLINGS)
     check_integer("classes", classes, 2)
     regions = REGIONS[knobs["paths"]]
@@ -284,39 +301,23 @@ def _one_or_all(tensors):
     return tuple(tensors) if several else keras.tree.flatten(tensors)[0]
 
 
-def check_integer(name, value, least=1):
-    """Raise `ValueError` unless `value` is an integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
-        )
-
-
-def _checked(
-    *, frames, paths, filters, kernel_size, pool_size, attention, shared, dense_units, dropout, head
-):
+def _checked(knobs):
     """Return the knobs after checking them, sizes as triples and attention as a tuple."""
-    for name, value in (("frames", frames), ("filters", filters), ("dense_units", dense_units)):
-        check_integer(name, value)
+    paths, shared, dropout = knobs["paths"], knobs["shared"], knobs["dropout"]
+    for name in ("frames", "filters", "dense_units"):
+        check_integer(name, knobs[name])
     if isinstance(paths, bool) or paths not in REGIONS:
         raise ValueError(f"`paths` must be one of {list(REGIONS)}. Received: paths={paths!r}")
     if not isinstance(shared, bool):
         raise ValueError(f"`shared` must be True or False. Received: shared={shared!r}")
-    check_choice("head", head, HEADS)
+    check_choice("head", knobs["head"], HEADS)
     number = isinstance(dropout, (int, float)) and not isinstance(dropout, bool)
     if not number or not 0 <= dropout < 1:
         raise ValueError(f"`dropout` must be a number in [0, 1). Received: dropout={dropout!r}")
-    return {
-        "frames": frames,
-        "paths": paths,
-        "filters": filters,
-        "kernel_size": _triple("kernel_size", kernel_size),
-        "pool_size": _triple("pool_size", pool_size),
-        "attention": _attention(attention, filters),
-        "shared": shared,
-        "dense_units": dense_units,
-        "dropout": dropout,
-        "head": head,
+    return knobs | {
+        "kernel_size": _triple("kernel_size", knobs["kernel_size"]),
+        "pool_size": _triple("pool_size", knobs["pool_size"]),
+        "attention": _attention(knobs["attention"], knobs["filters"]),
     }
 
 
@@ -414,29 +415,20 @@ def _check_size(clip, knobs):
 
 
 def _builder(
-    of_any: Callable[Concatenate[Variant, _Arguments], keras.Model], variant: Variant
-) -> Callable[_Arguments, keras.Model]:
+    of_any: Callable[Concatenate[Variant, _Own], keras.Model], variant: Variant
+) -> Callable[_Own, keras.Model]:
     """Return the public function that builds a variant."""
-    own = list(inspect.signature(of_any).parameters.values())[1:]
-    signature = inspect.Signature(
-        [p.replace(default=variant.name) if p.name == "name" else p for p in own],
-        return_annotation=keras.Model,
-    )
-
-    def build(*args, **kwargs):
-        return of_any(variant, **signature.bind(*args, **kwargs).arguments)
-
     regions = REGIONS[variant.paths]
     early = variant.early_dropout
-    build.__name__ = build.__qualname__ = variant.name
-    build.__signature__ = signature
+    build = functools.partial(of_any, variant)
     build.__doc__ = _DOC.format(
         **dataclasses.asdict(variant) | {"attention": variant.attention or False},
         early="dropout, " if early else "",
         early_too=", and of the one before the head" if early else "",
         takes=f"a tuple of {len(regions)} clips {regions}" if len(regions) > 1 else "a clip",
     )
-    return build
+    build.__module__ = __name__
+    return complete(build, variant.name, ClipArguments, DEFAULTS | {"classes": 3})
 
 
 (

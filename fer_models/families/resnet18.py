@@ -1,30 +1,23 @@
 """ResNet-18 for small faces: plain convolutions, a teacher for the light networks."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import keras
 
 from fer_layers import ConvNorm
 from fer_models.families.building import build_image_model, square_shape
+from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # filters, stride of the first block
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 BLOCKS = 2
 
 
+@image_builder
 def resnet18(
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | None = None,
-    input_shape: Sequence[int | None] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 7,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     stem_strides: int = 1,
-    name: str = "resnet18",
+    **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build ResNet-18 with a small first convolution.
 
@@ -33,26 +26,9 @@ def resnet18(
     nine times the parameters of GhostFace: it is here to teach.
 
     Args:
-        include_top: Whether to add pooling, the dense layer and its activation.
-        weights: None (random), a tag of the registry, or the path of a `.weights.h5` or
-            `.keras` file.
-        input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(48, 48, 1)`.
-        pooling: With `include_top=False`: None for the feature map, `"avg"` or `"max"`.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
-        include_preprocessing: Whether the model standardises each image itself (mean 0,
-            standard deviation 1), so that it takes pixels of [0, 255] as they are.
         stem_strides: Stride of the first convolution, 1 or 2.
-        name: Name of the model.
-
-    Returns:
-        A `keras.Model` from `(batch, height, width, channels)` in [0, 255] to
-        `(batch, classes)`.
-
-    Raises:
-        ValueError: If an argument breaks its rule; the message names it.
 
     Example:
 
@@ -79,17 +55,9 @@ def resnet18(
     return build_image_model(
         body,
         family="resnet18",
-        name=name,
         default_shape=square_shape(48, 1),
         min_size=32,
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        include_preprocessing=include_preprocessing,
+        **common,
     )
 
 

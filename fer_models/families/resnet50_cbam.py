@@ -1,18 +1,13 @@
 """ResNet-50 with CBAM: in its last block alone ("light"), or in all."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import keras
 
+from fer_data.checks import check_choice
 from fer_layers import CBAM
-from fer_models.families.building import (
-    build_image_model,
-    channel_axis,
-    check_choice,
-    square_shape,
-)
+from fer_models.families.building import build_image_model, channel_axis, square_shape
+from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # name, filters, blocks, stride of the first block
 STAGES = (
@@ -25,18 +20,12 @@ LAST_BLOCK = "conv5_block3"
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
+@image_builder
 def resnet50_cbam(
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: keras.KerasTensor | None = None,
-    input_shape: Sequence[int | None] | None = None,
-    pooling: Literal["avg", "max"] | None = None,
-    classes: int = 7,
-    classifier_activation: str | Callable | None = "softmax",
-    include_preprocessing: bool = True,
+    *,
     cbam: Literal["light", "full"] | None = "light",
     reduction: int = 16,
-    name: str = "resnet50_cbam",
+    **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build ResNet-50 with convolutional block attention.
 
@@ -51,17 +40,12 @@ def resnet50_cbam(
     images are repeated into three channels, with and without preparation.
 
     Args:
-        include_top: Whether to add pooling, the dense layer and its activation.
         weights: None (random), `"imagenet"` (the backbone's weights of
             `keras.applications.ResNet50`, downloaded by Keras on first use; CBAM and the dense
             layer stay random), a tag of the registry, or the path of a `.weights.h5` or
             `.keras` file.
-        input_tensor: Optional Keras tensor to use as image input.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
-        pooling: With `include_top=False`: None for the feature map, `"avg"` or `"max"`.
-        classes: Number of classes, 2 or more.
-        classifier_activation: Activation of the last layer; None returns logits.
         include_preprocessing: Whether the model prepares the image itself, so that it takes
             RGB or grey pixels of [0, 255] as they are. Without, it takes what
             `keras.applications.resnet.preprocess_input` returns.
@@ -69,14 +53,6 @@ def resnet50_cbam(
             for the plain ResNet-50.
         reduction: Reduction of CBAM's channel attention, at least 1 and at most the channels
             of the block.
-        name: Name of the model.
-
-    Returns:
-        A `keras.Model` from `(batch, height, width, channels)` in [0, 255] to
-        `(batch, classes)`.
-
-    Raises:
-        ValueError: If an argument breaks its rule; the message names it.
 
     Example:
 
@@ -94,6 +70,9 @@ def resnet50_cbam(
     check_choice("cbam", cbam, (None, "light", "full"))
     # Made even where it is left out, so that a bad `reduction` never passes.
     CBAM(reduction)
+    imagenet = common.get("weights") == "imagenet"
+    if imagenet:
+        common["weights"] = None
 
     def attention(x, block):
         if cbam == "full" or (cbam == "light" and block == LAST_BLOCK):
@@ -117,20 +96,12 @@ def resnet50_cbam(
     model = build_image_model(
         body,
         family="resnet50_cbam",
-        name=name,
         default_shape=square_shape(224, 3),
         min_size=32,
-        include_top=include_top,
-        weights=None if weights == "imagenet" else weights,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        include_preprocessing=include_preprocessing,
         preprocess=_imagenet_preparation,
+        **common,
     )
-    if weights == "imagenet":
+    if imagenet:
         _copy_backbone(_imagenet_backbone(), model)
     return model
 

@@ -2,6 +2,13 @@
 
 from fer_models.privacy.attack_result import AttackResult
 from fer_models.privacy.lira import lira_offline, lira_online
+from fer_models.privacy.members import (
+    MemberDivision,
+    different_pictures,
+    divide_members,
+    draw_pool,
+    half_of_pool,
+)
 from fer_models.privacy.membership_audit import ATTACKS, audit_membership, run_attacks
 from fer_models.privacy.membership_report import (
     AttackReport,
@@ -28,18 +35,15 @@ from fer_models.privacy.rmia import rmia_offline, rmia_online
 from fer_models.privacy.roc_picture import plot_roc
 from fer_models.privacy.signals import Signals, content_hashes, signals
 from fer_models.privacy.threshold import entropy_threshold, loss_threshold, modified_entropy
-from fer_models.training.accountant import epsilon
-from fer_models.training.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
 
 __all__ = [
     "ATTACKS",
-    "DPSGD",
     "AttackReport",
     "AttackResult",
     "ClassRisk",
-    "DPTrainer",
     "Decision",
     "Interval",
+    "MemberDivision",
     "MembershipReport",
     "OverlapError",
     "RateAt",
@@ -51,9 +55,11 @@ __all__ = [
     "augmentation_queries",
     "binomial_interval",
     "content_hashes",
+    "different_pictures",
+    "divide_members",
+    "draw_pool",
     "entropy_threshold",
-    "epsilon",
-    "freeze_batch_norm",
+    "half_of_pool",
     "lira_offline",
     "lira_online",
     "loss_quantile",

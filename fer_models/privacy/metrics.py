@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from fer_data.checks import checked_rate
+from fer_data.checks import check_integer, checked_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,10 +113,7 @@ def auc_interval(member_scores, non_member_scores, confidence=0.95, resamples=10
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
     confidence = checked_rate("confidence", confidence)
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 2:
-        raise ValueError(
-            f"`resamples` must be an integer of 2 or more. Received: resamples={resamples!r}"
-        )
+    check_integer("resamples", resamples, 2)
     # Not `scipy.stats.bootstrap`, which would sort the scores anew for every resample.
     members, others, values = _positions(member_scores, non_member_scores)
     generator = np.random.default_rng(seed)

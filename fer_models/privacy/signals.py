@@ -6,6 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
+from fer_data.checks import check_integer
 from fer_data.files import read_arrays, write_arrays
 from fer_models.evaluation.classification import checked_labels
 from fer_models.privacy.queries import augmentation_queries
@@ -303,10 +304,7 @@ def _batches(images, labels, batch_size):
         if all(isinstance(array, np.ndarray) for array in arrays):
             raise ValueError("`labels` must be given with arrays. Received: labels=None")
         return _checked_dataset(images)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
-        )
+    check_integer("batch_size", batch_size, 1)
     labels = np.asarray(labels)
     images = keras.tree.map_structure(np.asarray, images) if len(arrays) > 1 else images
     arrays = keras.tree.flatten(images) if len(arrays) > 1 else [np.asarray(images)]

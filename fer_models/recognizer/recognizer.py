@@ -3,22 +3,24 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import keras
 import numpy as np
 
 from fer_data.checks import check_integer, check_number
+from fer_data.faces.cut import cut_face
 from fer_data.faces.detectors import detector as make_detector
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video
-from fer_models.recognizer import cropping
 from fer_models.recognizer.classifier import Classifier
 from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
-from fer_models.zoo.loading import load_model
+from fer_models.runtime.ready_networks import ready_network
+
+if TYPE_CHECKING:
+    import keras
 
 # Pictures that wait for their faces to fill a batch, in bytes: large photos come in small batches.
 MOST_WAITING = 256 * 2**20
@@ -38,11 +40,17 @@ class Recognizer:
 
     Pictures are RGB; a file's name is as good as an array (see `fer_data.faces.as_rgb`). What is
     no face for the detector is no face here: a picture without one gives an empty list. How the
-    face is cut out is written in `fer_models.recognizer.cropping`.
+    face is cut out is written in `fer_data.faces.cut`.
+
+    Bundled weights lie in the package ready to run on LiteRT, on the processor, and so do the
+    detectors `"mtcnn"` and `"yunet"`: neither Keras nor TensorFlow is imported for them. To run
+    bundled weights in Keras, on a graphics card for example, give the model and the names that
+    `fer_models.load_model` returns.
 
     Args:
-        weights: a tag of the registry such as `"fer2013"`; or the path of a `.keras` file with a
-            whole model; or a `keras.Model`, which gives probabilities for faces in [0, 255].
+        weights: bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; or the
+            path of a `.keras` file with a whole model; or a `keras.Model`, which gives
+            probabilities for faces in [0, 255].
         detector: one of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
@@ -62,9 +70,8 @@ class Recognizer:
 
     Raises:
         FileNotFoundError: if there is no file at the path.
-        ImportError: if the detector's package is missing; the message says what to install.
+        ImportError: if a package is missing; the message says what to install.
         OSError: if the weights' file cannot be read.
-        RuntimeError: if the detector cannot run on Keras's backend: `"mtcnn"` needs TensorFlow.
         ValueError: if an argument breaks its rule, or the model has another input or output.
 
     Example:
@@ -78,7 +85,7 @@ class Recognizer:
 
     def __init__(
         self,
-        weights: str | os.PathLike[str] | keras.Model = "fer2013",
+        weights: "str | os.PathLike[str] | keras.Model" = "fer2013",
         detector: str | Detects = "mtcnn",
         *,
         model: str = "ghostface",
@@ -92,15 +99,14 @@ class Recognizer:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(flip, bool):
             raise ValueError(f"`flip` must be True or False. Received: flip={flip!r}")
-        network, known_names = load_model(weights, model)
+        network = _network(weights, model)
         self.batch_size = batch_size
         self.detector = _Finder(detector, min_score, max_faces, working_size)
         self._classifier = Classifier(network, batch_size, flip)
         self.class_names: tuple[str, ...] = _names(
-            class_names, known_names, self._classifier.classes
+            class_names, network.class_names, network.classes
         )
         self.input_size: int = self._classifier.size
-        self._framing = cropping.FRAMINGS.get(self.detector.name, cropping.DEFAULT_FRAMING)
         self._own_session = None
 
     def photo(self, image: str | os.PathLike[str] | np.ndarray) -> list[Expression]:
@@ -270,15 +276,24 @@ class Recognizer:
         """
         size, channels = self.input_size, self._classifier.channels
         crops = [
-            cropping.crop(
-                picture, face.box, size, channels, cropping.roll(face.points), self._framing
-            )
+            cut_face(picture, face, size, channels)
             for picture, found in zip(pictures, faces, strict=True)
             for face in found
         ]
         return self.classify(
             np.stack(crops) if crops else np.zeros((0, size, size, channels), np.float32)
         )
+
+
+def _network(weights, model):
+    ready = ready_network(weights, model)
+    if ready is not None:
+        return ready
+    # Keras is imported for other networks alone.
+    from fer_models.recognizer.keras_network import keras_network
+    from fer_models.zoo.loading import load_model
+
+    return keras_network(*load_model(weights, model))
 
 
 class _Finder:

@@ -1,7 +1,7 @@
 """Results as a table."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_models.recognizer.results import Expression, FrameResult
@@ -13,19 +13,17 @@ COLUMNS = (
     *("source", "frame", "timestamp", "track"),
     *("x", "y", "width", "height", "score", "label", "confidence"),
 )
+Results = Iterable[FrameResult | Expression | list[Expression]] | Mapping[Any, Sequence[Expression]]
 
 
-def table(
-    results: Iterable[FrameResult | Expression | list[Expression]] | Mapping[Any, list[Expression]],
-    class_names: Sequence[str] = (),
-) -> "pandas.DataFrame":
+def table(results: Results, class_names: Sequence[str] = ()) -> "pandas.DataFrame":
     """Return results as a `pandas.DataFrame`, one row a face.
 
     Args:
         results: `FrameResult`s, as from `Recognizer.video`; or lists of `Expression`, as from
             `Recognizer.photos`, or a dictionary of such lists by their pictures' names; or the
             one list of a photo.
-        class_names: names of the classes, `recognizer.class_names`: they have their columns even
+        class_names: Names of the classes, `recognizer.class_names`: they have their columns even
             if no face was found.
 
     Returns:
@@ -35,8 +33,8 @@ def table(
         Pictures without a face have no row.
 
     Raises:
-        ImportError: if pandas is not installed.
-        ValueError: if the results are something else.
+        ImportError: If pandas is not installed.
+        ValueError: If the results are something else.
 
     Example:
 
@@ -48,12 +46,30 @@ def table(
         import pandas
     except ImportError as error:
         raise ImportError("A table needs pandas. Run: pip install pandas") from error
-    rows = [
-        _row(source, frame, face) for source, frame, faces in _groups(results) for face in faces
-    ]
-    columns = list(rows[0]) if rows else [*COLUMNS, *class_names]
-    frame = pandas.DataFrame(rows, columns=columns)
+    found = list(rows(results))
+    columns = list(found[0]) if found else [*COLUMNS, *class_names]
+    frame = pandas.DataFrame(found, columns=columns)
     return frame.astype({"frame": "Int64", "track": "Int64", "timestamp": "float64"})
+
+
+def rows(results: Results) -> Iterator[dict[str, Any]]:
+    """Yield a dictionary for each face, with the columns of `table` as keys.
+
+    Args:
+        results: As for `table`.
+
+    Raises:
+        ValueError: If the results are something else.
+
+    Example:
+
+    >>> face = Expression((4.0, 2.0, 30.0, 40.0), 0.9, {"happy": 0.8, "sad": 0.2}, "happy", 0.8)
+    >>> [(row["source"], row["x"], row["sad"]) for row in rows({"party.jpg": [face]})]
+    [('party.jpg', 4.0, 0.2)]
+    """
+    for source, frame, faces in _groups(results):
+        for face in faces:
+            yield _row(source, frame, face)
 
 
 def _groups(results):

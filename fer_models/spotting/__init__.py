@@ -1,8 +1,20 @@
 """Micro-expressions in a long video: where they are likely, and what a network says of them."""
 
+from fer_models.spotting.annotated_copy import annotated_copy
 from fer_models.spotting.rule import Rule
+from fer_models.spotting.spotted_files import write_spotted
 from fer_models.spotting.spotter import Spotter
 from fer_models.spotting.time_line import Gap, Interval, TimeLine, Window
 from fer_models.spotting.time_line_plot import plot_time_line
 
-__all__ = ["Gap", "Interval", "Rule", "Spotter", "TimeLine", "Window", "plot_time_line"]
+__all__ = [
+    "Gap",
+    "Interval",
+    "Rule",
+    "Spotter",
+    "TimeLine",
+    "Window",
+    "annotated_copy",
+    "plot_time_line",
+    "write_spotted",
+]

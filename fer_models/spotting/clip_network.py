@@ -9,11 +9,9 @@ import numpy as np
 from fer_data.checks import check_integer
 from fer_data.labels import MICRO_EXPRESSION_CLASSES
 from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip
+from fer_models.zoo.loading import load_model
 
-HOW_TO = (
-    "Train one: python examples/train_micro_expressions.py --keep-models leaves a model.keras "
-    "of every fold"
-)
+HOW_TO = "Train one: `fer train-clips --keep-models` leaves a model.keras of every fold"
 
 
 class ClipNetwork:
@@ -24,7 +22,8 @@ class ClipNetwork:
             `(batch, frames, size, size, 1 or 3)`, the regions of
             `fer_data.pipelines.clips.REGIONS` in their order, and gives `(batch, classes)`
             probabilities.
-        class_names: Names of the classes; `None` for negative, positive, surprise.
+        class_names: Names of the classes; `None` for those that its file holds, else negative,
+            positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         batch_size: Windows that go through the network together.
 
@@ -42,7 +41,7 @@ class ClipNetwork:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(motion, bool):
             raise ValueError(f"`motion` must be True or False. Received: motion={motion!r}")
-        self.model = _loaded(model)
+        self.model, known = _loaded(model)
         shapes = [tuple(tensor.shape[1:]) for tensor in getattr(self.model, "inputs", None) or []]
         if not _are_clips(shapes):
             raise ValueError(
@@ -59,7 +58,7 @@ class ClipNetwork:
                 "`model` must give probabilities (batch, classes), as a softmax does. "
                 f"Received: shape={found.shape}, {found[0].round(3).tolist()} for clips of zeros"
             )
-        self.class_names = _names(class_names, found.shape[1])
+        self.class_names = _names(class_names or known, found.shape[1])
 
     def clip(self, faces, numbers=None):
         """Bring a clip to the network's frames and size.
@@ -99,8 +98,9 @@ class ClipNetwork:
 
 
 def _loaded(model):
+    """Return a model, and the names of its classes where its file holds them."""
     if isinstance(model, keras.Model):
-        return model
+        return model, None
     if not isinstance(model, (str, os.PathLike)):
         raise ValueError(
             "`model` must be a keras.Model or the path of a .keras file. "
@@ -114,11 +114,9 @@ def _loaded(model):
             "`model` must be a file of a whole model, ending in .keras; build a model for bare "
             f"weights and pass it itself. Received: model={str(path)!r}"
         )
-    # Registers the layers that such a file may hold.
-    import fer_layers  # noqa: F401
-
     try:
-        return keras.saving.load_model(path, compile=False)
+        # Its import registers the layers that such a file may hold.
+        return load_model(path)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{str(path)!r} cannot be read as a Keras model: {error}") from error
 

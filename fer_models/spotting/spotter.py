@@ -30,9 +30,9 @@ class Spotter:
 
     Args:
         model: A `keras.Model` of clips, or the path of its `.keras` file, such as a network of
-            `fer_models.families.micro_expression_3d` that `examples/train_micro_expressions.py`
-            trained.
-        class_names: Names of its classes; `None` for negative, positive, surprise.
+            `fer_models.families.micro_expression_3d` that `fer train-clips` trained.
+        class_names: Names of its classes; `None` for those that its file holds, else negative,
+            positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         rule: `Rule`, or `None` for its defaults.
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.

@@ -1,15 +1,22 @@
 """What DP-SGD guarantees: epsilon, by the accountants of dp-accounting."""
 
 import math
+from typing import Any
 
 SAMPLINGS = ("shuffled", "poisson")
 ACCOUNTANTS = ("pld", "rdp")
 
 
 def epsilon(
-    noise_multiplier, *, examples, batch_size, epochs, delta=1e-5, sampling="shuffled",
-    accountant="pld",
-):  # fmt: skip
+    noise_multiplier: float,
+    *,
+    examples: int,
+    batch_size: int,
+    epochs: int,
+    delta: float = 1e-5,
+    sampling: str = "shuffled",
+    accountant: str = "pld",
+) -> float:
     """Return the epsilon of a training by `DPTrainer`, at a given delta.
 
     Two data sets are neighbours here if one has a blank (a gradient of zeros) in the place of one
@@ -88,7 +95,44 @@ def epsilon(
     return float(counter.compose(event).get_epsilon(delta))
 
 
-def checked_delta(delta):
+def guarantee(dp: Any, *, examples: int, batch_size: int, epochs: int) -> dict[str, Any]:
+    """Return what a training by DP-SGD guarantees, of JSON's types, for its record.
+
+    Args:
+        dp: A `DPSGD`.
+        examples: Number of training examples.
+        batch_size: Examples a step.
+        epochs: Number of epochs.
+
+    Returns:
+        Dictionary with `noise_multiplier`, `l2_norm_clip`, `delta` and `epochs`, and with
+        `epsilon` and `epsilon_if_poisson_sampled`, which are None where they are infinite.
+
+    Raises:
+        ImportError: If dp-accounting is not installed.
+        ValueError: If an argument is out of range.
+    """
+    known = {
+        "noise_multiplier": dp.noise_multiplier,
+        "l2_norm_clip": dp.l2_norm_clip,
+        "delta": dp.delta,
+        "epochs": epochs,
+    }
+    for name, sampling in (("epsilon", "shuffled"), ("epsilon_if_poisson_sampled", "poisson")):
+        value = epsilon(
+            dp.noise_multiplier,
+            examples=examples,
+            batch_size=batch_size,
+            epochs=epochs,
+            delta=dp.delta,
+            sampling=sampling,
+        )
+        # JSON has no infinity.
+        known[name] = value if math.isfinite(value) else None
+    return known
+
+
+def checked_delta(delta: float) -> float:
     """Return delta, or raise `ValueError`."""
     if isinstance(delta, bool) or not 0 < delta < 1:
         raise ValueError(f"`delta` must be between 0 and 1. Received: delta={delta!r}")

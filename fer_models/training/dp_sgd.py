@@ -62,7 +62,7 @@ class DPTrainer(keras.Model):
     the gradient of each example by itself, scales it down to an L2 norm of `l2_norm_clip` where it
     is larger, adds them up, adds noise of standard deviation `noise_multiplier * l2_norm_clip` to
     every weight's sum and divides by `batch_size`, also where a batch is smaller.
-    `fer_models.privacy.epsilon` says what that guarantees.
+    `fer_models.training.accountant.epsilon` says what that guarantees.
 
     Batch norm mixes the examples of a batch, so that no example has a gradient of its own, and its
     moving statistics keep faces without noise. So it must be frozen (`freeze_batch_norm`): it

@@ -59,6 +59,18 @@ def tags(name: str) -> dict[str, Weights]:
     return found
 
 
+def all_weights() -> dict[str, Weights]:
+    """Return all bundled weights by the names that `load_model` takes.
+
+    Example:
+
+    >>> list(all_weights())
+    ['ghostface:fer2013', 'ghostface:ferplus']
+    """
+    cards = (json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*_*.json")))
+    return {f"{card['model']}:{card['tag']}": tags(card["model"])[card["tag"]] for card in cards}
+
+
 def weights(name: str, tag: str) -> Weights:
     """Return what is known of the bundled weights of a model.
 

@@ -61,3 +61,38 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
         if MEMBER not in archive.namelist():
             return None
         return tuple(json.loads(archive.read(MEMBER))["class_names"])
+
+
+def of_outputs(
+    outputs: int, known: Sequence[str] | None, data: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Return a name for every output of a model.
+
+    Args:
+        outputs: Number of the outputs.
+        known: What `load_model` says of their names; None where nothing is known.
+        data: Names of the classes of the data set that it is used on, which name the outputs where
+            nothing else does.
+
+    Raises:
+        ValueError: If the names are not as many, or the data has more classes than the model.
+
+    Example:
+
+    >>> of_outputs(3, None, ("happy", "sad"))
+    ('happy', 'sad', 'class 2')
+    """
+    if known is not None:
+        if len(known) != outputs:
+            raise ValueError(
+                f"The model must have a name for each of its {outputs} outputs. "
+                f"Received: {list(known)}"
+            )
+        return tuple(known)
+    data = tuple(data or ())
+    if len(data) > outputs:
+        raise ValueError(
+            f"The model must have an output for every class of the data. Received: {outputs} "
+            f"outputs for {list(data)}"
+        )
+    return (*data, *(f"class {number}" for number in range(len(data), outputs)))

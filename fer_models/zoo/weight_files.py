@@ -1,5 +1,7 @@
 """Weights of a model as one small .npz file of half precision."""
 
+import hashlib
+
 import keras
 import numpy as np
 
@@ -72,3 +74,18 @@ def read_weights(model, path):
         )
     for weight in model.weights:
         weight.assign(arrays[weight.path].astype("float32"))
+
+
+def weights_digest(model: keras.Model) -> str:
+    """Return a SHA-256 of all weights of a model, the same wherever they were read from.
+
+    Args:
+        model: A built Keras model.
+
+    Returns:
+        Hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()

@@ -83,8 +83,8 @@ def test_the_first_stride_of_small_faces(benchmark):
     options = benchmark.parsed(words)
     model = benchmark.build("efficientface", options.shape, options.stem_strides)
     assert model.input_shape == (None, 48, 48, 1)
-    wide = benchmark.build("efficientface", options.shape)
-    assert benchmark.complexity(model).macs > 3 * benchmark.complexity(wide).macs
+    stem = next(layer for layer in model.layers if isinstance(layer, fer_layers.ConvNorm))
+    assert stem.output.shape[1:3] == (48, 48)
 
 
 def tiny(input_shape):

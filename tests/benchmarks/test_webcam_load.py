@@ -1,4 +1,4 @@
-"""Eight browsers at once before the web example's server: no error, and memory that stays flat."""
+"""Eight browsers at once before the server of `fer webcam`: no error, and flat memory."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ pytestmark = [
 
 def test_eight_clients_are_served_without_an_error_in_constant_memory(tmp_path):
     path = tmp_path / "figures.json"
-    words = ["--clients", "8", "--seconds", "15", "--json", str(path)]
+    words = ["--clients", "8", "--seconds", "10", "--json", str(path)]
     command = [sys.executable, str(ROOT / "benchmarks" / "webcam_load.py"), *words]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=400

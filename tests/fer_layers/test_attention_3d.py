@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
     check_channels_first,
     check_layer,
     first,
@@ -26,8 +25,6 @@ CASES = [
     pytest.param(SpatialAttention3D, {"kernel_size": 3}, 9 * 2 + 1, (4, 3, 6, 5, 1), id="spatial"),
     pytest.param(TemporalAttention, {"kernel_size": 5}, 5 * 2 + 1, (4, 3, 1, 1, 1), id="temporal"),
 ]
-# JAX compiles every shape anew.
-EQUATIONS = SLOW_OFF_TENSORFLOW[0] if SLOW_OFF_TENSORFLOW else lambda test: test
 each_layer = pytest.mark.parametrize(("layer_class", "arguments", "parameters", "gate"), CASES)
 
 
@@ -48,6 +45,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+@pytest.mark.backend
 @each_layer
 def test_layer_keeps_the_promises(layer_class, arguments, parameters, gate):
     check_layer(
@@ -61,16 +59,14 @@ def test_layer_keeps_the_promises(layer_class, arguments, parameters, gate):
     )
 
 
-@pytest.mark.parametrize(
-    ("layer_class", "arguments", "parameters", "gate"),
-    [pytest.param(*case.values, id=case.id, marks=SLOW_OFF_TENSORFLOW) for case in CASES],
-)
+@pytest.mark.backend
+@each_layer
 def test_layer_gives_the_same_channels_first(layer_class, arguments, parameters, gate):
     check_channels_first(layer_class, arguments, SHAPE)
 
 
-@EQUATIONS
-@settings(max_examples=6, deadline=None)
+@pytest.mark.backend
+@settings(max_examples=4, deadline=None)
 @given(kernel=st.sampled_from([1, 3, 7]), frames=st.integers(1, 4), side=st.integers(1, 9))
 def test_spatial_gate_by_its_equation(kernel, frames, side):
     x = sample((2, frames, side, side + 1, 3), seed=side)
@@ -87,8 +83,8 @@ def test_spatial_gate_by_its_equation(kernel, frames, side):
     np.testing.assert_allclose(to_numpy(layer(x)), x * expected, atol=2e-6)
 
 
-@EQUATIONS
-@settings(max_examples=6, deadline=None)
+@pytest.mark.backend
+@settings(max_examples=4, deadline=None)
 @given(kernel=st.sampled_from([1, 3, 5]), frames=st.integers(1, 9))
 def test_temporal_gate_by_its_equation(kernel, frames):
     x = sample((2, frames, 4, 3, 5), seed=frames)

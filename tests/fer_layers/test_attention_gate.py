@@ -10,7 +10,6 @@ from helpers.layers import (
     last,
     randomize,
     sample,
-    slow_off_tensorflow,
     to_numpy,
 )
 from hypothesis import given, settings
@@ -34,7 +33,6 @@ def check_blocks(kernel_size, rows, columns):
     np.testing.assert_allclose(to_numpy(gate(x)), plain(gate, x), atol=2e-6)
 
 
-@slow_off_tensorflow
 @settings(max_examples=15, deadline=None)
 @given(
     kernel_size=st.sampled_from([1, 3, 7, 17, 19]),
@@ -45,13 +43,14 @@ def test_blocks_give_the_plain_convolution(kernel_size, rows, columns):
     check_blocks(kernel_size, rows, columns)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("size", [(7, 6, 11), (19, 3, 2)])
 def test_blocks_give_the_plain_convolution_on_every_backend(size):
     check_blocks(*size)
 
 
-@pytest.mark.parametrize("use_norm", [True, False])
-@pytest.mark.parametrize("columns", [16, 11])
+@pytest.mark.backend
+@pytest.mark.parametrize(("use_norm", "columns"), [(True, 11), (False, 16)])
 def test_the_gate_stands_where_its_axis_was_pooled(use_norm, columns):
     gate = AttentionGate(7, use_norm)
     gate.build((2, 5, columns, 2))
@@ -89,6 +88,7 @@ class PlainGate(AttentionGate):
         return ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
 
 
+@pytest.mark.backend
 def test_gradients_are_those_of_the_plain_convolution():
     x, target = sample((2, 5, 11, 2)), sample((2, 5, 11), 0.0, 1.0, seed=2)
     trained = []
@@ -109,6 +109,7 @@ def test_stored_kernel_is_the_papers():
     assert tuple(gate.kernel.shape) == (7, 7, 2, 1)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("use_spatial", [True, False])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_triplet_attention_by_its_definition(use_spatial, data_format):

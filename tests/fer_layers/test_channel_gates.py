@@ -7,6 +7,8 @@ from helpers.layers import randomize, sample, to_numpy
 
 from fer_layers import CBAM, ChannelAttention, SqueezeExcite
 
+pytestmark = pytest.mark.backend
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))

@@ -106,6 +106,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.backend
 def test_sound_layer_passes():
     check_layer(Sound, {}, SHAPE, **EXPECTED)
     check_channels_first(Sound, {}, SHAPE)
@@ -150,6 +151,7 @@ def test_wrong_count_is_found(wrong):
         check_layer(Sound, {}, SHAPE, **EXPECTED | wrong)
 
 
+@pytest.mark.backend
 def test_layer_of_one_data_format_is_found():
     with pytest.raises((AssertionError, TypeError, ValueError)):
         check_channels_first(LastOnly, {}, SHAPE)

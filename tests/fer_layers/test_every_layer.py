@@ -4,12 +4,7 @@ import inspect
 
 import keras
 import pytest
-from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
-    check_channels_first,
-    check_layer,
-    check_precision,
-)
+from helpers.layers import check_channels_first, check_layer
 
 import fer_layers
 
@@ -313,11 +308,14 @@ CASES = {
 ELSEWHERE = {fer_layers.SpatialAttention3D, fer_layers.TemporalAttention}
 
 
+ONE_A_CLASS = {layer_class: name for name, (layer_class, *_) in CASES.items()}.values()
+
+
 def params(names):
-    """Return the cases' names for pytest: one a class always, the others where they are fast."""
-    always = {layer_class: name for name, (layer_class, *_) in CASES.items()}.values()
+    """Return the cases' names for pytest: one a class for every backend, and the others."""
     return [
-        pytest.param(name, marks=[] if name in always else SLOW_OFF_TENSORFLOW) for name in names
+        pytest.param(name, marks=[pytest.mark.backend] if name in ONE_A_CLASS else [])
+        for name in names
     ]
 
 
@@ -348,25 +346,19 @@ def test_layer_keeps_the_promises(name):
     check_layer(layer_class, arguments, input_shape, **expected)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    keras.backend.backend() == "tensorflow", reason="done by test_layer_keeps_the_promises"
-)
-@pytest.mark.parametrize("name", CASES)
-def test_layer_in_every_mixed_precision(name):
-    layer_class, arguments, input_shape, expected = CASES[name]
-    options = {key: expected[key] for key in ("input_range", "precision") if key in expected}
-    check_precision(layer_class, arguments, input_shape, **options)
-
-
 @pytest.mark.parametrize("name", params(TWO_FORMATS))
 def test_layer_gives_the_same_channels_first(name):
     layer_class, arguments, input_shape, _ = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, train=False)
 
 
+# Those with statistics of batches, which training alone uses.
+NORMED = [name for name in TWO_FORMATS if CASES[name][3]["expected_non_trainable"]]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TWO_FORMATS)
+@pytest.mark.backend
+@pytest.mark.parametrize("name", [name for name in NORMED if name in ONE_A_CLASS])
 def test_layer_trains_channels_first(name):
     layer_class, arguments, input_shape, expected = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, idle=expected.get("idle", ()))

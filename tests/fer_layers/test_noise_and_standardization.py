@@ -7,6 +7,8 @@ from helpers.layers import sample, to_numpy
 
 from fer_layers import GaussianNoiseStack, PerImageStandardization
 
+pytestmark = pytest.mark.backend
+
 
 @pytest.mark.parametrize(("layers", "stddev"), [(1, 0.1), (2, 0.1), (3, 0.5)])
 def test_noise_has_its_standard_deviation_in_training(layers, stddev):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
     first,
     infer,
     last,
@@ -25,6 +24,7 @@ from fer_layers.shuffle import (
 FORMATS = ["channels_last", "channels_first"]
 
 
+@pytest.mark.backend
 def test_modulator_gates_by_its_attention():
     x = sample((2, 6, 7, 8))
     layer = ChannelSpatialModulator(reduction=4)
@@ -36,6 +36,7 @@ def test_modulator_gates_by_its_attention():
     np.testing.assert_allclose(to_numpy(infer(layer, x)), x * gate, atol=1e-6)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_shuffle_takes_the_channels_of_two_maps_in_turn(data_format):
     maps = np.arange(24.0).reshape(1, 2, 3, 4).astype("float32")
@@ -48,6 +49,7 @@ def test_shuffle_takes_the_channels_of_two_maps_in_turn(data_format):
     np.testing.assert_array_equal(shuffled[..., 1::2], maps + 100)
 
 
+@pytest.mark.backend
 def test_unit_of_stride_1_leaves_every_other_channel_as_the_first_half_was():
     x = sample((2, 5, 4, 8))
     layer = ShuffleUnit(8)
@@ -85,10 +87,7 @@ def test_local_features_are_as_large_as_those_of_a_unit_of_stride_2(height, widt
 
 @pytest.mark.parametrize(
     ("height", "width"),
-    [
-        (8, 8),
-        *(pytest.param(*size, marks=SLOW_OFF_TENSORFLOW) for size in [(9, 10), (3, 7), (14, 5)]),
-    ],
+    [(8, 8), pytest.param(9, 10, marks=pytest.mark.backend), (3, 7)],
 )
 def test_each_local_patch_sees_itself_alone(height, width):
     layer = LocalFeatureExtractor(4)
@@ -113,6 +112,7 @@ def test_each_local_patch_sees_itself_alone(height, width):
             assert differs.any()
 
 
+@pytest.mark.backend
 def test_local_patches_have_weights_of_their_own():
     x = np.tile(sample((1, 4, 4, 2)), (1, 2, 2, 1))
     layer = LocalFeatureExtractor(4)

@@ -27,3 +27,13 @@ def bar_model(weight=1.0):
     )  # fmt: skip
     model.set_weights([weight * np.eye(3, dtype="float32"), np.zeros(3, "float32")])
     return model
+
+
+def bar_arrays(seed=0, count=5, noise=(60, 90), bright=60):
+    """Return the pictures of `write_bars` as a dictionary of arrays, `image` and `label`."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(NAMES)), count)
+    images = rng.integers(*noise, (len(labels), 24, 24, 1), dtype="uint8")
+    for image, label in zip(images, labels, strict=True):
+        image[8 * label : 8 * label + 8] += bright
+    return {"image": images, "label": labels}

@@ -5,7 +5,7 @@ Every writer returns the folder, and names in its comments what each row is ther
 
 import numpy as np
 import openpyxl
-from helpers.fake_datasets import write_picture
+from helpers.fake_datasets import examples, write_picture
 
 from fer_data.faces import Face
 
@@ -295,5 +295,4 @@ def write_smic(root, long=False):
 
 def clips(builder):
     """Return the examples of a builder of clips by their id."""
-    found = builder.as_dataset(split="clips").as_numpy_iterator()
-    return {example["id"].decode(): example for example in found}
+    return {example["id"].decode(): example for example in examples(builder, "clips")}

@@ -1,6 +1,7 @@
 """Toy pictures and clips whose class lies in one place, and small models that learn them."""
 
 import functools
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ PATCH = 8
 ROWS, COLUMNS = np.indices((PATCH, PATCH)) // 2 % 2 * 4.0 - 2
 PATTERNS = np.stack([ROWS, COLUMNS, ROWS * COLUMNS / 2])
 REGIONS = ("left", "right", "lower")
+KEPT = Path(__file__).resolve().parents[1] / "data" / "stripes_weights.npz"
 
 
 def stripes(count, seed, size=32):
@@ -68,9 +70,36 @@ def image_model(activation="softmax", cbam=False):
 @functools.cache
 def trained_image_model():
     """Return the one model for `stripes` of this process that is trained; leave it as it is."""
+    return with_kept_weights("image", image_model())
+
+
+@functools.cache
+def trained_clip_model():
+    """Return the one model for `striped_clips` of this process that is trained, likewise."""
+    return with_kept_weights("clip", clip_model(shared=True))
+
+
+def with_kept_weights(name, model):
+    """Give a model the weights that `python tests/helpers/stripes.py` trained once."""
+    with np.load(KEPT) as file:
+        model.set_weights([file[f"{name}/{number}"] for number in range(len(model.weights))])
+    return model
+
+
+def train_both():
+    """Train both models and keep their weights: every test process would take 20 s for it."""
     keras.utils.set_random_seed(0)
     images, labels, _ = stripes(1536, seed=1)
-    return fitted(image_model(), images, labels, epochs=4)
+    image = fitted(image_model(), images, labels, epochs=4)
+    keras.utils.set_random_seed(0)
+    clips, labels, _, _ = striped_clips(768, seed=1)
+    clip = fitted(clip_model(shared=True), clips, labels, epochs=9, learning_rate=0.004)
+    arrays = {
+        f"{name}/{number}": weight
+        for name, model in (("image", image), ("clip", clip))
+        for number, weight in enumerate(model.get_weights())
+    }
+    np.savez_compressed(KEPT, **arrays)
 
 
 def clip_model(shared=False, frames=6, size=16):
@@ -108,3 +137,7 @@ def fitted(model, inputs, labels, epochs, learning_rate=0.01):
     model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy")
     model.fit(inputs, labels, batch_size=64, epochs=epochs, verbose=0)
     return model
+
+
+if __name__ == "__main__":
+    train_both()

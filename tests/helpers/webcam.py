@@ -1,44 +1,31 @@
-"""The web example with a recognizer that costs nothing, and a browser's side of the WebSocket."""
+"""The live page with a recognizer that costs nothing, and a browser's side of the WebSocket."""
 
 import contextlib
 import http.client
 import io
-import sys
+import math
 import threading
 import time
 from typing import ClassVar
 
 import numpy as np
-from helpers.shared import ROOT
+import pytest
 from PIL import Image
 
 from fer_data.labels import EMOTIONS
-
-WEBCAM = ROOT / "examples" / "webcam"
-
-
-@contextlib.contextmanager
-def webcam_modules():
-    """Put the example's folder on the path, as Python does when it runs `server.py`."""
-    sys.path.insert(0, str(WEBCAM))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(WEBCAM))
-
-
-with webcam_modules():
-    import protocol
+from fer_models.web import Server, protocol
 
 
 class FakeFace:
+    box = (10.0, 12.0, 30.0, 32.0)
+
     def __init__(self, label, track):
         self.label, self.track = label, track
 
     def to_dict(self):
         rest = 0.1 / (len(EMOTIONS) - 1)
         return {
-            "box": [10.0, 12.0, 30.0, 32.0],
+            "box": list(self.box),
             "score": 0.99,
             "label": self.label,
             "confidence": 0.9,
@@ -107,12 +94,12 @@ def frame(number, value=200, time=None, **options):
 class Running:
     """A server that runs as the command runs it, on a free port."""
 
-    def __init__(self, port, application):
-        self.port = port
-        self.app = application
-        self.counts = application.state.worker.counts
-        self.clients = application.state.clients
-        self.origin = f"http://127.0.0.1:{port}"
+    def __init__(self, server):
+        self.port = server.port
+        self.app = server.app
+        self.counts = server.app.state.worker.counts
+        self.clients = server.app.state.clients
+        self.origin = server.address.rstrip("/")
 
     def connect(self, **options):
         """Return a connection to the WebSocket, as a browser on the page makes it."""
@@ -131,22 +118,33 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(recognizer, *options, limits=None):
-    """Run the server with options of its command line, or with `Limits`; yield `Running`."""
-    with webcam_modules():
-        import server
+def serving(recognizer, *, engine_assets=None, settings=None, **options):
+    """Run a server with options of `Server` in a thread; yield `Running` once it answers."""
+    listening = threading.Event()
+    with Server(port=0, **options) as server:
+        told = {"engine_assets": engine_assets, "settings": settings}
+        thread = threading.Thread(
+            target=server.run, args=(recognizer,), kwargs={**told, "on_listening": listening.set}
+        )
+        thread.start()
+        try:
+            while not listening.wait(0.005):
+                assert thread.is_alive(), "the server did not start"
+            yield Running(server)
+        finally:
+            server.stop()
+            thread.join(20)
+            assert not thread.is_alive()
 
-        args = server.parse(["--port", "0", *options])
-        args.limits = limits or args.limits
-        running, sockets = server.build(args, recognizer)
-    thread = threading.Thread(target=running.run, args=(sockets,))
-    thread.start()
-    try:
-        while not running.started:
-            assert thread.is_alive(), "the server did not start"
-            time.sleep(0.005)
-        yield Running(sockets[0].getsockname()[1], running.config.app)
-    finally:
-        running.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+
+def assert_same_faces(results, expected):
+    """Assert that the browser's engine found what Python found, picture by picture."""
+    for result, faces in zip(results, expected, strict=True):
+        assert len(result["faces"]) == len(faces)
+        for face in faces:
+            one = min(result["faces"], key=lambda other: math.dist(other["box"], face["box"]))
+            np.testing.assert_allclose(one["box"], face["box"], atol=0.05)
+            assert one["score"] == pytest.approx(face["score"], abs=1e-3)
+            for name, probability in face["probabilities"].items():
+                assert one["probabilities"][name] == pytest.approx(probability, abs=1e-3)
+            assert one["confidence"] == one["probabilities"][one["label"]]

@@ -115,10 +115,10 @@ class Recipe:
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
             another validation metric; one with "loss" or "error" in its name is better lower.
-        dp: A `fer_models.privacy.DPSGD`, which clips the gradient of each example and adds noise;
-            None for none. With it all batch norm is frozen, also that of composed layers: start
-            from weights of public faces, or take a network without it. MixUp and class weights
-            look at several faces at once and are refused.
+        dp: A `fer_models.training.dp_sgd.DPSGD`, which clips the gradient of each example and adds
+            noise; None for none. With it all batch norm is frozen, also that of composed layers:
+            start from weights of public faces, or take a network without it. MixUp and class
+            weights look at several faces at once and are refused.
         stated: What the paper says about the training.
         chosen: What it leaves open and is our choice.
         published: What it reports: a tuple of `Published`.

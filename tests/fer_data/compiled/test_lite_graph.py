@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_data.compiled import lite_graph
+from fer_data.compiled import lite_runner
 from fer_data.compiled.lite_graph import NotConvertibleError, lite
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +60,7 @@ def test_later_training_changes_nothing():
 
 
 def test_the_shapes_used_last_are_kept(model, monkeypatch):
-    monkeypatch.setattr(lite_graph, "MOST_SHAPES", 2)
+    monkeypatch.setattr(lite_runner, "MOST_SHAPES", 2)
     run = lite(model, (None, None, 3))
     for height in (12, 14, 12, 16):
         run(pictures(1, height))
@@ -87,3 +87,19 @@ def test_without_its_own_package_tensorflows_copy_runs_it(model, run, monkeypatc
         other = lite(model, (None, None, 3))
         images = pictures(2)
         np.testing.assert_allclose(other(images), run(images), atol=1e-6)
+
+
+def test_without_any_interpreter_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setitem(sys.modules, "tensorflow.lite.python.interpreter", None)
+    with pytest.raises(ImportError, match="pip install ai-edge-litert"):
+        lite_runner.new_interpreter(1, model_content=b"")
+    assert lite_runner.available()
+    monkeypatch.setattr(lite_runner.importlib.util, "find_spec", lambda name: None)
+    assert not lite_runner.available()
+
+
+def test_a_network_knows_its_shapes(run):
+    assert run.input_shape == (None, None, 3)
+    assert len(run.output_shape) == 3
+    assert run.output_shape[-1] == 2

@@ -1,4 +1,4 @@
-"""Crops, alignment and regions: values, filters, tf.data, gradients, bad input."""
+"""Alignment and regions: values, filters, tf.data, gradients, bad input."""
 
 import xml.etree.ElementTree as ET
 
@@ -10,8 +10,8 @@ from helpers.shared import shared_path
 from PIL import Image
 from skimage import data as pictures
 
-from fer_data.faces.geometry import align_clip, align_face, crop_face, split_regions
-from fer_data.faces.similarity import alignment, cropping, transform_points
+from fer_data.faces.geometry import align_clip, align_face, split_regions
+from fer_data.faces.similarity import alignment, transform_points
 
 SIDE, UPPER = (0.34 * 128 - 0.5, 0.66 * 128 - 0.5), 0.36 * 128 - 0.5
 
@@ -22,6 +22,11 @@ def eyes(left, right, count=68):
     first, second = ((36, 42), (42, 48)) if count == 68 else ((0, 1), (1, 2))
     points[slice(*first)], points[slice(*second)] = left, right
     return points
+
+
+def face_at(x, y, side):
+    """Five points of a face whose aligned square has this corner and side."""
+    return eyes(*((x + share * side - 0.5, y + 0.36 * side - 0.5) for share in (0.34, 0.66)), 5)
 
 
 def noise(*shape, seed=0):
@@ -47,25 +52,19 @@ def slow(*values):
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
-def test_a_crop_of_the_same_size_is_a_slice():
+def test_a_level_face_of_the_same_size_is_a_slice():
     image = noise(50, 60, 3)
-    got = crop_face(image, (7, 5, 32, 32), 32)
+    got = align_face(image, face_at(7, 5, 32), 32)
     assert got.dtype == tf.float32
-    np.testing.assert_array_equal(got, image[5:37, 7:39])
-
-
-def test_crop_is_a_square_around_the_box_with_its_margin():
-    image = noise(80, 80, 1)
-    got = crop_face(image, (20, 30, 20, 10), 40, margin=0.5)
-    np.testing.assert_array_equal(got, image[15:55, 10:50])
+    np.testing.assert_allclose(got, image[5:37, 7:39], atol=1e-3)
 
 
 def test_outside_the_picture_is_black():
     image = np.full((20, 20, 3), 200, "uint8")
-    got = crop_face(image, (-10, -4, 32, 32), 32).numpy()
+    got = align_face(image, face_at(-10, -4, 32), 32).numpy()
     expected = np.zeros((32, 32, 3))
     expected[4:24, 10:30] = 200
-    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_allclose(got, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("distance", [12.0, 40.96])
@@ -80,7 +79,7 @@ def test_without_shrinking_it_is_the_bilinear_sampling_of_opencv(distance):
 @pytest.mark.parametrize("shrink", [3, 8, *slow(2, 4)])
 def test_a_checkerboard_shrinks_to_grey(shrink):
     board = np.indices((256, 256)).sum(0, keepdims=False) % 2 * 255
-    got = crop_face(board[..., None].astype("uint8"), (0, 0, 256, 256), 256 // shrink).numpy()
+    got = align_face(board[..., None].astype("uint8"), face_at(0, 0, 256), 256 // shrink).numpy()
     inner = got[1:-1, 1:-1]
     # Of an odd number of fields, one colour has one more: 5 of 9 here, as for OpenCV's areas.
     assert abs(inner - 127.5).max() < (15 if shrink == 3 else 1e-3)
@@ -89,7 +88,7 @@ def test_a_checkerboard_shrinks_to_grey(shrink):
 def test_a_zone_plate_shrinks_without_aliases():
     y, x = np.mgrid[:512, :512] - 255.5
     plate = np.uint8(np.rint(127.5 + 127.5 * np.cos(np.pi * (x * x + y * y) / 2 / 512)))[..., None]
-    got = crop_face(plate, (0, 0, 512, 512), 128).numpy()[..., 0]
+    got = align_face(plate, face_at(0, 0, 512), 128).numpy()[..., 0]
     radius = np.hypot(*(np.mgrid[:128, :128] - 63.5))
     # The plate's frequency is r / 1024 periods a pixel of the source: past r = 32 pixels of the
     # output it is above what the output can hold, past 64 it is four times as wide as the taps.
@@ -103,7 +102,7 @@ def test_a_zone_plate_shrinks_without_aliases():
 def test_shrinking_agrees_with_pillow_and_opencv(portrait, shrink):
     side = int(512 / shrink)
     whole = portrait[: round(side * shrink), : round(side * shrink)]
-    got = crop_face(whole, (0, 0, len(whole), len(whole)), side).numpy()
+    got = align_face(whole, face_at(0, 0, len(whole)), side).numpy()
     pillow = np.asarray(Image.fromarray(whole).resize((side, side), Image.BILINEAR), "float32")
     area = cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA).astype("float32")
     inner = np.s_[4:-4, 4:-4]
@@ -117,7 +116,7 @@ def test_shrinking_agrees_with_pillow_and_opencv(portrait, shrink):
 
 
 def test_twice_smaller_is_pillows_bilinear(portrait):
-    got = crop_face(portrait, (0, 0, 512, 512), 256, dtype="uint8").numpy().astype(int)
+    got = align_face(portrait, face_at(0, 0, 512), 256, dtype="uint8").numpy().astype(int)
     pillow = np.asarray(Image.fromarray(portrait).resize((256, 256), Image.BILINEAR), int)
     assert abs(got - pillow)[2:-2, 2:-2].max() <= 1
 
@@ -131,10 +130,6 @@ def test_a_picture_does_not_depend_on_its_batch():
     assert batch.shape == (3, 128, 128, 3)
     for face, frame, point in zip(batch, frames, points, strict=True):
         np.testing.assert_array_equal(face, align_face(frame, point))
-    boxes = np.float32([[10, 10, 300, 200], [50, 50, 20, 20], [100, 0, 64, 64]])
-    crops = crop_face(frames, boxes, 32, margin=0.2)
-    for crop, frame, box in zip(crops, frames, boxes, strict=True):
-        np.testing.assert_array_equal(crop, crop_face(frame, box, 32, margin=0.2))
 
 
 def test_several_faces_of_one_picture():
@@ -205,7 +200,7 @@ def test_uint8_on_request_is_rounded_and_clipped():
     assert got.dtype == tf.uint8
     np.testing.assert_array_equal(got, np.rint(exact).astype("uint8"))
     beyond = np.float32([[-5, 300], [100, 3]])[..., None]
-    got = crop_face(beyond, (0, 0, 2, 2), 2, dtype="uint8").numpy()
+    got = align_face(beyond, face_at(0, 0, 2), 2, dtype="uint8").numpy()
     np.testing.assert_array_equal(got[..., 0], [[0, 255], [100, 3]])
 
 
@@ -219,8 +214,8 @@ def test_mixed_types(kind):
         assert got.dtype == tf.as_dtype(kind)
         near = {"float16": 0.1, "bfloat16": 1.0}.get(kind, 1e-3)
         np.testing.assert_allclose(tf.cast(got, "float64"), exact, atol=near)
-    assert crop_face(image, np.array([3, 4, 50, 60]), 32, dtype="float32").dtype == tf.float32
-    assert crop_face(FRAME, [3, 4, 50, 60], 32, dtype="float16").dtype == tf.float16
+    assert align_face(image, POINTS, 32, dtype="float32").dtype == tf.float32
+    assert align_face(FRAME, POINTS, 32, dtype="float16").dtype == tf.float16
 
 
 @pytest.mark.parametrize("channels", [1, 4])
@@ -244,15 +239,6 @@ def test_gradients_are_the_adjoint():
             product = tf.reduce_sum(align_face(x, points, size=32) * y)
         back = tape.gradient(product, x)
         np.testing.assert_allclose(tf.reduce_sum(back * x), product, rtol=1e-10)
-
-
-@pytest.mark.parametrize("size", [2, *slow(5)])
-def test_gradients_by_differences(size):
-    image = tf.constant(np.random.default_rng(0).normal(size=(3, 4, 1)))
-    analytic, numeric = tf.test.compute_gradient(
-        lambda x: crop_face(x, np.float64((-1, 0.5, 4.3, 4)), size), [image]
-    )
-    np.testing.assert_allclose(analytic[0], numeric[0], atol=1e-7)
 
 
 def stacked(frame, points):
@@ -304,16 +290,13 @@ def test_the_tf_data_service():
     del worker
 
 
-def test_points_come_along_with_a_crop():
-    box = (10.0, 20.0, 40.0, 30.0)
-    matrix = cropping(box, size=80, margin=0.25)
-    # The square is 60 pixels wide around (29.5, 34.5).
-    np.testing.assert_allclose(
-        transform_points([[29.5, 34.5], [-0.5, 4.5]], matrix), [[39.5, 39.5], [-0.5, -0.5]], 1e-5
-    )
+def test_points_come_along():
+    matrix = alignment(face_at(0, 5, 60), size=80)
+    found = transform_points([[29.5, 34.5], [-0.5, 4.5]], matrix)
+    np.testing.assert_allclose(found, [[39.5, 39.5], [-0.5, -0.5]], atol=1e-4)
     many = transform_points(np.zeros((3, 7, 2)), tf.stack([matrix] * 3))
     assert many.shape == (3, 7, 2)
-    assert cropping(np.float64(box), 80).dtype == tf.float64
+    assert alignment(np.float64(POINTS)).dtype == tf.float64
 
 
 BAD_ARGUMENTS = [
@@ -332,9 +315,7 @@ BAD_ARGUMENTS = [
     (lambda: align_clip(FRAME, POINTS), "`frames` must have the shape"),
     (lambda: align_clip(FRAME[None], np.stack([POINTS] * 2)), "of the same number"),
     (lambda: align_clip(FRAME[None, None], POINTS), "`landmarks` must have the shape"),
-    (lambda: crop_face(FRAME, (1, 2, 3), 32), "`box` must have the static shape"),
-    (lambda: crop_face(FRAME, (1, 2, 3, 4), 32, margin=-1), "`margin` must be a number >= 0"),
-    (lambda: crop_face(FRAME, None, 32), "`box` must be an array of numbers"),
+    (lambda: align_face(FRAME, None), "`landmarks` must be an array of numbers"),
     (lambda: split_regions(FRAME), "`face` must have the shape"),
     (lambda: split_regions(np.zeros((128, 128))), "`face` must have the shape"),
     (lambda: split_regions(np.zeros((66, 66, 3)), 33), "`size` must be an even integer"),
@@ -350,10 +331,6 @@ def test_bad_arguments(call, message):
         call()
 
 
-def crop_32(image, box):
-    return crop_face(image, box, 32)
-
-
 def with_nan(points):
     points = points.copy()
     points[3, 1] = np.nan
@@ -366,10 +343,6 @@ BAD_VALUES = [
     (align_face, POINTS + 5000, "A face must be finite, overlap its picture"),
     (align_face, eyes((-400, 100), (-340, 100)), "overlap its picture"),
     (align_face, eyes((0, 0), (9000, 0)), "than twice the longer side"),
-    (crop_32, (5.0, 5.0, 0.0, 9.0), "`box` must be finite"),
-    (crop_32, (5.0, 5.0, 9.0, -9.0), "positive width and height"),
-    (crop_32, (5.0, np.inf, 9.0, 9.0), "`box` must be finite"),
-    (crop_32, (5.0, 1e30, 9.0, 9.0), "overlap its picture"),
 ]
 
 
@@ -382,7 +355,7 @@ def test_bad_values_at_run_time(function, place, message):
 @pytest.mark.parametrize(
     ("function", "place", "message"),
     [
-        row if number in (0, 5) else pytest.param(*row, marks=pytest.mark.slow)
+        row if number in (0, 2) else pytest.param(*row, marks=pytest.mark.slow)
         for number, row in enumerate(BAD_VALUES)
     ],
 )

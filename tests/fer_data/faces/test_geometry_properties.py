@@ -6,8 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_data.faces.geometry import align_face, crop_face, split_regions
-from fer_data.faces.similarity import alignment, cropping, transform_points
+from fer_data.faces.geometry import align_face, split_regions
+from fer_data.faces.similarity import alignment, transform_points
 
 LEFT, RIGHT = slice(36, 42), slice(42, 48)
 # The place of each iBUG point in the mirror.
@@ -55,17 +55,6 @@ def test_a_flip_swaps_left_and_right_exactly(seed, kind):
     np.testing.assert_array_equal(left_flip, right[:, ::-1])
     np.testing.assert_array_equal(right_flip, left[:, ::-1])
     np.testing.assert_array_equal(lower_flip, lower[:, ::-1])
-
-
-@several
-@given(seed=seeds, size=sizes)
-def test_a_flipped_box_gives_the_flipped_crop(seed, size):
-    rng = np.random.default_rng(seed)
-    image = rng.integers(0, 256, (70, 101, 1), "uint8")
-    x, y, w, h = np.round(rng.uniform((-9, -9, 8, 8), (60, 40, 90, 90)) * 16) / 16
-    crop = crop_face(image, (x, y, w, h), size, margin=0.1)
-    flip = crop_face(image[:, ::-1], (101 - x - w, y, w, h), size, margin=0.1)
-    np.testing.assert_array_equal(flip, crop[:, ::-1])
 
 
 @several
@@ -139,19 +128,19 @@ def test_points_and_picture_transformed_together_give_the_same_face(seed):
 
 @several
 @given(seed=seeds, size=sizes)
-def test_a_crop_keeps_the_mean_and_never_leaves_the_range(seed, size):
+def test_a_face_keeps_the_mean_and_never_leaves_the_range(seed, size):
     rng = np.random.default_rng(seed)
     level = rng.integers(0, 256)
-    flat = np.full((60, 60, 2), level, "uint8")
-    box = rng.uniform((20, 20, 2, 2), (24, 24, 16, 16))
-    np.testing.assert_allclose(crop_face(flat, box, size), level, rtol=1e-6)
-    image = rng.integers(0, 256, (60, 60, 1), "uint8")
-    crop = crop_face(image, box, size).numpy()
-    assert crop.min() >= -1e-3
-    assert crop.max() <= 255.001
-    matrix = cropping(box, size)
-    centre = [[box[0] + (box[2] - 1) / 2, box[1] + (box[3] - 1) / 2]]
-    np.testing.assert_allclose(transform_points(centre, matrix), [[(size - 1) / 2] * 2], atol=1e-3)
+    flat = np.full((200, 200, 2), level, "uint8")
+    middle, half = rng.uniform(90, 110, 2), rng.uniform((0.5, -3), (12, 3))
+    points = np.float64([middle - half, middle + half, *[middle] * 3])
+    np.testing.assert_allclose(align_face(flat, points, size), level, rtol=1e-6)
+    image = rng.integers(0, 256, (200, 200, 1), "uint8")
+    face = align_face(image, points, size).numpy()
+    assert face.min() >= -1e-3
+    assert face.max() <= 255.001
+    found = transform_points([middle], alignment(points, size))
+    np.testing.assert_allclose(found, [[(size - 1) / 2, 0.36 * size - 0.5]], atol=1e-3)
 
 
 @settings(max_examples=3, deadline=None)

@@ -112,10 +112,9 @@ def test_outputs_change_where_the_picture_does(network, row, column):
 
 
 @pytest.mark.parametrize("first_number", [0, pytest.param(24, marks=SLOW_OFF_TENSORFLOW)])
-def test_weights_reach_their_layers(tmp_path, first_number):
+def test_weights_reach_their_layers(network, tmp_path, first_number):
     arrays = retinaface.random_arrays(retinaface.layout(first_number))
-    model = retinaface_mobilenet025()
-    load_weights(model, retinaface.write(tmp_path / "weights.h5", arrays))
+    load_weights(network, retinaface.write(tmp_path / "weights.h5", arrays))
 
     def stored(base, number):
         number += first_number
@@ -136,18 +135,19 @@ def test_weights_reach_their_layers(tmp_path, first_number):
         "points_32": stored("conv2d", 23),
     }
     for name, expected in pairs.items():
-        for array, other in zip(model.get_layer(name).get_weights(), expected, strict=True):
+        for array, other in zip(network.get_layer(name).get_weights(), expected, strict=True):
             np.testing.assert_array_equal(array, other)
 
 
 @slow_off_tensorflow
-def test_variables_are_told_apart_by_name_not_by_order(tmp_path):
+def test_variables_are_told_apart_by_name_not_by_order(network, tmp_path):
     arrays = retinaface.random_arrays(retinaface.layout())
     turned = {layer: dict(reversed(variables.items())) for layer, variables in arrays.items()}
-    models = [retinaface_mobilenet025() for _ in range(2)]
-    for number, (model, some) in enumerate(zip(models, (arrays, turned), strict=True)):
-        load_weights(model, retinaface.write(tmp_path / f"{number}.h5", some))
-    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+    loaded = []
+    for some in (arrays, turned):
+        load_weights(network, retinaface.write(tmp_path / "weights.h5", some))
+        loaded.append(network.get_weights())
+    for one, other in zip(*loaded, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -28,6 +28,10 @@ def labels(count=6):
     return np.arange(count) % 3
 
 
+def regions_of(data):
+    return {"left": data[:, :, :8, :8], "right": data[:, :, :8, 8:], "lower": data[:, :, 8:, 4:12]}
+
+
 def pipeline(data, **kwargs):
     return clips.pipeline(data, **({"size": SIZE, "frames": 4, "cache": False} | kwargs))
 
@@ -36,6 +40,18 @@ def only(data, **kwargs):
     """Return the one batch of a pipeline, as arrays."""
     (batch,) = pipeline(data, **kwargs)
     return tf.nest.map_structure(np.asarray, batch)
+
+
+def inputs(data, **kwargs):
+    """Return what a network gets of clips at hand, as arrays."""
+    found = clips.clip_inputs(data, **({"size": SIZE} | kwargs))
+    return tf.nest.map_structure(np.asarray, found)
+
+
+def augmented(*parts, augmentation, seed=(3, 4)):
+    """Return clips or their regions, augmented."""
+    parts = tuple(tf.cast(part, tf.float32) for part in parts)
+    return tuple(part.numpy() for part in augment_clips(parts, augmentation, seed))
 
 
 def test_shapes_types_and_labels():
@@ -48,78 +64,80 @@ def test_shapes_types_and_labels():
     assert len(default) == 1
 
 
+@pytest.mark.parametrize("regions", [1, 2, 3])
+def test_a_batch_is_that_of_the_clips_at_hand(regions):
+    """What the tests below show of single clips and batches holds for the pipeline."""
+    data = [faces(1, frames, channels=3, side=20)[0] for frames in (1, 3, 9)]
+    numbers = [[4], [1, 2, 7], list(range(9))]
+    given_data = {"frames": data, "label": [2, 1, 0], "frame_numbers": numbers}
+    found, label = only(given_data, regions=regions, channels=1)
+    assert label.argmax(1).tolist() == [2, 1, 0]
+    fixed = [
+        clips.fixed_clip(*pair, frames=4, size=SIZE, channels=1)
+        for pair in zip(data, numbers, strict=True)
+    ]
+    assert equal(found, inputs(np.stack(fixed), regions=regions))
+
+
 def test_regions_are_those_of_the_geometry():
     data = faces(frames=4)
-    (left, right, lower), _ = only((data, labels()), motion=False)
-    np.testing.assert_array_equal(left, data[:, :, :8, :8])
-    np.testing.assert_array_equal(right, data[:, :, :8, 8:])
-    np.testing.assert_array_equal(lower, data[:, :, 8:, 4:12])
+    found = inputs(data, motion=False)
+    for part, expected in zip(found, regions_of(data).values(), strict=True):
+        np.testing.assert_array_equal(part, expected)
 
 
 def test_two_regions_and_one():
     data = faces(frames=4).astype("float32")
-    (upper, lower), _ = only((faces(frames=4), labels()), motion=False, regions=2)
+    upper, lower = inputs(data, motion=False, regions=2)
     np.testing.assert_allclose(upper, (data[:, :, :8, ::2] + data[:, :, :8, 1::2]) / 2, atol=1e-4)
     np.testing.assert_array_equal(lower, data[:, :, 8:, 4:12])
-    face, _ = only((faces(frames=4), labels()), motion=False, regions=1)
     blocks = data.reshape(6, 4, 8, 2, 8, 2, 1).mean((3, 5))
-    np.testing.assert_allclose(face, blocks, atol=1e-3)
+    np.testing.assert_allclose(inputs(data, motion=False, regions=1), blocks, atol=1e-3)
+    with pytest.raises(ValueError, match="`faces` must have the shape"):
+        clips.clip_inputs(data[0], size=SIZE)
 
 
 def test_motion_is_what_differs_from_the_first_frame():
-    data = (faces(frames=4), labels())
-    moving, _ = only(data)
-    raw, _ = only(data, motion=False)
-    for motion, grey in zip(moving, raw, strict=True):
+    data = faces(frames=4)
+    for motion, grey in zip(inputs(data), inputs(data, motion=False), strict=True):
         np.testing.assert_array_equal(motion, grey - grey[:, :1])
         assert motion.min() < 0
     still = np.repeat(faces(frames=1), 4, axis=1)
-    assert not any(part.any() for part in only((still, labels()))[0])
+    assert not any(part.any() for part in inputs(still))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(own=st.integers(2, 20), wanted=st.integers(2, 20))
 def test_time_is_interpolated_as_videos_are(own, wanted):
-    data = faces(1, own, side=4)
-    face, _ = only((data, [0]), size=2, frames=wanted, regions=3, motion=False)
-    expected = np.array(list(interpolate(enumerate(data[0]), sample_positions(wanted, 0, own - 1))))
+    (data,) = faces(1, own, side=4)
+    found = clips.fixed_clip(data, frames=wanted, size=2).numpy().astype("float64")
+    expected = np.array(list(interpolate(enumerate(data), sample_positions(wanted, 0, own - 1))))
     # Halves may be rounded either way.
-    found = face[0][0].astype("float64")
-    np.testing.assert_allclose(found, expected[:, :2, :2].astype("float64"), atol=1)
-    assert (found == expected[:, :2, :2]).mean() > 0.9
+    np.testing.assert_allclose(found, expected.astype("float64"), atol=1)
+    assert (found == expected).mean() > 0.9
 
 
 def test_gaps_are_bridged_by_the_frames_own_numbers():
-    data = np.array([0, 10, 50], "uint8").reshape(1, 3, 1, 1, 1) * np.ones((1, 1, 4, 4, 1), "uint8")
-    given_numbers = {"frames": data, "label": [0], "frame_numbers": [[7, 8, 12]]}
-    parts, _ = only(given_numbers, size=2, frames=6, motion=False)
-    assert parts[0][0, :, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50]
-    parts, _ = only({"frames": data, "label": [0]}, size=2, frames=5, motion=False)
-    assert parts[0][0, :, 0, 0, 0].tolist() == [0, 5, 10, 30, 50]
-
-
-def test_clips_of_different_lengths_and_of_one_frame():
-    data = [faces(1, frames, seed=frames)[0] for frames in (1, 3, 9)]
-    parts, label = only((data, [2, 1, 0]), motion=False)
-    assert label.argmax(1).tolist() == [2, 1, 0]
-    for clip, left in zip(data, parts[0], strict=True):
-        np.testing.assert_array_equal(left[0], clip[0, :8, :8])
-        np.testing.assert_array_equal(left[-1], clip[-1, :8, :8])
-    assert len(pipeline((data, [2, 1, 0]), batch_size=2)) == 2
+    data = np.array([0, 10, 50], "uint8").reshape(3, 1, 1, 1) * np.ones((1, 4, 4, 1), "uint8")
+    bridged = clips.fixed_clip(data, [7, 8, 12], size=2, frames=6)
+    assert bridged[:, 0, 0, 0].numpy().tolist() == [0, 10, 20, 30, 40, 50]
+    evenly = clips.fixed_clip(data, size=2, frames=5)
+    assert evenly[:, 0, 0, 0].numpy().tolist() == [0, 5, 10, 30, 50]
 
 
 def test_larger_faces_are_brought_to_the_size():
-    big = np.repeat(np.repeat(faces(frames=4, side=FACE), 2, axis=2), 2, axis=3)
-    found, _ = only((big, labels()), motion=False)
-    assert found[0].shape == (6, 4, SIZE, SIZE, 1)
-    assert abs(found[0].mean() - big[:, :, :FACE, :FACE].mean()) < 2
+    (small,) = faces(1, 4)
+    big = np.repeat(np.repeat(small, 2, axis=1), 2, axis=2)
+    found = clips.fixed_clip(big, frames=4, size=SIZE).numpy()
+    assert found.shape == small.shape
+    assert abs(found.mean() - big.mean()) < 2
+    assert np.corrcoef(found.ravel(), small.ravel())[0, 1] > 0.8
 
 
 def test_colours():
     data = faces(frames=4, channels=3)
-    grey, _ = only((data, labels()), motion=False, channels=1)
-    expected = data[:, :, :8, :8] @ np.array([0.2989, 0.5870, 0.1140])
-    np.testing.assert_allclose(grey[0][..., 0], expected, atol=1)
+    grey = clips.fixed_clip(data[0], frames=4, size=SIZE, channels=1)
+    np.testing.assert_allclose(grey[..., 0], data[0] @ [0.2989, 0.5870, 0.1140], atol=1)
     colour, _ = only((faces(frames=4), labels()), motion=False, channels=3)
     np.testing.assert_array_equal(colour[0], np.repeat(faces(frames=4)[:, :, :8, :8], 3, axis=-1))
 
@@ -138,45 +156,34 @@ def test_data_set_of_dictionaries_as_the_builders_give():
         "apex_index": tf.TensorSpec((), tf.int64),
     }
     dataset = tf.data.Dataset.from_generator(examples, output_signature=spec)
-    found, _ = only(dataset)
-    expected, _ = only((data, labels()))
-    np.testing.assert_array_equal(found[2], expected[2])
+    found, label = only(dataset, labels="sparse")
+    assert label.tolist() == labels().tolist()
+    np.testing.assert_array_equal(found[2], inputs(data)[2])
 
 
 def test_regions_may_be_given_in_the_face_s_place():
     data = faces(frames=4)
-    parts = {"left": data[:, :, :8, :8], "right": data[:, :, :8, 8:], "lower": data[:, :, 8:, 4:12]}
-    found, _ = only(parts | {"label": labels()})
-    expected, _ = only((data, labels()))
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    found, _ = only(regions_of(data) | {"label": labels()})
+    assert equal(found, inputs(data))
 
 
-@pytest.mark.slow
 def test_the_same_happens_to_every_frame():
     """A still clip stays still, whatever is drawn: no augmentation makes motion."""
     still = np.repeat(faces(16, 1), 5, axis=1)
-    moving, _ = only((still, labels(16)), training=True, augmentation=EVERYTHING, shuffle=False)
-    assert max(np.abs(part).max() for part in moving) < 1e-3
-    raw, _ = only(
-        (still, labels(16)), training=True, augmentation=EVERYTHING, shuffle=False, motion=False
-    )
-    plain, _ = only((still, labels(16)), motion=False)
-    changed = np.abs(raw[0] - plain[0]).mean((1, 2, 3, 4))
-    assert (changed > 5).all()
+    (changed,) = augmented(still, augmentation=EVERYTHING)
+    assert np.abs(changed - changed[:, :1]).max() < 1e-3
+    assert (np.abs(changed - still).mean((1, 2, 3, 4)) > 5).all()
     # And every clip has a draw of its own: equal clips become different ones.
-    equal = np.repeat(faces(1, 5), 6, axis=0)
-    raw, _ = only((equal, labels()), training=True, augmentation=EVERYTHING, motion=False)
-    assert len({part.tobytes() for part in raw[0]}) == 6
+    (own,) = augmented(np.repeat(faces(1, 5), 6, axis=0), augmentation=EVERYTHING)
+    assert len({part.tobytes() for part in own}) == 6
 
 
 def test_the_same_happens_to_every_region():
     """Turned and lit as one picture, the regions still fit together."""
-    ramp = np.broadcast_to(np.arange(FACE) * 6 + 80, (4, 3, FACE, FACE))[..., None].astype("uint8")
+    ramp = np.broadcast_to(np.arange(FACE) * 6 + 80, (4, 3, FACE, FACE))[..., None]
     policy = Augmentation(brightness=0.2, contrast=0.2)
-    (left, right, lower), _ = only(
-        (ramp, labels(4)), training=True, augmentation=policy, motion=False, shuffle=False
-    )
+    (lit,) = augmented(ramp, augmentation=policy)
+    left, right, lower = inputs(lit, motion=False)
     upper = np.concatenate([left, right], axis=3)
     np.testing.assert_allclose(upper[:, :, :, 4:12], lower, atol=1e-3)
     steps = np.diff(upper[:, 0, 0, :, 0], axis=1)
@@ -186,26 +193,20 @@ def test_the_same_happens_to_every_region():
 
 def test_contrast_scales_motion_and_brightness_does_not_touch_it():
     data = faces(4, 4) // 4 + 96
-    plain, _ = only((data, labels(4)))
-    run = {"training": True, "shuffle": False}
-    lit, _ = only((data, labels(4)), augmentation={"brightness": 0.1}, **run)
-    np.testing.assert_allclose(lit[0], plain[0], atol=1e-3)
-    scaled, _ = only((data, labels(4)), augmentation={"contrast": 0.3}, **run)
-    factors = (scaled[0] * plain[0]).sum((1, 2, 3, 4)) / (plain[0] ** 2).sum((1, 2, 3, 4))
-    np.testing.assert_allclose(scaled[0], plain[0] * factors[:, None, None, None, None], atol=1e-2)
+    plain = inputs(data)[0]
+    lit = inputs(*augmented(data, augmentation={"brightness": 0.1}))[0]
+    np.testing.assert_allclose(lit, plain, atol=1e-3)
+    scaled = inputs(*augmented(data, augmentation={"contrast": 0.3}))[0]
+    factors = (scaled * plain).sum((1, 2, 3, 4)) / (plain**2).sum((1, 2, 3, 4))
+    np.testing.assert_allclose(scaled, plain * factors[:, None, None, None, None], atol=1e-2)
     assert ((factors > 0.7) & (factors < 1.3)).all()
 
 
 @pytest.mark.parametrize("given_as", ["face", "regions"])
 def test_flip_mirrors_and_swaps_left_and_right(given_as):
     data = faces(frames=4)
-    (left, right, lower), _ = only((data, labels()))
-    if given_as == "face":
-        source = {"frames": data}
-    else:
-        source = {
-            "left": data[:, :, :8, :8], "right": data[:, :, :8, 8:], "lower": data[:, :, 8:, 4:12],
-        }  # fmt: skip
+    left, right, lower = inputs(data)
+    source = {"frames": data} if given_as == "face" else regions_of(data)
     flipped, _ = only(
         source | {"label": labels()}, training=True, augmentation={"flip": 1.0}, shuffle=False
     )
@@ -215,11 +216,10 @@ def test_flip_mirrors_and_swaps_left_and_right(given_as):
 
 def test_half_of_the_clips_are_flipped():
     data = faces(64, 2)
-    plain, _ = only((data, labels(64)), frames=2, batch_size=64)
-    run = {"training": True, "shuffle": False, "batch_size": 64, "frames": 2}
-    found, _ = only((data, labels(64)), augmentation={"flip": 0.5}, **run)
-    same = np.isclose(found[0], plain[0], atol=1e-3).all((1, 2, 3, 4))
-    swapped = np.isclose(found[0], plain[1][:, :, :, ::-1], atol=1e-3).all((1, 2, 3, 4))
+    left, right, _ = inputs(data)
+    found = inputs(*augmented(data, augmentation={"flip": 0.5}))[0]
+    same = np.isclose(found, left, atol=1e-3).all((1, 2, 3, 4))
+    swapped = np.isclose(found, right[:, :, :, ::-1], atol=1e-3).all((1, 2, 3, 4))
     assert (same ^ swapped).all()
     assert 20 <= swapped.sum() <= 44
 
@@ -227,9 +227,8 @@ def test_half_of_the_clips_are_flipped():
 def test_rotation_turns_by_what_it_says():
     face = np.zeros((1, 2, 65, 65, 1), "float32")
     face[:, :, 30:35, 48:53] = 255
-    policy = Augmentation(rotation=0.1)
-    (turned,) = augment_clips((tf.constant(face),), policy, seed=(3, 4))
-    frame = turned.numpy()[0, 1, :, :, 0]
+    (turned,) = augmented(face, augmentation=Augmentation(rotation=0.1))
+    frame = turned[0, 1, :, :, 0]
     y, x = (np.average(axis, weights=frame) - 32 for axis in np.mgrid[:65, :65])
     angle = np.arctan2(-y, x) / (2 * np.pi)
     assert 0.005 < abs(angle) <= 0.1
@@ -243,33 +242,36 @@ def epochs(count=2, **kwargs):
     return [[tf.nest.map_structure(np.asarray, batch) for batch in data] for _ in range(count)]
 
 
+@pytest.fixture(scope="module")
+def two_epochs():
+    return epochs()
+
+
 def equal(first, second):
     pairs = zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_epochs_follow_from_the_seed():
-    first, second = epochs(), epochs(workers=1)
-    assert equal(first, second)
-    assert not equal(first[0], first[1])
-    assert equal(epochs(1, initial_epoch=1)[0], first[1])
-    assert not equal(epochs(1, seed=1)[0], first[0])
-    assert sorted(np.concatenate([b[1] for b in first[0]]).argmax(1)) == sorted(labels(8))
+def test_epochs_follow_from_the_seed(two_epochs):
+    first, second = two_epochs
+    assert not equal(first, second)
+    assert equal(epochs(1, workers=1, initial_epoch=1)[0], second)
+    assert not equal(epochs(1, seed=1)[0], first)
+    assert sorted(np.concatenate([b[1] for b in first]).argmax(1)) == sorted(labels(8))
 
 
-def test_repeat_goes_through_the_same_epochs():
+def test_repeat_goes_through_the_same_epochs(two_epochs):
     endless = pipeline(
         (faces(8), labels(8)), training=True, augmentation=EVERYTHING, batch_size=3, repeat=True
     )
     found = [tf.nest.map_structure(np.asarray, batch) for batch in endless.take(6)]
-    assert equal([found[:3], found[3:]], epochs())
+    assert equal([found[:3], found[3:]], two_epochs)
 
 
 @pytest.mark.slow
-def test_cache_in_memory_and_in_a_folder(tmp_path):
-    wanted = epochs(1)
+def test_cache_in_memory_and_in_a_folder(tmp_path, two_epochs):
     for cache in (True, tmp_path / "cache", tmp_path / "cache"):
-        assert equal(epochs(1, cache=cache), wanted)
+        assert equal(epochs(1, cache=cache)[0], two_epochs[0])
     with pytest.raises(ValueError, match="`cache` must be a folder of this pipeline's"):
         epochs(1, cache=tmp_path / "cache", frames=5)
 
@@ -280,17 +282,6 @@ def test_weights_and_smoothing():
     _, label, weight = only((faces(), own), class_weights=weights, label_smoothing=0.3)
     np.testing.assert_allclose(weight, [weights[number] for number in own], rtol=1e-6)
     np.testing.assert_allclose(label, np.eye(3)[own] * 0.7 + 0.1, atol=1e-6)
-    assert only((faces(), own), labels="sparse")[1].tolist() == own.tolist()
-
-
-def test_inputs_of_a_clip_at_hand_are_the_pipeline_s():
-    data = faces(frames=4)
-    for regions in (1, 2, 3):
-        expected, _ = only((data, labels()), regions=regions)
-        found = clips.clip_inputs(data, size=SIZE, regions=regions)
-        assert equal(tf.nest.map_structure(np.asarray, found), expected)
-    with pytest.raises(ValueError, match="`faces` must have the shape"):
-        clips.clip_inputs(data[0], size=SIZE)
 
 
 def test_a_clip_without_a_label_is_refused_by_name():
@@ -300,9 +291,8 @@ def test_a_clip_without_a_label_is_refused_by_name():
 
 
 def test_frame_numbers_must_rise():
-    bad = {"frames": faces(1, 3), "label": [0], "frame_numbers": [[1, 3, 3]]}
     with pytest.raises(tf.errors.InvalidArgumentError, match="rising `frame_numbers`"):
-        list(pipeline(bad))
+        clips.fixed_clip(faces(1, 3)[0], [1, 3, 3], frames=4, size=SIZE)
 
 
 GOOD = {"frames": faces(2), "label": [0, 1]}

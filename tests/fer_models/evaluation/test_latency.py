@@ -45,7 +45,7 @@ def test_open_size_and_several_inputs():
 @pytest.mark.parametrize("argument", ["batch_size", "repeats", "warm_up"])
 @pytest.mark.parametrize("wrong", [0, 1.5, True])
 def test_wrong_numbers(argument, wrong):
-    with pytest.raises(ValueError, match=f"`{argument}` must be an integer of 1 or more"):
+    with pytest.raises(ValueError, match=f"`{argument}` must be an integer >= 1"):
         latency(small_model(), **{argument: wrong})
 
 

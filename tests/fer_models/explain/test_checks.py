@@ -121,7 +121,7 @@ def test_a_map_without_variation_has_no_correlation(trained, monkeypatch):
     [
         ({"heat_maps": np.zeros((2, 32, 16))}, r"`heat_maps` must be of shape \(2, 32, 32\)"),
         ({"heat_maps": np.full((2, 32, 32), np.nan)}, "`heat_maps` must be finite"),
-        ({"steps": 0}, "`steps` must be an integer of 1 or more"),
+        ({"steps": 0}, "`steps` must be an integer >= 1"),
         ({"blur": 0}, "`blur` must be above 0"),
         ({"batch_size": True}, "`batch_size` must be an integer"),
         ({"class_index": 3}, "`class_index` must be from 0 to 2"),

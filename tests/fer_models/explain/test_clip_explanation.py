@@ -99,8 +99,8 @@ def test_a_network_without_attention_that_flattens(rows, tmp_path):
     [
         ({"method": "saliency"}, "`method` must be None or one of"),
         ({"alpha": 1.5}, "`alpha` must be from 0 to 1"),
-        ({"columns": 0}, "`columns` must be an integer of 1 or more"),
-        ({"columns": True}, "`columns` must be an integer of 1 or more"),
+        ({"columns": 0}, "`columns` must be an integer >= 1"),
+        ({"columns": True}, "`columns` must be an integer >= 1"),
         ({"frames": np.zeros((3, 8, 12, 12, 1))}, "`frames` must have the shapes of `inputs`"),
         ({"region_names": ("left",)}, "`region_names` must have one entry"),
         ({"class_names": ("left",)}, "`class_names` must name the model's 3 classes"),

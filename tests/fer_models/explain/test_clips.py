@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers.stripes import REGIONS, clip_model, fitted, striped_clips
+from helpers.stripes import REGIONS, clip_model, striped_clips, trained_clip_model
 from keras import layers, ops
 
 import fer_models
@@ -211,9 +211,7 @@ def test_wrong_layers_and_method(untrained):
 
 @pytest.fixture(scope="module")
 def trained():
-    keras.utils.set_random_seed(0)
-    clips, labels, _, _ = striped_clips(768, seed=1)
-    return fitted(clip_model(shared=True), clips, labels, epochs=9, learning_rate=0.004)
+    return trained_clip_model()
 
 
 @pytest.mark.slow
@@ -289,7 +287,7 @@ def test_clip_sheet_has_a_row_a_region_and_a_column_a_frame(tmp_path):
         ({"heat_maps": [np.zeros((2, 8, 4))] * 2}, "`heat_maps` must be of shape"),
         ({"region_names": ["left"]}, "`region_names` must have one entry"),
         ({"times": ["0"]}, "`times` must have one entry"),
-        ({"columns": 0}, "`columns` must be an integer of 1 or more"),
+        ({"columns": 0}, "`columns` must be an integer >= 1"),
         ({"alpha": 2, "heat_maps": [np.zeros((2, 8, 8))] * 2}, "`alpha` must be from 0 to 1"),
     ],
 )

@@ -89,7 +89,7 @@ def test_an_old_picture_stays_when_writing_fails(tmp_path, monkeypatch):
         ({"heat_maps": np.zeros((5, 24, 24)), "alpha": 2}, "`alpha` must be from 0 to 1"),
         ({"labels": ["happy"]}, "`labels` must have one entry an image, 5"),
         ({"predictions": ["happy"] * 6}, "`predictions` must have one entry an image, 5"),
-        ({"columns": 0}, "`columns` must be an integer of 1 or more"),
+        ({"columns": 0}, "`columns` must be an integer >= 1"),
         ({"path": "sheet.gif7"}, r"`path` must end in one of .*\.png"),
     ],
 )

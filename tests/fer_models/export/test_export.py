@@ -318,10 +318,17 @@ WHOLE = {
 }
 
 
+# The bundled weights in every format, the other models in one each.
+PAIRS = [("ghostface", format) for format in FORMATS] + [
+    ("efficientface", "litert"),
+    ("resnet50_cbam", "onnx"),
+    ("emotion_cnn", "saved_model"),
+]
+
+
 @pytest.mark.slow
 @only_tensorflow
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize(("name", "format"), PAIRS)
 def test_whole_models(name, format, tmp_path):
     from fer_data.synthetic import generate
 

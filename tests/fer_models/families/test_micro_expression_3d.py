@@ -1,7 +1,5 @@
 """The HA3DNet family: sizes, paths, heads, knobs, attention maps."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
@@ -112,26 +110,11 @@ def test_each_path_is_what_the_paper_lists(name, attention):
         assert path == [f"{region}_{part}" for part in wanted]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_documentation_and_signature_are_the_variant_s_own(name):
-    build = getattr(fer_models, name)
-    assert build.__name__ == name
-    signature = inspect.signature(build)
-    assert signature.parameters["name"].default == name
-    assert "variant" not in signature.parameters
-    doc = inspect.getdoc(build)
-    sections = {"Args:", "Returns:", "Raises:", "Example:", "Reference:"}
-    assert sections <= set(doc.splitlines())
-    assert all(f"{knob}:" in doc for knob in signature.parameters)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
-        build(depth=3)
-
-
 @pytest.mark.parametrize(
     ("name", "kwargs"),
     [
         ("triple_path_ha3dnet", {}),
-        pytest.param("triple_path_ha3dnet", {"shared": True}, marks=pytest.mark.slow),
+        ("triple_path_ha3dnet", {"shared": True}),
         # Squeeze-and-excite has a fourth of the filters for hidden units, some of which are dead.
         ("ha_3dsenet", {"head": "grid", "filters": 16}),
     ],
@@ -143,18 +126,20 @@ def test_one_step_changes_every_weight_and_a_file_keeps_the_rest(name, kwargs, t
     model = tiny(name, dropout=0.2, **kwargs)
     x = clips(model)
     before = [keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
-    model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy")
+    # Tracing takes longer than a step.
+    eager = keras.backend.backend() == "tensorflow"
+    model.compile(keras.optimizers.SGD(1.0), "categorical_crossentropy", run_eagerly=eager)
     model.fit(x, np.eye(3), batch_size=3, verbose=0)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         assert not np.array_equal(keras.ops.convert_to_numpy(weight), old), weight.path
-    expected = model.predict(x, verbose=0)
+    expected = to_numpy(model(x))
     np.testing.assert_allclose(expected.sum(-1), 1, atol=1e-5)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(to_numpy(loaded(x)), expected)
     model.save_weights(tmp_path / "model.weights.h5")
     again = tiny(name, weights=tmp_path / "model.weights.h5", **kwargs)
-    np.testing.assert_array_equal(again.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(to_numpy(again(x)), expected)
 
 
 def test_shared_paths_are_separate_ones_with_equal_weights():

@@ -225,7 +225,7 @@ def test_channels_first_prepares_the_same():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"cbam": "heavy"}, r"`cbam` must be one of \[None, 'light', 'full'\].*cbam='heavy'"),
+        ({"cbam": "heavy"}, r"`cbam` must be one of \(None, 'light', 'full'\).*cbam='heavy'"),
         ({"cbam": True}, "cbam=True"),
         ({"reduction": 0}, "`reduction` must be a positive integer. Received: reduction=0"),
         ({"reduction": 0, "cbam": None}, "reduction=0"),

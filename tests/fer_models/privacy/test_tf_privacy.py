@@ -89,7 +89,6 @@ def test_sure_predictions_keep_their_order():
         "k_nearest_neighbors",
         pytest.param("logistic_regression", marks=pytest.mark.slow),
         pytest.param("multi_layered_perceptron", marks=pytest.mark.slow),
-        pytest.param("random_forest", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.skipif(
@@ -103,10 +102,8 @@ def test_trained_attackers_score_every_example_without_having_seen_it(sets, name
     assert (len(first.member_scores), len(first.non_member_scores)) == (150, 120)
     # Better than chance on these, and far from the 1 of an attacker that looks members up.
     assert 0.55 < privacy.auc(first.member_scores, first.non_member_scores) < 0.9
-    if name != "random_forest":
-        # Its search takes a minute.
-        (again,) = tf_privacy.attack(members, others, attacks=[name], seed=3, progress=False)
-        np.testing.assert_array_equal(first.member_scores, again.member_scores)
+    (again,) = tf_privacy.attack(members, others, attacks=[name], seed=3, progress=False)
+    np.testing.assert_array_equal(first.member_scores, again.member_scores)
 
 
 @needs_package

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fer_models
+from fer_data.compiled import lite_runner
 from fer_data.faces import Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import VideoWriter
@@ -157,6 +158,16 @@ def test_an_operation_that_litert_lacks_runs_all_the_same():
     crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 1), dtype=np.uint8)
     expected = keras.ops.convert_to_numpy(plain(crops.astype("float32")))
     np.testing.assert_allclose(recognizer.classify(crops), expected, atol=1e-6)
+
+
+def test_without_litert_tensorflow_runs_it(monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("LiteRT runs the networks of TensorFlow")
+    monkeypatch.setattr(lite_runner, "available", lambda: False)
+    crops = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 1), dtype=np.uint8)
+    expected = keras.ops.convert_to_numpy(network()(crops.astype("float32")))
+    found = Recognizer(network(), Blocks()).classify(crops)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_detector_that_follows_is_asked_near_known_faces():

@@ -59,13 +59,13 @@ def gradient_by_hand(model, image, label):
 @ON_TENSORFLOW
 def test_each_gradient_is_clipped_exactly_and_the_step_is_their_sum():
     keras.utils.set_random_seed(0)
-    images, labels = faces(11)
+    images, labels = faces(7)
     model = network()
     freeze_batch_norm(model)
     gradients = [gradient_by_hand(model, *face) for face in zip(images, labels, strict=True)]
     norms = np.array([np.sqrt(sum((g**2).sum() for g in each)) for each in gradients])
     clip = float(np.median(norms)) * 1.01
-    assert (norms > clip).sum() == 5
+    assert (norms > clip).sum() == 3
     factors = np.minimum(1.0, clip / norms)
     expected = [
         sum(factor * each[part] for factor, each in zip(factors, gradients, strict=True))
@@ -80,11 +80,16 @@ def test_each_gradient_is_clipped_exactly_and_the_step_is_their_sum():
 
 @ON_TENSORFLOW
 def test_examples_do_not_touch_each_other():
+    import tensorflow as tf
+
     keras.utils.set_random_seed(1)
     made = trainer()
+    # Traced once, for any number of faces.
+    shapes = [tf.TensorSpec((None, SIZE, SIZE, 1)), tf.TensorSpec((None, CLASSES))]
+    clipped_sums = tf.function(made.clipped_sums, shapes)
     images, labels = faces(9)
-    together, losses, outputs, norms = made.clipped_sums(images, labels)
-    alone = [made.clipped_sums(images[i : i + 1], labels[i : i + 1]) for i in range(9)]
+    together, losses, outputs, norms = clipped_sums(images, labels)
+    alone = [clipped_sums(images[i : i + 1], labels[i : i + 1]) for i in range(9)]
     for index, total in enumerate(together):
         np.testing.assert_allclose(total, sum(each[0][index] for each in alone), atol=1e-5)
     np.testing.assert_allclose(norms, np.concatenate([each[3] for each in alone]), rtol=1e-4)
@@ -183,19 +188,6 @@ def test_a_recipe_trains_with_it_and_goes_on(tmp_path, capsys):
         recipe.replace(dp=None).fit(network(), data, data, directory=tmp_path, verbose=0)
 
 
-@pytest.mark.slow
-@ON_TENSORFLOW
-def test_a_training_from_before_there_was_the_option_goes_on(tmp_path):
-    data = faces(16)
-    small().fit(network(), data, directory=tmp_path, verbose=0)
-    path = tmp_path / "state" / "recipe.json"
-    held = json.loads(path.read_text())
-    assert held.pop("dp") is None
-    path.write_text(json.dumps(held))
-    history = small().replace(epochs=3).fit(network(), data, directory=tmp_path, verbose=0)
-    assert history.epoch == [2]
-
-
 @ON_TENSORFLOW
 def test_bad_trainers():
     options = DPSGD(noise_multiplier=1.0)
@@ -275,7 +267,7 @@ def test_epsilon_is_that_of_dp_accounting(kind, sampling):
     assert found == pytest.approx(counter.get_epsilon(1e-5), rel=1e-3)
 
 
-@pytest.mark.parametrize(("noise", "epochs"), [(1.0, 1), (4.0, 20), (0.7, 5)])
+@pytest.mark.parametrize(("noise", "epochs"), [(1.0, 1), (4.0, 20)])
 def test_epsilon_without_amplification_is_that_of_the_gaussian_mechanism(noise, epochs):
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -295,7 +287,8 @@ def test_epsilon_without_amplification_is_that_of_the_gaussian_mechanism(noise, 
 
 def test_epsilon_falls_with_noise_and_chance_and_is_infinite_without():
     accounting()
-    options = {"examples": 1000, "batch_size": 20, "epochs": 2}
+    # The cheaper accountant: both agree with dp-accounting.
+    options = {"examples": 1000, "batch_size": 20, "epochs": 2, "accountant": "rdp"}
     assert epsilon(2.0, **options) < epsilon(1.0, **options)
     assert epsilon(1.0, **options, sampling="poisson") < epsilon(1.0, **options)
     assert epsilon(0.0, **options) == np.inf

@@ -5,18 +5,14 @@ import os
 import keras
 import numpy as np
 import pytest
-from helpers.examples import load_example
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fer_models.training import jax_products as products
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="it replaces functions of the JAX backend"
 )
-
-
-@pytest.fixture(scope="module")
-def products():
-    return load_example("jax_products")
 
 
 def both(ours, theirs, images, kernel, **options):
@@ -43,9 +39,7 @@ def both(ours, theirs, images, kernel, **options):
     filters=st.integers(1, 3),
 )
 @settings(max_examples=5, deadline=None)
-def test_values_and_gradients(
-    products, side, kernel, strides, padding, depthwise, channels, filters
-):
+def test_values_and_gradients(side, kernel, strides, padding, depthwise, channels, filters):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(2, *side, channels)).astype("float32")
     taps = rng.normal(size=(*kernel, channels, filters)).astype("float32")
@@ -65,13 +59,13 @@ def test_values_and_gradients(
     "changes",
     [{"data_format": "channels_first"}, {"dilation_rate": 2}, {"kernel": np.ones((3, 3, 1, 2))}],
 )
-def test_mistakes(products, changes):
+def test_mistakes(changes):
     arguments = {"inputs": np.ones((1, 6, 6, 2)), "kernel": np.ones((3, 3, 2, 2))} | changes
     with pytest.raises(ValueError, match="channels last, without groups"):
         products.conv(**arguments)
 
 
-def test_installing_replaces_what_keras_calls(products, monkeypatch):
+def test_installing_replaces_what_keras_calls(monkeypatch):
     from keras.src.backend.jax import nn
 
     library = nn.conv, nn.depthwise_conv

@@ -8,7 +8,6 @@ import pytest
 from helpers.layers import SLOW_OFF_TENSORFLOW, to_numpy
 from keras import ops
 
-from fer_models.training import resume
 from fer_models.training.label_distribution import (
     LabelDistributionDistillation,
     LabelDistributionDistiller,
@@ -179,7 +178,7 @@ def test_learns_from_votes_of_the_pipeline():
     batches = pipeline(data, size=6, classes=CLASSES, batch_size=4, labels="soft", training=True)
     model = network()
     model.compile("adam", LabelDistributionLoss(), metrics=["accuracy"])
-    history = model.fit(batches, epochs=2, validation_data=batches, verbose=0).history
+    history = model.fit(batches, epochs=1, validation_data=batches, verbose=0).history
     assert np.isfinite(history["val_loss"]).all()
     assert "val_accuracy" in history
 
@@ -194,10 +193,10 @@ def test_training_moves_the_student_and_leaves_the_teacher(tmp_path):
     assert isinstance(model, keras.distillation.Distiller)
     model.compile(keras.optimizers.AdamW(0.02, weight_decay=0.1), metrics=["accuracy"])
     images, labels = faces()
-    _, history = trained(model=model, validation_data=(images, labels), epochs=3)
+    _, history = trained(model=model, validation_data=(images, labels))
     same(taught, teacher, atol=0)
     assert all(np.any(a != to_numpy(b)) for a, b in zip(before, student.weights, strict=True))
-    assert len(history["val_accuracy"]) == 3
+    assert len(history["val_accuracy"]) == 2
     assert history["distillation_loss"][-1] < history["distillation_loss"][0]
 
     expected = LabelDistributionLoss()(teacher(images), student(images))
@@ -230,8 +229,8 @@ def test_logits_teach_as_their_probabilities_do():
 
 
 @pytest.mark.usefixtures("untraced")
-@pytest.mark.parametrize("weight", [0.3, pytest.param(1.0, marks=pytest.mark.slow)])
-def test_labels_take_their_share(weight):
+def test_labels_take_their_share():
+    weight = 0.3
     images, labels = faces()
     model = distiller(network(), network(8, seed=1), student_loss_weight=weight)
     student, teacher = (each(images) for each in (model.student, model.teacher))
@@ -314,32 +313,6 @@ def test_weights_round_trip_with_the_optimizer(tmp_path):
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
 
 
-class StopIn(keras.callbacks.Callback):
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 1:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.slow
-def test_a_stopped_training_resumes_with_the_same_result(tmp_path):
-    whole, _ = trained(epochs=3)
-    state = tmp_path / "state"
-    with pytest.raises(KeyboardInterrupt):
-        trained(epochs=3, callbacks=[StopIn(2), *resume.resumable(state)])
-    assert resume.epochs_done(state) == 2
-    resumed, history = trained(epochs=3, callbacks=resume.resumable(state), initial_epoch=2)
-    assert len(history["loss"]) == 1
-    same(snapshot(whole), resumed, atol=1e-6)
-    assert int(resumed.optimizer.iterations) == int(whole.optimizer.iterations)
-
-
 # Wrong pairs
 
 
@@ -400,7 +373,7 @@ def test_other_classes_are_refused():
 
 @pytest.mark.parametrize(
     ("student_shape", "teacher_shape"),
-    [((6, 6, 3), (12, 10, 3)), ((6, 6, 1), (12, 12, 3)), ((8, 8, 3), (6, 6, 1))],
+    [((6, 6, 1), (12, 10, 3)), ((8, 8, 3), (6, 6, 1))],
 )
 def test_teacher_for_another_size(tmp_path, student_shape, teacher_shape):
     teacher = network(8, shape=teacher_shape, seed=1)

@@ -5,11 +5,12 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
+from helpers.layers import infer, to_numpy
 from helpers.shared import ROOT, shared_path
 
 import fer_models
 from fer_models import registry
+from fer_models.zoo import bundled
 
 BUNDLED = [
     pytest.param(name, tag, id=f"{name}-{tag}")
@@ -25,7 +26,7 @@ def test_the_promised_weights_are_there():
 @pytest.mark.parametrize(("name", "tag"), BUNDLED)
 def test_card_is_whole_and_the_page_shows_it(name, tag):
     known = registry.weights(name, tag)
-    path = registry.weights_file(name, tag)
+    path = bundled.weights_file(name, tag)
     assert path.stat().st_size == known.card["bytes"] < 3_000_000
     assert known.class_names == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
     taken = inspect.signature(registry.entry(name).builder).parameters
@@ -36,14 +37,14 @@ def test_card_is_whole_and_the_page_shows_it(name, tag):
         assert machine not in card
 
 
-# JAX compiles for half a minute what differs in its weights alone.
-ONE_OFF_TENSORFLOW = [
-    each if place == 0 else pytest.param(*each.values, id=each.id, marks=SLOW_OFF_TENSORFLOW)
+# They differ in their weights alone, and JAX compiles each for half a minute.
+FIRST = [
+    each if place == 0 else pytest.param(*each.values, id=each.id, marks=pytest.mark.slow)
     for place, each in enumerate(BUNDLED)
 ]
 
 
-@pytest.mark.parametrize(("name", "tag"), ONE_OFF_TENSORFLOW)
+@pytest.mark.parametrize(("name", "tag"), FIRST)
 def test_bundled_model_gives_probabilities(name, tag):
     model = registry.entry(name).builder(weights=tag)
     assert model.input_shape == (None, *registry.weights(name, tag).input_shape)

@@ -121,9 +121,10 @@ def test_efficientface_agrees_with_its_authors_network():
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
 
 
-def test_every_reference_file_is_compared():
+def test_every_reference_is_there():
+    """Files of other tests may lie beside them."""
     files = {path.stem for path in shared_path("reference").glob("*.npz")}
-    assert files == {*LAYERS, "efficientface"}
+    assert {*LAYERS, "efficientface"} <= files
 
 
 # What may be given

@@ -1,0 +1,58 @@
+"""Serve the live page with a recognizer of one's own: another smoothing, and the largest face only.
+
+    pip install 'fer-keras[web,faces]'
+    python examples/web_page.py
+
+Then open http://127.0.0.1:8000/ in a browser of this machine. `fer webcam` does the same with
+options instead of code.
+"""
+
+import uvicorn
+
+from fer_models import Recognizer
+from fer_models.web import Limits, create_app
+
+
+class LargestFace:
+    """A session that shows one face: whoever is nearest to the camera."""
+
+    def __init__(self, session):
+        self._session = session
+        self.reset = session.reset
+
+    @property
+    def milliseconds(self):
+        return self._session.milliseconds
+
+    def frame(self, image, timestamp):
+        faces = self._session.frame(image, timestamp)
+        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])[:1]
+
+
+class OwnRecognizer:
+    """What the page needs: the names of the classes, and a session for each browser."""
+
+    def __init__(self):
+        self._recognizer = Recognizer(weights="ferplus", detector="mtcnn")
+        self.class_names = self._recognizer.class_names
+
+    def session(self):
+        return LargestFace(self._recognizer.session(smoothing=1.0))
+
+
+def main():
+    limits = Limits(max_clients=4)
+    app = create_app(OwnRecognizer(), limits, settings={"weights": "ferplus, the largest face"})
+    print("Open http://127.0.0.1:8000/")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=8000,
+        ws_max_size=limits.max_message_bytes,
+        ws_per_message_deflate=False,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    main()

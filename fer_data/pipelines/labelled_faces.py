@@ -1,0 +1,277 @@
+"""The labelled faces of a data set, divided into splits: prepared, or from one packed file."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from tqdm import tqdm
+
+from fer_data import datasets
+from fer_data.checks import check_choice, check_integer
+from fer_data.pipelines import face_arrays
+from fer_data.pipelines.face_batches import FaceBatches
+from fer_data.pipelines.vote_targets import vote_targets
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# The data sets of single faces, under the names that commands have for them.
+FACES = {
+    "synthetic": "synthetic_faces",
+    "fer2013": "fer2013",
+    "ferplus": "ferplus",
+    "raf_db": "raf_db",
+    "folder": "image_folder",
+}
+# What a packed file keeps of every face.
+KEPT = ("image", "label", "votes", "copy_in_train")
+# The least side of rendered faces: smaller ones are made of these.
+RENDERED = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledFaces:
+    """Faces with a label each, by split; `load_faces` makes it.
+
+    Attributes:
+        splits: By name a `tf.data.Dataset` of dictionaries as tensorflow-datasets gives them, or,
+            from a packed file, a dictionary of arrays.
+        counts: Number of faces by split.
+        class_names: Names of the classes, in the order of the labels.
+        source: Folder of the prepared data, or the packed file.
+        packed: How a packed file was made; None where there is none.
+    """
+
+    splits: Mapping[str, Any]
+    counts: Mapping[str, int]
+    class_names: tuple[str, ...]
+    source: str
+    packed: Mapping[str, Any] | None = None
+
+    def features(self, split: str) -> tuple[str, ...]:
+        """Return the names of what is known of the faces of a split."""
+        faces = self.splits[split]
+        return tuple(faces if self.packed is not None else faces.element_spec)
+
+    def column(self, split: str, feature: str) -> np.ndarray:
+        """Return one feature of all faces of a split as an array.
+
+        Args:
+            split: Name of the split.
+            feature: One of `features(split)`, such as `"label"` or `"copy_in_train"`.
+        """
+        faces = self.splits[split]
+        if self.packed is not None:
+            return faces[feature]
+        return np.stack([np.asarray(value) for value in faces.map(lambda face: face[feature])])
+
+    def dataset(self, split: str) -> "tf.data.Dataset":
+        """Return a split as a `tf.data.Dataset` of dictionaries, wherever it comes from."""
+        if self.packed is None:
+            return self.splits[split]
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(self.splits[split])
+
+    def batches(
+        self,
+        split: str,
+        *,
+        size: int | tuple[int, int],
+        channels: int | None = None,
+        classes: int | None = None,
+        batch_size: int = 64,
+    ) -> "tf.data.Dataset | FaceBatches":
+        """Return the faces of a split in their order, for `evaluate` and `predict`.
+
+        Args:
+            split: Name of the split.
+            size: Height and width of the faces, an integer or a pair.
+            channels: 1 or 3; None keeps the data set's.
+            classes: Number of classes, where a model has more than the data.
+            batch_size: Faces a batch.
+
+        Returns:
+            Batches `(images, labels)`, float32 in `[0, 255]` and one-hot: a `tf.data.Dataset`, or
+            a `FaceBatches`, without TensorFlow, of a packed file.
+        """
+        classes = classes or len(self.class_names)
+        if self.packed is None:
+            from fer_data.pipelines import images
+
+            return images.pipeline(
+                self.splits[split],
+                size=size,
+                channels=channels,
+                classes=classes,
+                batch_size=batch_size,
+            )
+        faces = self.splits[split]
+        size = (size, size) if isinstance(size, int) else tuple(size)
+        pictures = face_arrays.resized(faces["image"], size, channels or faces["image"].shape[-1])
+        return FaceBatches(pictures, face_arrays.targets(faces, classes), batch_size)
+
+    def with_vote_targets(self, share: float, classes: int | None = None) -> Self:
+        """Return the same faces with distributions for the labels and votes of `train`.
+
+        Args:
+            share: Share of the distributions that comes from the votes; see `vote_targets`.
+            classes: Number of classes, where a model has more than the data.
+        """
+        mixed = vote_targets(
+            self.column("train", "label"),
+            self.column("train", "votes"),
+            share,
+            classes or len(self.class_names),
+        )
+        train = self.splits["train"]
+        if self.packed is not None:
+            train = {"image": train["image"], "label": mixed}
+        else:
+            import tensorflow as tf
+
+            targets = tf.data.Dataset.from_tensor_slices(mixed)
+            train = tf.data.Dataset.zip(train, targets).map(
+                lambda face, target: {"image": face["image"], "label": target}
+            )
+        return dataclasses.replace(self, splits={**self.splits, "train": train})
+
+
+def load_faces(
+    data: str,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: int = RENDERED,
+    train: int | None = None,
+    validation_fraction: float | None = None,
+    validation_from: str = "train",
+    test_fraction: float | None = None,
+    seed: int = 1,
+) -> LabelledFaces:
+    """Return the faces of a data set, prepared at the first call and divided the same way always.
+
+    Args:
+        data: One of `FACES`, such as `"fer2013"`, `"folder"` or `"synthetic"`.
+        path: Folder or archive of the data set, or the `.npz` file that `pack_faces` made of it,
+            which needs no TensorFlow; None for `"synthetic"`.
+        data_dir: Where prepared data are kept; None for the default of tensorflow-datasets.
+        size: Side of the faces that are wanted; rendered ones are at least `RENDERED` pixels.
+        train: Number of synthetic training faces; None for 7000.
+        validation_fraction: Share of the training faces to set apart for validation, where the
+            data has no such split. None: of RAF-DB a tenth, or half of the test faces.
+        validation_from: `"train"`, or `"test"` to take that share from the test faces.
+        test_fraction: Share of the training faces to set apart as test faces.
+        seed: Seed of that division, and of synthetic faces.
+
+    Returns:
+        `LabelledFaces`.
+
+    Raises:
+        ValueError: If an argument breaks its rule, the path does not hold the data set, or a
+            packed file was made of another data set or is to be divided.
+
+    Example:
+
+    ```python
+    faces = load_faces("folder", "my_faces", validation_fraction=0.1)
+    for images, labels in faces.batches("validation", size=48): ...
+    ```
+    """
+    check_choice("data", data, tuple(FACES))
+    check_choice("validation_from", validation_from, ("train", "test"))
+    if train is not None:
+        check_integer("train", train, 1)
+        if data != "synthetic":
+            raise ValueError(
+                "`train` is the number of synthetic faces, for data='synthetic' alone. "
+                f"Received: train={train} and data={data!r}"
+            )
+    fractions = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
+    fractions = {name: value for name, value in fractions.items() if value is not None}
+    if is_packed(path):
+        divides = [*fractions, *["validation_from"] * (validation_from == "test")]
+        return _read_packed(data, path, divides)
+    if data == "raf_db":
+        fractions.setdefault("validation_fraction", 0.1 if validation_from == "train" else 0.5)
+    options = {name: value for name, value in fractions.items() if value}
+    if options:
+        options["seed"] = seed
+    if validation_from == "test":
+        options["validation_from"] = "test"
+    if data == "synthetic":
+        options = {"train": train or 7000, "seed": seed, "size": max(size, RENDERED)}
+    return faces_of_builder(datasets.prepare(FACES[data], path=path, data_dir=data_dir, **options))
+
+
+def faces_of_builder(builder: Any) -> LabelledFaces:
+    """Return the faces of a data set that is prepared.
+
+    Args:
+        builder: What `fer_data.datasets.prepare` returned for a data set of single faces.
+    """
+    return LabelledFaces(
+        splits={name: builder.as_dataset(split=name) for name in builder.info.splits},
+        counts={name: split.num_examples for name, split in builder.info.splits.items()},
+        class_names=tuple(builder.info.features["label"].names),
+        source=str(builder.data_path),
+    )
+
+
+def is_packed(path: str | os.PathLike[str] | None) -> bool:
+    """Return whether a path is that of a file of `pack_faces`."""
+    return path is not None and Path(path).suffix == ".npz"
+
+
+def pack_faces(
+    faces: LabelledFaces,
+    path: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Put prepared faces into one file, which `load_faces` reads without TensorFlow.
+
+    For a machine with a graphics card and JAX or PyTorch. The pictures are coded as lossless WebP.
+    The file holds faces of people: treat it as the data set.
+
+    Args:
+        faces: The faces.
+        path: The file, ending in `.npz`.
+        size: Height and width of the faces; None for those of the first one.
+        about: How they came about, of JSON's types; `data` is the name of the data set.
+    """
+    splits = {}
+    for name, count in faces.counts.items():
+        rows = faces.dataset(name).as_numpy_iterator()
+        bar = tqdm(rows, name, count, unit="face", disable=None)
+        splits[name] = _arrays(bar, size)
+    face_arrays.write(path, splits, faces.class_names, dict(about or {}))
+
+
+def _arrays(faces: Iterable[Mapping[str, Any]], size: tuple[int, int] | None):
+    """Return dictionaries of single faces as arrays, by feature."""
+    rows = []
+    for row in faces:
+        size = size or row["image"].shape[:2]
+        image = face_arrays.resized(row["image"][None], size, row["image"].shape[-1])[0]
+        rows.append({name: row[name] for name in KEPT if name in row} | {"image": image})
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _read_packed(data, path, divides):
+    if divides:
+        raise ValueError(
+            f"`{divides[0]}` divides folders and archives, and a packed file is divided already: "
+            f"give it where the file is made (`fer prepare`). Received: path={str(path)!r}"
+        )
+    splits, names, about = face_arrays.read(path)
+    if about.get("data", data) != data:
+        raise ValueError(
+            f"`data` must be {about['data']!r}, of which {path} was made. Received: data={data!r}"
+        )
+    counts = {name: len(faces["image"]) for name, faces in splits.items()}
+    return LabelledFaces(splits, counts, names, str(path), about)

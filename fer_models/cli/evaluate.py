@@ -1,0 +1,90 @@
+"""Measure a model on labelled faces: accuracy, F1, by class, calibration, confusions.
+
+Where the data set says which of its faces are copies of training faces, the rest is scored by
+itself as well. The output folder gets evaluation.md, evaluation.json, confusion.png and
+reliability.png. Where the model's file lies beside the run.json of its training, that says which
+data it was, and the test faces of the same division are taken.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from fer_models.cli.face_data import (
+    add_data_arguments,
+    add_model_argument,
+    facts,
+    heading,
+    measured,
+)
+from fer_models.cli.running import UsageError, progress, remark
+
+EXAMPLE = """fer evaluate runs/mine/best.keras
+fer evaluate ghostface:fer2013 --data fer2013 --path FOLDER --flip
+fer evaluate ghostface:ferplus --data folder --path my_faces --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fer evaluate`.
+
+    Args:
+        parser: Parser of the subcommand.
+    """
+    add_model_argument(parser)
+    add = parser.add_argument
+    add("--flip", action="store_true", help="take the mean with the mirrored face")
+    add("--faces", type=int, default=0, help="how many, drawn at random; 0: all")
+    add("--batch-size", type=int, default=64, help="faces at a time")
+    add("--output", type=Path, default=Path("runs/evaluate"), help="folder to write into")
+    add("--seed", type=int, default=1, help="of the choice of faces")
+    add("--json", action="store_true", help="print what evaluation.json holds, not tables")
+    add_data_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, write, and print the tables.
+
+    Args:
+        args: The parsed arguments.
+    """
+    if args.faces < 0 or args.batch_size < 1:
+        raise UsageError("--faces must be 0 or more, and --batch-size 1 or more")
+    found = measured(args)
+    from fer_data.files import write_json, write_text
+    from fer_models.evaluation import plot_confusion, plot_reliability, score_split
+    from fer_models.evaluation.mirror_mean import mirror_mean
+
+    faces = found.drawn(args.faces, args.seed)
+    model = mirror_mean(found.model) if args.flip else found.model
+    with progress(len(faces), "faces") as bar:
+        batches = _batches(faces, len(found.class_names), args.batch_size, bar)
+        scores = score_split(model, batches, found.class_names, faces.copies)
+    about = facts(args, found) | {"mirrored": args.flip}
+    text = "\n".join(
+        [
+            *heading(about),
+            *(["The mean with the mirrored face.", ""] if args.flip else []),
+            *(
+                f"## {name[0].upper()}{name[1:]}\n\n{report.to_markdown()}\n"
+                for name, report in scores.reports.items()
+            ),
+        ]
+    )
+    reports = {name: report.to_dict() for name, report in scores.reports.items()}
+    content = json.dumps(about | {"scores": reports}, indent=1, ensure_ascii=False)
+    write_text(args.output / "evaluation.md", text)
+    write_json(args.output / "evaluation.json", json.loads(content))
+    plot_confusion(next(iter(scores.reports.values())), args.output / "confusion.png")
+    plot_reliability(scores.labels, scores.probabilities, args.output / "reliability.png")
+    print(content if args.json else text.rstrip())
+    remark(f"Wrote {args.output}")
+
+
+def _batches(faces, classes, size, bar):
+    """Yield images and one-hot labels."""
+    import numpy as np
+
+    labels = np.eye(classes, dtype="float32")[faces.labels]
+    for start in range(0, len(faces), size):
+        yield faces.images[start : start + size], labels[start : start + size]
+        bar.update(min(size, len(faces) - start))

@@ -1,0 +1,158 @@
+"""Show which pixels decide: heat maps of faces or of clips, and what attention lets through.
+
+Finds the faces in photos, or in all photos of a folder, and cuts them out as in recognition; with
+--whole the pictures are faces already. The output folder gets grad_cam.png, gates.png and
+channels.png where the model has attention, and explanation.json: how fast the probability falls
+when the hottest places are deleted, and rises when they are inserted, beside random maps. A model
+of clips takes no photos: it is shown clips of a data set, a picture each.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from fer_models.cli.face_data import add_model_argument
+from fer_models.cli.recognise import DETECTORS
+from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks
+
+EXAMPLE = """fer explain ghostface:fer2013 party.jpg
+fer explain runs/mine/best.keras my_faces/happy --whole
+fer explain runs/casme2/folds/000/model.keras --data casme2 --path FOLDER"""
+
+METHODS = ("grad_cam", "hires_cam")
+CLIPS = ("synthetic", "casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
+TYPES = ("png", "jpg", "svg", "pdf")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fer explain`.
+
+    Args:
+        parser: Parser of the subcommand.
+    """
+    add_model_argument(parser)
+    add = parser.add_argument
+    add("photos", nargs="*", type=Path, metavar="PHOTO|FOLDER", help="where the faces are")
+    add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
+    add("--whole", action="store_true", help="take each picture as a face, look for none in it")
+    add("--class", dest="name", metavar="NAME", help="class to explain (default: the predicted)")
+    add("--method", choices=METHODS, help="heat map (default: what fits the network)")
+    add("--output", type=Path, default=Path("runs/explain"), help="folder to write into")
+    add("--seed", type=int, help="of random maps, or of the synthetic people of clips")
+    add("--json", action="store_true", help="print what explanation.json holds")
+    clips = parser.add_argument_group("models of clips").add_argument
+    clips("--data", choices=CLIPS, default="synthetic", help="where the clips come from")
+    clips("--path", type=Path, help="folder or archive of the data set; none for synthetic")
+    clips("--data-dir", type=Path, help="where prepared data sets are kept")
+    clips("--clip", metavar="ID", help="the one clip to explain")
+    clips("--subject", help="only clips of this subject")
+    clips("--per-class", type=int, default=1, help="clips of each class")
+    clips("--raw", action="store_true", help="the network was trained on grey levels, not motion")
+    clips("--columns", type=int, default=8, help="time steps that are shown, at most")
+    clips("--type", choices=TYPES, default="png", help="of the pictures")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Explain, write, and print a line a face, or a path a clip.
+
+    Args:
+        args: The parsed arguments.
+    """
+    from fer_models.zoo.loading import load_model
+
+    model, names = load_model(args.model)
+    if len(model.inputs[0].shape) == 5:
+        if args.photos:
+            raise UsageError(f"{args.model} takes clips, and no photos: see --data")
+        _clips(args)
+        return
+    if not args.photos:
+        raise UsageError("give photos, or a folder of them")
+    _faces(args, model, names)
+
+
+def _faces(args, model, names):
+    from fer_data.files import write_json
+    from fer_models.explain.face_explanation import explain_faces
+    from fer_models.zoo.class_names import of_outputs
+
+    names = of_outputs(model.output_shape[-1], names)
+    if args.name is not None and args.name not in names:
+        raise UsageError(f"--class must be one of {', '.join(names)}, not {args.name!r}")
+    images, sources = _cut(args, model)
+    found = explain_faces(
+        model,
+        images,
+        args.output,
+        names,
+        class_index=None if args.name is None else names.index(args.name),
+        method=args.method or "grad_cam",
+        seed=args.seed or 0,
+    )
+    faces = [
+        {"source": str(source)} | entry
+        for source, entry in zip(sources, found.to_list(names), strict=True)
+    ]
+    content = {"model": args.model, "class_names": list(names), "faces": faces}
+    write_json(args.output / "explanation.json", content)
+    if args.json:
+        print(json.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        for face in faces:
+            print(_line(face))
+    remark(f"Wrote {', '.join(path.name for path in found.pictures)} in {args.output}")
+
+
+def _line(face):
+    return (
+        f"{face['source']}: {face['label']} {max(face['probabilities'].values()):.0%}; "
+        f"{face['explained']}: deletion {face['deletion_auc']:.2f} (random "
+        f"{face['random_deletion_auc']:.2f}), insertion {face['insertion_auc']:.2f} (random "
+        f"{face['random_insertion_auc']:.2f})"
+    )
+
+
+def _cut(args, model):
+    """Return the faces of the photos as the model takes them, and the photo of each."""
+    from fer_data.faces.detectors import detector
+    from fer_data.faces.photo_faces import cut_photos
+    from fer_models.recognizer.annotated_files import photos_of
+
+    size, _, channels = model.input_shape[1:]
+    finder = None if args.whole else detector(args.detector)
+    inside = [photos_of(path)[0] if path.is_dir() else [path] for path in args.photos]
+    paths = [path for photos in inside for path in photos]
+    with progress(len(paths), "photos", off=len(paths) == 1) as bar:
+        found = cut_photos(paths, finder, size, channels, lambda path: bar.update())
+    if len(found.unreadable) == len(paths):
+        raise ValueError(next(iter(found.unreadable.values())))
+    remarks(f"{len(found.unreadable)} photos could not be read", found.unreadable.values())
+    if not found.sources:
+        raise CheckFailedError(f"no face was found by {args.detector}")
+    return found.images, found.sources
+
+
+def _clips(args):
+    from fer_models.explain import explain_clip_file
+
+    options = {} if args.seed is None else {"seed": args.seed}
+    paths = explain_clip_file(
+        args.model,
+        args.output,
+        data=args.data,
+        path=args.path,
+        data_dir=args.data_dir,
+        clip=args.clip,
+        subject=args.subject,
+        per_class=args.per_class,
+        motion=not args.raw,
+        method=args.method,
+        columns=args.columns,
+        type=args.type,
+        **options,
+    )
+    if args.json:
+        print(json.dumps([str(path) for path in paths], indent=1))
+    else:
+        for path in paths:
+            print(path)

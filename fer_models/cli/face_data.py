@@ -1,0 +1,186 @@
+"""What the commands that measure a model share: which model, which labelled faces, which split."""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fer_models.cli.running import UsageError, remark
+
+if TYPE_CHECKING:
+    import keras
+
+    from fer_data.pipelines.labelled_faces import LabelledFaces
+    from fer_data.pipelines.split_arrays import SplitArrays
+
+# As in `fer_data.pipelines.labelled_faces.FACES`, which imports NumPy and the data sets.
+DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
+MODEL_HELP = "a .keras file, or NAME:TAG of bundled weights such as ghostface:fer2013"
+# Of the training faces of the synthetic set, where nobody looks at them.
+FEW = 70
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument MODEL."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> None:
+    """Add the arguments that say which labelled faces a model is measured on.
+
+    Args:
+        parser: Parser of the subcommand.
+        split: Whether there is to be a --split.
+    """
+    add = parser.add_argument_group(
+        "data (default: what run.json beside the model says, else synthetic)"
+    ).add_argument
+    add("--data", choices=DATA, help="which faces")
+    add("--path", help="folder or archive of the data set, or its packed .npz")
+    add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
+    if split:
+        add("--split", help="of the data set (default: test, or validation without test)")
+    add("--config", help="run.json of the training (default: the one beside the model, if any)")
+    add("--train", type=int, help="synthetic training faces, as at the training")
+    add("--validation-fraction", type=float, help="as at the training")
+    add("--validation-from", choices=("train", "test"), help="as at the training")
+    add("--test-fraction", type=float, help="as at the training")
+    add("--split-seed", type=int, help="--seed of the training (default: 1)")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measured:
+    """A model, and the labelled faces that it is measured on.
+
+    Attributes:
+        model: The `keras.Model`.
+        class_names: Names of its outputs.
+        faces: `LabelledFaces`.
+        data: Name of the data set, one of `DATA`.
+        source: `run.json`, or empty: what says which faces the model was trained on.
+        split: Name of the split to measure on.
+    """
+
+    model: "keras.Model"
+    class_names: tuple[str, ...]
+    faces: "LabelledFaces"
+    data: str
+    source: str
+    split: str
+
+    def arrays(self, split: str | None = None, places: Any = None) -> "SplitArrays":
+        """Return the faces of a split as the model takes them, labelled as its outputs are."""
+        from fer_data.pipelines.split_arrays import split_arrays
+
+        height, width, channels = self.model.input_shape[1:]
+        return split_arrays(
+            self.faces,
+            split or self.split,
+            size=(height, width),
+            channels=channels,
+            class_names=self.class_names,
+            places=places,
+        )
+
+    def drawn(self, count: int | None, seed: int, split: str | None = None) -> "SplitArrays":
+        """Return `count` faces of a split drawn at random; None or 0 for all."""
+        from fer_data.pipelines.split_arrays import draw_places
+
+        split = split or self.split
+        places = draw_places(self.faces.counts[split], count or None, seed)
+        return self.arrays(split, places)
+
+
+def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) -> Measured:
+    """Load what a command line names.
+
+    Args:
+        args: Parsed arguments of `add_model_argument` and `add_data_arguments`.
+        training: Number of synthetic training faces to render, where nothing else says it.
+        same: Whether the data must be that of the training, so that there is no default for it.
+
+    Raises:
+        ValueError: If model or data cannot be used, or do not fit each other.
+    """
+    from fer_data.pipelines.labelled_faces import load_faces
+    from fer_data.pipelines.split_arrays import check_split
+    from fer_models.training.trained_on import trained_on
+    from fer_models.zoo import class_names
+    from fer_models.zoo.loading import load_model
+
+    names = ("data", "path", "train", "validation_fraction", "validation_from", "test_fraction")
+    given = {name: getattr(args, name) for name in names} | {"seed": args.split_seed}
+    settings, source = trained_on(args.model, args.config, **given)
+    if same and not source and args.data is None:
+        raise UsageError(
+            f"which faces was {args.model} trained on? Give --data and --path as at the training, "
+            "or --config with its run.json"
+        )
+    model, known = load_model(args.model)
+    if len(model.inputs) != 1 or len(model.input_shape) != 4 or None in model.input_shape[1:]:
+        raise UsageError(
+            f"MODEL must take single faces of a fixed size; {args.model} takes "
+            f"{[tuple(tensor.shape) for tensor in model.inputs]}"
+        )
+    if settings["data"] == "synthetic" and not source and not same:
+        settings.setdefault("train", training)
+    size = max(model.input_shape[1:3])
+    # Standard output is for results, and the preparation prints what it dropped.
+    with contextlib.redirect_stdout(sys.stderr):
+        faces = load_faces(**settings, data_dir=args.data_dir, size=size)
+    names = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
+    split = getattr(args, "split", None) or _default_split(faces, source)
+    check_split(faces, split)
+    return Measured(model, names, faces, settings["data"], source, split)
+
+
+def _default_split(faces, source):
+    for name in ("test", "validation"):
+        if name in faces.counts:
+            return name
+    (name,) = faces.counts
+    if source:
+        raise UsageError(
+            "the data has no faces apart from those of the training: --split train measures on "
+            "these, which flatters the model"
+        )
+    remark("The data has no test and no validation split: all of its faces are taken.")
+    return name
+
+
+def facts(args: argparse.Namespace, found: Measured) -> dict[str, Any]:
+    """Return what tells where numbers came from, for the head of a report.
+
+    Args:
+        args: The parsed arguments, with `command_line` and perhaps `seed` among them.
+        found: What was measured.
+    """
+    import datetime
+
+    from fer_models.training import runs
+    from fer_models.zoo.weight_files import weights_digest
+
+    return {
+        "command": args.command_line,
+        "date": datetime.date.today().isoformat(),
+        "versions": runs.versions(),
+        "hardware": runs.hardware(),
+        "weights_sha256": weights_digest(found.model),
+        "data": found.data,
+        "split": found.split,
+        "seed": getattr(args, "seed", None),
+    }
+
+
+def heading(facts: dict[str, Any]) -> list[str]:
+    """Return the head of a report in Markdown, as lines, from what `facts` gives."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    seed = "" if facts["seed"] is None else f"seed {facts['seed']}; "
+    return [
+        f"`{facts['command']}`",
+        "",
+        f"{facts['date']}; {versions}; {facts['hardware']}; {seed}{facts['split']} faces of "
+        f"{facts['data']}; weights {facts['weights_sha256'][:12]}.",
+        "",
+    ]

@@ -1,0 +1,148 @@
+"""Name the expressions of all faces in a photo, a video or a folder of photos.
+
+The output folder gets an annotated copy of every photo or video, and the faces with all
+probabilities in results.csv and results.json. Photos of a folder that cannot be read are left out,
+counted, and listed at the end. The exit status is 1 where no face is found.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks, watched
+
+EXAMPLE = """fer recognise party.jpg
+fer recognise interview.mp4 --smoothing 0.5 --output interview
+fer recognise holiday_photos --detector yunet --flip
+curl -s https://example.org/party.jpg | fer recognise - --json"""
+
+DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
+STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fer recognise`.
+
+    Args:
+        parser: Parser of the subcommand.
+    """
+    add = parser.add_argument
+    add(
+        "input",
+        metavar="PHOTO|VIDEO|FOLDER|-",
+        help="what to look at; - reads a photo from standard input",
+    )
+    add(
+        "--weights",
+        default="ghostface:fer2013",
+        help="NAME:TAG of bundled weights (`fer weights` lists them), or a .keras file",
+    )
+    add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
+    add("--output", type=Path, default=Path("runs/recognise"), help="folder to write into")
+    add("--smoothing", type=float, default=0.3, help="of a video, time constant in s; 0: none")
+    add("--detect-every", type=float, default=0.2, help="of a video, seconds between detections")
+    add("--flip", action="store_true", help="take the mean with the mirrored face")
+    add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
+    add("--json", action="store_true", help="print what results.json holds, not a line a face")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Look for faces, write the copies and results, and print a line a face.
+
+    Args:
+        args: The parsed arguments.
+    """
+    path = Path(args.input)
+    data = sys.stdin.buffer.read() if args.input == STDIN else None
+    if data is None:
+        _check(path, args)
+    # Imported here: `fer --help` needs neither.
+    from fer_models.recognizer import Recognizer
+    from fer_models.recognizer import annotated_files as files
+
+    is_video = data is None and path.suffix.lower() in files.VIDEOS
+    recognizer = Recognizer(args.weights, args.detector, min_score=args.min_score, flip=args.flip)
+    if is_video:
+        results, unreadable = _video(recognizer, path, args), {}
+    else:
+        results, unreadable = _photos(recognizer, _pictures(path, data), args)
+    about = {"input": args.input, "weights": args.weights, "detector": args.detector}
+    content = files.write_results(args.output, results, recognizer.class_names, about)
+    if args.json:
+        import json
+
+        print(json.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        for line in files.lines(results):
+            print(line)
+    # A single photo says nothing more where nobody watches: what is printed is the answer.
+    if len(content["results"]) != 1 or watched():
+        remark(f"Wrote {args.output}")
+    remarks(f"{len(unreadable)} photos could not be read", unreadable.values())
+    if not any(entry["faces"] for entry in content["results"]):
+        raise CheckFailedError(f"no face was found in {args.input}")
+
+
+def _check(path, args):
+    """Refuse what could not work, or would harm, before anything heavy is imported."""
+    if not path.exists():
+        raise UsageError(f"there is no photo, video or folder at {path}")
+    if args.output.exists() and not args.output.is_dir():
+        raise UsageError(f"--output must be a folder, and {args.output} is a file")
+    for name in ("smoothing", "detect_every"):
+        if not 0 <= getattr(args, name) < float("inf"):
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} must be a number of seconds >= 0, not {vars(args)[name]}")
+    folder = path if path.is_dir() else path.parent
+    if folder.resolve() == args.output.resolve():
+        raise UsageError(
+            f"the copy would take the place of the input in {folder}: name another --output"
+        )
+
+
+def _pictures(path, data):
+    """Return photos, as paths or arrays, by name."""
+    from fer_data import picture
+    from fer_models.recognizer.annotated_files import VIDEOS, photos_of
+
+    if data is not None:
+        try:
+            return {"stdin": picture.decode(data, 3)}
+        except picture.UnreadableError as error:
+            raise UsageError(f"standard input holds no picture ({error})") from error
+    if path.is_dir():
+        photos, others = photos_of(path)
+        if others:
+            remark(f"{len(others)} files or folders that are no photos are left out")
+        return {photo.name: photo for photo in photos}
+    if path.suffix.lower() not in picture.SUFFIXES:
+        raise UsageError(
+            f"{path} must be a photo {picture.SUFFIXES}, a video {VIDEOS}, or a folder"
+        )
+    return {path.name: path}
+
+
+def _photos(recognizer, pictures, args):
+    from fer_models.recognizer.annotated_files import annotate_photos
+
+    with progress(len(pictures), "photos", off=len(pictures) == 1) as bar:
+        found = annotate_photos(recognizer, pictures, args.output, lambda name: bar.update())
+    if not found.faces:
+        first, *more = found.unreadable.values()
+        raise ValueError(first + (f" ({len(more)} more could not be read)" if more else ""))
+    return found.faces, found.unreadable
+
+
+def _video(recognizer, path, args):
+    from fer_data.video import Video
+    from fer_models.recognizer.annotated_files import annotate_video, copy_name
+
+    with progress(Video(path).info.frames, "frames") as bar:
+        return annotate_video(
+            recognizer,
+            path,
+            args.output / copy_name(path.name),
+            smoothing=args.smoothing,
+            detect_every=args.detect_every,
+            done=lambda result: bar.update(),
+        )

@@ -1,0 +1,332 @@
+"""Train a model on faces as its paper does, or otherwise, and say how good it is and why.
+
+What a recipe says is the default of every setting below; `--recipe NAME --describe` prints it.
+The output folder gets run.json (everything that reproduces the run), history.csv, curves.png,
+report.md, report.json, confusion.png, reliability.png, grad_cam.png, best.keras, last.keras and
+tensorboard. A stopped run goes on from its last whole epoch when the same command is given again.
+Micro-expressions have a command of their own, `fer train-clips`.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+
+EXAMPLE = """fer train --data folder --path my_faces --validation-fraction 0.1 --output runs/mine
+fer train --config fer2013 --path FOLDER --output runs/fer2013
+fer train --recipe emotion_cnn --data fer2013 --path FOLDER --output runs/cnn
+fer train --config runs/cnn/run.json --output runs/again
+fer train --processes 2 --data synthetic --output runs/two"""
+
+# As in the library, which a test compares: `--help` is too quick for it.
+RECIPES = (
+    "efficientface",
+    "efficientface_ldl",
+    "emotion_cnn",
+    "emotion_cnn_regularized",
+    "ghostface",
+    "ghostface_mixup",
+    "ghostface_mixup_noise0",
+    "ghostface_mixup_noise2",
+    "ghostface_noise0",
+    "ghostface_noise2",
+    "ghostface_none",
+    "ghostface_none_noise0",
+    "ghostface_none_noise2",
+    "ghostface_randaug",
+    "ghostface_randaug_mixup",
+    "ghostface_randaug_mixup_noise0",
+    "ghostface_randaug_mixup_noise2",
+    "ghostface_randaug_noise0",
+    "ghostface_randaug_noise2",
+    "ghostface_small",
+    "resnet18_small",
+    "resnet50_cbam",
+)
+DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "plateau")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CONVOLUTIONS = ("library", "products")
+CONFIGURATIONS = ("demo", "fer2013", "fer2013_efficientface")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    # Of settings, what is not given stays out: a configuration or the recipe says it.
+    setting = _Settings(parser)
+    add = parser.add_argument
+    setting("--recipe", choices=RECIPES, help="how to train what (default: ghostface_small)")
+    setting("--data", choices=DATA, help="which faces (default: synthetic)")
+    setting(
+        "--path",
+        help="folder or archive of the data set, or the .npz that `fer prepare --pack` made of "
+        "it, which needs no TensorFlow; none for synthetic",
+    )
+    add("--output", help="folder for everything that is written (default: runs/RECIPE)")
+    add(
+        "--config",
+        metavar="NAME|FILE",
+        help=f"{', '.join(CONFIGURATIONS)}, or the run.json of an earlier run, whose settings "
+        "become the defaults",
+    )
+    add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
+    setting(
+        "--teacher",
+        nargs="+",
+        metavar="FILE",
+        help=".keras files of trained models, whose mean answers are learned instead",
+    )
+    add("--describe", action="store_true", help="print the recipe and train nothing")
+
+    setting = _Settings(parser.add_argument_group("model (default: the recipe's)"))
+    setting("--size", type=int, help="height and width of the faces in pixels")
+    setting("--channels", type=int, choices=(1, 3), help="grey or colour")
+    setting("--classes", type=int, help="of the model, if more than the data has")
+    setting(
+        "--model",
+        nargs="+",
+        action="extend",
+        type=option,
+        metavar="NAME=VALUE",
+        help="arguments of the model's builder: width=0.5 stem_strides=1 weights=null",
+    )
+    setting(
+        "--precision",
+        choices=PRECISIONS,
+        help="in which the training computes (default: float32)",
+    )
+    setting(
+        "--convolutions",
+        choices=CONVOLUTIONS,
+        help="products: as matrix products on JAX, which graphics cards compile in a fraction of "
+        "the time (default: library)",
+    )
+
+    setting = _Settings(parser.add_argument_group("training (default: the recipe's)"))
+    setting("--epochs", type=int, help="at most, all stages together")
+    setting(
+        "--passes",
+        type=int,
+        help="over the faces in an epoch; more of them mean fewer validations and checkpoints "
+        "(default: 1)",
+    )
+    setting("--batch-size", type=int, help="images a step")
+    setting("--optimizer", choices=OPTIMIZERS)
+    setting("--learning-rate", type=float, help="the highest")
+    setting("--weight-decay", type=float)
+    setting("--schedule", choices=SCHEDULES, help="of the learning rate")
+    setting("--ema", type=float, help="momentum of a moving average of the weights, as 0.999")
+    setting("--patience", type=int, help="epochs without a better one before it stops; 0: never")
+    setting(
+        "--augmentation",
+        type=preset_or_amounts,
+        help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON",
+    )
+    setting(
+        "--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them"
+    )
+    setting(
+        "--vote-share",
+        type=float,
+        help="share of the targets that comes from the votes, in the labels' terms",
+    )
+    setting("--label-smoothing", type=float, help="of the training labels")
+    setting(
+        "--class-weights",
+        action=argparse.BooleanOptionalAction,
+        help="weigh classes against their frequency",
+    )
+    setting("--seed", type=int, help="of everything random (default: 1)")
+
+    setting = _Settings(parser.add_argument_group("differential privacy"))
+    setting(
+        "--dp-noise-multiplier",
+        type=float,
+        help="train by DP-SGD with Gaussian noise of so many times the clip (slow)",
+    )
+    setting("--dp-clip", type=float, help="largest L2 norm of one face's gradient (default: 1)")
+    setting("--dp-delta", type=float, help="at which epsilon is stated (default: 1e-5)")
+
+    setting = _Settings(parser.add_argument_group("data"))
+    setting("--train", type=int, help="synthetic training faces (default: 7000)")
+    setting(
+        "--validation-fraction",
+        type=float,
+        help="of the training faces, where the data has no such split (raf_db: 0.1, or half of "
+        "the test faces)",
+    )
+    setting(
+        "--validation-from",
+        choices=("train", "test"),
+        help="test: that fraction of the test faces, which keeps all training faces (default: "
+        "train)",
+    )
+    setting("--test-fraction", type=float, help="of the training faces, likewise")
+
+    several = parser.add_argument_group(
+        "several processes or accelerators, on the JAX backend",
+        "--processes 2 starts both here. On several machines give the same command on each, with "
+        "--process and --coordinator. 1: this one, on all accelerators that it sees.",
+    ).add_argument
+    several("--processes", type=int, metavar="N", help="of the whole training")
+    several("--process", type=int, metavar="I", help="which of them this is, from 0")
+    several("--coordinator", metavar="HOST:PORT", help="where process 0 is reached by the others")
+
+    add(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write tables and pictures at the end (--no-report: another machine may do it)",
+    )
+    add("--restart", action="store_true", help="delete the run in the output folder first")
+    add("--json", action="store_true", help="print the scores as JSON, not as a report")
+
+
+class _Settings:
+    """Adds arguments that stay out of the parsed ones where they are not given."""
+
+    def __init__(self, group):
+        self._group = group
+
+    def __call__(self, flag, **options):
+        self._group.add_argument(flag, default=argparse.SUPPRESS, **options)
+
+
+def option(word: str) -> tuple[str, object]:
+    """Return name and value of a word such as `width=0.5`.
+
+    Example:
+
+    >>> option("width=0.5"), option("weights=fer2013")
+    (('width', 0.5), ('weights', 'fer2013'))
+    """
+    name, equals, value = word.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {word!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def preset_or_amounts(word: str) -> object:
+    """Return the name of an augmentation, or the dictionary that JSON text means.
+
+    Example:
+
+    >>> preset_or_amounts("basic"), preset_or_amounts('{"flip": 0.5}')
+    ('basic', {'flip': 0.5})
+    """
+    try:
+        return json.loads(word) if word.startswith("{") else word
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
+
+
+def settings_of(args: argparse.Namespace):
+    """Return the `FaceSettings` of parsed arguments, over those of a configuration."""
+    import dataclasses
+
+    from fer_models.training.face_settings import FaceSettings
+
+    names = {field.name for field in dataclasses.fields(FaceSettings)}
+    given = {name: value for name, value in vars(args).items() if name in names}
+    if "model" in given:
+        given["model"] = dict(given["model"])
+    if args.config is None:
+        return FaceSettings(**given)
+    return FaceSettings.from_record(args.config, **given)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Run the command."""
+    if args.processes is not None:
+        # As long as nobody has chosen another one, and before Keras is imported.
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+    settings = settings_of(args)
+    if args.describe:
+        return _describe(settings.to_recipe())
+    output = args.output or f"runs/{settings.recipe}"
+    if args.processes is None:
+        if (args.process, args.coordinator) != (None, None):
+            raise ValueError("--process and --coordinator need --processes, how many there are")
+        return _train(args, settings, output)
+    from fer_models.training import distributed
+
+    distributed.check_backend()
+    processes = distributed.Processes(args.processes, args.process, args.coordinator)
+    if processes.number is None and processes.count > 1:
+        return distributed.start_all(processes.count, _words_for_each(args))
+    return _train(args, settings, output, processes)
+
+
+def _describe(recipe):
+    print(json.dumps(recipe.to_dict(), indent=1))
+    print(f"{recipe.source}\nIt says: {recipe.stated or '-'}\nOurs: {recipe.chosen or '-'}")
+
+
+def _words_for_each(args):
+    """Return the words of the command line after `fer train`, without those of the processes."""
+    import shlex
+
+    words, skip = [], False
+    for word in shlex.split(args.command_line)[2:]:
+        name, equals, _ = word.partition("=")
+        if skip:
+            skip = False
+        elif name == "--processes":
+            skip = not equals
+        else:
+            words.append(word)
+    return words
+
+
+def _train(args, settings, output, processes=None):
+    from fer_models.cli.running import remark
+    from fer_models.training.distributed import train_faces_distributed
+    from fer_models.training.face_training import train_faces
+
+    command = args.command_line
+    if args.output is None:
+        # The record says where the run lies, whatever the recipe of a configuration.
+        command += f" --output {output}"
+    options = {
+        "data_dir": args.data_dir,
+        "restart": args.restart,
+        "report": args.report,
+        "command": command,
+    }
+    try:
+        # Keras and the data sets tell of their progress on standard output.
+        with contextlib.redirect_stdout(sys.stderr):
+            if processes is None:
+                found = train_faces(settings, output, **options)
+            else:
+                found = train_faces_distributed(settings, output, processes, **options)
+    except BaseException:
+        if done := _epochs_kept(settings, output):
+            remark(f"{done} whole epochs are kept: the same command goes on from there.")
+        raise
+    if found is None:
+        return
+    if args.json:
+        print(json.dumps(found.to_dict(), indent=1))
+    elif found.report is not None:
+        print(found.report)
+    else:
+        remark("The same command without --no-report writes the report.")
+    remark(f"Models, report and pictures are in {found.folder.resolve()}:")
+    for path in sorted(found.folder.iterdir()):
+        if path.is_file():
+            remark(f"  {path.name}")
+
+
+def _epochs_kept(settings, output):
+    """Return how many epochs a failed training has kept; 0 where that cannot be said."""
+    try:
+        return settings.to_recipe().epochs_done(output)
+    except Exception:
+        # The recipe itself may be at fault.
+        return 0

@@ -1,0 +1,127 @@
+"""Everything that shows what a model looks at in faces: heat maps, a check of them, and gates."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fer_models.explain.contact_sheet import contact_sheet
+from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
+from fer_models.explain.gate_sheet import gate_sheet, plot_channel_gates
+from fer_models.explain.gates import attention_gates
+from fer_models.explain.grad_cam import GradCAM
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FaceExplanation:
+    """What `explain_faces` found.
+
+    Attributes:
+        probabilities: What the model says, `(faces, classes)`.
+        explained: Number of the class that each heat map is of.
+        heat_maps: `(faces, height, width)` from 0 to 1.
+        found: How the probability of that class falls and rises as the hottest places are deleted
+            and inserted.
+        chance: The same with random maps, for comparison.
+        pictures: Paths of the pictures.
+    """
+
+    probabilities: np.ndarray
+    explained: np.ndarray
+    heat_maps: np.ndarray = dataclasses.field(repr=False)
+    found: DeletionInsertion
+    chance: DeletionInsertion
+    pictures: tuple[Path, ...]
+
+    def to_list(self, class_names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return a dictionary for each face, of JSON's types.
+
+        Args:
+            class_names: Names of the classes in their order.
+        """
+        return [
+            {
+                "label": class_names[int(said.argmax())],
+                "probabilities": dict(zip(class_names, map(float, said), strict=True)),
+                "explained": class_names[number],
+                "deletion_auc": float(self.found.deletion_auc[face]),
+                "insertion_auc": float(self.found.insertion_auc[face]),
+                "random_deletion_auc": float(self.chance.deletion_auc[face]),
+                "random_insertion_auc": float(self.chance.insertion_auc[face]),
+            }
+            for face, (said, number) in enumerate(
+                zip(self.probabilities, self.explained, strict=True)
+            )
+        ]
+
+
+def explain_faces(
+    model: keras.Model,
+    images: ArrayLike,
+    folder: str | os.PathLike[str],
+    class_names: Sequence[str] | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    class_index: int | None = None,
+    method: str = "grad_cam",
+    seed: int = 0,
+) -> FaceExplanation:
+    """Draw what a model looks at in faces, and measure whether the maps mean something.
+
+    The folder gets `grad_cam.png`; where the model has attention gates that vary in space
+    `gates.png`, and where they vary over the channels `channels.png`.
+
+    Args:
+        model: Built Keras model of one image that returns probabilities `(batch, classes)`.
+        images: `(faces, height, width, channels)` in [0, 255], as the model takes them.
+        folder: Where the pictures go.
+        class_names: Names of the classes; None calls them "0", "1", ...
+        labels: True class of each face by name, where that is known: the predictions are then
+            drawn in green or red.
+        class_index: Class to explain; None for the predicted one of each face.
+        method: `"grad_cam"` or `"hires_cam"`; see `grad_cam`.
+        seed: Of the random maps.
+
+    Returns:
+        `FaceExplanation`.
+
+    Raises:
+        ValueError: If the model has no convolution to explain it by, or an argument breaks its
+            rule.
+
+    Example:
+
+    ```python
+    found = explain_faces(model, faces, "explained", class_names)
+    print(found.found.deletion_auc.mean(), "by chance", found.chance.deletion_auc.mean())
+    ```
+    """
+    images, folder = np.asarray(images), Path(folder)
+    heat_maps = GradCAM(model, method=method)(images, class_index)
+    said = np.asarray(model.predict(images, verbose=0), "float32")
+    names = [str(name) for name in class_names or range(said.shape[1])]
+    explained = said.argmax(1) if class_index is None else np.full(len(said), class_index)
+    random = np.random.default_rng(seed).random(heat_maps.shape)
+    found, chance = (
+        deletion_insertion(model, images, maps, explained, seed=seed)
+        for maps in (heat_maps, random)
+    )
+    predictions = [f"{names[row.argmax()]} {row.max():.0%}" for row in said]
+    pictures = [
+        contact_sheet(
+            images, folder / "grad_cam.png", heat_maps, labels=labels, predictions=predictions
+        )
+    ]
+    gates = attention_gates(model, images)
+    if any(gate.space() is not None for gate in gates):
+        pictures.append(
+            gate_sheet(images, gates, folder / "gates.png", labels=labels, predictions=predictions)
+        )
+    if any(gate.channels() is not None for gate in gates):
+        pictures.append(plot_channel_gates(gates, folder / "channels.png"))
+    return FaceExplanation(said, explained, heat_maps, found, chance, tuple(pictures))

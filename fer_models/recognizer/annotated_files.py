@@ -1,0 +1,255 @@
+"""Photos and videos on disk: an annotated copy of each, and the faces as CSV and JSON."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_data.faces.image import read_image
+from fer_data.files import whole_file, write_json, write_table
+from fer_data.picture import SUFFIXES
+from fer_models.recognizer.annotation import draw
+from fer_models.recognizer.results import Expression, FrameResult
+from fer_models.recognizer.table import COLUMNS, rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fer_models.recognizer.recognizer import Recognizer
+
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
+# What copies can be written as; anything else becomes PNG or MP4.
+PHOTO_COPIES, VIDEO_COPIES = (".jpg", ".jpeg", ".png"), (".mp4", ".avi", ".mkv")
+# Photos that are held at once.
+TOGETHER = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedPhotos:
+    """What `annotate_photos` found.
+
+    Attributes:
+        faces: List of `Expression` of each photo by the photo's name.
+        unreadable: Why a photo could not be used, by its name.
+    """
+
+    faces: dict[str, list[Expression]]
+    unreadable: dict[str, str]
+
+
+def photos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+    """Return the photos of a folder by their names' endings, and what else it holds.
+
+    Args:
+        folder: The folder. Hidden files and what lies in its own folders are left alone.
+
+    Returns:
+        `(photos, others)`, two sorted lists of paths.
+
+    Raises:
+        ValueError: If there is no photo in it.
+    """
+    inside = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    photos = [path for path in inside if path.suffix.lower() in SUFFIXES]
+    if not photos:
+        raise ValueError(
+            f"There is no photo in {str(folder)!r}; their names end in one of {SUFFIXES}."
+        )
+    return photos, [path for path in inside if path not in photos]
+
+
+def copy_name(name: str) -> str:
+    """Return the name of the annotated copy of a photo or video.
+
+    JPEG and PNG, and mp4, avi and mkv, keep their names. Others become PNG or mp4, and keep their
+    old ending before the new one, so that the copies of `a.bmp` and `a.png` do not meet.
+
+    Example:
+
+    >>> copy_name("party.JPG"), copy_name("party.bmp"), copy_name("party.mov")
+    ('party.JPG', 'party.bmp.png', 'party.mov.mp4')
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix in PHOTO_COPIES + VIDEO_COPIES:
+        return name
+    return f"{name}.mp4" if suffix in VIDEOS else f"{name}.png"
+
+
+def annotate_photos(
+    recognizer: "Recognizer",
+    photos: Mapping[str, "str | os.PathLike[str] | np.ndarray"] | Iterable[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    done: Callable[[str], Any] = lambda name: None,
+) -> AnnotatedPhotos:
+    """Find the faces of photos, and write an annotated copy of each.
+
+    A photo that cannot be read is noted and left out; the others are done all the same.
+
+    Args:
+        recognizer: A `fer_models.Recognizer`.
+        photos: Paths, of which the file names name the results; or paths or uint8 RGB arrays by
+            the names that the results shall have.
+        folder: Where the copies go, named as `copy_name` says.
+        done: Called with the name of each photo when it is done or left out.
+
+    Returns:
+        `AnnotatedPhotos`.
+
+    Raises:
+        ValueError: If two paths have the same file name.
+
+    Example:
+
+    ```python
+    found = annotate_photos(Recognizer(), ["party.jpg", "zoo.png"], "annotated")
+    print(found.faces["party.jpg"][0].label)
+    ```
+    """
+    if not isinstance(photos, Mapping):
+        paths = list(photos)
+        photos = {Path(path).name: path for path in paths}
+        if len(photos) < len(paths):
+            raise ValueError(
+                "`photos` must have different file names; give a dictionary of paths by names of "
+                f"your own. Received: {len(paths)} paths with {len(photos)} names"
+            )
+    waiting, found, unreadable = collections.deque(), {}, {}
+
+    def pictures():
+        for name, photo in photos.items():
+            try:
+                picture = read_image(photo) if isinstance(photo, (str, os.PathLike)) else photo
+            except (OSError, ValueError) as error:
+                unreadable[name] = str(error)
+                done(name)
+                continue
+            waiting.append((name, picture))
+            yield picture
+
+    for faces in recognizer.photos(pictures(), batch_size=min(TOGETHER, len(photos) or 1)):
+        name, picture = waiting.popleft()
+        write_photo(Path(folder) / copy_name(name), draw(picture, faces))
+        found[name] = faces
+        done(name)
+    return AnnotatedPhotos(found, unreadable)
+
+
+def annotate_video(
+    recognizer: "Recognizer",
+    path: str | os.PathLike[str],
+    copy: str | os.PathLike[str],
+    *,
+    smoothing: float = 0.3,
+    detect_every: float = 0.2,
+    done: Callable[[FrameResult], Any] = lambda result: None,
+) -> list[FrameResult]:
+    """Follow the faces of a video, and write an annotated copy.
+
+    Args:
+        recognizer: A `fer_models.Recognizer`.
+        path: The video.
+        copy: Name of the copy, ending in .mp4, .avi or .mkv.
+        smoothing: As for `Recognizer.video`.
+        detect_every: As for `Recognizer.video`.
+        done: Called with the result of each frame when it is written.
+
+    Returns:
+        The results of all frames, without their pictures.
+    """
+    from fer_data.video import Video, VideoWriter
+
+    results = []
+    fps = Video(path).info.fps
+    seen = recognizer.video(path, smoothing=smoothing, detect_every=detect_every)
+    with VideoWriter(copy, fps) as writer:
+        for result in seen:
+            writer.write(draw(result.image, result.faces))
+            # Without its picture: a video would fill the memory.
+            results.append(dataclasses.replace(result, image=None))
+            done(results[-1])
+    return results
+
+
+def entries(results: Iterable[FrameResult] | Mapping[str, Sequence[Expression]]) -> list[Any]:
+    """Return results as dictionaries that `json` can write, one for each photo or frame.
+
+    Args:
+        results: Frames of a video, or the faces of photos by the photos' names.
+    """
+    if isinstance(results, Mapping):
+        return [
+            {"source": name, "faces": [face.to_dict() for face in faces]}
+            for name, faces in results.items()
+        ]
+    return [result.to_dict() for result in results]
+
+
+def lines(results: Sequence[FrameResult] | Mapping[str, Sequence[Expression]]) -> list[str]:
+    """Return results in words: a line for each face of photos, or each face followed in a video.
+
+    Args:
+        results: Frames of a video, or the faces of photos by the photos' names.
+
+    Example:
+
+    >>> face = Expression((4.0, 2.0, 30.0, 40.0), 0.9, {"happy": 0.8, "sad": 0.2}, "happy", 0.8)
+    >>> lines({"party.jpg": [face]})
+    ['party.jpg: happy 80%, x 4, y 2, 30 x 40 pixels']
+    """
+    if isinstance(results, Mapping):
+        return [
+            f"{name}: {face.label} {face.confidence:.0%}, x {face.box[0]:.0f}, "
+            f"y {face.box[1]:.0f}, {face.box[2]:.0f} x {face.box[3]:.0f} pixels"
+            for name, faces in results.items()
+            for face in faces
+        ]
+    labels = collections.defaultdict(collections.Counter)
+    for result in results:
+        for face in result.faces:
+            labels[face.track][face.label] += 1
+    return [
+        f"face {track}: {sum(counts.values())} of {len(results)} frames, "
+        + ", ".join(f"{label} in {count}" for label, count in counts.most_common())
+        for track, counts in sorted(labels.items())
+    ]
+
+
+def write_results(
+    folder: str | os.PathLike[str],
+    results: Iterable[FrameResult] | Mapping[str, Sequence[Expression]],
+    class_names: Sequence[str],
+    about: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write `results.csv`, a row a face as `table` gives it, and `results.json`.
+
+    Args:
+        folder: Where to; made if absent.
+        results: Frames of a video, or the faces of photos by the photos' names.
+        class_names: Names of the classes in their order.
+        about: What else the JSON file says, such as the weights; values of JSON's types.
+
+    Returns:
+        The content of the JSON file.
+    """
+    results = results if isinstance(results, Mapping) else list(results)
+    header = [*COLUMNS, *class_names]
+    write_table(
+        Path(folder) / "results.csv",
+        header,
+        ([row[column] for column in header] for row in rows(results)),
+    )
+    content = {**(about or {}), "class_names": list(class_names), "results": entries(results)}
+    write_json(Path(folder) / "results.json", content)
+    return content
+
+
+def write_photo(path: str | os.PathLike[str], image: "np.ndarray") -> None:
+    """Write a uint8 RGB picture whole, as JPEG of high quality or as what the ending says."""
+    from PIL import Image
+
+    path = Path(path)
+    options = {} if path.suffix.lower() == ".png" else {"quality": 95, "subsampling": 0}
+    with whole_file(path) as temporary:
+        Image.fromarray(image).save(temporary, **options)

@@ -1,0 +1,160 @@
+"""Make the ready networks again from their source weights.
+
+    python -m fer_models.runtime.making
+
+Writes, beside a manifest with SHA-256 and source of each, the LiteRT files of the bundled weights
+into `fer_models/zoo/weights` and of MTCNN's three networks into `fer_data/faces/networks`. Run it
+after `fer_models/zoo/weights` has changed, in the source tree; a test says so. Nothing here is
+needed at run time.
+
+The numbers stay float32. Half precision would halve the files, but batch normalisation is folded
+into the convolutions first, so that it is not free though the weights come in half precision:
+probabilities of 1,200 faces moved by up to 0.003, and one label of them.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.resources
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fer_data.compiled import ready_files
+from fer_data.compiled.lite_graph import convert, traced
+from fer_data.compiled.lite_runner import LiteNetwork
+from fer_data.faces import compiled_mtcnn
+from fer_data.files import whole_file, write_json
+from fer_models.zoo import bundled, registry
+
+# Greatest difference from what TensorFlow gives.
+TOLERANCE = 1e-4
+
+
+class Source(NamedTuple):
+    """What a ready network is made from.
+
+    Attributes:
+        name: Name of the ready network.
+        folder: Folder of the source tree that it lies in.
+        function: Function of TensorFlow from pictures `(n, ...)` to one output `(n, ...)`.
+        shape: Shape of a picture, None where it varies.
+        span: Lowest and highest value of a picture.
+        origin: What is noted of the source: `source`, `source_sha256`, `licence`.
+    """
+
+    name: str
+    folder: Path
+    function: Callable[[Any], Any]
+    shape: tuple[int | None, ...]
+    span: tuple[float, float]
+    origin: dict[str, str]
+
+
+def make(folder: Path | None = None, names: list[str] | None = None) -> dict[str, float]:
+    """Make ready networks, check each against TensorFlow, and write it with its manifest.
+
+    Args:
+        folder: Folder for all of them. Default: where they belong in the package.
+        names: Names of the networks, such as `"ghostface_ferplus"` or `"mtcnn_pnet"`. Default: all
+            of them.
+
+    Returns:
+        Greatest difference from TensorFlow by network.
+
+    Raises:
+        ValueError: If a network gives something else than TensorFlow; it is not written.
+    """
+    differences = {}
+    for source in sources(names):
+        content = convert(traced(source.function, source.shape))
+        differences[source.name] = difference(source, LiteNetwork(content))
+        if not differences[source.name] <= TOLERANCE:
+            raise ValueError(
+                f"The network {source.name!r} must give what TensorFlow gives to {TOLERANCE}. "
+                f"Received: a difference of {differences[source.name]}"
+            )
+        place = source.folder if folder is None else Path(folder)
+        path = place / f"{source.name}.tflite"
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+        versions = {each: importlib.metadata.version(each) for each in ("keras", "tensorflow")}
+        entry = ready_files.described(path, **source.origin, made_with=versions)
+        known = ready_files.entries(place) | {source.name: entry}
+        write_json(place / ready_files.MANIFEST, dict(sorted(known.items())))
+    return differences
+
+
+def sources(names: list[str] | None = None) -> Iterator[Source]:
+    """Yield what the ready networks are made from.
+
+    Args:
+        names: Names of the networks. Default: all.
+    """
+    for model, entry in registry.MODELS.items():
+        for tag, known in entry.weights.items():
+            if names is None or f"{model}_{tag}" in names:
+                yield _bundled(model, tag, known)
+    if names is None or set(names) & compiled_mtcnn.INPUTS.keys():
+        functions = compiled_mtcnn.wheel_functions()
+        for name, function in zip(compiled_mtcnn.INPUTS, functions, strict=True):
+            if names is None or name in names:
+                yield _mtcnn(name, function)
+
+
+def difference(source: Source, network: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the greatest difference of a ready network from its source, on drawn pixels.
+
+    Args:
+        source: A source.
+        network: The network made from it.
+    """
+    shape = tuple(side or 31 for side in source.shape)
+    generator = np.random.default_rng(0)
+    # Noise, and pictures as smooth as faces: coarse noise made larger.
+    coarse = generator.uniform(*source.span, (4, 4, 4, shape[-1]))
+    smooth = coarse.repeat(shape[0] // 4 + 1, 1).repeat(shape[1] // 4 + 1, 2)
+    pictures = np.concatenate(
+        [generator.uniform(*source.span, (4, *shape)), smooth[:, : shape[0], : shape[1]]]
+    ).astype(np.float32)
+    return float(np.abs(network(pictures) - np.asarray(source.function(pictures))).max())
+
+
+def _bundled(model, tag, known):
+    network = registry.entry(model).builder(weights=tag)
+    return Source(
+        name=f"{model}_{tag}",
+        folder=bundled.FOLDER,
+        function=lambda images: network(images, training=False),
+        shape=network.input_shape[1:],
+        span=(0, 255),
+        origin={
+            "source": f"{model}:{tag}",
+            "source_sha256": known.sha256,
+            "licence": known.licence,
+        },
+    )
+
+
+def _mtcnn(name, function):
+    weights = f"{name.removeprefix('mtcnn_')}.lz4"
+    content = (importlib.resources.files("mtcnn") / "assets" / "weights" / weights).read_bytes()
+    return Source(
+        name=name,
+        folder=compiled_mtcnn.FOLDER,
+        function=function,
+        shape=compiled_mtcnn.INPUTS[name],
+        span=(-1, 1),
+        origin={
+            "source": f"{weights} of the wheel mtcnn {importlib.metadata.version('mtcnn')}",
+            "source_sha256": hashlib.sha256(content).hexdigest(),
+            "licence": "MIT, LICENSE-mtcnn.txt",
+        },
+    )
+
+
+if __name__ == "__main__":
+    for made, largest in make(names=sys.argv[1:] or None).items():
+        print(f"{made}: within {largest:.1e} of TensorFlow")

@@ -1,0 +1,60 @@
+"""The bundled weights as networks that are ready to run."""
+
+import os
+from typing import Any
+
+from fer_data.compiled import lite_runner, ready_files
+from fer_models.runtime.face_network import FaceNetwork
+from fer_models.zoo import bundled
+
+
+def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwork | None:
+    """Return bundled weights as a network on LiteRT, or None where there is none ready.
+
+    Neither Keras nor TensorFlow is imported, where LiteRT is installed.
+
+    Args:
+        source: What `fer_models.load_model` takes: `"ghostface:fer2013"` and `"fer2013"` name
+            bundled weights; for anything else there is no ready network.
+        model: Name of the model to which a tag alone belongs.
+
+    Returns:
+        `FaceNetwork`, or None: for other sources, without LiteRT, and where the ready file was made
+        from other weights than those that are bundled now.
+
+    Raises:
+        ValueError: If the file is damaged.
+
+    Example:
+
+    >>> network = ready_network("ghostface:ferplus", "ghostface")
+    >>> network.size, network.channels, network.class_names[3]
+    (48, 1, 'happy')
+    """
+    if not isinstance(source, str):
+        return None
+    name, tag = source.split(":", 1) if ":" in source else (model, source)
+    if f"{name}:{tag}" not in ready_names() or not lite_runner.available():
+        return None
+    run = lite_runner.LiteNetwork(ready_files.read(bundled.FOLDER, f"{name}_{tag}"))
+    size, _, channels = run.input_shape
+    (classes,) = run.output_shape
+    return FaceNetwork(run, size, channels, classes, bundled.weights(name, tag).class_names)
+
+
+def ready_names() -> list[str]:
+    """Return the bundled weights that are ready to run.
+
+    Example:
+
+    >>> ready_names()
+    ['ghostface:fer2013', 'ghostface:ferplus']
+    """
+    found = []
+    for entry in ready_files.entries(bundled.FOLDER).values():
+        name, _, tag = entry["source"].rpartition(":")
+        known = bundled.tags(name).get(tag)
+        # Weights that were packed anew wait for `fer_models.runtime.making`.
+        if known is not None and known.sha256 == entry["source_sha256"]:
+            found.append(entry["source"])
+    return found

@@ -1,0 +1,73 @@
+"""Options that all studies have, and the defaults of a quick and of a whole one."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+# As in `fer_data.pipelines.labelled_faces.FACES`, whose import is heavy.
+DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
+
+
+def add_study_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the options that all studies have.
+
+    Args:
+        parser: Parser of the study.
+        name: Name of the study.
+    """
+    add = parser.add_argument
+    add("--data", choices=DATA, default="synthetic", help="which faces")
+    add("--path", help="folder or archive of the data set; none for synthetic")
+    add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
+    add("--output", default=f"runs/{name}", help="folder for everything that is written")
+    add("--seeds", type=int, metavar="N", help="how often everything is repeated")
+    add("--quick", action="store_true", help="run all of it in minutes on few, drawn faces")
+    add("--json", action="store_true", help="print what report.json holds, not the tables")
+
+
+def add_defaulted(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> Any:
+    """Return a function like `parser.add_argument` that says the default of an option in its help.
+
+    The option itself is None where it is not given: `settled` fills it in.
+
+    Args:
+        parser: Parser of the study.
+        defaults: Defaults of a whole study, by the names of the options in code.
+    """
+
+    def add(flag: str, **options: Any) -> None:
+        value = defaults[flag.lstrip("-").replace("-", "_")]
+        words = " ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+        said = "" if value is None else f" (default: {words})"
+        parser.add_argument(flag, **{**options, "help": f"{options.get('help', '')}{said}".strip()})
+
+    return add
+
+
+def settled(
+    args: argparse.Namespace, full: Mapping[str, Any], quick: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of a study: what was given, else the defaults.
+
+    Args:
+        args: The parsed arguments.
+        full: Defaults of a whole study, for every setting.
+        quick: Defaults of a quick one, where they differ.
+
+    Raises:
+        ValueError: If a quick study is asked for on other faces than drawn ones.
+
+    Example:
+
+    >>> args = argparse.Namespace(quick=True, data="synthetic", epochs=None, width=0.5)
+    >>> settled(args, {"epochs": 16, "width": 0.25}, {"epochs": 2})
+    {'epochs': 2, 'width': 0.5}
+    """
+    if args.quick and args.data != "synthetic":
+        raise ValueError(
+            "--quick runs on drawn faces, so as to try a study out: leave --data away. "
+            f"Received: --data {args.data}"
+        )
+    defaults = {**full, **(quick if args.quick else {})}
+    given = {name: getattr(args, name) for name in full}
+    return {name: defaults[name] if value is None else value for name, value in given.items()}

@@ -1,0 +1,260 @@
+"""Training on clips of people, and scoring on people that the training has not seen.
+
+Leave one subject out is the honest protocol: every person is the test once, the predictions of all
+folds are pooled, then scored. People that are tested choose nothing, not even an epoch.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer_data import protocols
+from fer_data.checks import check_choice, check_integer
+from fer_models.evaluation.pooled import PooledScores, pooled_scores
+from fer_models.training.clip_data import ClipData
+from fer_models.training.clip_folds import (
+    SELECT,
+    ClipTrainer,
+    fold_epochs_done,
+    fold_is_done,
+    fold_result,
+    fold_seed,
+    train_fold,
+)
+from fer_models.training.recipes.recipe import Recipe
+
+LOSO = "loso"
+# Leave one subject out, of the composite data set of MEGC 2019.
+COMPOSITE = "composite"
+PROPORTIONS = tuple(protocols.PROPORTIONS)
+PROTOCOLS = (LOSO, COMPOSITE, *PROPORTIONS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One row of a table: how to train, and who is tested.
+
+    Attributes:
+        recipe: A `Recipe` of a network of clips.
+        protocol: A name of `PROTOCOLS`.
+        name: Its folder within the output folder; `""` for the output folder itself.
+        words: The scenario in words.
+    """
+
+    recipe: Recipe
+    protocol: str = LOSO
+    name: str = ""
+    words: str = ""
+
+
+def default_selection(protocol: str) -> str:
+    """Return which epoch of a protocol's folds is scored where nothing else is said.
+
+    Proportions have a validation part, of which the epoch of least loss is taken. Leaving one
+    subject out has none: the last epoch counts.
+
+    Args:
+        protocol: A name of `PROTOCOLS`.
+    """
+    return "validation" if protocol in PROPORTIONS else "last"
+
+
+def divide(
+    clips: protocols.Clips,
+    protocol: str = LOSO,
+    *,
+    select: str | None = None,
+    validation: float = 0.1,
+    by_subject: bool = False,
+    seed: int = 0,
+    allow_leaks: bool = False,
+) -> list[protocols.Division]:
+    """Return the divisions of a protocol into training and test: one for each subject, or one.
+
+    Args:
+        clips: `fer_data.protocols.Clips`.
+        protocol: `"loso"` or `"composite"` to leave one subject out, `"80-10-10"` or `"70-15-15"`
+            for a random split.
+        select: `"validation"` to set apart a validation part for every subject left out; None for
+            `default_selection`.
+        validation: Share of the training part that becomes the validation part, people apart.
+        by_subject: Whether the proportions divide people, not clips.
+        seed: Integer of 0 or more.
+        allow_leaks: Whether people and copies of clips may stand on both sides; the divisions
+            then carry a warning.
+
+    Returns:
+        A list of `fer_data.protocols.Division`.
+
+    Raises:
+        ValueError: If an argument is out of range, or people or clips would stand on both sides.
+
+    Example:
+
+    >>> clips = protocols.Clips(list("abc"), ["s/1", "s/2", "s/3"], [0, 1, 2])
+    >>> [division.held_out for division in divide(clips)]
+    ['s/1', 's/2', 's/3']
+    """
+    check_choice("protocol", protocol, PROTOCOLS)
+    select = default_selection(protocol) if select is None else select
+    check_choice("select", select, SELECT)
+    check_integer("seed", seed, 0)
+    if by_subject and protocol not in PROPORTIONS:
+        raise ValueError(
+            f"`by_subject` is for the protocols {' and '.join(PROPORTIONS)}; leaving one subject "
+            f"out divides people anyhow. Received: protocol={protocol!r}"
+        )
+    try:
+        if protocol in PROPORTIONS:
+            divide_once = protocols.subject_disjoint if by_subject else protocols.random_clips
+            return [divide_once(clips, protocol, seed=seed, allow_leaks=allow_leaks)]
+        share = validation if select == "validation" else 0.0
+        return list(
+            protocols.leave_one_subject_out(
+                clips, validation=share, seed=seed, allow_leaks=allow_leaks
+            )
+        )
+    except protocols.LeakError as error:
+        honest = (
+            f"divide by people in the same proportions (by-subject), take the protocol {LOSO}"
+            if protocol in PROPORTIONS and not by_subject
+            else "drop the copies (data options on_duplicate=drop on_conflict=drop)"
+        )
+        raise ValueError(
+            f"The protocol {protocol} leaks. {error.leaks.summary()}. To go on: {honest}, or let "
+            "it through (allow-leaks), and the report carries the warning"
+        ) from error
+
+
+def check_scenarios(
+    scenarios: Sequence[Scenario],
+    divisions: Mapping[str, Sequence[protocols.Division]],
+    data: ClipData,
+) -> None:
+    """Raise where a scenario cannot be trained, before anything is.
+
+    Args:
+        scenarios: The scenarios.
+        divisions: The divisions of each protocol, by its name.
+        data: The clips.
+
+    Raises:
+        ValueError: If a network cannot be built, or a fold that weighs classes has no clip of one
+            to train on.
+    """
+    for scenario in scenarios:
+        scenario.recipe.build(classes=len(data.names))
+        if not scenario.recipe.class_weights:
+            continue
+        for division in divisions[scenario.protocol]:
+            labels = data.clips.labels[division.parts["train"]]
+            lacking = [name for i, name in enumerate(data.names) if not (labels == i).any()]
+            if lacking:
+                where = f" without {division.held_out}" if division.held_out else ""
+                raise ValueError(
+                    f"The training part{where} has no clip of {', '.join(lacking)}, which cannot "
+                    "be weighed: take more clips, or no class weights (--no-class-weights)"
+                )
+
+
+def cross_validate(
+    scenarios: Sequence[Scenario],
+    divisions: Mapping[str, Sequence[protocols.Division]],
+    data: ClipData,
+    output: str | os.PathLike[str],
+    *,
+    seed: int = 1,
+    select: str | None = None,
+    motion: bool = True,
+    keep_models: bool = False,
+    progress: bool = True,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train all folds of all scenarios that are not there yet, and return their results.
+
+    Every fold is kept under `folds/` of its scenario's folder: `result.json`, `history.csv` and,
+    with `keep_models`, `model.keras`. A stopped training goes on from its last whole epoch when
+    the same call is made again, and ends as an unbroken one.
+
+    Args:
+        scenarios: The scenarios, with different names.
+        divisions: What `divide` gives, by protocol.
+        data: What `load_clips` gives.
+        output: Folder for everything that is written.
+        seed: Integer of 0 or more, from which the seeds of all folds follow.
+        select: Which epoch is scored, `"last"` or `"validation"`; None for `default_selection`.
+        motion: Whether the networks see what changed since the first frame, not grey levels.
+        keep_models: Whether to keep the model of every fold.
+        progress: Whether to show a bar of epochs.
+
+    Returns:
+        Dictionary from a scenario's name to the results of its folds, as `train_fold` gives them.
+
+    Raises:
+        ValueError: If a training diverges.
+
+    Example:
+
+    ```python
+    scenario = Scenario(recipes.get("ha3dnet"))
+    divisions = {"loso": divide(data.clips)}
+    results = cross_validate([scenario], divisions, data, "runs/casme2")
+    pooled_folds(results[""], data.names).uf1
+    ```
+    """
+    from tqdm import tqdm
+
+    output = Path(output)
+    works = [
+        (scenario, number, division, output / scenario.name / "folds" / f"{number:03d}")
+        for scenario in scenarios
+        for number, division in enumerate(divisions[scenario.protocol])
+    ]
+    results: dict[str, list[dict[str, Any]]] = {scenario.name: [] for scenario in scenarios}
+    done = sum(fold_epochs_done(w[3], w[0].recipe.epochs, keep_models) for w in works)
+    total = sum(scenario.recipe.epochs for scenario, *_ in works)
+    trainer = trained = None
+    hidden = None if progress else True
+    with tqdm(total=total, initial=done, desc="epochs", unit="", disable=hidden) as bar:
+        for scenario, number, division, folder in works:
+            bar.set_postfix_str(" ".join(filter(None, (scenario.name, division.held_out))))
+            if fold_is_done(folder, keep_models):
+                results[scenario.name].append(fold_result(folder))
+                continue
+            if trainer is None or trained is not scenario:
+                keras.utils.clear_session()
+                trainer, trained = ClipTrainer(scenario.recipe, data.names, motion), scenario
+            results[scenario.name].append(
+                train_fold(
+                    trainer,
+                    data,
+                    division,
+                    folder,
+                    seed=fold_seed(seed, number),
+                    select=select or default_selection(scenario.protocol),
+                    keep_model=keep_models,
+                    on_epoch=bar.update,
+                )
+            )
+    return results
+
+
+def pooled_folds(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> PooledScores:
+    """Return the scores of all folds' predictions together, as micro-expressions are scored.
+
+    Args:
+        results: Results of the folds, as `cross_validate` gives them.
+        names: Names of the classes.
+
+    Example:
+
+    >>> fold = {"labels": [0, 1], "probabilities": [[0.9, 0.1], [0.6, 0.4]]}
+    >>> pooled_folds([fold, fold], ["negative", "positive"]).accuracy
+    0.5
+    """
+    pairs = [(np.array(r["labels"]), np.array(r["probabilities"]).argmax(-1)) for r in results]
+    return pooled_scores(pairs, names)

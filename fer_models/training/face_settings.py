@@ -1,0 +1,283 @@
+"""Everything that decides a training on faces: a recipe, what changes in it, and the data."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.pipelines.labelled_faces import FACES, is_packed
+from fer_models.training import recipes, runs
+from fer_models.training.dp_sgd import DPSGD
+from fer_models.zoo import registry
+
+FOLDER = Path(__file__).parent / "settings"
+DEFAULT_RECIPE = "ghostface_small"
+SCHEDULES = {
+    "constant": recipes.Constant(),
+    "cosine": recipes.Cosine(),
+    "plateau": recipes.Plateau(patience=3, factor=0.3),
+}
+# Of an optimizer that is not the recipe's.
+LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.002}
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CONVOLUTIONS = ("library", "products")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceSettings:
+    """Settings of a training on faces; None leaves to the recipe what the recipe says.
+
+    Attributes:
+        recipe: Name of the recipe, one of `face_recipes()`.
+        data: Which faces: `"synthetic"`, `"fer2013"`, `"ferplus"`, `"raf_db"` or `"folder"`.
+        path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path.
+        teacher: `.keras` files of trained models, whose mean answers are learned instead of the
+            labels; None for none.
+        size: Height and width of the faces in pixels.
+        channels: 1 for grey, 3 for colour.
+        classes: Number of classes of the model, if more than the data has.
+        model: Arguments of the model's builder over the recipe's, such as `{"width": 0.5}`.
+        precision: In which the training computes: `"float32"`, `"mixed_bfloat16"` or
+            `"mixed_float16"`.
+        convolutions: `"library"`, or `"products"` for those of `jax_products`.
+        epochs: Epochs at most, all stages together.
+        passes: Passes over the faces in an epoch; more mean fewer validations and checkpoints.
+        batch_size: Images a step.
+        optimizer: `"sgd"`, `"adam"` or `"adamw"`.
+        learning_rate: The highest learning rate.
+        weight_decay: Weight decay of the optimizer.
+        schedule: Of the learning rate: `"constant"`, `"cosine"` or `"plateau"`.
+        ema: Momentum of a moving average of the weights, such as 0.999.
+        patience: Epochs without a better one before the training stops; 0 for never.
+        augmentation: A preset's name, or amounts; see `fer_data.pipelines.augmentation.policy`.
+        labels: `"one_hot"`, or `"soft"` for the votes, where the data has them.
+        vote_share: Share of the targets that comes from the votes, in the labels' terms; see
+            `fer_data.pipelines.vote_targets`.
+        label_smoothing: Share of every training label that is spread over the classes.
+        class_weights: Whether classes are weighed against their frequency.
+        dp_noise_multiplier: Train by DP-SGD with Gaussian noise of so many times the clip.
+        dp_clip: Largest L2 norm of one face's gradient; None for 1.
+        dp_delta: At which epsilon is stated; None for 1e-5.
+        train: Number of synthetic training faces; None for 7000.
+        validation_fraction: As in `load_faces`.
+        validation_from: As in `load_faces`.
+        test_fraction: As in `load_faces`.
+        seed: Of everything random.
+
+    Raises:
+        ValueError: If a setting breaks its rule, or two do not go together.
+
+    Example:
+
+    >>> settings = FaceSettings(recipe="emotion_cnn", data="fer2013", path="fer2013", epochs=3)
+    >>> settings.to_recipe().epochs
+    3
+    """
+
+    recipe: str = DEFAULT_RECIPE
+    data: str = "synthetic"
+    path: str | os.PathLike[str] | None = None
+    teacher: tuple[str, ...] | None = None
+    size: int | None = None
+    channels: int | None = None
+    classes: int | None = None
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    precision: str = "float32"
+    convolutions: str = "library"
+    epochs: int | None = None
+    passes: int = 1
+    batch_size: int | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    ema: float | None = None
+    patience: int | None = None
+    augmentation: str | Mapping[str, Any] | None = None
+    labels: str | None = None
+    vote_share: float | None = None
+    label_smoothing: float | None = None
+    class_weights: bool | None = None
+    dp_noise_multiplier: float | None = None
+    dp_clip: float | None = None
+    dp_delta: float | None = None
+    train: int | None = None
+    validation_fraction: float | None = None
+    validation_from: str = "train"
+    test_fraction: float | None = None
+    seed: int = 1
+
+    def __post_init__(self):
+        self._check_choices()
+        self._check_numbers()
+        if not isinstance(self.model, Mapping):
+            raise ValueError(
+                "`model` must be arguments of the builder by name, such as {'width': 0.5}. "
+                f"Received: model={self.model!r}"
+            )
+        paths = {"path": None if self.path is None else str(Path(self.path).resolve())}
+        if self.teacher is not None:
+            files = [self.teacher] if isinstance(self.teacher, (str, os.PathLike)) else self.teacher
+            paths["teacher"] = tuple(str(Path(file).resolve()) for file in files)
+        for name, value in paths.items():
+            # The dataclass is frozen for everyone else.
+            object.__setattr__(self, name, value)
+        self._check_together()
+
+    def _check_choices(self):
+        check_choice("recipe", self.recipe, face_recipes())
+        check_choice("data", self.data, tuple(FACES))
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("convolutions", self.convolutions, CONVOLUTIONS)
+        check_choice("channels", self.channels, (None, 1, 3))
+        check_choice("optimizer", self.optimizer, (None, *LEARNING_RATES))
+        check_choice("schedule", self.schedule, (None, *SCHEDULES))
+        check_choice("labels", self.labels, (None, "one_hot", "soft"))
+        check_choice("class_weights", self.class_weights, (None, False, True))
+        check_choice("validation_from", self.validation_from, ("train", "test"))
+
+    def _check_numbers(self):
+        whole = {"epochs": 1, "passes": 1, "size": 1, "batch_size": 1, "train": 1, "classes": 1}
+        for name, least in {**whole, "patience": 0, "seed": 0}.items():
+            if (value := getattr(self, name)) is not None:
+                check_integer(name, value, least)
+        for name in ("learning_rate", "weight_decay", "validation_fraction", "test_fraction"):
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, 0)
+        if self.vote_share is not None:
+            check_number("vote_share", self.vote_share, 0, 1)
+
+    def _check_together(self):
+        if self.passes > 1 and self.dp_noise_multiplier is not None:
+            raise ValueError(
+                "`passes` and `dp_noise_multiplier` cannot go together: give more epochs. "
+                f"Received: passes={self.passes}"
+            )
+        if self.dp_noise_multiplier is None and (self.dp_clip, self.dp_delta) != (None, None):
+            raise ValueError(
+                "`dp_clip` and `dp_delta` need `dp_noise_multiplier`. "
+                f"Received: dp_clip={self.dp_clip}, dp_delta={self.dp_delta}"
+            )
+        if is_packed(self.path) and self.data == "synthetic":
+            raise ValueError(
+                f"`data` must be what {self.path} was made of. Received: data='synthetic'"
+            )
+        if self.train is not None and self.data != "synthetic":
+            raise ValueError(
+                "`train` is the number of synthetic faces, for data='synthetic' alone. "
+                f"Received: train={self.train} and data={self.data!r}"
+            )
+
+    @classmethod
+    def from_record(cls, source: str | os.PathLike[str], **changes: Any) -> Self:
+        """Return the settings of an earlier run, or of a bundled file, with changes.
+
+        Args:
+            source: One of `bundled_settings()`, or the path of a `run.json`.
+            **changes: Settings over those of the record. `model` adds to the record's.
+
+        Returns:
+            `FaceSettings`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is no record of a training on faces.
+
+        Example:
+
+        >>> FaceSettings.from_record("demo", epochs=1).model
+        {'stem_strides': 1, 'width': 0.5}
+        """
+        path = Path(source)
+        if os.fspath(source) in bundled_settings():
+            path = FOLDER / f"{source}.json"
+        elif not path.exists():
+            raise FileNotFoundError(
+                f"A configuration must be one of {bundled_settings()} or the path of a run.json. "
+                f"Received: {str(source)!r}, where there is no file"
+            )
+        settings = runs.read(path)["settings"]
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(settings.keys() - known)
+        if unknown:
+            raise ValueError(f"{path} has unknown settings: {', '.join(unknown)}")
+        if isinstance(settings.get("model"), Mapping) and "model" in changes:
+            changes["model"] = {**settings["model"], **changes["model"]}
+        try:
+            return cls(**{**settings, **changes})
+        except ValueError as error:
+            raise ValueError(f"{error} (with the settings of {path})") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings by name, of JSON's types, as `run.json` has them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def to_recipe(self) -> recipes.Recipe:
+        """Return the recipe with the changes that the settings say.
+
+        Raises:
+            ValueError: If a change breaks a rule of the recipe.
+        """
+        recipe = recipes.get(self.recipe)
+        names = ("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing", "ema")
+        changes = {name: getattr(self, name) for name in (*names, "class_weights")}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        options = recipe.optimizer_options
+        if self.optimizer not in (None, recipe.optimizer):
+            options = {}
+            changes = {"learning_rate": LEARNING_RATES[self.optimizer], **changes}
+            changes["optimizer"] = self.optimizer
+        if self.weight_decay is not None:
+            options = {**options, "weight_decay": self.weight_decay}
+        if self.schedule is not None:
+            changes["schedule"] = SCHEDULES[self.schedule]
+        if self.patience is not None:
+            changes["patience"] = self.patience or None
+        if self.dp_noise_multiplier is not None:
+            given = {"l2_norm_clip": self.dp_clip, "delta": self.dp_delta}
+            given = {name: value for name, value in given.items() if value is not None}
+            changes["dp"] = DPSGD(noise_multiplier=self.dp_noise_multiplier, **given)
+        if self.teacher is not None and self.labels is None:
+            # The teacher's answers are the targets; the labels only say how often it is right.
+            changes["labels"] = "one_hot"
+        height, width, channels = recipe.input_shape
+        size = (self.size or height, self.size or width)
+        recipe = recipe.replace(
+            epochs=self.epochs,
+            optimizer_options=options,
+            input_shape=(*size, self.channels or channels),
+            model_options={**recipe.model_options, **self.model},
+            **changes,
+        )
+        if recipe.freeze_batch_norm and recipe.model_options.get("weights") is None:
+            # Layers without trained weights are not worth keeping as they are.
+            stages = (recipes.Stage("all", recipe.epochs),)
+            recipe = recipe.replace(freeze_batch_norm=False, stages=stages)
+        return recipe
+
+
+def face_recipes() -> tuple[str, ...]:
+    """Return the names of the recipes for single faces; the others are for clips.
+
+    Example:
+
+    >>> "ghostface_small" in face_recipes()
+    True
+    """
+    return tuple(
+        sorted(name for name, recipe in recipes.RECIPES.items() if recipe.model in registry.MODELS)
+    )
+
+
+def bundled_settings() -> tuple[str, ...]:
+    """Return the names of the settings that come with the package.
+
+    Example:
+
+    >>> bundled_settings()
+    ('demo', 'fer2013', 'fer2013_efficientface')
+    """
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))

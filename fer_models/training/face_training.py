@@ -1,0 +1,405 @@
+"""A training on faces from settings to a report, which can be stopped and goes on."""
+
+import dataclasses
+import inspect
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fer_data.pipelines.labelled_faces import LabelledFaces, is_packed, load_faces
+from fer_models.training import accountant, jax_products, run_history, runs, training_report
+from fer_models.training.dp_sgd import freeze_batch_norm
+from fer_models.training.ensemble import ensemble
+from fer_models.training.face_settings import FaceSettings
+from fer_models.training.label_distribution import distiller, teacher_for
+from fer_models.training.recipe_batches import Share, scoring_batches, training_batches
+from fer_models.training.recipes.recipe import Recipe
+from fer_models.zoo import class_names, registry
+
+MODELS = ("best", "last")
+# Arguments of every builder that are settings of their own, or none.
+OWN_SETTING = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
+# Where only the report is missing, another machine may write it.
+ELSEWHERE = ("path", "teacher", "convolutions", "teacher file", "file of packed faces")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedFaces:
+    """What a training on faces has left in its folder.
+
+    Attributes:
+        folder: The folder, with `best.keras`, `last.keras` and `run.json`.
+        report: The report as Markdown, which is `report.md` too; None without a report.
+    """
+
+    folder: Path
+    report: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the folder and the scores of the report, of JSON's types."""
+        found: dict[str, Any] = {"folder": str(self.folder.resolve())}
+        if self.report is not None:
+            found |= json.loads((self.folder / training_report.SCORES).read_text())
+        return found
+
+
+def train_faces(
+    settings: FaceSettings,
+    folder: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    restart: bool = False,
+    report: bool = True,
+    command: str | None = None,
+) -> TrainedFaces:
+    """Train a model on faces, or go on with it, and say how good it is and why.
+
+    The folder gets `run.json` (everything that reproduces the run), `history.csv`, `curves.png`,
+    `report.md`, `report.json`, `confusion.png`, `reliability.png`, `grad_cam.png`, `best.keras`,
+    `last.keras` and logs for TensorBoard. A stopped run goes on from its last whole epoch when the
+    same call is made again. Progress goes to standard output, as with Keras.
+
+    Args:
+        settings: What to train on what.
+        folder: Folder for everything that is written: empty, absent, or of the same run.
+        data_dir: Where prepared data sets are kept; None for the default of tensorflow-datasets.
+        restart: Whether to delete the run in the folder first.
+        report: Whether to write tables and pictures at the end; another machine may do it.
+        command: The command line that asks for it, for the record.
+
+    Returns:
+        `TrainedFaces`.
+
+    Raises:
+        ValueError: If the settings do not fit the data or each other, or the folder holds
+            something else.
+        OSError: If a file cannot be read or written.
+
+    Example:
+
+    ```python
+    settings = FaceSettings(data="folder", path="my_faces", validation_fraction=0.1)
+    print(train_faces(settings, "runs/mine").report)
+    ```
+    """
+    training = FaceTraining(settings, folder, data_dir=data_dir, command=command)
+    with training.environment():
+        training.open(restart=restart)
+        training.load()
+        training.run.clear()
+        if training.over:
+            print(f"{training.folder} holds this run, finished: only the report is written again.")
+        else:
+            training.fit()
+        return training.finish(report=report)
+
+
+class FaceTraining:
+    """The steps of a training on faces, for those who need them one by one.
+
+    `train_faces` takes all of them, in this order: `open`, `load`, `run.clear`, `fit`, `finish`,
+    inside of `environment`.
+
+    Args:
+        settings: What to train on what.
+        folder: Folder for everything that is written.
+        data_dir: Where prepared data sets are kept.
+        command: The command line that asks for it, for the record.
+
+    Attributes:
+        recipe: The recipe, with the changes of the settings.
+        run: The `Run` of the folder.
+        faces: The `LabelledFaces`, after `load`.
+        class_names: A name for every output of the model, after `load`.
+        over: Whether the folder holds this run, finished; after `open`.
+    """
+
+    def __init__(
+        self,
+        settings: FaceSettings,
+        folder: str | os.PathLike[str],
+        *,
+        data_dir: str | os.PathLike[str] | None = None,
+        command: str | None = None,
+    ):
+        self.settings, self.folder = settings, Path(folder)
+        self.data_dir, self.command = data_dir, command
+        self.recipe = settings.to_recipe()
+        self.run = runs.Run(self.folder, settings.to_dict(), _inputs(settings))
+        self.faces: LabelledFaces | None = None
+        self.class_names: tuple[str, ...] = ()
+        self.over = False
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Compute in the precision and with the convolutions that the settings ask for."""
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.settings.precision)
+        try:
+            if self.settings.convolutions == "products":
+                jax_products.set_flags()
+            yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    @property
+    def epochs_done(self) -> int:
+        """Number of whole epochs that the folder holds."""
+        return self.recipe.epochs_done(self.folder)
+
+    def open(self, *, restart: bool = False) -> None:
+        """Look at what the folder holds; see `Run.open`.
+
+        More epochs may be asked for than those of the earlier run, where the schedule of its
+        learning rate does not depend on their number.
+        """
+        done, now = self.epochs_done, self.run.settings
+        only_report = False
+        if done and not restart and (self.folder / runs.RECORD).exists():
+            held = runs.read(self.folder)
+            only_report = bool(held.get("finished"))
+            only_report &= held["settings"].get("epochs") == now["epochs"]
+        longer = self.recipe.schedule.any_length and self.recipe.epochs >= done
+        self.run.open(
+            restart=restart,
+            # A run that trained nothing is none.
+            replaceable=not done,
+            may_change=("epochs",) if longer else (),
+            ignore=ELSEWHERE if only_report else (),
+        )
+        self.over = self.run.finished and (only_report or self.recipe.epochs == done)
+
+    def load(self) -> None:
+        """Prepare and read the faces."""
+        settings = self.settings
+        self.faces = load_faces(
+            settings.data,
+            settings.path,
+            data_dir=self.data_dir,
+            size=max(self.recipe.input_shape[:2]),
+            train=settings.train,
+            validation_fraction=settings.validation_fraction,
+            validation_from=settings.validation_from,
+            test_fraction=settings.test_fraction,
+            seed=settings.seed,
+        )
+        names, classes = self.faces.class_names, settings.classes
+        if "validation" not in self.faces.splits:
+            raise ValueError(
+                f"the data set has no validation split, only {sorted(self.faces.splits)}: set a "
+                "share of its training faces apart with `validation_fraction`, such as 0.1"
+            )
+        if classes is not None and classes < len(names):
+            raise ValueError(
+                f"`classes` must be {len(names)} or more, those of the data "
+                f"({', '.join(names)}). Received: classes={classes}"
+            )
+        self.class_names = names + tuple(f"class {n}" for n in range(len(names), classes or 0))
+
+    def fit(
+        self, folder: Path | None = None, share: Share | None = None, **about: Any
+    ) -> keras.callbacks.History:
+        """Train, or go on.
+
+        Args:
+            folder: Where to write; None for the run's own folder, which gets the record, too.
+            share: What this process of several takes of whole batches; see `training_batches`.
+            **about: What else the record says.
+
+        Returns:
+            The history of the epochs that were trained.
+        """
+        if self.settings.convolutions == "products":
+            with jax_products.installed():
+                return self._fit(folder, share, about)
+        return self._fit(folder, share, about)
+
+    def _fit(self, folder, share, about):
+        recipe, settings, classes = self.recipe, self.settings, len(self.class_names)
+        faces, counts = self._learned(), self.faces.counts
+        done = recipe.epochs_done(folder or self.folder)
+        keras.utils.set_random_seed(settings.seed)
+        train = training_batches(
+            recipe, faces, classes, seed=settings.seed, passes=settings.passes, share=share
+        )
+        model = build_model(settings, recipe, classes)
+        # A bad setting shows here, before anything is written.
+        train(done)
+        self._say_privacy(model)
+        weights = None
+        if recipe.class_weights:
+            from fer_data.protocols.weighting import class_weights
+
+            weights = class_weights(faces.column("train", "label"), classes)
+        if folder is None:
+            self._begin(about)
+        if done:
+            print(f"Resuming after {done} of at most {recipe.epochs} epochs.")
+        print(
+            f"Training on {counts['train']:,} faces of {recipe.input_shape}, validation on "
+            f"{counts['validation']:,}."
+        )
+        steps = settings.passes * math.ceil(counts["train"] / recipe.batch_size)
+        history = recipe.fit(
+            model,
+            train,
+            scoring_batches(recipe, faces, "validation", classes, share),
+            directory=folder or self.folder,
+            # What never ends has to be told how long an epoch is.
+            steps_per_epoch=steps if faces.packed is None or share else None,
+            class_weight=weights,
+            verbose="auto" if sys.stdout.isatty() else 2,
+        )
+        if not history.epoch:
+            print("The training itself is done: only its report is missing.")
+        return history
+
+    def _learned(self):
+        """Return the faces with what is learned of them, after checking that they have it."""
+        recipe, settings, faces = self.recipe, self.settings, self.faces
+        voted = "votes" in faces.features("train")
+        if recipe.labels == "soft" and not voted:
+            raise ValueError(
+                f"{recipe.name} learns from votes, which data={settings.data!r} has not: give a "
+                '`teacher`, or labels="one_hot"'
+            )
+        if not settings.vote_share:
+            return faces
+        if recipe.class_weights or not voted:
+            raise ValueError(
+                "`vote_share` needs data with votes (fer2013, ferplus), and no `class_weights`. "
+                f"Received: data={settings.data!r}, class_weights={recipe.class_weights}"
+            )
+        return faces.with_vote_targets(settings.vote_share, len(self.class_names))
+
+    def _say_privacy(self, model):
+        planned = self.privacy(self.recipe.epochs)
+        if planned is None:
+            return
+        frozen = freeze_batch_norm(model)
+        promised = training_report.epsilon_text(planned)
+        print(f"DP-SGD: epsilon {promised} after {self.recipe.epochs} epochs.")
+        if frozen and self.recipe.model_options.get("weights") is None:
+            print(
+                f"Its {frozen} batch norm layers are frozen as they begin, which normalises "
+                'nothing: start from weights of public faces (model={"weights": ...}).'
+            )
+
+    def privacy(self, epochs: int) -> dict[str, Any] | None:
+        """Return what DP-SGD guarantees after so many epochs, or None without it."""
+        if self.recipe.dp is None:
+            return None
+        return accountant.guarantee(
+            self.recipe.dp,
+            examples=self.faces.counts["train"],
+            batch_size=self.recipe.batch_size,
+            epochs=epochs,
+        )
+
+    def _begin(self, about):
+        about = {"recipe": self.recipe.to_dict(), **about}
+        if self.command is not None:
+            about["command"] = self.command
+        if self.run.record is None:
+            about |= {
+                "faces": dict(self.faces.counts),
+                "classes": self.class_names,
+                "weights_history": run_history.of_weights(self.recipe),
+                "prepared": self.faces.source,
+                "packed": self.faces.packed,
+            }
+        # What makes the batches.
+        packed = self.faces.packed is not None
+        self.run.begin(packages=["cv2" if packed else "tensorflow"], **about)
+
+    def finish(self, *, report: bool = True) -> TrainedFaces:
+        """Write the report, and into the models the names of their classes.
+
+        Args:
+            report: Whether to write a report; without one the run is finished all the same.
+        """
+        for epoch in MODELS:
+            path = self.folder / f"{epoch}.keras"
+            if class_names.read(path) != self.class_names:
+                class_names.write(path, self.class_names)
+        promised = self.privacy(self.epochs_done)
+        known = {} if promised is None else {"privacy": promised}
+        text = None
+        if report:
+            where = "test" if "test" in self.faces.splits else "validation"
+            text = training_report.write(
+                self.run.record | known,
+                self.recipe,
+                self.class_names,
+                where,
+                scoring_batches(self.recipe, self.faces, where, len(self.class_names)),
+                self.folder,
+                copies=self._copies(where),
+            )
+        self.run.finish(**known)
+        return TrainedFaces(self.folder, text)
+
+    def _copies(self, split):
+        if "copy_in_train" not in self.faces.features(split):
+            return None
+        return self.faces.column(split, "copy_in_train")
+
+
+def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.Model:
+    """Return the model to train: the recipe's, or it and its teacher.
+
+    Args:
+        settings: The settings, of which `seed` and `teacher` matter here.
+        recipe: The recipe, with the changes of the settings.
+        classes: Number of classes.
+
+    Raises:
+        ValueError: If the builder does not take an option, or the teacher does not fit.
+    """
+    taken = inspect.signature(registry.entry(recipe.model).builder).parameters.keys()
+    allowed = sorted(taken - OWN_SETTING)
+    unknown = sorted(recipe.model_options.keys() - allowed)
+    if unknown:
+        raise ValueError(
+            f"{recipe.model} has no arguments of the names {unknown}; it takes {allowed} "
+            "(size, channels and classes are settings of their own)"
+        )
+    model = recipe.build(classes=classes, **{"seed": settings.seed} if "seed" in taken else {})
+    if settings.teacher is None:
+        return model
+    if recipe.class_weights:
+        raise ValueError("`teacher` and `class_weights` cannot go together: choose one")
+    if recipe.dp is not None:
+        raise ValueError(
+            "`teacher` and `dp_noise_multiplier` cannot go together: what the teacher learned of "
+            "faces is not covered"
+        )
+    teachers = [training_report.trained_model(path) for path in settings.teacher]
+    teacher = ensemble(teachers) if len(teachers) > 1 else teachers[0]
+    if teacher.output_shape != model.output_shape:
+        raise ValueError(
+            f"`teacher` has outputs of shape {teacher.output_shape}, and the data (with `classes`) "
+            f"needs {model.output_shape}"
+        )
+    return distiller(
+        model,
+        teacher_for(teacher, model.input_shape[1:]),
+        class_mean=recipe.loss == "label_distribution",
+    )
+
+
+def _inputs(settings):
+    """Return the SHA-256 of the files that a training learns from, by what they are."""
+    found = {}
+    if settings.teacher is not None:
+        found["teacher file"] = runs.sha256_of(*settings.teacher)
+    if is_packed(settings.path):
+        found["file of packed faces"] = runs.sha256_of(settings.path)
+    return found

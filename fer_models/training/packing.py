@@ -1,0 +1,327 @@
+"""From a finished run of a training on faces to bundled weights: calibrated, small, with a card."""
+
+import dataclasses
+import datetime
+import hashlib
+import inspect
+import os
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer_data.checks import check_choice
+from fer_data.files import write_json
+from fer_models import evaluation
+from fer_models.evaluation.split_scores import score_split
+from fer_models.training import run_history, runs
+from fer_models.training.face_settings import FaceSettings
+from fer_models.training.face_training import MODELS, FaceTraining
+from fer_models.training.recipe_batches import scoring_batches
+from fer_models.training.training_report import trained_model
+from fer_models.zoo import registry
+from fer_models.zoo.bundled import FOLDER
+from fer_models.zoo.weight_files import read_weights, write_weights
+
+LICENCE = (
+    "MIT for this file. The training faces are FER2013's, photos of people from the web that were "
+    "collected for research: clear their rights before you sell what builds on them."
+)
+NOT_FOR = (
+    "Decisions about a person: hiring, schooling, policing, borders, credit, insurance, medicine. "
+    "Inferring emotions at work or at school, which the EU's AI Act forbids. Watching people who "
+    "have not agreed. An expression is not a feeling: the labels are what strangers read into a "
+    "face, and age, sex, origin and lighting change what the network reads."
+)
+SPLITS = dict.fromkeys(
+    ("fer2013", "ferplus"),
+    "FER2013's own: trained on Training, scored and calibrated on PublicTest, PrivateTest not used",
+)
+# Arguments of the builders that shape the network.
+SHAPING = {"width", "stem_strides", "regularized", "cbam"}
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedWeights:
+    """What `pack_weights` wrote.
+
+    Attributes:
+        path: The file of weights; the card lies beside it, ending in .json.
+        card: The content of the card.
+    """
+
+    path: Path
+    card: Mapping[str, Any]
+
+
+def pack_weights(
+    run: str | os.PathLike[str],
+    tag: str,
+    *,
+    epoch: str = "last",
+    path: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] = FOLDER,
+    licence: str = LICENCE,
+    not_for: str = NOT_FOR,
+) -> PackedWeights:
+    """Turn a finished run into bundled weights: calibrated, half precision, with a card.
+
+    Fits the temperature on the validation faces and puts it into the last layer, writes the weights
+    as float16, reads them back through the model's builder, and scores that on the validation
+    faces: the card says what a user gets, not what the training had. The calibration error is
+    cross-fitted: each half of the faces is scored with the temperature of the other.
+
+    Args:
+        run: Folder of a finished run of `train_faces`.
+        tag: Name of the weights, such as `"fer2013"`.
+        epoch: `"best"` or `"last"`: which model of the run.
+        path: Folder or archive of the data; None for the run's.
+        data_dir: Where prepared data sets are kept.
+        output: Folder to write into. By default that of the package.
+        licence: Terms of use.
+        not_for: What the weights must not be used for.
+
+    Returns:
+        `PackedWeights`.
+
+    Raises:
+        FileNotFoundError: If there is no run.
+        ValueError: If the run is not finished, its model has no layer "logits", or a weight does
+            not fit into half precision.
+
+    Example:
+
+    ```python
+    packed = pack_weights("runs/ghostface_fer2013", "fer2013", output="weights")
+    print(packed.card["scores"]["all"]["accuracy"])
+    ```
+    """
+    check_choice("epoch", epoch, MODELS)
+    run, output = Path(run), Path(output)
+    record = runs.read(run)
+    if not record.get("finished"):
+        raise ValueError(
+            f"`run` must hold a finished run: give its command again first. Received: {run}"
+        )
+    changes = {} if path is None else {"path": path}
+    settings = FaceSettings.from_record(run / runs.RECORD, **changes)
+    training = FaceTraining(settings, run, data_dir=data_dir)
+    training.load()
+    recipe, names, faces = training.recipe, training.class_names, training.faces
+    batches = scoring_batches(recipe, faces, "validation", len(names))
+    labels = np.concatenate([np.asarray(label) for _, label in batches]).argmax(-1)
+    copies = None
+    if "copy_in_train" in faces.features("validation"):
+        copies = faces.column("validation", "copy_in_train")
+
+    model = trained_model(run / f"{epoch}.keras")
+    logits = _logits(model, batches)
+    temperature = evaluation.fit_temperature(labels, logits)
+    for weight in model.get_layer("logits").weights:
+        weight.assign(weight / temperature)
+    calibration = {
+        "temperature": temperature,
+        "error_before": evaluation.calibration_error(labels, softmax(logits)),
+        "error_cross_fitted": evaluation.calibration_error(labels, cross_fitted(labels, logits)),
+    }
+
+    target = output / f"{recipe.model}_{tag}.npz"
+    output.mkdir(parents=True, exist_ok=True)
+    # Both files are whole before one of them takes its name.
+    with tempfile.TemporaryDirectory(dir=output, prefix=".packing-") as folder:
+        temporary = Path(folder, target.name)
+        write_weights(model, temporary)
+        options = builder_options(recipe)
+        packed = registry.entry(recipe.model).builder(
+            input_shape=recipe.input_shape, classes=len(names), **options
+        )
+        read_weights(packed, temporary)
+        reports = score_split(packed, batches, names, copies).reports
+        known = {
+            "model": recipe.model,
+            "tag": tag,
+            "file": target.name,
+            "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
+            "bytes": temporary.stat().st_size,
+            "class_names": list(names),
+            "input_shape": list(recipe.input_shape),
+            "options": options,
+            "licence": licence,
+            "not_for": not_for,
+            "faces": dict(faces.counts),
+            "epoch": epoch,
+            "commands": commands(run),
+        }
+        card = {**known, **_training(record, settings, recipe), **_scores(reports)}
+        card["calibration"] = calibration
+        write_json(temporary.with_suffix(".json"), card)
+        os.replace(temporary, target)
+        os.replace(temporary.with_suffix(".json"), target.with_suffix(".json"))
+    return PackedWeights(target, card)
+
+
+def _training(record, settings, recipe):
+    """Return what the card says of the training."""
+    options = {k: v for k, v in recipe.model_options.items() if k != "weights"}
+    return {
+        "data": settings.data,
+        "split": SPLITS.get(settings.data, "the data set's own splits"),
+        "passes": settings.passes,
+        "seed": settings.seed,
+        "date": datetime.date.today().isoformat(),
+        "versions": record["versions"],
+        "hardware": record["hardware"],
+        "vote_share": settings.vote_share,
+        "precision": settings.precision,
+        "recipe": recipe.replace(model_options=options).to_dict(),
+    }
+
+
+def _scores(reports):
+    whole = next(iter(reports.values()))
+    return {
+        "scores": {
+            name: {
+                "faces": report.examples,
+                "accuracy": report.accuracy,
+                "macro_f1": report.macro_f1,
+                "macro_recall": report.macro_recall,
+                "loss": report.loss,
+            }
+            for name, report in reports.items()
+        },
+        "classes": whole.to_dict()["classes"],
+    }
+
+
+def _logits(model, batches):
+    """Return the logits of a model for all faces."""
+    before = keras.Model(model.input, model.get_layer("logits").output)
+    return np.concatenate([before.predict_on_batch(np.asarray(images)) for images, _ in batches])
+
+
+def cross_fitted(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return probabilities, each calibrated without its own half of the faces.
+
+    Args:
+        labels: Class numbers `(faces,)`.
+        logits: `(faces, classes)`.
+    """
+    halves = np.arange(len(labels)) % 2
+    scaled = np.empty_like(logits, dtype="float64")
+    for half in (0, 1):
+        temperature = evaluation.fit_temperature(labels[halves != half], logits[halves != half])
+        scaled[halves == half] = logits[halves == half] / temperature
+    return softmax(scaled)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of logits `(examples, classes)`."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def builder_options(recipe) -> dict[str, Any]:
+    """Return the arguments of a recipe's builder that shape the network."""
+    taken = inspect.signature(registry.entry(recipe.model).builder).parameters
+    shaping = SHAPING & taken.keys()
+    return {k: v for k, v in recipe.model_options.items() if k in shaping}
+
+
+def commands(run: str | os.PathLike[str]) -> list[str]:
+    """Return the commands that led to a run, the first one first, free of this machine's paths.
+
+    They go back through the models that the run began with or was taught by, and through bundled
+    weights to their first training.
+
+    Args:
+        run: Folder of the run.
+
+    Raises:
+        ValueError: If two runs of them have the same name.
+    """
+    run = Path(run)
+    record = runs.read(run)
+    words, earlier = _portable(record)
+    last = shlex.join(words)
+    if record.get("backend", "tensorflow") != "tensorflow":
+        last = f"KERAS_BACKEND={record['backend']} {last}"
+    if run_history.output_of(last) in map(run_history.output_of, earlier):
+        raise ValueError(
+            f"{run} has the name of a run that went before it, {run_history.output_of(last)}: give "
+            "its folder, and --output in its run.json, another name"
+        )
+    return [*earlier, last]
+
+
+def _portable(record):
+    """Return the words of a run's command without this machine's paths, and what went before."""
+    words, earlier, packing, skip, teachers = [], [], [], False, False
+    for word in shlex.split(record["command"]):
+        name, equals, value = word.partition("=")
+        teachers = word == "--teacher" or (teachers and not word.startswith("--"))
+        if skip:
+            skip = False
+        elif word == "--no-report":
+            continue
+        elif word == "--data-dir":
+            skip = True
+        elif teachers and word != "--teacher":
+            earlier = _joined(earlier, commands(Path(word).parent))
+            words.append(_kept(word))
+        elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
+            words.append("faces.npz")
+            packing = [packing_command(record)]
+        elif words[-1:] == ["--path"]:
+            words.append("FOLDER")
+        elif words[-1:] == ["--output"]:
+            words.append(f"runs/{Path(word).name}")
+        elif name == "weights" and equals:
+            before, kept = _began_with(value, record)
+            earlier = _joined(earlier, before)
+            words.append(f"weights={kept}")
+        else:
+            words.append(word)
+    return words, _joined(earlier, packing)
+
+
+def _began_with(weights, record):
+    """Return the commands that led to the weights that a run began with, and their name now."""
+    if Path(weights).suffix == ".keras":
+        return commands(Path(weights).parent), _kept(weights)
+    known = registry.entry(record["recipe"]["model"]).weights
+    if weights not in known:
+        return [], weights
+    # The tag may mean other weights by now, and will once these have taken its place.
+    history = record.get("weights_history") or run_history.of_card(known[weights].card)
+    return history["commands"], history["kept"]
+
+
+def _kept(path):
+    """Return the path of a run's model as it is from the folder in which the commands are given."""
+    return f"runs/{Path(path).parent.name}/{Path(path).name}"
+
+
+def packing_command(record: Mapping[str, Any]) -> str:
+    """Return the command that made the file of faces that a run read.
+
+    Args:
+        record: Content of the run's `run.json`.
+    """
+    # Records of the first such runs do not say how.
+    about = record.get("packed") or {}
+    words = ["fer", "prepare", record["settings"]["data"], "--path", "FOLDER"]
+    for name, value in about.get("options", {}).items():
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join([*words, "--pack", "faces.npz"])
+
+
+def _joined(earlier, more):
+    """Return commands with those after them that are not among them."""
+    return [*earlier, *(command for command in more if command not in earlier)]

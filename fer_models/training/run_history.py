@@ -1,0 +1,43 @@
+"""Where a run's weights come from: the commands that led to them, from the first one on."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from fer_models.training.face_settings import DEFAULT_RECIPE
+from fer_models.training.recipes.recipe import Recipe
+from fer_models.zoo import registry
+
+
+def output_of(command: str) -> str:
+    """Return the output folder of a command of `fer train`.
+
+    Args:
+        command: The command line.
+
+    Example:
+
+    >>> output_of("fer train --recipe emotion_cnn --output runs/cnn")
+    'runs/cnn'
+    """
+    words = shlex.split(command)
+    if "--output" in words:
+        return words[words.index("--output") + 1]
+    recipe = words[words.index("--recipe") + 1] if "--recipe" in words else DEFAULT_RECIPE
+    return f"runs/{recipe}"
+
+
+def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how bundled weights came about: their commands, and the model of these they are.
+
+    Args:
+        card: The card beside the weights.
+    """
+    commands = card["commands"]
+    return {"commands": commands, "kept": f"{output_of(commands[-1])}/{card['epoch']}.keras"}
+
+
+def of_weights(recipe: Recipe) -> dict[str, Any] | None:
+    """Return the history of the bundled weights that a recipe begins with, or None."""
+    bundled = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))
+    return None if bundled is None else of_card(bundled.card)

@@ -1,0 +1,65 @@
+"""Which faces a model was trained on, as the record beside its file says."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fer_models.training import runs
+
+# What decides which faces are in which split, as `load_faces` takes it.
+DIVIDING = (
+    "data",
+    "path",
+    "train",
+    "validation_fraction",
+    "validation_from",
+    "test_fraction",
+    "seed",
+)
+DEFAULTS = {"data": "synthetic", "seed": 1}
+
+
+def trained_on(
+    model: str | os.PathLike[str], record: str | os.PathLike[str] | None = None, **given: Any
+) -> tuple[dict[str, Any], str]:
+    """Return the arguments of `load_faces` that divide the data as at the training.
+
+    Args:
+        model: The model's `.keras` file, or anything else that `load_model` takes. A file that
+            lies beside the `run.json` of its training needs no other word.
+        record: `run.json` of the training; None for the one beside the file, if there is one.
+        **given: Arguments of `load_faces` that are known, some of `DIVIDING`; None counts as not
+            given. `path` may differ from the record's: the same faces may lie elsewhere now.
+
+    Returns:
+        `(arguments, source)`; the source is `run.json` where there is one, and empty where nothing
+        is known but what was given.
+
+    Raises:
+        ValueError: If the record says that the model was trained on other faces than those given,
+            or is no record of a training on faces.
+
+    Example:
+
+    >>> trained_on("ghostface:fer2013", data="fer2013", path="archive.zip")
+    ({'data': 'fer2013', 'seed': 1, 'path': 'archive.zip'}, '')
+    """
+    unknown = sorted(set(given) - set(DIVIDING))
+    if unknown:
+        raise ValueError(f"`given` must be some of {DIVIDING}. Received: {unknown}")
+    given = {name: value for name, value in given.items() if value is not None}
+    path = Path(record or Path(model).parent / runs.RECORD)
+    if record is None and (Path(model).suffix != ".keras" or not path.is_file()):
+        return DEFAULTS | given, ""
+    settings = runs.read(path)["settings"]
+    if "data" not in settings:
+        raise ValueError(f"{path} is no record of a training on faces: it names no `data`")
+    known = {name: settings[name] for name in DIVIDING if settings.get(name) is not None}
+    changed = [
+        f"{name} {known.get(name)}, not {value}"
+        for name, value in given.items()
+        if name != "path" and known.get(name, DEFAULTS.get(name)) != value
+    ]
+    if changed:
+        raise ValueError(f"the model was trained on other faces, says {path}: {', '.join(changed)}")
+    return DEFAULTS | known | given, path.name

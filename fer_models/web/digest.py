@@ -1,0 +1,52 @@
+"""The digest by which two expression models are told apart."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_models.zoo import bundled
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULT_MODEL = "ghostface"  # to which a tag alone belongs, as for `fer_models.load_model`
+
+
+def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
+    """Return a SHA-256 of a model: whatever changes its answers changes it.
+
+    Names do not tell models apart: a file may be trained anew under its name. Keras is not
+    imported.
+
+    Args:
+        weights: As for `fer_models.load_model`. Bundled weights and a `.keras` file have the
+            SHA-256 of their file, a `keras.Model` that of its layers and weights.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: If there is no file at the path.
+        ValueError: If there are no bundled weights of that name.
+
+    Example:
+
+    >>> model_digest("fer2013") == model_digest("ghostface:fer2013")
+    True
+    """
+    if not isinstance(weights, (str, os.PathLike)):
+        config = json.dumps(weights.get_config(), sort_keys=True, default=str)
+        found = hashlib.sha256(config.encode())
+        for weight in weights.get_weights():
+            found.update(weight.tobytes())
+        return found.hexdigest()
+    path = Path(weights)
+    if path.suffix != ".keras":
+        name, _, tag = os.fspath(weights).rpartition(":")
+        return bundled.weights(name or DEFAULT_MODEL, tag).sha256
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model at {str(path)!r}.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

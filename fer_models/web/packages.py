@@ -1,0 +1,23 @@
+"""What the server and the export need besides the library, and what to install for it."""
+
+import importlib.util
+from collections.abc import Iterable
+
+SERVER = ("fastapi", "uvicorn", "websockets")
+EXPORT = ("mtcnn", "onnx", "onnxruntime", "tf2onnx")
+
+
+def check_server_packages() -> None:
+    """Raise `ImportError` if a package of the server is missing, before anything slow is loaded."""
+    _check("The page", SERVER, "fer-keras[web,faces]")
+
+
+def check_export_packages() -> None:
+    """Raise `ImportError` if a package of the export is missing, as for the server."""
+    _check("The export of the page's own engine", EXPORT, "fer-keras[faces,web,export]")
+
+
+def _check(what: str, names: Iterable[str], install: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f'{what} needs {", ".join(missing)}. Run: pip install "{install}"')

@@ -1,0 +1,85 @@
+// Models and runtime from the server's own folder, each checked by its SHA-256.
+
+const EXPORT = "fer webcam --export-engine";
+
+function exporting({ weights, command }) {
+  return command ?? (weights ? `${EXPORT} --weights ${weights}` : EXPORT);
+}
+
+/**
+ * Read manifest.json.
+ *
+ * @param url folder, ending in a slash
+ * @param {{weights, model, command}} server name and digest of the weights that the server uses:
+ *   others are refused, without a digest any will do; and the command that makes the models
+ * @param get `fetch`, or what stands in for it
+ */
+export async function readManifest(url, server = {}, get = fetch) {
+  const answer = await get(`${url}manifest.json`);
+  const how = exporting(server);
+  if (answer.status === 404) {
+    throw new Error(`The models for the browser are not on this server. To make them: ${how}`);
+  }
+  if (!answer.ok) throw new Error(`${url}manifest.json: the server answered ${answer.status}`);
+  const manifest = await answer.json();
+  if (manifest.format !== 1) {
+    throw new Error(`The models for the browser are of another version. To renew them: ${how}`);
+  }
+  if (server.model && manifest.source.model !== server.model) {
+    throw new Error(`${differ(manifest.source.weights, server.weights)} To renew them: ${how}`);
+  }
+  return manifest;
+}
+
+function differ(own, servers) {
+  if (own !== servers) {
+    return `The models for the browser were made from ${own}, but the server uses ${servers}.`;
+  }
+  return (
+    `The models for the browser were made from another state of ${own} than the server uses. ` +
+    "If it has changed since the server started, start the server again."
+  );
+}
+
+/**
+ * Read files of the manifest; `onProgress(loaded, total)` in bytes as they come.
+ *
+ * @param {{weights, command}} server as for `readManifest`
+ * @returns {Promise<Object>} ArrayBuffers by name
+ */
+export async function readFiles(
+  url,
+  manifest,
+  names,
+  server = {},
+  onProgress = () => {},
+  get = fetch,
+) {
+  const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
+  let loaded = 0;
+  const read = async (name) => {
+    const answer = await get(`${url}${name}`);
+    if (!answer.ok) throw new Error(`${url}${name}: the server answered ${answer.status}`);
+    const { bytes, sha256 } = manifest.files[name];
+    const content = new Uint8Array(bytes);
+    let place = 0;
+    const reader = answer.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      if (place + part.value.length <= bytes) content.set(part.value, place);
+      place += part.value.length;
+      loaded += part.value.length;
+      onProgress(loaded, total);
+    }
+    if (place !== bytes || (await digest(content)) !== sha256) {
+      const how = exporting(server);
+      throw new Error(`${name} is not the file that the manifest names. To renew it: ${how}`);
+    }
+    return [name, content.buffer];
+  };
+  return Object.fromEntries(await Promise.all(names.map(read)));
+}
+
+async function digest(content) {
+  const hash = await crypto.subtle.digest("SHA-256", content);
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

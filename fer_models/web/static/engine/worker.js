@@ -1,0 +1,73 @@
+// The engine's work, off the page's thread. Messages: {id, call, ...} in, {id, result | error} out,
+// and {status} while it loads.
+
+import { readFiles, readManifest } from "./assets.js";
+import { createNetworks, networkFiles } from "./networks.js";
+import { Pipeline } from "./pipeline.js";
+
+let pipeline = null;
+
+const calls = {
+  async start({ assetsUrl, server, options }) {
+    if (!globalThis.crypto?.subtle) {
+      throw new Error("The browser checks its models only on https or on this machine's own page.");
+    }
+    const { threads, ...rest } = options;
+    const manifest = await readManifest(assetsUrl, server);
+    const names = networkFiles(manifest);
+    const files = await readFiles(assetsUrl, manifest, names, server, progress());
+    postMessage({ status: "Starting the models" });
+    const ort = await import(new URL(manifest.runtime.module, assetsUrl).href);
+    const networks = await createNetworks(ort, manifest, files, threads || defaultThreads());
+    pipeline = new Pipeline(networks, manifest, rest);
+    await warmUp(networks, manifest);
+    return { classNames: manifest.expression.classNames, source: manifest.source };
+  },
+
+  process({ width, height, data, frame, timestamp }) {
+    return pipeline.process({ width, height, data }, { frame, timestamp });
+  },
+
+  reset() {
+    pipeline.reset();
+  },
+};
+
+// One after the other: a reset must not come in the middle of a frame.
+let last = Promise.resolve();
+
+onmessage = ({ data: { id, call, ...values } }) => {
+  last = last.then(async () => {
+    try {
+      postMessage({ id, result: await calls[call](values) });
+    } catch (error) {
+      postMessage({ id, error: error.message });
+    }
+  });
+};
+
+function progress() {
+  let shown = -1;
+  return (loaded, total) => {
+    const megabytes = Math.floor(loaded / 1e6);
+    if (megabytes === shown) return;
+    shown = megabytes;
+    postMessage({ status: `Loading the models, ${megabytes} of ${Math.ceil(total / 1e6)} MB` });
+  };
+}
+
+function defaultThreads() {
+  // Threads share memory, which a browser allows to isolated pages only. One core stays free.
+  if (!globalThis.crossOriginIsolated) return 1;
+  return Math.max(1, Math.min(4, navigator.hardwareConcurrency - 1));
+}
+
+// The first run of a network takes longer: it must not be a frame's.
+async function warmUp(networks, manifest) {
+  const { size, channels } = manifest.expression;
+  const blank = (...shape) => new Float32Array(shape.reduce((one, other) => one * other));
+  for (const [name, side] of [["pnet", 64], ["rnet", 24], ["onet", 48]]) {
+    await networks.detect(name, blank(3, side, side), [1, 3, side, side]);
+  }
+  await networks.classify(blank(size, size, channels), 1);
+}

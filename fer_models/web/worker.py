@@ -1,0 +1,162 @@
+"""One thread that looks at the newest frame of each browser in turn."""
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fer_models.web.protocol import Frame
+
+logger = logging.getLogger("fer.webcam")
+
+
+class LiveSession(Protocol):
+    """Follows the faces of one browser; `fer_models.recognizer.session.Session` is one.
+
+    Attributes:
+        milliseconds: How long the parts of the last frame took, by name.
+    """
+
+    milliseconds: Mapping[str, float]
+
+    def frame(self, image: np.ndarray, timestamp: float) -> Sequence[Any]:
+        """Return the faces of the next frame, uint8 RGB; each has `to_dict()`, as `Expression`."""
+
+    def reset(self) -> None:
+        """Forget all faces and times: the next frame is the first of a new stream."""
+
+
+class LiveRecognizer(Protocol):
+    """What the page needs; `fer_models.Recognizer` is one.
+
+    Attributes:
+        class_names: Names of the classes in the order in which the page shows them.
+    """
+
+    class_names: Sequence[str]
+
+    def session(self) -> LiveSession:
+        """Return a session for one more browser."""
+
+
+class Stream:
+    """What the server keeps of one browser: its session and its newest unseen frame.
+
+    Args:
+        session: Looks at its frames, a `LiveSession`.
+        deliver: Called with each answer, a dictionary, in the worker's thread.
+    """
+
+    def __init__(self, session: LiveSession, deliver: Callable[[dict[str, Any]], None]) -> None:
+        self.session = session
+        self.deliver = deliver
+        self.waiting = None
+        self.size = None
+
+
+class Worker:
+    """Answers frames, one at a time, fairly over all streams.
+
+    A stream has one place in the queue. Its newer frame takes the place of its older one, so the
+    queue is never longer than there are streams, and no picture in it is older than necessary.
+    """
+
+    def __init__(self) -> None:
+        self.counts = {
+            "answered": 0,
+            "overtaken": 0,
+            "too_fast": 0,
+            "failed": 0,
+            "refused": 0,
+        }
+        self._turns = collections.deque()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="recognizer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the frame in work be finished, leave the others, end the thread."""
+        with self._changed:
+            self._stopped = True
+            self._turns.clear()
+            self._changed.notify()
+        self._thread.join()
+
+    def submit(self, stream: Stream, frame: Frame) -> None:
+        """Queue a frame in place of the stream's older one, and never wait."""
+        with self._changed:
+            if stream.waiting is None:
+                self._turns.append(stream)
+            else:
+                self.counts["overtaken"] += 1
+            stream.waiting = frame
+            self._changed.notify()
+
+    def forget(self, stream: Stream) -> None:
+        """Drop what the stream has in the queue."""
+        with self._changed:
+            if stream.waiting is not None:
+                self._turns.remove(stream)
+                stream.waiting = None
+
+    @property
+    def queued(self) -> int:
+        """How many streams wait for their turn."""
+        return len(self._turns)
+
+    def _run(self):
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._turns or self._stopped)
+                if self._stopped:
+                    return
+                stream = self._turns.popleft()
+                frame, stream.waiting = stream.waiting, None
+            stream.deliver(self._answer(stream, frame))
+
+    def _answer(self, stream, frame):
+        try:
+            answer = look(stream, frame)
+        # Whatever a picture does to the decoder or the recognizer, the other browsers go on.
+        except Exception as error:
+            self.counts["failed"] += 1
+            logger.error("A frame failed: %s", type(error).__name__)
+            logger.debug("Where it failed:", exc_info=True)
+            return {"frame": frame.number, "error": "This picture could not be looked at"}
+        self.counts["answered"] += 1
+        return answer
+
+
+def look(stream: Stream, frame: Frame) -> dict[str, Any]:
+    """Return the answer to one frame, see `protocol`."""
+    start = time.perf_counter()
+    size = frame.width, frame.height
+    if stream.size not in (None, size):
+        stream.session.reset()
+    stream.size = size
+    faces = stream.session.frame(frame.decode(), frame.timestamp)
+    total = 1000 * (time.perf_counter() - start)
+    return {
+        "frame": frame.number,
+        "timestamp": frame.timestamp,
+        "width": frame.width,
+        "height": frame.height,
+        "faces": [_fields(face) for face in faces],
+        "milliseconds": {**stream.session.milliseconds, "total": total},
+    }
+
+
+def _fields(face):
+    fields = face.to_dict()
+    return {name: fields[name] for name in FIELDS}
+
+
+FIELDS = ("box", "score", "label", "confidence", "probabilities", "track")

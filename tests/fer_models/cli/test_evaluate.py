@@ -1,0 +1,106 @@
+"""`fer evaluate` on faces of bars."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.bars import NAMES, write_bars
+
+from fer_models.cli import main
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the command is tested on TensorFlow"
+)
+
+
+def test_tables_pictures_and_copies(words, tmp_path, capsys):
+    assert main(words("evaluate", "--flip")) == 0
+    output = tmp_path / "out"
+    printed = capsys.readouterr()
+    assert printed.out == (output / "evaluation.md").read_text().rstrip() + "\n"
+    assert "## Without copies of training faces" in printed.out
+    assert "The mean with the mirrored face." in printed.out
+    assert printed.err == f"Wrote {output}\n"
+    content = json.loads((output / "evaluation.json").read_text())
+    assert content["split"] == "test"
+    assert content["mirrored"]
+    scores = content["scores"]
+    assert scores["all"]["accuracy"] == 1
+    assert (scores["all"]["examples"], scores["all"]["absent"]) == (15, [])
+    rest = scores["without copies of training faces"]
+    assert (rest["examples"], rest["absent"]) == (10, ["angry"])
+    for name in ("confusion.png", "reliability.png"):
+        assert (output / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_some_faces_as_json(words, capsys):
+    assert main(words("evaluate", "--faces", "4", "--split", "train", "--json")) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["scores"]["all"]["examples"] == 4
+    assert content["command"].startswith("fer evaluate ")
+
+
+def test_a_folder_of_other_classes_in_another_order(bars, tmp_path, capsys):
+    """The labels follow the names, not the numbers, and what the data set says is no result."""
+    folder = write_bars(tmp_path / "faces", ("train",))
+    shutil.rmtree(folder / "train/angry")
+    (folder / "train/sad").rename(folder / "train/Sadness")
+    more = ("--data-dir", tmp_path / "tfds", "--output", tmp_path / "out", "--json")
+    given = ("evaluate", bars / "model.keras", "--data", "folder", "--path", folder, *more)
+    assert main([str(word) for word in given]) == 0
+    printed = capsys.readouterr()
+    scores = json.loads(printed.out)["scores"]["all"]
+    assert (scores["accuracy"], scores["examples"], scores["absent"]) == (1, 10, ["angry"])
+    assert [each["name"] for each in scores["classes"]] == list(NAMES)
+    assert "all of its faces are taken" in printed.err
+    assert "image_folder: 10 pictures read" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "dev"], "`split` must be one of ['test', 'train']"),
+        (["--faces", "-1"], "--faces must be 0 or more"),
+        (["--path", "nowhere.npz"], "nowhere.npz"),
+        (["--data", "raf_db"], "`data` must be 'folder'"),
+        (["--config", "nothing/run.json"], "nothing/run.json"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(words, tmp_path, capsys, options, message):
+    assert main([*words("evaluate"), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nothing", "must be bundled weights"),
+        ("nothing.keras", "There is no model at"),
+        ("ghostface:nothing", "ghostface:nothing"),
+        ("weights.h5", "weights.h5"),
+        ("model.keras", "The model must have every class of the data"),
+        ("clips.keras", "MODEL must take single faces"),
+    ],
+)
+def test_models_that_cannot_be_measured(bars, tmp_path, capsys, model, message):
+    from fer_data.pipelines import face_arrays
+
+    splits = {"test": {"image": np.zeros((2, 1, 1, 1), "uint8"), "label": np.arange(2)}}
+    face_arrays.write(tmp_path / "faces.npz", splits, ("cat", "dog"), {})
+    if model == "clips.keras":
+        inputs = keras.Input((3, 4, 4, 1))
+        outputs = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+        keras.Model(inputs, outputs).save(tmp_path / model)
+        model = str(tmp_path / model)
+    elif model == "model.keras":
+        model = str(bars / model)
+    given = ["evaluate", model, "--data", "folder", "--path", str(tmp_path / "faces.npz")]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -1,0 +1,44 @@
+"""`fer weights`: the list and the cards; packing has its test beside the library's."""
+
+import json
+
+import pytest
+
+from fer_models.cli import main
+from fer_models.zoo import bundled
+from fer_models.zoo.model_card import model_card
+
+
+def test_list(capsys):
+    assert main(["weights"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == list(bundled.all_weights())
+    assert "2.6 MB, faces of 48 x 48 x 1, 7 classes, 68.3% of 3,579 validation faces" in lines[0]
+    assert "MIT for this file" in lines[0]
+    assert main(["weights", "--json"]) == 0
+    cards = json.loads(capsys.readouterr().out)
+    assert cards["ghostface:ferplus"]["tag"] == "ferplus"
+
+
+def test_card(capsys):
+    assert main(["weights", "ghostface:ferplus"]) == 0
+    assert capsys.readouterr().out == model_card("ghostface", "ferplus") + "\n"
+    assert main(["weights", "ghostface:ferplus", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == bundled.weights("ghostface", "ferplus").card
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ghostface:mine"], "there are no bundled weights 'ghostface:mine', only ghostface:fer"),
+        (["ghostface:fer2013", "ghostface:ferplus"], "give nothing, one NAME:TAG, or `pack RUN`"),
+        (["pack"], "give nothing, one NAME:TAG, or `pack RUN`"),
+        (["pack", "runs/mine"], "--tag must name the weights"),
+        (["--data-dir", "x"], "--data-dir is for `pack RUN` alone"),
+    ],
+)
+def test_mistakes(words, message, capsys):
+    assert main(["weights", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

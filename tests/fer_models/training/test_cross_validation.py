@@ -1,0 +1,274 @@
+"""Cross-validation over people: protocols, folds that are gone on with, epochs that are chosen."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.few_clips import clip_data, put_small_clip_networks, some_clips, tiny
+
+from fer_data import protocols
+from fer_models.spotting.clip_network import ClipNetwork
+from fer_models.training import cross_validation
+from fer_models.training.clip_folds import ClipTrainer, train_fold
+from fer_models.training.clip_training import train_clips, train_on
+from fer_models.training.cross_validation import divide
+from fer_models.training.cross_validation_report import part_sizes, warning_of
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
+)
+
+
+@pytest.fixture
+def data(monkeypatch, untraced):
+    put_small_clip_networks(monkeypatch)
+    return clip_data()
+
+
+def trainer_for(settings):
+    return ClipTrainer(settings.to_recipe(), ("negative", "positive", "surprise"))
+
+
+def stop_after(monkeypatch, epochs, then=None):
+    """Let the training be interrupted after so many epochs, or look at it there."""
+    left = [epochs]
+
+    def stopping(*args, on_epoch, **kwargs):
+        def counted():
+            on_epoch()
+            left[0] -= 1
+            if left[0] == 0:
+                if then is None:
+                    raise KeyboardInterrupt
+                then()
+
+        return train_fold(*args, on_epoch=counted, **kwargs)
+
+    monkeypatch.setattr(cross_validation, "train_fold", stopping)
+
+
+def content_of(folder):
+    """Return what does not name the day."""
+    content = json.loads((folder / "report.json").read_text())
+    return {key: value for key, value in content.items() if key != "date"}
+
+
+def test_every_person_is_tested_once_and_chooses_nothing():
+    clips = some_clips(subjects=12, each=6)
+    folds = divide(clips, select="validation", validation=0.2)
+    tested = np.concatenate([fold.parts["test"] for fold in folds])
+    assert sorted(tested) == list(range(72))
+    for fold in folds:
+        people = [set(clips.subjects[places]) for places in fold.parts.values()]
+        assert sum(map(len, people)) == len(set.union(*people)) == 12
+        assert set(clips.subjects[fold.parts["test"]]) == {fold.held_out}
+    assert "validation" not in divide(clips)[0].parts
+
+
+def test_random_splits_must_be_let_through():
+    clips = some_clips(subjects=10, each=9)
+    with pytest.raises(ValueError, match=r"leaks(.|\n)*by-subject(.|\n)*allow-leaks"):
+        divide(clips, "80-10-10")
+    leaky = divide(clips, "70-15-15", allow_leaks=True)
+    assert "leaks" in warning_of(leaky)
+    (honest,) = divide(clips, "80-10-10", by_subject=True)
+    assert warning_of([honest]) == ""
+    sizes = part_sizes(honest, clips)
+    assert {part: size["subjects"] for part, size in sizes.items()} == {
+        "train": 8,
+        "validation": 1,
+        "test": 1,
+    }
+    copies = protocols.Clips(clips.ids, clips.subjects, clips.labels, ["same"] * 90)
+    with pytest.raises(ValueError, match="on_duplicate=drop"):
+        divide(copies)
+    with pytest.raises(ValueError, match="`by_subject` is for the protocols"):
+        divide(clips, "loso", by_subject=True)
+    with pytest.raises(ValueError, match="`protocol` must be one of"):
+        divide(clips, "random")
+
+
+def test_a_stopped_training_goes_on_and_ends_as_an_unbroken_one(data, tmp_path, monkeypatch):
+    whole, broken, killed = (tmp_path / name for name in ("whole", "broken", "killed"))
+    _, text = train_on(data, tiny(), whole, progress=False)
+    assert "UF1" in text
+    assert {path.name for path in whole.iterdir()} == {
+        "run.json",
+        "folds",
+        "report.md",
+        "report.json",
+        "confusion.png",
+    }
+    for folder in (whole / "folds").iterdir():
+        assert {path.name for path in folder.iterdir()} == {"result.json", "history.csv"}
+    # In the middle of the second of three folds.
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(data, tiny(), broken, keep_models=True, progress=False)
+    first = (broken / "folds" / "000" / "result.json").stat().st_mtime_ns
+    assert not (broken / "folds" / "001" / "result.json").exists()
+    assert (broken / "folds" / "001" / "state").is_dir()
+    trained = []
+
+    def counting(*args, on_epoch, **kwargs):
+        return train_fold(*args, on_epoch=lambda: (trained.append(1), on_epoch()), **kwargs)
+
+    monkeypatch.setattr(cross_validation, "train_fold", counting)
+    train_on(data, tiny(), broken, keep_models=True, progress=False)
+    assert len(trained) == 3, "one epoch of the second fold, two of the third"
+    assert (broken / "folds" / "000" / "result.json").stat().st_mtime_ns == first
+    assert content_of(broken) == content_of(whole)
+    # Finished: nothing is trained, the report is written again.
+    (broken / "report.md").unlink()
+    train_on(data, tiny(), broken, keep_models=True, progress=False)
+    assert len(trained) == 3
+    assert (broken / "report.md").exists()
+    # A model that is wanted afterwards is trained again, as it was.
+    (broken / "folds" / "001" / "model.keras").unlink()
+    train_on(data, tiny(), broken, keep_models=True, progress=False)
+    assert len(trained) == 5
+    assert content_of(broken) == content_of(whole)
+    assert {path.name for path in (broken / "folds" / "001").iterdir()} == {
+        "result.json",
+        "history.csv",
+        "model.keras",
+    }
+    # What a kill leaves, which gives no chance to clean up.
+    stop_after(monkeypatch, 4, lambda: shutil.copytree(broken, killed))
+    shutil.rmtree(broken)
+    train_on(data, tiny(), broken, progress=False)
+    monkeypatch.setattr(cross_validation, "train_fold", train_fold)
+    assert not (killed / "folds" / "002").exists()
+    train_on(data, tiny(), killed, progress=False)
+    assert content_of(killed) == content_of(whole)
+
+
+def test_a_fold_keeps_what_its_model_says(data, tmp_path):
+    content, _ = train_on(data, tiny(), tmp_path, keep_models=True, progress=False)
+    result = json.loads((tmp_path / "folds" / "002" / "result.json").read_text())
+    assert result["held_out"] == "synthetic_micro_expressions/s002"
+    path = tmp_path / "folds" / "002" / "model.keras"
+    trainer = trainer_for(tiny())
+    trainer.model.set_weights(keras.models.load_model(path).get_weights())
+    again = trainer.predict(data, np.arange(6, 9))
+    np.testing.assert_allclose(again, result["probabilities"], atol=1e-6)
+    said = np.argmax(result["probabilities"], -1)
+    row = content["subjects"][2]
+    assert (row["clips"], row["right"]) == (3, int((said == result["labels"]).sum()))
+    assert np.sum(content["scores"]["confusion"]) == 9
+    assert content["most_frequent_class"]["uar"] == pytest.approx(1 / 3)
+    # The names of the classes travel with the model.
+    assert ClipNetwork(path).class_names == data.names
+
+
+def test_other_settings_are_refused_and_how_to_go_on_is_said(data, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    other = tiny(learning_rate=0.01)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(data, tiny(), output, progress=False)
+    with pytest.raises(ValueError, match=r"learning_rate was 0\.001, now 0\.01.*restart"):
+        train_on(data, other, output, progress=False)
+    # Before the clips are looked for.
+    with pytest.raises(ValueError, match="learning_rate was"):
+        train_clips(other, output, data_dir=tmp_path / "none", progress=False)
+    marker = output / "folds" / "marker"
+    marker.write_text("of the first training")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(data, other, output, restart=True, progress=False)
+    assert not marker.exists()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        train_on(data, tiny(), mine, restart=True, progress=False)
+    assert (mine / "thesis.txt").exists()
+
+
+def test_a_bad_setting_shows_before_anything_is_written(data, tmp_path):
+    data.clips.labels[data.clips.subjects != "synthetic_micro_expressions/s000"] %= 2
+    with pytest.raises(
+        ValueError,
+        match=r"without synthetic_micro_expressions/s000 has no clip of surprise.*--no-class-w",
+    ):
+        train_on(data, tiny(), tmp_path / "out", progress=False)
+    random = tiny(protocol="80-10-10", allow_leaks=True)
+    with pytest.raises(ValueError, match="Every class needs at least 3"):
+        train_on(data, random, tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_validation_chooses_the_epoch_of_least_loss(data, tmp_path):
+    settings = tiny(epochs=4, learning_rate=0.1, select="validation", validation=0.4)
+    division = divide(data.clips, select="validation", validation=0.4, seed=1)[0]
+    trainer = trainer_for(settings)
+    folder = tmp_path / "fold"
+    result = train_fold(trainer, data, division, folder, seed=3, select="validation")
+    history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
+    best = history["val_loss"].argmin()
+    assert best < 3, "an example of little worth: the best epoch is the last"
+    assert result["epoch"] == best + 1
+    assert result["validation"]["loss"] == pytest.approx(history["val_loss"][best], rel=1e-4)
+    assert result["validation"]["accuracy"] == pytest.approx(history["val_accuracy"][best])
+    # Not the last epoch's weights: those that the test part was predicted with.
+    parts = division.parts
+    p = trainer.predict(data, parts["test"])
+    np.testing.assert_allclose(p, result["probabilities"], atol=1e-6)
+    said = trainer.predict(data, parts["validation"])
+    truth = data.clips.labels[parts["validation"]]
+    loss = -np.log(said[np.arange(len(truth)), truth]).mean()
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
+
+
+def test_a_training_that_diverged_is_told(data):
+    trainer = trainer_for(tiny())
+    trainer.model.set_weights([w * np.nan for w in trainer.model.get_weights()])
+    with pytest.raises(ValueError, match=r"of folds/7 gives no finite.*smaller learning rate"):
+        trainer.predict(data, [0, 1], "folds/7")
+
+
+def test_a_grid_has_a_folder_for_every_row(data, tmp_path):
+    settings = tiny(grid=True, epochs=(1, 2), batch_size=(4,), protocol="loso")
+    content, text = train_on(data, settings, tmp_path, progress=False)
+    assert [each["scenario"] for each in content["scenarios"]] == [
+        "loso, batch 4, 1 epochs",
+        "loso, batch 4, 2 epochs",
+    ]
+    assert (tmp_path / "loso_batch4_epochs2" / "confusion.png").exists()
+    assert text.startswith("# Grid: triple_path_ha3dnet")
+
+
+@pytest.mark.slow
+def test_the_network_itself_on_rendered_people(tmp_path, untraced):
+    settings = tiny(
+        frames=5,
+        size=8,
+        channels=1,
+        epochs=1,
+        batch_size=8,
+        clips=1,
+        ablation=True,
+        protocol="70-15-15",
+        by_subject=True,
+        subjects=4,
+        class_weights=True,
+        model_options={"filters": 2},
+    )
+    options = {"data_dir": tmp_path / "data", "keep_models": True, "progress": False}
+    _, text = train_clips(settings, tmp_path / "out", **options)
+    assert "| with both, without hybrid attention |" in text
+    assert "leaks" not in text
+    names = {
+        step: {
+            layer.name
+            for layer in ClipNetwork(tmp_path / "out" / step / "folds/000/model.keras").model.layers
+        }
+        for step in ("13_both", "14_everything")
+    }
+    assert "left_spatial_attention" in names["14_everything"] - names["13_both"]

@@ -1,0 +1,129 @@
+"""What the report of a training on clips says."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers.few_clips import NAMES
+
+from fer_models.training.clip_settings import ClipSettings
+from fer_models.training.cross_validation import default_selection
+from fer_models.training.cross_validation_report import published, write_overview, write_report
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
+)
+CASME2 = {"data": "casme2", "path": "folder"}
+BOTH = {"data": ("casme2", "smic_hs"), "path": ("a", "b")}
+
+
+def fold(labels, said, subject="casme2/sub01", **more):
+    return {
+        "held_out": subject,
+        "seed": 1,
+        "epoch": 4,
+        "training_accuracy": 0.9,
+        "train_counts": [5, 2, 2],
+        "ids": [f"{subject}/{i}" for i in range(len(labels))],
+        "subjects": [subject] * len(labels),
+        "labels": list(labels),
+        "probabilities": (0.7 * np.eye(3)[said] + 0.1).tolist(),
+        **more,
+    }
+
+
+def record_for(given, facts=(), **changes):
+    settings = ClipSettings(**given)
+    (scenario,) = settings.scenarios()
+    return {
+        "command": "fer train-clips",
+        "date": "2026-11-26",
+        "versions": {"Python": "3"},
+        "backend": "tensorflow",
+        "hardware": "x86_64, 2 cores",
+        "seed": 1,
+        "motion": True,
+        "data": {
+            "datasets": list(settings.data),
+            "clips": 6,
+            "subjects": 2,
+            "unlabelled": 0,
+            "frames": 16,
+            "classes": dict.fromkeys(NAMES, 2),
+            "sources": {source.name: source.options for source in settings.sources()},
+            **dict(facts),
+        },
+        "scenario": scenario.words,
+        "protocol": "leave one subject out",
+        "select": default_selection(scenario.protocol),
+        "warning": "",
+        "recipe": scenario.recipe.to_dict(),
+        "parts": [{"test": {"clips": 3, "subjects": 1}}] * 2,
+        **changes,
+    }
+
+
+def test_a_real_data_set_has_the_published_figure_beside_ours(tmp_path):
+    results = [fold([0, 1, 2], [0, 1, 1]), fold([0, 2, 2], [0, 2, 2], "casme2/sub02")]
+    content, text = write_report(record_for(CASME2), results, NAMES, tmp_path)
+    assert [each["accuracy"] for each in content["published"]] == [0.9887, 0.9854]
+    assert "Irawan (2025), random split 80:10:10" in text
+    assert "| accuracy | 0.8333 | 0.9887 | 0.9854 |" in text
+    assert "| casme2/sub01 | 3 | 2 | 67% | 1 of 1 | 1 of 1 | 0 of 1 |" in text
+    assert "The last epoch is scored" in text
+    assert "input minus the first frame" in text
+    # The other network's, another data set's, and other classes' figures are not ours to compare.
+    for other in (
+        CASME2 | {"model": "ha_3dnet"},
+        {"data": "cas_me2", "path": "folder"},
+        BOTH,
+        {},
+    ):
+        assert published(record_for(other)) == []
+    own = {"data": "cas_me2", "path": "folder", "data_options": {"classes": "own"}}
+    assert published(record_for(own))[0]["f1"] == 0.94
+
+
+def test_several_data_sets_and_a_leaky_split(tmp_path):
+    results = [fold([0, 1, 2], [0, 1, 1]), fold([0, 2, 2], [0, 2, 2], "smic_hs/s1")]
+    record = record_for(
+        BOTH,
+        facts={"differences": ["samm is missing: 133 clips in MEGC 2019"]},
+        warning="This split leaks: all of it",
+        protocol="random 80-10-10",
+        motion=False,
+    )
+    content, text = write_report(record, results, NAMES, tmp_path)
+    assert content["datasets"]["smic_hs"]["accuracy"] == 1
+    assert content["datasets"]["casme2"]["uf1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert content["datasets"]["smic_hs"]["absent"] == ["positive"]
+    assert "| smic_hs | 3 | 100.00% | 1.0000 | 1.0000 |" in text
+    assert "> **Warning.** This split leaks: all of it" in text
+    assert "Not as in MEGC 2019: samm is missing" in text
+    assert "input grey levels" in text
+
+
+def test_the_overview_names_the_scenario_that_validation_would_choose(tmp_path):
+    contents = []
+    for loss, said in ((0.9, [0, 1, 2]), (0.5, [0, 1, 1])):
+        parts = {"validation": {"accuracy": 0.5, "uf1": 0.4, "loss": loss}}
+        record = record_for(
+            CASME2 | {"protocol": "80-10-10"},
+            protocol="random 80-10-10",
+            scenario=f"loss {loss}",
+            warning="This split leaks",
+            parts=[{"test": {"clips": 3, "subjects": 1}}],
+        )
+        folder = tmp_path / str(loss)
+        contents.append(write_report(record, [fold([0, 1, 2], said, **parts)], NAMES, folder)[0])
+    _, text = write_overview(record, contents, "grid", tmp_path)
+    assert "Least validation loss: loss 0.5." in text
+    assert "| loss 0.9 | 100.00% | 0.00% | 1.0000 |" in text
+    assert text.count("> **Warning.** This split leaks") == 1
+    assert "other clips than those of the training and the test" in text
+    assert "Irawan (2025), random split 80:10:10, which leaks: accuracy 98.87%" in text
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert [each["scenario"] for each in content["scenarios"]] == ["loss 0.9", "loss 0.5"]
+    _, text = write_overview(record, contents, "ablation", tmp_path)
+    assert "experiments 10 to 14 of Irawan (2025)" in text

@@ -1,0 +1,186 @@
+"""From a finished run to bundled weights with a card, on a small network and few faces."""
+
+import dataclasses
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers.bars import NAMES, bar_arrays
+
+from fer_data.pipelines import face_arrays
+from fer_models.cli import main
+from fer_models.training import packing, run_history
+from fer_models.training.face_settings import FaceSettings
+from fer_models.zoo import bundled, registry
+from fer_models.zoo.model_card import model_card
+from fer_models.zoo.weight_files import read_weights
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="training on faces is tested on TensorFlow"
+)
+
+
+def small_network(
+    input_shape=(24, 24, 1),
+    classes=3,
+    weights=None,
+    stem_strides=2,
+    noise_layers=1,
+    noise_stddev=0.1,
+):
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 5, strides=stem_strides, activation="relu", name="c")(image / 255)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(classes, name="logits")(x)
+    return keras.Model(image, keras.layers.Activation("softmax", name="predictions")(x))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return the folder of a run as `train_faces` leaves it, with a model that learned nothing."""
+    entry = dataclasses.replace(registry.entry("ghostface"), builder=small_network, weights={})
+    monkeypatch.setitem(registry.MODELS, "ghostface", entry)
+    faces, folder = tmp_path / "faces.npz", tmp_path / "second"
+    splits = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation"))}
+    face_arrays.write(faces, splits, NAMES, {"data": "folder"})
+    settings = FaceSettings(
+        data="folder",
+        path=faces,
+        size=24,
+        channels=1,
+        model={"stem_strides": 1, "noise_layers": 0, "weights": str(tmp_path / "first/last.keras")},
+    )
+    command = (
+        f"fer train --data folder --path {faces} --data-dir {tmp_path} --model stem_strides=1 "
+        "noise_layers=0"
+    )
+    for name, more in (("first", ""), ("second", f" weights={tmp_path}/first/last.keras")):
+        output = tmp_path / name
+        output.mkdir()
+        record = {
+            "settings": settings.to_dict(),
+            "recipe": {"model": "ghostface"},
+            "command": f"{command}{more} --output {output}",
+            "versions": {"Keras": keras.__version__},
+            "hardware": "a small one",
+            "packed": {"data": "folder", "options": {"validation_fraction": 0.1}},
+            "finished": True,
+        }
+        (output / "run.json").write_text(json.dumps(record))
+    keras.utils.set_random_seed(0)
+    small_network(stem_strides=1).save(folder / "last.keras")
+    return folder
+
+
+def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "weights"
+    words = ["weights", "pack", str(run), "--tag", "mine", "--output", str(output)]
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("all: ")
+    assert "temperature " in printed.out
+    assert sorted(path.name for path in output.iterdir()) == [
+        "ghostface_mine.json",
+        "ghostface_mine.npz",
+    ]
+    card = json.loads((output / "ghostface_mine.json").read_text())
+    data = (output / card["file"]).read_bytes()
+    assert card["sha256"] == hashlib.sha256(data).hexdigest()
+    assert card["options"] == {"stem_strides": 1}
+    assert card["scores"]["all"]["faces"] == sum(c["support"] for c in card["classes"]) == 15
+
+    assert len(card["commands"]) == 3
+    assert str(tmp_path) not in json.dumps(card)
+    assert "--pack faces.npz" in card["commands"][0]
+    assert "--path faces.npz" in card["commands"][1]
+    assert "--output runs/second" in card["commands"][2]
+    assert "weights=runs/first/last.keras" in card["commands"][2]
+
+    # What was scored is what a user gets: calibrated, from half precision.
+    monkeypatch.setattr(bundled, "FOLDER", output)
+    trained = keras.models.load_model(run / "last.keras", compile=False)
+    logits = keras.Model(trained.input, trained.get_layer("logits").output)
+    packed = small_network(stem_strides=1)
+    read_weights(packed, bundled.weights_file("ghostface", "mine"))
+    images = np.random.default_rng(1).integers(0, 256, (5, 24, 24, 1)).astype("float32")
+    np.testing.assert_allclose(
+        packed.predict(images, verbose=0),
+        packing.softmax(logits.predict(images, verbose=0) / card["calibration"]["temperature"]),
+        atol=5e-3,
+    )
+
+    text = model_card("ghostface", "mine")
+    assert card["sha256"] in text
+    assert f"{card['scores']['all']['accuracy']:.2%}" in text
+    assert "Not for: Decisions about a person" in text
+    assert list(bundled.all_weights()) == ["ghostface:mine"]
+
+    record = json.loads((run / "run.json").read_text()) | {"finished": False}
+    (run / "run.json").write_text(json.dumps(record))
+    assert main(words) == 2
+    assert "must hold a finished run" in capsys.readouterr().err
+    assert main(["weights", "pack", str(tmp_path / "nothing"), "--tag", "mine"]) == 2
+
+
+def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
+    def command(weights, output):
+        return f"fer train --recipe ghostface_small --model weights={weights} --output {output}"
+
+    def commands(output="runs/mine", **more):
+        record = {"command": command("fer2013", output), "recipe": {"model": "ghostface"}, **more}
+        (tmp_path / "run.json").write_text(json.dumps(record | {"settings": {}}))
+        return packing.commands(tmp_path)
+
+    card = bundled.weights("ghostface", "fer2013").card
+    earlier = card["commands"]
+    before = run_history.output_of(earlier[-1])
+    kept = f"{before}/{card['epoch']}.keras"
+    assert commands() == [*earlier, command(kept, "runs/mine")]
+    # The tag meant other weights when the run began.
+    first = "fer train --recipe ghostface_small"
+    history = {"commands": [first], "kept": "runs/ghostface_small/best.keras"}
+    found = commands(weights_history=history)
+    assert found == [first, command("runs/ghostface_small/best.keras", "runs/mine")]
+    with pytest.raises(ValueError, match=f"has the name of a run that went before it, {before}"):
+        commands(output=before)
+    with pytest.raises(ValueError, match="before it, runs/ghostface_small"):
+        commands(output="runs/ghostface_small", weights_history=history)
+
+
+def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
+    def record(name, words):
+        folder = tmp_path / name
+        folder.mkdir()
+        command = f"fer train --path /mine/faces.npz {words} --output /mine/{name}"
+        content = {
+            **{"command": command, "recipe": {"model": "ghostface"}, "backend": "jax"},
+            "settings": {"data": "fer2013"},
+            "packed": {"data": "fer2013", "options": {"validation_fraction": 0.1, "seed": 1}},
+        }
+        (folder / "run.json").write_text(json.dumps(content))
+        return folder / "last.keras"
+
+    first, second = record("first", "--no-report --seed 1"), record("second", "--seed 2")
+    record("taught", f"--teacher {first} {second} --epochs 9")
+    train = "KERAS_BACKEND=jax fer train --path faces.npz"
+    assert packing.commands(tmp_path / "taught") == [
+        "fer prepare fer2013 --path FOLDER --validation-fraction 0.1 --seed 1 --pack faces.npz",
+        f"{train} --seed 1 --output runs/first",
+        f"{train} --seed 2 --output runs/second",
+        f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
+        "--output runs/taught",
+    ]
+
+
+def test_a_run_notes_how_its_bundled_weights_came_about():
+    recipe = FaceSettings().to_recipe()
+    assert run_history.of_weights(recipe) is None
+    begun = recipe.replace(model_options={"weights": "ferplus"})
+    card = bundled.weights("ghostface", "ferplus").card
+    output = run_history.output_of(card["commands"][-1])
+    assert run_history.of_weights(begun) == {
+        "commands": card["commands"],
+        "kept": f"{output}/{card['epoch']}.keras",
+    }

@@ -1,0 +1,51 @@
+"""Which faces a model was trained on."""
+
+import json
+
+import pytest
+
+from fer_models.training.trained_on import trained_on
+
+SETTINGS = {"data": "fer2013", "path": "/faces", "validation_from": "train", "seed": 7, "size": 48}
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"settings": SETTINGS}))
+    return tmp_path / "best.keras"
+
+
+def test_the_record_beside_the_model(model):
+    known = {name: SETTINGS[name] for name in ("data", "path", "validation_from", "seed")}
+    assert trained_on(model) == (known, "run.json")
+    # The same faces may lie elsewhere now.
+    moved, _ = trained_on(model, path="elsewhere", seed=7, test_fraction=None)
+    assert moved == known | {"path": "elsewhere"}
+
+
+def test_another_record(model, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"settings": SETTINGS | {"seed": 3}}))
+    assert trained_on("ghostface:fer2013", other)[0]["seed"] == 3
+
+
+@pytest.mark.parametrize("given", [{"seed": 8}, {"data": "raf_db"}, {"validation_fraction": 0.1}])
+def test_other_faces_than_those(model, given):
+    with pytest.raises(ValueError, match="was trained on other faces") as raised:
+        trained_on(model, **given)
+    assert next(iter(given)) in str(raised.value)
+
+
+def test_nothing_known(tmp_path):
+    assert trained_on(tmp_path / "best.keras") == ({"data": "synthetic", "seed": 1}, "")
+    # Bundled weights have no record, wherever the command is given.
+    assert trained_on("ghostface:fer2013", data="folder")[1] == ""
+
+
+def test_no_record(model, tmp_path):
+    for content in ("{}", '{"settings": {"clips": 3}}'):
+        (tmp_path / "run.json").write_text(content)
+        with pytest.raises(ValueError, match="is no "):
+            trained_on(model)
+    with pytest.raises(ValueError, match="`given` must be some of"):
+        trained_on(model, size=48)
