@@ -13,7 +13,7 @@ import sys
 
 from fer_models.cli.running import UsageError, remark
 from fer_models.studies.catalogue import STUDIES, study
-from fer_models.studies.study_options import add_study_arguments
+from fer_models.studies.study_options import DATA, add_study_arguments
 
 EXAMPLE = """fer reproduce --list
 fer reproduce privacy-study --quick
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        add_study_arguments(own, name)
+        add_study_arguments(own, name, getattr(module, "DATA", DATA))
         module.add_arguments(own)
         # Of `fer` itself: a study takes all words that follow its name.
         own.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> None:
         args: The parsed arguments.
     """
     if args.list:
+        width = max(map(len, STUDIES))
         for name in STUDIES:
-            print(f"{name:16} {study(name).describe()}")
+            print(f"{name:{width}}  {study(name).describe()}")
         return
     if args.study is None:
         raise UsageError(f"NAME must be one of {', '.join(STUDIES)} (see fer reproduce --list)")

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import sys
 
 EXAMPLE = """fer train --data folder --path my_faces --validation-fraction 0.1 --output runs/mine
@@ -49,6 +50,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "plateau")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONVOLUTIONS = ("library", "products")
+PROCESSES = ("--processes", "--process", "--coordinator")
 CONFIGURATIONS = ("demo", "fer2013", "fer2013_efficientface")
 
 
@@ -258,7 +260,7 @@ def run(args: argparse.Namespace) -> int | None:
     distributed.check_backend()
     processes = distributed.Processes(args.processes, args.process, args.coordinator)
     if processes.number is None and processes.count > 1:
-        return distributed.start_all(processes.count, _words_for_each(args))
+        return distributed.start_all(processes.count, _words(args))
     return _train(args, settings, output, processes)
 
 
@@ -267,16 +269,14 @@ def _describe(recipe):
     print(f"{recipe.source}\nIt says: {recipe.stated or '-'}\nOurs: {recipe.chosen or '-'}")
 
 
-def _words_for_each(args):
+def _words(args):
     """Return the words of the command line after `fer train`, without those of the processes."""
-    import shlex
-
     words, skip = [], False
     for word in shlex.split(args.command_line)[2:]:
         name, equals, _ = word.partition("=")
         if skip:
             skip = False
-        elif name == "--processes":
+        elif name in PROCESSES:
             skip = not equals
         else:
             words.append(word)
@@ -285,10 +285,11 @@ def _words_for_each(args):
 
 def _train(args, settings, output, processes=None):
     from fer_models.cli.running import remark
-    from fer_models.training.distributed import train_faces_distributed
+    from fer_models.training.distributed import compiled_output_apart, train_faces_distributed
     from fer_models.training.face_training import train_faces
 
-    command = args.command_line
+    # How many processes there were is in the record, and decides nothing.
+    command = shlex.join(["fer", "train", *_words(args)])
     if args.output is None:
         # The record says where the run lies, whatever the recipe of a configuration.
         command += f" --output {output}"
@@ -304,7 +305,8 @@ def _train(args, settings, output, processes=None):
             if processes is None:
                 found = train_faces(settings, output, **options)
             else:
-                found = train_faces_distributed(settings, output, processes, **options)
+                with compiled_output_apart():
+                    found = train_faces_distributed(settings, output, processes, **options)
     except BaseException:
         if done := _epochs_kept(settings, output):
             remark(f"{done} whole epochs are kept: the same command goes on from there.")

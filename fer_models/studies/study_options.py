@@ -1,22 +1,26 @@
 """Options that all studies have, and the defaults of a quick and of a whole one."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-# As in `fer_data.pipelines.labelled_faces.FACES`, whose import is heavy.
+# Of a study that does not say otherwise. As in `fer_data.pipelines.labelled_faces.FACES`, whose
+# import is heavy.
 DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
 
 
-def add_study_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+def add_study_arguments(
+    parser: argparse.ArgumentParser, name: str, data: Sequence[str] = DATA
+) -> None:
     """Add the options that all studies have.
 
     Args:
         parser: Parser of the study.
         name: Name of the study.
+        data: Names of the data sets that it takes.
     """
     add = parser.add_argument
-    add("--data", choices=DATA, default="synthetic", help="which faces")
+    add("--data", choices=data, default="synthetic", help="which data set (default: synthetic)")
     add("--path", help="folder or archive of the data set; none for synthetic")
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
     add("--output", default=f"runs/{name}", help="folder for everything that is written")

@@ -1,1 +1,1 @@
-"""Training: recipes, label distribution, ensembles, averaging, resuming, differential privacy."""
+"""Training: recipes and their runs, on faces and clips, distillation, resuming, privacy."""

@@ -196,6 +196,21 @@ def share_of(process: int, processes: int, devices: int) -> Share:
     return lambda batches: batches.map(rows)
 
 
+@contextlib.contextmanager
+def compiled_output_apart() -> Iterator[None]:
+    """Send to standard error what compiled libraries say on standard output of their connections.
+
+    Inside of the `with` block Python's own `sys.stdout` must be redirected, too.
+    """
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def together(what: str) -> None:
     """Wait until all processes are here.
 

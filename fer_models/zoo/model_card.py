@@ -2,7 +2,7 @@
 
 import json
 
-from fer_models.zoo import registry
+from fer_models.zoo import bundled
 
 
 def model_card(name: str, tag: str) -> str:
@@ -27,7 +27,7 @@ def model_card(name: str, tag: str) -> str:
     Reference:
         Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
     """
-    known = registry.weights(name, tag)
+    known = bundled.weights(name, tag)
     card = known.card
     recipe = card["recipe"]
     height, width, channels = known.input_shape

@@ -352,13 +352,19 @@ def test_layer_gives_the_same_channels_first(name):
     check_channels_first(layer_class, arguments, input_shape, train=False)
 
 
-# Those with statistics of batches, which training alone uses.
-NORMED = [name for name in TWO_FORMATS if CASES[name][3]["expected_non_trainable"]]
+# Layers of layers, with statistics of batches, which training alone uses.
+COMPOSED = (
+    "ghost_bottleneck_squeeze_excite",
+    "triplet_attention_no_spatial",
+    "cbam",
+    "local_feature_extractor",
+    "channel_spatial_modulator",
+)
 
 
 @pytest.mark.slow
 @pytest.mark.backend
-@pytest.mark.parametrize("name", [name for name in NORMED if name in ONE_A_CLASS])
+@pytest.mark.parametrize("name", COMPOSED)
 def test_layer_trains_channels_first(name):
     layer_class, arguments, input_shape, expected = CASES[name]
     check_channels_first(layer_class, arguments, input_shape, idle=expected.get("idle", ()))

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-# JAX compiles every shape of every call: what TensorFlow checks in each fast run waits there.
-SLOW_OFF_TENSORFLOW = [pytest.mark.slow] if keras.backend.backend() != "tensorflow" else []
+# For a test that runs on every backend, and among the slow ones where JAX compiles each shape.
+SLOW_OFF_TENSORFLOW = [
+    pytest.mark.backend,
+    *([pytest.mark.slow] if keras.backend.backend() != "tensorflow" else []),
+]
 POLICIES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 

@@ -172,7 +172,7 @@ _EFFICIENTFACE_LDL = _EFFICIENTFACE.replace(
     labels="soft",
     loss="label_distribution",
     chosen="No pre-training: MS-Celeb-1M was withdrawn by its owners. The distributions are the "
-    "FER+ votes, or a teacher's by `fer_models.distiller` (`--teacher` of `examples/train.py`).",
+    "FER+ votes, or a teacher's by `fer_models.distiller` (`--teacher` of `fer train`).",
 )
 
 _EMOTION_CNN = Recipe(

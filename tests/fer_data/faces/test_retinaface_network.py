@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 from helpers import retinaface
-from helpers.layers import SLOW_OFF_TENSORFLOW, slow_off_tensorflow
 from helpers.shared import shared_path
 
 from fer_data.faces.retinaface.anchors import anchors, decode
@@ -63,7 +62,6 @@ def test_one_row_for_each_anchor(network, height, width):
     assert len(anchors(height, width)) == count
 
 
-@slow_off_tensorflow
 def test_float32_and_channels_last_whatever_the_settings(network, settings, tmp_path):
     picture = noise(64, 96)[None]
     expected = network.predict_on_batch(picture)
@@ -75,7 +73,7 @@ def test_float32_and_channels_last_whatever_the_settings(network, settings, tmp_
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-4)
 
 
-@slow_off_tensorflow
+@pytest.mark.backend
 def test_outputs_stand_in_the_order_of_the_anchors(network):
     """A bias on one stride's scores of one side raises the scores of just those anchors."""
     for stride, sides in ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))):
@@ -92,7 +90,6 @@ def test_outputs_stand_in_the_order_of_the_anchors(network):
             assert raised.mean() < 0.9
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize(("row", "column"), [(3, 2), (4, 9)])
 def test_outputs_change_where_the_picture_does(network, row, column):
     """Rows of the outputs follow the picture's rows, then its columns, at every stride."""
@@ -111,7 +108,7 @@ def test_outputs_change_where_the_picture_does(network, row, column):
 # ---------------------------------------------------------------------------------- weights file
 
 
-@pytest.mark.parametrize("first_number", [0, pytest.param(24, marks=SLOW_OFF_TENSORFLOW)])
+@pytest.mark.parametrize("first_number", [0, 24])
 def test_weights_reach_their_layers(network, tmp_path, first_number):
     arrays = retinaface.random_arrays(retinaface.layout(first_number))
     load_weights(network, retinaface.write(tmp_path / "weights.h5", arrays))
@@ -139,7 +136,6 @@ def test_weights_reach_their_layers(network, tmp_path, first_number):
             np.testing.assert_array_equal(array, other)
 
 
-@slow_off_tensorflow
 def test_variables_are_told_apart_by_name_not_by_order(network, tmp_path):
     arrays = retinaface.random_arrays(retinaface.layout())
     turned = {layer: dict(reversed(variables.items())) for layer, variables in arrays.items()}
@@ -226,6 +222,7 @@ def test_unreadable_file_is_refused(network, tmp_path, content):
 # ------------------------------------------------------------------------------ trained weights
 
 
+@pytest.mark.backend
 def test_astronaut_is_found_alike_on_every_backend():
     data = pytest.importorskip("skimage.data")
     model = loaded(shared_path("weights/retinaface_mobilenet025.h5"))

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import psutil
 import pytest
+import tensorflow as tf
 
 from fer_data.pipelines import data_service, images
 
@@ -56,6 +57,16 @@ def test_workers_deal_out_the_epochs_and_a_lost_one_is_said():
     # Of the epoch that each worker is in, some pictures have come and some have not.
     assert counts.max() - counts.min() <= WORKERS
     assert not psutil.wait_procs(processes, timeout=10)[1]
+
+
+def test_a_dispatcher_and_a_worker_in_this_process():
+    dispatcher = data_service.start_dispatcher()
+    address = dispatcher.target.rpartition("://")[2]
+    worker = data_service.start_worker(address)
+    numbers = data_service.served(tf.data.Dataset.range(5).repeat(), address)
+    assert sorted(numbers.take(5).as_numpy_iterator()) == [0, 1, 2, 3, 4]
+    # The worker first: it would look for a dispatcher that is gone.
+    del worker, dispatcher
 
 
 @pytest.mark.slow

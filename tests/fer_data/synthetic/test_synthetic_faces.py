@@ -145,9 +145,8 @@ def test_a_linear_model_fails(tmp_path):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    builder = prepare(
-        "synthetic_faces", data_dir=tmp_path, train=2800, validation=7, test=700, identities=500
-    )
+    sizes = {"train": 1400, "validation": 7, "test": 350}
+    builder = prepare("synthetic_faces", data_dir=tmp_path, identities=500, **sizes)
 
     def cropped(row):
         x, y, width, height = np.round(row["box"]).astype(int)

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 from helpers.html_page import Page
-from helpers.layers import SLOW_OFF_TENSORFLOW
 from keras import layers
 
 import fer_models
@@ -20,7 +19,6 @@ from fer_models.auditing.membership import membership
 from fer_models.privacy import OverlapError, Signals
 
 # All of it stands on one audit, which JAX compiles for a quarter of a minute.
-pytestmark = SLOW_OFF_TENSORFLOW
 CLASSES = ("sad", "<happy>", "a|b")
 NO_EXTRAS = {"adversarial_faces": 0, "corruption_faces": 0, "explained_faces": 0, "verbose": 0}
 SECTIONS = ("accuracy", "calibration", "complexity", "membership", "suspects")

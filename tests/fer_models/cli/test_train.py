@@ -25,7 +25,7 @@ from fer_data.pipelines import face_arrays
 from fer_data.pipelines.labelled_faces import FACES
 from fer_models.cli import main, train
 from fer_models.cli.main import command_parser
-from fer_models.training import face_settings
+from fer_models.training import distributed, face_settings
 from fer_models.training.recipes import fitting
 
 pytestmark = pytest.mark.skipif(
@@ -289,8 +289,38 @@ def test_without_tensorflow_on_jax(words, tmp_path):
 
 
 def test_the_words_of_each_process():
-    line = "fer train --processes 2 --data folder --path 'my faces' --processes=3 --epochs 1"
+    line = "fer train --processes 2 --data folder --path 'my faces' --process=1 --coordinator a:1"
     args = argparse.Namespace(command_line=line)
-    assert train._words_for_each(args) == [
-        *("--data", "folder", "--path", "my faces", "--epochs", "1")
-    ]
+    assert train._words(args) == ["--data", "folder", "--path", "my faces"]
+
+
+def test_several_processes(words, tmp_path, capsys, monkeypatch):
+    calls = []
+
+    def start_all(*given):
+        calls.append(given)
+        return 3
+
+    def train_here(settings, folder, processes, **options):
+        calls.append((processes, options["command"]))
+        # What another process than the first returns.
+
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(distributed, "start_all", start_all)
+    monkeypatch.setattr(distributed, "train_faces_distributed", train_here)
+    assert main(words("--processes", "2")) == 3
+    assert calls.pop() == (2, words()[1:])
+    more = ("--processes", "2", "--process", "1", "--coordinator", "here:1")
+    assert main(words(*more)) == 0
+    processes, command = calls.pop()
+    assert (processes.count, processes.number) == (2, 1)
+    assert command == shlex.join(["fer", *words()])
+    assert capsys.readouterr().out == ""
+
+
+def test_what_compiled_code_says_is_no_result(capfd):
+    with distributed.compiled_output_apart():
+        os.write(1, b"[Gloo] Rank 0 is connected")
+    os.write(1, b"result")
+    assert capfd.readouterr() == ("result", "[Gloo] Rank 0 is connected")

@@ -89,6 +89,7 @@ def test_the_composite_of_three_data_sets_from_their_owners_files(
     words = ["train-clips", "--data", "composite", "--path", *map(str, folders)]
     words += ["--data-dir", str(tmp_path / "data"), "--output", str(tmp_path / "out"), "--json"]
     words += ["--frames", "5", "--size", "8", "--epochs", "1", "--no-class-weights"]
+    words += ["--no-augmentation"]
     assert main(words) == 0
     found = capsys.readouterr()
     content = json.loads(found.out)

@@ -3,7 +3,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.layers import slow_off_tensorflow
 from keras import layers
 
 from fer_models.evaluation import complexity
@@ -26,6 +25,7 @@ def small_model():
     )
 
 
+@pytest.mark.backend
 def test_small_model_against_a_count_by_hand():
     cost = complexity(small_model())
     # stem: 4x4 positions x 4 maps x 3x3x3 = 1728; depthwise: 2x2x4 outputs x 3x3 = 144;
@@ -45,7 +45,6 @@ def test_small_model_against_a_count_by_hand():
     assert by_name["depthwise"].papers_flops == 160
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize(
     ("shape", "layer", "macs", "bias"),
     [
@@ -83,7 +82,7 @@ def test_every_kind_of_layer(shape, layer, macs, bias):
     assert not cost.uncounted
 
 
-@slow_off_tensorflow
+@pytest.mark.backend
 def test_channels_first():
     # Only shapes are computed, so this runs where the kernels for channels first are missing.
     model = sequential(
@@ -97,7 +96,6 @@ def test_channels_first():
     assert cost.papers_flops == cost.macs + 49 * 4 + 2 * 49 * 4 + 25 * 5
 
 
-@slow_off_tensorflow
 def test_padding_of_unequal_size_counts_like_zeros():
     model = sequential((8, 8, 2), layers.ZeroPadding2D(((1, 0), (1, 0))), layers.Conv2D(3, 3))
     assert complexity(model).macs == 49 * 3 * 9 * 2
@@ -127,6 +125,7 @@ class Block(keras.layers.Layer):
         return (*input_shape[:-1], self.second.filters)
 
 
+@pytest.mark.backend
 def test_layers_made_of_layers_and_nested_models():
     inner = sequential((6, 6, 2), Block(4, name="block"))
     inner.name = "inner"
@@ -192,7 +191,6 @@ def test_several_inputs():
     assert "4 and 6" in str(cost)
 
 
-@slow_off_tensorflow
 def test_size_left_open():
     model = sequential((None, None, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D())
     with pytest.raises(ValueError, match=r"size of input .* is undefined, \(None, None, 3\)"):
@@ -200,7 +198,6 @@ def test_size_left_open():
     assert complexity(model, input_shape=(10, 12, 3)).macs == 8 * 10 * 4 * 27
 
 
-@slow_off_tensorflow
 def test_fixed_batch_size_gives_the_same_count():
     inputs = keras.Input(batch_shape=(4, 8, 8, 3))
     outputs = layers.BatchNormalization()(layers.Conv2D(4, 3)(inputs))
@@ -227,7 +224,6 @@ def test_subclassed_model_needs_its_shape():
     assert complexity(model, input_shape=(3,)).macs == 6
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize("wrong", [(9, 8, 3), (8, 3), [(8, 8, 3), (8, 8, 3)]])
 def test_input_shape_that_contradicts_the_model(wrong):
     with pytest.raises(ValueError, match="Argument `input_shape` must"):
@@ -240,7 +236,6 @@ def test_not_a_model(wrong):
         complexity(wrong)
 
 
-@slow_off_tensorflow
 def test_recurrent_layers_and_attention_are_named_as_uncounted():
     inputs = keras.Input((5, 4))
     attended = layers.MultiHeadAttention(2, 3, name="attention")(inputs, inputs)
@@ -279,7 +274,6 @@ def test_the_watch_is_taken_off_after_an_error():
     assert keras.Layer.__call__ is call
 
 
-@slow_off_tensorflow
 def test_frozen_layers_are_not_trainable():
     model = small_model()
     model.get_layer("stem").trainable = False
@@ -288,7 +282,6 @@ def test_frozen_layers_are_not_trainable():
     assert cost.layers[0].non_trainable == 108
 
 
-@slow_off_tensorflow
 def test_table_and_dictionary():
     cost = complexity(small_model())
     text = str(cost)

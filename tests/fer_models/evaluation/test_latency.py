@@ -19,6 +19,7 @@ def small_model(size=8):
     )
 
 
+@pytest.mark.backend
 def test_measures_a_compiled_function():
     model = small_model()
     weights = model.get_weights()

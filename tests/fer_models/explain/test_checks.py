@@ -1,14 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 from helpers.stripes import stripes, trained_image_model
 from keras import layers
 
 from fer_models.explain import GradCAM, deletion_insertion, grad_cam, weight_randomization
 
 # All of it stands on one training, which JAX compiles for long.
-pytestmark = SLOW_OFF_TENSORFLOW
 
 
 @pytest.fixture(scope="module")

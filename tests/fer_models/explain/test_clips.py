@@ -56,6 +56,7 @@ def test_a_region_is_explained_by_its_own_path_alone(untrained):
     assert np.abs(heat[2] - changed[2]).max() > 0.05
 
 
+@pytest.mark.backend
 def test_a_shared_path_has_a_map_for_each_of_its_calls(shared):
     cam = GradCAM(shared)
     assert cam.path == ("shared_relu",) * 3
@@ -104,6 +105,7 @@ def hand_made(head):
     return model
 
 
+@pytest.mark.backend
 def test_against_the_formula_on_a_network_solved_by_hand():
     model = hand_made([layers.GlobalAveragePooling3D(), layers.Dense(2, use_bias=False)])
     model.layers[-1].set_weights([np.array([[1, -1], [1, 0.5]], "float32")])
@@ -114,6 +116,7 @@ def test_against_the_formula_on_a_network_solved_by_hand():
     np.testing.assert_allclose(grad_cam(model, clip, 1, layer="conv"), 0, atol=1e-6)
 
 
+@pytest.mark.backend
 def test_hires_cam_adds_up_to_the_score_under_a_flatten():
     model = hand_made([layers.Flatten(), layers.Dense(2, use_bias=False, name="head")])
     kernel = np.random.default_rng(0).uniform(0.1, 1, (8, 2)).astype("float32")

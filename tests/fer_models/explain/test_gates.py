@@ -27,6 +27,7 @@ def pictures(count=3, size=12, channels=8, seed=0):
     return generator.uniform(0, 255, (count, size, size, channels)).astype("float32")
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     ("layer", "shapes"),
     [

@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import slow_off_tensorflow
 from helpers.stripes import PATCH, stripes, trained_image_model
 from helpers.stripes import image_model as toy_model
 from keras import layers, ops
@@ -29,6 +28,7 @@ def test_shape_and_range(trained):
     assert heat.min() >= 0
 
 
+@pytest.mark.backend
 def test_the_map_lies_where_the_stripes_are(trained):
     images, labels, corners = stripes(64, seed=3)
     assert (numpy(trained(images)).argmax(-1) == labels).mean() > 0.95
@@ -57,6 +57,7 @@ def test_deleting_the_hottest_part_costs_more_than_deleting_the_coldest(trained)
     assert cold - hot > 0.3
 
 
+@pytest.mark.backend
 def test_against_the_formula_on_a_network_solved_by_hand():
     # Two maps of 2x2 from a 1x1 convolution, averaged: the weights of the maps are those of the
     # dense layer over 4, so the map of class c is max(0, dense[0, c] x + dense[1, c] 2x).
@@ -107,6 +108,7 @@ def test_default_layer_passes_over_gates_and_single_positions():
     assert GradCAM(keras.Model(inputs, outputs)).path == "excited"
 
 
+@pytest.mark.backend
 def test_layers_inside_layers_and_nested_models():
     keras.utils.set_random_seed(0)
     block = GhostBottleneck(12, 8, strides=2, name="block")
@@ -127,7 +129,6 @@ def test_layers_inside_layers_and_nested_models():
         GradCAM(model, "conv")
 
 
-@slow_off_tensorflow
 def test_ghostface():
     assert GradCAM(ghostface(input_shape=(64, 64, 3))).path == "head"
 
@@ -147,6 +148,7 @@ def test_an_image_does_not_depend_on_its_batch(trained):
     np.testing.assert_allclose(together, one_by_one, atol=1e-4)
 
 
+@pytest.mark.backend
 def test_channels_first():
     if keras.backend.backend() == "tensorflow":
         pytest.skip("TensorFlow has no convolution for channels first on the CPU")

@@ -3,16 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
-    channels_first_problem,
-    first,
-    infer,
-    randomize,
-    sample,
-    slow_off_tensorflow,
-    to_numpy,
-)
+from helpers.layers import channels_first_problem, first, infer, randomize, sample, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
@@ -47,9 +38,9 @@ OURS = {
     "local_features": (fer_layers.LocalFeatureExtractor, {"filters": 4}, 8),
     "modulator": (fer_layers.ChannelSpatialModulator, {"reduction": 2}, 4),
 }
-# JAX compiles: there, one made of most of the others stands for all in the fast runs.
+# One made of most of the others stands for all on the other backends.
 NAMES = [
-    pytest.param(name, marks=[] if name == "ghost_bottleneck" else SLOW_OFF_TENSORFLOW)
+    pytest.param(name, marks=[pytest.mark.backend] if name == "ghost_bottleneck" else [])
     for name in OURS
 ]
 
@@ -97,7 +88,7 @@ def test_our_layers(name):
 # Made of most of the others.
 COMPOSED = ("ghost_bottleneck", "shuffle_unit", "modulator")
 TURNED = [
-    pytest.param(name, marks=SLOW_OFF_TENSORFLOW if name in COMPOSED else [pytest.mark.slow])
+    pytest.param(name, marks=[] if name in COMPOSED else [pytest.mark.slow])
     for name in OURS
     if name != "attention_gate"
 ]
@@ -113,6 +104,7 @@ def test_channels_first_weights_are_those_of_channels_last(name):
         np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs))
 
 
+@pytest.mark.backend
 def test_channels_first_gives_the_same():
     if channels_first_problem():
         pytest.skip(channels_first_problem())
@@ -120,7 +112,6 @@ def test_channels_first_gives_the_same():
     check_same(model, fold_batch_norm(model), x)
 
 
-@slow_off_tensorflow
 def test_every_layer_with_a_norm_has_a_case():
     for name in fer_layers.__all__:
         layer_class = getattr(fer_layers, name)
@@ -128,7 +119,6 @@ def test_every_layer_with_a_norm_has_a_case():
         assert takes == any(layer_class is case[0] for case in OURS.values()), name
 
 
-@slow_off_tensorflow
 def test_config_from_before_there_was_use_norm():
     for layer_class, arguments, _ in OURS.values():
         config = layer_class(**arguments).get_config()
@@ -157,6 +147,7 @@ def keras_model():
     return keras.Model(image, layers.Activation("softmax")(x), name="whole")
 
 
+@pytest.mark.backend
 def test_keras_layers(tmp_path):
     model = keras_model()
     randomize(model)
@@ -171,7 +162,6 @@ def test_keras_layers(tmp_path):
     check_same(folded, keras.models.load_model(tmp_path / "folded.keras"), x, error=1e-6)
 
 
-@slow_off_tensorflow
 def test_our_layers_are_saved_and_loaded(tmp_path):
     for name in ("modulator", "cbam"):
         model, x = one_layer(name)
@@ -180,7 +170,6 @@ def test_our_layers_are_saved_and_loaded(tmp_path):
         check_same(folded, keras.models.load_model(tmp_path / "folded.keras"), x, error=1e-6)
 
 
-@slow_off_tensorflow
 def test_sequential():
     model = keras.Sequential(
         [keras.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.BatchNormalization(),
@@ -195,7 +184,6 @@ def test_sequential():
     check_same(model, folded, sample((2, 6, 6, 2)))
 
 
-@slow_off_tensorflow
 def test_folding_twice_changes_nothing():
     model, x = one_layer("modulator")
     once = fold_batch_norm(model)
@@ -204,7 +192,6 @@ def test_folding_twice_changes_nothing():
     check_same(once, twice, x, error=1e-7)
 
 
-@slow_off_tensorflow
 def test_the_model_stays_as_it_was_and_the_copy_is_its_own():
     model, x = one_layer("conv_norm")
     model.compile("sgd", "mse")
@@ -267,7 +254,6 @@ KEPT = {
 }
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize("case", KEPT)
 def test_norms_that_stay(case):
     image = keras.Input((4, 4, 3))
@@ -281,7 +267,6 @@ def test_norms_that_stay(case):
     check_same(model, folded, sample((3, 4, 4, 3)))
 
 
-@slow_off_tensorflow
 def test_output_of_the_convolution_is_asked_for():
     image = keras.Input((4, 4, 3))
     x = layers.Conv2D(3, 1)(image)
@@ -289,7 +274,6 @@ def test_output_of_the_convolution_is_asked_for():
     assert batch_norms(fold_batch_norm(model)) == ("kept",)
 
 
-@slow_off_tensorflow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), epsilon=st.sampled_from([1e-7, 1e-3, 1.0]))
 def test_any_statistics(seed, epsilon):
@@ -307,7 +291,6 @@ def test_any_statistics(seed, epsilon):
     np.testing.assert_allclose(to_numpy(fold_batch_norm(model)(x)), expected, atol=error)
 
 
-@slow_off_tensorflow
 def test_mixed_precision_stays():
     model, x = one_layer("fused_mbconv", dtype="mixed_bfloat16")
     folded = fold_batch_norm(model)
@@ -368,10 +351,6 @@ WHOLE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="every layer is folded on every backend; JAX compiles whole models for minutes",
-)
 def test_whole_models(name, tmp_path):
     model = WHOLE[name]()
     rng = np.random.default_rng(0)
@@ -393,6 +372,7 @@ def test_whole_models(name, tmp_path):
         check_same(folded, keras.models.load_model(tmp_path / "folded.keras"), x, error=1e-6)
 
 
+@pytest.mark.backend
 @pytest.mark.slow
 def test_channels_first_models():
     if channels_first_problem():

@@ -6,12 +6,9 @@ That it agrees with its authors' network is checked where their weights are load
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models.evaluation import complexity
 from fer_models.families.efficientface import efficientface
-
-pytestmark = SLOW_OFF_TENSORFLOW
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
+from helpers.layers import infer, slow_off_tensorflow, to_numpy
 
 from fer_models.evaluation import complexity
 from fer_models.families.emotion_cnn import emotion_cnn
-
-pytestmark = SLOW_OFF_TENSORFLOW
 
 FORMS = (False, True)
 
@@ -70,6 +68,7 @@ def test_regularized_adds_batch_norm_and_dropout_and_nothing_else():
     assert dropout_rates(regularized) == [0.25, 0.25, 0.25, 0.5]
 
 
+@slow_off_tensorflow
 def test_forward_one_fit_step_save_and_load(tmp_path):
     """Of the regularized form; the published one goes through the tests of the registry."""
     keras.utils.set_random_seed(0)

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import slow_off_tensorflow
 
 import fer_models
 
@@ -12,7 +11,6 @@ def build(**kwargs):
     return fer_models.ghostface(**{"input_shape": (32, 32, 1)} | kwargs)
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize(("layers", "count"), [(0, 0), (2, 2)])
 def test_noise_layers(layers, count):
     model = build(noise_layers=layers, noise_stddev=0.2)
@@ -21,7 +19,6 @@ def test_noise_layers(layers, count):
     assert all(layer.stddev == 0.2 for layer in noise)
 
 
-@slow_off_tensorflow
 def test_noise_acts_in_training_alone():
     model = build(noise_layers=1, noise_stddev=1.0, seed=3)
     images = keras.ops.convert_to_tensor(np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1)))
@@ -33,7 +30,6 @@ def test_noise_acts_in_training_alone():
     assert 0.8 < np.std(keras.ops.convert_to_numpy(noise(images, training=True)) - before) < 1.2
 
 
-@slow_off_tensorflow
 def test_stage_table_at_224():
     model = fer_models.ghostface()
     sizes = {
@@ -49,7 +45,6 @@ def test_stage_table_at_224():
     assert {name: model.get_layer(name).output.shape[1:] for name in sizes} == sizes
 
 
-@slow_off_tensorflow
 def test_width_scales_channels_to_multiples_of_eight():
     narrow = build(width=0.5)
     assert narrow.get_layer("head").output.shape[-1] == 480
@@ -57,7 +52,6 @@ def test_width_scales_channels_to_multiples_of_eight():
     assert narrow.count_params() < build().count_params() / 3
 
 
-@slow_off_tensorflow
 def test_stem_stride_one_doubles_every_map():
     assert build(stem_strides=1).get_layer("head").output.shape[1:3] == (2, 2)
 

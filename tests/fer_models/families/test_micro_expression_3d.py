@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, channels_first_problem, sample, to_numpy
+from helpers.layers import channels_first_problem, sample, to_numpy
 
 import fer_models
 from fer_models import registry
@@ -11,7 +11,6 @@ from fer_models.evaluation import complexity
 from fer_models.evaluation.layer_calls import intercept_calls
 from fer_models.families.micro_expression_3d import HEADS, REGIONS, VARIANTS
 
-pytestmark = SLOW_OFF_TENSORFLOW
 TINY = {"input_shape": (8, 8, 1), "frames": 8, "filters": 4, "dense_units": 4, "kernel_size": 3}
 NAMES = [variant.name for variant in VARIANTS]
 

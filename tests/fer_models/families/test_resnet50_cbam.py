@@ -3,13 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, infer, to_numpy
+from helpers.layers import infer, to_numpy
 
 from fer_layers import CBAM
 from fer_models.evaluation import complexity
 from fer_models.families.resnet50_cbam import _imagenet_preparation, resnet50_cbam
-
-pytestmark = SLOW_OFF_TENSORFLOW
 
 SHAPE = (32, 32, 3)
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
@@ -19,7 +18,6 @@ from fer_models.privacy import (
 )
 
 # Arrays only: nothing here differs from one backend to another.
-pytestmark = SLOW_OFF_TENSORFLOW
 
 SEEDS = st.integers(0, 2**32 - 1)
 

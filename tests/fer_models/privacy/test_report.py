@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -32,7 +31,6 @@ from fer_models.privacy import (
 )
 
 # Arrays only: nothing here differs from one backend to another.
-pytestmark = SLOW_OFF_TENSORFLOW
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30)
 NAMES = ("happy", "sad", "cal|m")

@@ -33,6 +33,7 @@ def hashes(count):
     return [str(number) for number in range(count)]
 
 
+@pytest.mark.backend
 def test_against_keras_and_scipy(model, pictures):
     images, labels = pictures
     found = signals(model, images, labels, batch_size=4, progress=False)

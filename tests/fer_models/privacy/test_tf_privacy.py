@@ -6,12 +6,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models import privacy
 from fer_models.privacy import tf_privacy
 
-pytestmark = SLOW_OFF_TENSORFLOW
 NAMES = ("angry", "happy", "sad")
 needs_package = pytest.mark.usefixtures("package")
 

@@ -130,6 +130,7 @@ def test_class_names_limits_and_flip():
     np.testing.assert_allclose(recognizer.classify(left), both, atol=1e-6)
 
 
+@pytest.mark.backend
 def test_classify_is_the_model(recognizer):
     model = network()
     crops = np.random.default_rng(0).integers(0, 256, (37, SIZE, SIZE, 1), dtype=np.uint8)

@@ -59,6 +59,7 @@ def plain():
     return adversarial_accuracy(model, images, labels, epsilons=(8, 1, 4), verbose=0)
 
 
+@pytest.mark.backend
 def test_a_plain_model_falls_and_raises_no_warning(plain):
     assert plain.examples == 60
     assert plain.clean == Accuracy(54, 60)

@@ -67,6 +67,7 @@ def bent():
     return InputGradients(model), model
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("attack", ["fgsm", "pgd", "apgd"])
 def test_linear_model_of_two_classes_gives_the_closed_form(attack):
     model, kernel = linear(classes=2)
@@ -95,6 +96,7 @@ def test_fgsm_of_three_classes_is_the_sign_of_the_cross_entropys_gradient(three)
     np.testing.assert_array_equal(fgsm(gradients, images, labels, 2), expected)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("loss", ["ce", "dlr"])
 def test_gradients_are_those_of_finite_differences(bent, loss):
     gradients, _ = bent
@@ -245,6 +247,7 @@ def test_attacks_find_what_noise_does_not(three, name):
     assert by_attack.mean() > by_noise + 0.2
 
 
+@pytest.mark.backend
 def test_noise_layers_are_off(bent):
     gradients, model = bent
     images = pictures(3)

@@ -223,7 +223,7 @@ class TestNetwork:
     def test_models_that_are_none_of_clips(self, shapes, why):
         inputs = [keras.Input(shape) for shape in shapes]
         pooled = [keras.layers.Lambda(lambda x: keras.ops.mean(x, -1))(each) for each in inputs]
-        with pytest.raises(ValueError, match=f"{why}.*train_micro_expressions.py"):
+        with pytest.raises(ValueError, match=f"{why}.*fer train-clips"):
             ClipNetwork(keras.Model(inputs, pooled))
 
     def test_other_bad_models_and_arguments(self, tmp_path):
@@ -242,7 +242,7 @@ class TestNetwork:
             ClipNetwork(network(1), motion="raw")
         with pytest.raises(ValueError, match=r"`model` must be a keras.Model or the path"):
             ClipNetwork(None)
-        with pytest.raises(FileNotFoundError, match=r"no model at .*train_micro_expressions.py"):
+        with pytest.raises(FileNotFoundError, match=r"no model at .*fer train-clips"):
             ClipNetwork(tmp_path / "none.keras")
         (tmp_path / "bad.keras").write_text("no model")
         with pytest.raises(ValueError, match=r"bad\.keras' cannot be read as a Keras model"):

@@ -1,5 +1,6 @@
 """The privacy study: a tiny one from end to end, interrupted and gone on with."""
 
+import functools
 import json
 
 import keras
@@ -18,12 +19,12 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
 )
 TINY = {
-    "members": 40,
+    "members": 60,
     "population": 30,
     "size": 8,
     "epochs": 1,
     "batch_size": 20,
-    "seeds": 3,
+    "seeds": 2,
     "rows": ("1-none", "2-mixup"),
 }
 NAMES = ("angry", "happy", "sad")
@@ -34,9 +35,12 @@ def run(monkeypatch, untraced):
     """The study with a small network in the place of GhostFace, and noise for faces."""
     put_small_networks(monkeypatch)
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (125, 8, 8, 1)).astype("uint8")
-    images[120:] = images[:5, :, ::-1]
-    faces = images, np.arange(125) % 3, NAMES
+    images = rng.integers(0, 256, (155, 8, 8, 1)).astype("uint8")
+    images[150:] = images[:5, :, ::-1]
+    faces = images, np.arange(155) % 3, NAMES
+    # Intervals of a thousand resamples take longer than all the rest.
+    report = functools.partial(privacy.membership_report, resamples=20)
+    monkeypatch.setattr(privacy, "membership_report", report)
 
     def study(output, **changes):
         return run_privacy_study(
@@ -46,6 +50,7 @@ def run(monkeypatch, untraced):
     return study
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path, monkeypatch):
     outcome = run(tmp_path / "whole")
     assert {p.name for p in (tmp_path / "whole").iterdir()} == {
@@ -58,12 +63,12 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path,
     }
     assert (tmp_path / "whole" / "rows" / "2-mixup" / "membership.md").exists()
     found = json.loads((tmp_path / "whole" / "report.json").read_text())
-    assert (found["different_faces"], found["copies_left_out"]) == (120, 5)
-    assert [(each["row"], each["seed"]) for each in found["runs"]][:4] == [
+    assert (found["different_faces"], found["copies_left_out"]) == (150, 5)
+    assert [(each["row"], each["seed"]) for each in found["runs"]] == [
         ("1-none", 1),
         ("1-none", 2),
-        ("1-none", 3),
         ("2-mixup", 1),
+        ("2-mixup", 2),
     ]
     assert found["paper"]["2-mixup"] == {"tp": 4.9, "fp": 8.7, "tn": 45, "fn": 41}
     for each in found["runs"]:
@@ -72,7 +77,7 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path,
             assert sum(four) == pytest.approx(100)
             assert scores["advantage"] <= scores["best_advantage"] + 1e-9
     assert {"population", "loss", "rmia_offline"} <= found["runs"][0]["attacks"].keys()
-    # Three seeds leave two references, too few for LiRA.
+    # Two seeds leave one reference, too few for LiRA.
     assert "lira_online" not in found["runs"][0]["attacks"]
     assert "| 4.9, 8.7, 45, 41 |" in outcome.text
     assert (tmp_path / "whole" / "report.md").read_text() == outcome.text
@@ -94,8 +99,8 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path,
     assert len(kept) == 2
     before = [path.read_text() for path in kept]
     again = run(tmp_path / "broken")
-    # Two of six were there, the third began again.
-    assert count == 3 + 4
+    # Two of four were there, the third began again.
+    assert count == 3 + 2
     assert [path.read_text() for path in kept] == before
     for one, other in zip(found["runs"], again.content["runs"], strict=True):
         assert one["member_loss"] == pytest.approx(other["member_loss"], rel=1e-4)
@@ -105,9 +110,9 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path,
     # A finished study trains nothing.
     with pytest.raises(ValueError, match=r"epochs was 1, now 3"):
         run(tmp_path / "broken", epochs=3)
-    with pytest.raises(ValueError, match=r"120 different pictures"):
-        run(tmp_path / "broken", members=60)
-    assert count == 7
+    with pytest.raises(ValueError, match=r"150 different pictures"):
+        run(tmp_path / "broken", members=70)
+    assert count == 5
 
 
 def test_one_model_is_trained_once_and_reported(run, tmp_path):
@@ -206,11 +211,11 @@ def test_bad_settings(given, message):
 def test_drawn_faces_of_a_data_set(tmp_path, monkeypatch, untraced):
     put_small_networks(monkeypatch)
     settings = PrivacySettings(
-        members=24, population=24, size=32, epochs=1, batch_size=12, seeds=1, rows=("1-randaug",)
+        members=24, population=24, size=32, epochs=1, batch_size=12, seeds=1, rows=("1-none",)
     )
     outcome = run_privacy_study(
         settings, tmp_path / "out", data_dir=tmp_path / "data", progress=False
     )
     assert outcome.content["different_faces"] >= 72
-    assert outcome.content["recipes"]["1-randaug"]["augmentation"] == "randaug"
-    assert outcome.content["recipes"]["1-randaug"]["input_shape"] == [32, 32, 3]
+    assert outcome.content["recipes"]["1-none"]["augmentation"] == "none"
+    assert outcome.content["recipes"]["1-none"]["input_shape"] == [32, 32, 3]

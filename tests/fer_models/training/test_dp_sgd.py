@@ -5,13 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models import distiller, ghostface, recipes
 from fer_models.training.accountant import epsilon
 from fer_models.training.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
 
-pytestmark = SLOW_OFF_TENSORFLOW
 ON_TENSORFLOW = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="DP-SGD is for the TensorFlow backend"
 )
@@ -210,6 +208,7 @@ def test_bad_trainers():
         small(dp=options).fit(teaching, faces(8), verbose=0)
 
 
+@pytest.mark.backend
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="works on TensorFlow")
 def test_other_backends_are_told_where_to_go():
     with pytest.raises(NotImplementedError, match="jax_privacy"):

@@ -6,6 +6,8 @@ import pytest
 
 from fer_data.pipelines.face_batches import FaceBatches
 
+pytestmark = pytest.mark.backend
+
 
 class Seen(keras.layers.Layer):
     """Counts the faces by their first pixel, batch by batch."""

@@ -15,6 +15,7 @@ from helpers.bars import NAMES, bar_arrays, bar_model
 from helpers.examples import loaded_benchmark
 from helpers.small_networks import put_small_networks
 
+import fer_data.labels
 import fer_models
 from fer_data.pipelines import face_arrays
 from fer_models import FaceSettings, train_faces
@@ -227,6 +228,27 @@ def test_the_teacher_stands_in_the_report(settings):
     cost = training_report.evaluation.complexity(bar_model())
     text = training_report.summary(record, recipe, reports, "test", cost, {}, [])
     assert "Taught by /there/best.keras." in text
+
+
+def test_votes_are_learned(quick, brief, tmp_path):
+    """Whole, and as a share of the targets."""
+    names = fer_data.labels.EMOTIONS
+    rng = np.random.default_rng(0)
+    faces = {
+        "image": rng.integers(0, 256, (70, 24, 24, 1), "uint8"),
+        "label": np.arange(70) % 7,
+        "votes": rng.integers(0, 4, (70, 10)),
+    }
+    path = tmp_path / "voted.npz"
+    splits = {"train": faces, "validation": {name: each[:7] for name, each in faces.items()}}
+    face_arrays.write(path, splits, names, {"data": "fer2013"})
+    asked = {"data": "fer2013", "path": path, "size": 24, "channels": 1, "epochs": 1}
+    train_faces(FaceSettings(**asked, vote_share=0.5, augmentation="none"), tmp_path / "share")
+    soft = FaceSettings(**asked, recipe="efficientface_ldl", augmentation="none")
+    train_faces(soft, tmp_path / "soft")
+    assert record_of(tmp_path / "soft")["recipe"]["loss"] == "label_distribution"
+    losses = [history(tmp_path / name)[0]["loss"] for name in ("share", "soft")]
+    assert np.isfinite(np.float64(losses)).all()
 
 
 @pytest.mark.slow

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from fer_models.training import jax_products as products
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "jax", reason="it replaces functions of the JAX backend"
-)
+pytestmark = [
+    pytest.mark.backend,
+    pytest.mark.skipif(
+        keras.backend.backend() != "jax", reason="it replaces functions of the JAX backend"
+    ),
+]
 
 
 def both(ours, theirs, images, kernel, **options):

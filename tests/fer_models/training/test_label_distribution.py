@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW, to_numpy
+from helpers.layers import slow_off_tensorflow, to_numpy
 from keras import ops
 
 from fer_models.training.label_distribution import (
@@ -15,8 +15,6 @@ from fer_models.training.label_distribution import (
     distiller,
     teacher_for,
 )
-
-pytestmark = SLOW_OFF_TENSORFLOW
 
 CLASSES = 3
 # Tracing takes longer than these few batches; the tests that do not say so run compiled.
@@ -74,6 +72,7 @@ def loss_of(model):
 # The loss
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("from_logits", [False, True])
 @pytest.mark.parametrize("class_mean", [False, True])
 def test_loss_by_hand(from_logits, class_mean):
@@ -104,6 +103,7 @@ def test_votes_are_shares_and_rows_without_votes_cost_nothing():
     assert found[1] == 0
 
 
+@pytest.mark.backend
 @pytest.mark.usefixtures("untraced")
 def test_gradients_of_votes():
     # d loss / d logits is softmax - shares, whatever the votes sum to; 0 where there are none.
@@ -186,6 +186,7 @@ def test_learns_from_votes_of_the_pipeline():
 # The teacher
 
 
+@pytest.mark.backend
 def test_training_moves_the_student_and_leaves_the_teacher(tmp_path):
     student, teacher = network(penalty="l2"), network(8, seed=1)
     before, taught = snapshot(student), snapshot(teacher)
@@ -241,6 +242,7 @@ def test_labels_take_their_share():
     np.testing.assert_allclose(found["loss"], to_numpy(expected), rtol=1e-4)
 
 
+@slow_off_tensorflow
 def test_a_thawed_teacher_gets_no_gradient():
     model = distiller(network(), network(8, seed=1))
     model.trainable = True
@@ -256,6 +258,7 @@ def test_a_thawed_teacher_gets_no_gradient():
     same(taught, model.teacher, atol=0)
 
 
+@pytest.mark.backend
 @pytest.mark.slow
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
@@ -276,6 +279,7 @@ def test_mixed_precision():
     )
 
 
+@pytest.mark.backend
 @pytest.mark.slow
 def test_the_best_checkpoint_loads_and_trains_on(tmp_path):
     images, labels = faces()

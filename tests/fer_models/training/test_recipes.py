@@ -5,13 +5,12 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
+from helpers.layers import slow_off_tensorflow
 
 from fer_models import distiller, recipes, registry
 from fer_models.training.recipes import Cosine, Plateau, Recipe, Stage, Steps
 from fer_models.training.recipes.averaging import forward, measured
 
-pytestmark = SLOW_OFF_TENSORFLOW
 ALL = sorted(recipes.RECIPES)
 SIZE, CLASSES = 8, 3
 
@@ -233,6 +232,7 @@ def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
         assert history.epoch == []
 
 
+@pytest.mark.backend
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [2, 3], ids=["between", "second stage"])
 def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, request, stop):
@@ -264,6 +264,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, request, stop
     assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]
 
 
+@slow_off_tensorflow
 @pytest.mark.usefixtures("untraced")
 def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
     def statistics(network):
@@ -329,6 +330,7 @@ def noisy():
     return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x))
 
 
+@slow_off_tensorflow
 @pytest.mark.usefixtures("untraced")
 def test_measuring_the_average_moves_no_random_number(tmp_path):
     def trained(folder):

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from helpers.layers import SLOW_OFF_TENSORFLOW
 
 from fer_models.training import resume
 
@@ -39,7 +38,7 @@ def training(folder, epochs, stop_in=None):
     return model, early
 
 
-@pytest.mark.parametrize("stop_in", [2, pytest.param(3, marks=SLOW_OFF_TENSORFLOW)])
+@pytest.mark.parametrize("stop_in", [pytest.param(2, marks=pytest.mark.backend), 3])
 def test_resumes_with_the_same_result(tmp_path, request, stop_in):
     if stop_in != 2:
         request.getfixturevalue("untraced")
@@ -66,6 +65,7 @@ def test_a_training_that_stopped_early_is_over(tmp_path):
     assert not resume.is_over(tmp_path / "absent", 20)
 
 
+@pytest.mark.backend
 @pytest.mark.usefixtures("untraced")
 def test_a_training_with_all_its_epochs_is_over(tmp_path):
     model, _ = training(tmp_path, 2)

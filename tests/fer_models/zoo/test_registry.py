@@ -8,38 +8,33 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
-    channels_first_problem,
-    infer,
-    slow_off_tensorflow,
-    to_numpy,
-)
+from helpers.layers import channels_first_problem, infer, to_numpy
 
 from fer_models import evaluation, registry
 from fer_models.zoo import bundled
 from fer_models.zoo.weight_files import write_weights
 
+# On other backends than TensorFlow each layer has tests of its own, and these are made of most.
+ON_EACH_BACKEND = {"efficientface", "ghostface"}
 
-def cases(marks):
-    return [pytest.param(name, marks=marks[name]) for name in sorted(marks)]
+
+def cases(fast=(), names=registry.MODELS, marks=()):
+    """Return names of models for pytest, slow but for those that are fast."""
+    return [
+        pytest.param(name, marks=[*marks, *([] if name in fast else [pytest.mark.slow])])
+        for name in sorted(names)
+    ]
 
 
 # Building a ResNet-50 takes seconds: its own file has fast tests.
-MARKS = dict.fromkeys(registry.MODELS, SLOW_OFF_TENSORFLOW) | {
-    "ghostface": [],
-    "resnet50_cbam": [pytest.mark.slow],
-}
-REFUSING = cases(MARKS)
-# Where a model is built and run, JAX takes half a minute of compiling: there each layer has fast
-# tests of its own, and GhostFace those of its bundled weights.
-MARKS["ghostface"] = SLOW_OFF_TENSORFLOW
-NAMES = cases(MARKS)
+NAMES = cases(registry.MODELS.keys() - {"resnet50_cbam"})
 # What the others do is tested in files of their own, and where the authors' weights are read.
-RUN = cases({name: MARKS[name] if name == "ghostface" else [pytest.mark.slow] for name in MARKS})
+RUN = cases({"ghostface"})
 # Each of these builds or traces a whole network: the fast tests have what is quick, and layers and
 # recipes train and save in fast tests of their own.
-WHOLE = cases({name: [pytest.mark.slow] for name in MARKS})
+WHOLE = cases()
+ON_BACKENDS = cases(names=ON_EACH_BACKEND, marks=[pytest.mark.backend])
+OTHERS = cases(names=registry.MODELS.keys() - ON_EACH_BACKEND)
 
 
 def small(name, **kwargs):
@@ -93,7 +88,7 @@ def test_forward_gives_probabilities_and_is_deterministic(name):
         np.testing.assert_allclose(outputs(model, images / 255), first, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", [*ON_BACKENDS, *OTHERS])
 def test_files_give_back_the_outputs_and_a_step_changes_every_weight(name, tmp_path):
     model = shared(name)
     images = faces(model)
@@ -172,7 +167,7 @@ def test_input_tensor_and_logits(name):
     assert not np.allclose(found.sum(-1), 1)
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", ON_BACKENDS)
 def test_channels_first_equals_channels_last(name):
     if channels_first_problem():
         pytest.skip(channels_first_problem())
@@ -208,7 +203,7 @@ def test_channels_first_equals_channels_last(name):
         ({"input_tensor": np.zeros((1, 64, 64, 3))}, "`input_tensor` must be a Keras tensor"),
     ],
 )
-@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("name", NAMES)
 def test_bad_arguments(name, kwargs, message):
     with pytest.raises(ValueError, match=message):
         small(name, **kwargs)
@@ -259,7 +254,6 @@ def tiny(tiny_file, tmp_path, monkeypatch):
     return model, path
 
 
-@slow_off_tensorflow
 def test_bundled_weights_bring_what_they_were_trained_with(tiny):
     model, _ = tiny
     build = registry.entry("ghostface").builder
@@ -275,7 +269,6 @@ def test_bundled_weights_bring_what_they_were_trained_with(tiny):
     )
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -290,7 +283,6 @@ def test_bundled_weights_refuse_what_does_not_fit(tiny, kwargs, message):
         registry.entry("ghostface").builder(weights="tiny", **{"classes": 3} | kwargs)
 
 
-@slow_off_tensorflow
 def test_bundled_weights_are_checked_before_they_are_read(tiny):
     _, path = tiny
     path.write_bytes(path.read_bytes() + b"x")

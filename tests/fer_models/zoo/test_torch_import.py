@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 from helpers.layers import (
-    SLOW_OFF_TENSORFLOW,
     channels_first_problem,
     first,
     infer,
@@ -78,13 +77,11 @@ def refusal(target, state):
 # Parity
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
-    "data_format", ["channels_last", pytest.param("channels_first", marks=SLOW_OFF_TENSORFLOW)]
+    "data_format", ["channels_last", pytest.param("channels_first", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in SMALL else SLOW_OFF_TENSORFLOW) for name in LAYERS],
-)
+@pytest.mark.parametrize("name", LAYERS)
 def test_layer_agrees_with_its_authors_module(name, data_format):
     if data_format == "channels_first" and channels_first_problem():
         pytest.skip(channels_first_problem())
@@ -99,7 +96,6 @@ def test_layer_agrees_with_its_authors_module(name, data_format):
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
 
 
-@slow_off_tensorflow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_keeps_the_weights_whole(policy):
     weights, inputs, _ = reference("ghost_bottleneck_stride2_k5")
@@ -130,7 +126,6 @@ def test_every_reference_is_there():
 # What may be given
 
 
-@slow_off_tensorflow
 def test_squeeze_excite_of_ghostnet_is_read_from_its_1x1_convolutions():
     layer = GhostBottleneck(48, 8, attention="squeeze_excite")
     layer.build((None, 6, 6, 8))
@@ -300,14 +295,12 @@ def small_efficientface():
     return efficientface(input_shape=(32, 32, 3), stem_strides=1)
 
 
-@slow_off_tensorflow
 def test_efficientface_of_any_size_has_its_authors_parameters(small_efficientface):
     weights, _, _ = reference("efficientface")
     found = {parameter.key: parameter.shape for parameter in parameters(small_efficientface)}
     assert found == {key: value.shape for key, value in weights.items()}
 
 
-@slow_off_tensorflow
 def test_efficientface_of_another_head_and_grey_images(small_efficientface):
     state = state_of(small_efficientface)
     model = efficientface(input_shape=(32, 32, 1), classes=8, name="mine")
@@ -322,8 +315,8 @@ def test_efficientface_of_another_head_and_grey_images(small_efficientface):
     assert "2 surplus:\n    fc.bias\n    fc.weight" in refusal(headless, state)
 
 
+@pytest.mark.backend
 @pytest.mark.slow
-@slow_off_tensorflow
 def test_efficientface_of_channels_first(small_efficientface):
     state = state_of(small_efficientface)
     keras.config.set_image_data_format("channels_first")

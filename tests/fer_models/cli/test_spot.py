@@ -1,4 +1,4 @@
-"""The example as a user runs it: with a tracker made here, and once with the real ones."""
+"""`fer spot`: with a tracker made here, and once with the real ones."""
 
 import csv
 import importlib.util
@@ -7,7 +7,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from helpers.examples import load_example
 from helpers.moving_face import (
     Unasked,
     clip_network,
@@ -17,12 +16,17 @@ from helpers.moving_face import (
     write_video,
 )
 
-from fer_models.spotting import Spotter
+import fer_models.spotting
+from fer_data.faces.detectors import DETECTORS
+from fer_data.video import Video
+from fer_models.cli import main, spot
+from fer_models.spotting import Rule, Spotter
+from fer_models.spotting.spotter import UNITS
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
 )
-FILES = ["intervals.csv", "report.json", "timeline.csv", "timeline.png"]
+FILES = ["intervals.csv", "report.json", "scene.avi", "timeline.csv", "timeline.png"]
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +47,15 @@ def video(scene, tmp_path_factory):
 
 
 @pytest.fixture
-def script(monkeypatch, scene):
-    module = load_example("spot_and_classify")
+def tracked(monkeypatch, scene):
+    """Let the command find the face of the scene without a detector."""
     replace_tracker(monkeypatch, scene[1])
 
     def make(*args, detector, **options):
         assert detector == "mtcnn"
         return Spotter(*args, detector=Unasked(), **options)
 
-    monkeypatch.setattr(module, "Spotter", make)
-    return module
+    monkeypatch.setattr(fer_models.spotting, "Spotter", make)
 
 
 def rows(path):
@@ -60,10 +63,17 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_a_video(script, model, video, scene, tmp_path, capsys):
+def test_the_choices_and_defaults_are_the_library_s():
+    assert tuple(DETECTORS) == spot.DETECTORS
+    assert spot.UNITS == UNITS
+    assert Rule(**spot.RULE) == Rule()
+
+
+def test_a_video(tracked, model, video, scene, tmp_path, capsys):
     output = tmp_path / "out"
-    command = [video, "--model", model, "--output", str(output), "--window", "13"]
-    assert script.main([*command, "--unit", "frames", "--stride", "3"]) == 0
+    words = ["spot", video, "--model", model, "--output", str(output), "--window", "13"]
+    words += ["--unit", "frames", "--stride", "3"]
+    assert main(words) == 0
     assert sorted(path.name for path in output.iterdir()) == FILES
     windows, found = rows(output / "timeline.csv"), rows(output / "intervals.csv")
     assert [int(row["first"]) for row in windows] == list(range(0, len(scene[0]) - 12, 3))
@@ -75,52 +85,68 @@ def test_a_video(script, model, video, scene, tmp_path, capsys):
     onset, _, offset = (place / 25 for place in scene[2])
     assert onset - 0.05 < float(one["start"]) < float(one["end"]) < offset + 0.05
     report = json.loads((output / "report.json").read_text())
-    assert report["intervals"] == 1
+    assert report["intervals"][0]["window"]["label"] == one["label"]
     assert report["frames"] == report["frames_with_a_face"] == len(scene[0])
+    assert report["settings"]["window"] == 13
     assert "no measurement" in report["note"]
     assert "moves away and at least 50% of the way back" in report["rule"]
-    printed = capsys.readouterr().out
-    assert "sees a micro-expression 1 times:" in printed
-    assert "nobody has said what this video shows" in printed
+    printed = capsys.readouterr()
+    assert printed.out.count("apex") == 1
+    assert "nobody has said what this video shows" in printed.err
+    # The copy has a border while the face moves, and none before.
+    frames = [frame.image for frame in Video(output / "scene.avi")]
+    assert len(frames) == len(scene[0])
+    apex = round(float(one["apex"]) * 25)
+    change = [np.abs(frames[at][:3].astype(int) - scene[0][at][:3]).mean() for at in (0, apex)]
+    assert change[0] < 12 < 30 < change[1]
+
+    # Nothing counts: the exit status says so, and what was seen is there.
+    words += ["--least", "60", "--no-copy", "--json", "--output", str(tmp_path / "none")]
+    assert main(words) == 1
+    assert (tmp_path / "none" / "timeline.csv").exists()
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["intervals"] == []
+    assert "the rule sees no micro-expression" in printed.err
 
 
 def test_stopped_half_way_it_writes_what_it_has_seen(
-    script, model, video, tmp_path, monkeypatch, capsys
+    tracked, model, video, tmp_path, monkeypatch, capsys
 ):
     frames = []
 
-    class Stopped(script.tqdm):
-        def update(self, n=1):
-            frames.append(n)
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self):
+            frames.append(1)
             if len(frames) == stop_at:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(script, "tqdm", Stopped)
-    command = [video, "--model", model, "--batch-size", "1", "--output", str(tmp_path / "out")]
+    monkeypatch.setattr(spot, "progress", lambda total, unit: Bar())
+    words = ["spot", video, "--model", model, "--batch-size", "1", "--no-copy"]
+    words += ["--output", str(tmp_path / "out")]
     stop_at = 3
-    assert script.main(command) == 130
+    assert main(words) == 130
     assert "nothing is written" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     stop_at = 3 + 25
-    assert script.main(command) == 130
-    assert "stopped at 0:01" in capsys.readouterr().out
+    assert main(words) == 130
+    assert "stopped at 0:01" in capsys.readouterr().err
     assert not json.loads((tmp_path / "out" / "report.json").read_text())["read_to_the_end"]
     assert 0 < len(rows(tmp_path / "out" / "timeline.csv")) < 8
 
 
-def test_without_a_model_it_says_how_to_get_one(script, video, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        script.main([video])
-    assert stopped.value.code == 2
-    assert "examples/train_micro_expressions.py --keep-models" in capsys.readouterr().err
-
-
-def test_errors(script, model, video, tmp_path, capsys):
+def test_errors(tracked, model, video, tmp_path, capsys):
     def error(*command):
-        assert script.main([*map(str, command), "--output", str(tmp_path / "out")]) == 2
+        assert main(["spot", *map(str, command), "--output", str(tmp_path / "out")]) == 2
         assert not (tmp_path / "out").exists()
         return capsys.readouterr().err
 
+    assert "`fer train-clips --keep-models` leaves" in error(video)
     assert "no video" in error(tmp_path / "none.mp4", "--model", model)
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
@@ -134,8 +160,11 @@ def test_errors(script, model, video, tmp_path, capsys):
     dark = write_video(tmp_path / "dark.avi", np.zeros((20, 64, 64, 3), np.uint8))
     assert "No face was found in any of the 20 frames" in error(dark, "--model", model)
     (tmp_path / "file").touch()
-    with pytest.raises(SystemExit):
-        script.main([video, "--model", model, "--output", str(tmp_path / "file")])
+    assert main(["spot", video, "--model", model, "--output", str(tmp_path / "file")]) == 2
+    assert "must be a folder" in capsys.readouterr().err
+    folder = str(tmp_path)
+    assert main(["spot", str(dark), "--model", model, "--output", folder]) == 2
+    assert "would take the place of" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -158,12 +187,8 @@ def test_with_the_real_detector_and_landmarks(model, tmp_path):
     frames = [np.pad(frame, ((40, 40), (80, 80), (0, 0)), mode="edge") for frame in frames]
     path = write_video(tmp_path / "long.mp4", frames)
     output = tmp_path / "out"
-    assert (
-        load_example("spot_and_classify").main(
-            [str(path), "--model", model, "--output", str(output), "--window", "0.56"]
-        )
-        == 0
-    )
+    words = ["spot", str(path), "--model", model, "--output", str(output), "--window", "0.56"]
+    assert main(words) == 0
     assert json.loads((output / "report.json").read_text())["frames_with_a_face"] == len(frames)
     found = rows(output / "intervals.csv")
     regions = ("brow", "lip corner")
