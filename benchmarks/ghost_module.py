@@ -9,18 +9,14 @@ best), and the ratios, of the work and of the time.
 """
 
 import statistics
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
+from triplet_attention import compiled, interleaved, run
 
 from fer_layers import ConvNorm, GhostModule
 from fer_models.evaluation import complexity
-
-sys.path.insert(0, str(Path(__file__).parent))
-from triplet_attention import compiled, interleaved, run
 
 # Input, output channels: the ghost modules of GhostFace at 224x224, first and later stages.
 CASES = [((56, 56, 24), 72), ((28, 28, 40), 120), ((14, 14, 80), 480), ((7, 7, 192), 960)]

@@ -18,18 +18,15 @@ import json
 import math
 import os
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from models import MODELS, add_outputs, build, environment, hand_out, pixels, table
 from tqdm import tqdm
 
 from fer_models.export import export
-
-sys.path.insert(0, str(Path(__file__).parent))
-from models import MODELS, add_outputs, build, environment, hand_out, pixels, table
 
 MOVES = {
     *("Concat", "Split", "Slice", "Pad", "Gather", "Transpose", "Resize", "Expand", "Tile"),

@@ -229,40 +229,6 @@ def remap_labels(
     return table[labels]
 
 
-def remap_probabilities(
-    probabilities: ArrayLike, source: Sequence[str], target: Sequence[str]
-) -> np.ndarray:
-    """Move the last axis of scores, probabilities or one-hot labels to another class order.
-
-    Args:
-        probabilities: Array `(..., len(source))`.
-        source: The class names of the last axis.
-        target: The class names wanted; classes that `source` lacks get 0.
-
-    Returns:
-        Array `(..., len(target))` of the same dtype.
-
-    Raises:
-        ValueError: If the last axis does not have `len(source)` entries, or `target` lacks a
-            class of `source` (dropping mass would leave rows that do not sum to 1).
-
-    Example:
-
-    >>> remap_probabilities([[0.25, 0.75]], ("sad", "happy"), ("happy", "sad"))
-    array([[0.75, 0.25]])
-    """
-    probabilities = np.asarray(probabilities)
-    if probabilities.ndim < 1 or probabilities.shape[-1] != len(source):
-        raise ValueError(
-            f"`probabilities` must have {len(source)} entries (one a class of `source`) on its "
-            f"last axis. Received: shape={probabilities.shape}"
-        )
-    table = index_map(source, target)
-    moved = np.zeros((*probabilities.shape[:-1], len(target)), dtype=probabilities.dtype)
-    moved[..., table] = probabilities
-    return moved
-
-
 def to_indices(names: Iterable[str], classes: Sequence[str] = EMOTIONS) -> np.ndarray:
     """Turn class names into integer labels; other spellings of emotions are understood.
 
@@ -296,28 +262,6 @@ def to_indices(names: Iterable[str], classes: Sequence[str] = EMOTIONS) -> np.nd
     return np.array([places[name] for name in spelt], dtype=np.int64)
 
 
-def to_names(labels: ArrayLike, classes: Sequence[str] = EMOTIONS) -> list[str]:
-    """Turn integer labels into class names.
-
-    Args:
-        labels: Integer array `(n,)`.
-        classes: Class names, whose position is the label.
-
-    Returns:
-        List of `n` names as they stand in `classes`.
-
-    Raises:
-        ValueError: If a label lies outside `classes`.
-
-    Example:
-
-    >>> to_names([3, 0])
-    ['happy', 'angry']
-    """
-    classes = tuple(classes)
-    return [classes[i] for i in _indices(labels, len(classes)).ravel()]
-
-
 def three_class(emotion: str) -> int:
     """Return the label in `MICRO_EXPRESSION_CLASSES` of an emotion as its owners name it.
 
@@ -347,124 +291,6 @@ def three_class(emotion: str) -> int:
         )
     name = _THREE_CLASSES[key]
     return NO_LABEL if name is None else MICRO_EXPRESSION_CLASSES.index(name)
-
-
-def ferplus_distribution(
-    votes: ArrayLike,
-    classes: Sequence[str] = EMOTIONS_WITH_CONTEMPT,
-    drop_single: bool = False,
-    min_votes: int = 5,
-    min_share: float = 0.5,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn FER+ votes into class distributions.
-
-    The rules, in this order:
-    1. With `drop_single`, a class with exactly one vote loses it (the FER+ authors' outlier rule).
-    2. Votes for "unknown", "NF" (not a face) and classes outside `classes` are set aside.
-    3. A row stands when at least `min_votes` votes remain and they are more than `min_share` of
-       the votes left after rule 1; else it has no label.
-    4. The remaining votes divided by their sum are the distribution.
-
-    Args:
-        votes: Array `(n, 10)`, columns `FERPLUS_VOTE_COLUMNS`, counts from 0 up. Rows of -1
-            (the mark of "no votes known" in the prepared data) stand for no label.
-        classes: Class names of the result, all among `FERPLUS_CLASSES`.
-        drop_single: Whether to drop single votes.
-        min_votes: Fewest votes that must remain.
-        min_share: Share of all votes that the remaining ones must exceed, from 0 up to 1.
-
-    Returns:
-        `(distribution, valid)`: float32 `(n, len(classes))` with rows that sum to 1, or are all 0
-        where `valid`, bool `(n,)`, is false.
-
-    Raises:
-        ValueError: If shapes, votes, classes or thresholds are out of range.
-
-    Example:
-
-    >>> p, ok = ferplus_distribution([[5, 0, 0, 5, 0, 0, 0, 0, 0, 0]])
-    >>> float(p[0, EMOTIONS.index("sad")]), bool(ok[0])
-    (0.5, True)
-
-    Reference:
-        Barsoum et al., "Training Deep Networks for Facial Expression Recognition with
-        Crowd-Sourced Label Distribution", ICMI 2016, and their code (microsoft/FERPlus).
-    """
-    kept, total = _counted_votes(votes, classes, drop_single, min_votes, min_share)
-    remaining = kept.sum(axis=1)
-    valid = (remaining >= max(min_votes, 1)) & (remaining > min_share * total)
-    distribution = np.zeros(kept.shape, dtype=np.float32)
-    distribution[valid] = kept[valid] / remaining[valid, None]
-    return distribution, valid
-
-
-def ferplus_majority(
-    votes: ArrayLike,
-    classes: Sequence[str] = EMOTIONS_WITH_CONTEMPT,
-    drop_single: bool = True,
-    min_votes: int = 1,
-    min_share: float = 0.5,
-) -> np.ndarray:
-    """Turn FER+ votes into the one label the taggers agree on.
-
-    The rules, in this order:
-    1. With `drop_single`, a class with exactly one vote loses it (the FER+ authors' outlier rule).
-    2. The winner among `classes` needs at least `min_votes` votes and more than `min_share` of
-       all votes left after rule 1, those for "unknown", "NF" and other classes included.
-    3. A tie for the first place has no winner, whatever `min_share` is.
-
-    Args:
-        votes: Array `(n, 10)`, as in `ferplus_distribution`.
-        classes: Class names of the result, all among `FERPLUS_CLASSES`.
-        drop_single: Whether to drop single votes.
-        min_votes: Fewest votes of a winner.
-        min_share: Share of all votes a winner must exceed, from 0 up to 1. 0.5 is the authors'
-            absolute majority, 0 a plurality.
-
-    Returns:
-        int64 array `(n,)`, -1 where no label stands.
-
-    Raises:
-        ValueError: If shapes, votes, classes or thresholds are out of range.
-
-    Example:
-
-    >>> ferplus_majority([[1, 8, 1, 0, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0]])
-    array([ 3, -1])
-
-    Reference:
-        Barsoum et al., ICMI 2016, and their code (microsoft/FERPlus, mode "majority").
-    """
-    kept, total = _counted_votes(votes, classes, drop_single, min_votes, min_share)
-    best = kept.max(axis=1)
-    alone = (kept == best[:, None]).sum(axis=1) == 1
-    stands = alone & (best >= max(min_votes, 1)) & (best > min_share * total)
-    return np.where(stands, kept.argmax(axis=1), -1)
-
-
-def _counted_votes(votes, classes, drop_single, min_votes, min_share):
-    """Check the arguments; return the votes of `classes` (n, c) and of everything (n,)."""
-    votes = np.array(votes, dtype=np.float64)
-    if votes.ndim != 2 or votes.shape[1] != len(FERPLUS_VOTE_COLUMNS):
-        raise ValueError(
-            f"`votes` must have shape (n, {len(FERPLUS_VOTE_COLUMNS)}), columns "
-            f"{FERPLUS_VOTE_COLUMNS}. Received: shape={votes.shape}"
-        )
-    absent = (votes == -1).all(axis=1)
-    votes[absent] = 0
-    if not np.isfinite(votes).all() or (votes < 0).any():
-        raise ValueError(
-            "`votes` must be counts from 0 up, or -1 in the whole row where no votes are known. "
-            f"Received: votes from {votes.min()} to {votes.max()}"
-        )
-    if not 0 <= min_share < 1:
-        raise ValueError(f"`min_share` must lie in [0, 1). Received: min_share={min_share}")
-    if min_votes < 0:
-        raise ValueError(f"`min_votes` must not be negative. Received: min_votes={min_votes}")
-    if drop_single:
-        votes[votes == 1] = 0
-    columns = index_map(classes, FERPLUS_CLASSES)
-    return votes[:, columns], votes.sum(axis=1)
 
 
 def _spelling(name):

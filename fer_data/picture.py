@@ -46,7 +46,7 @@ def decode(data, channels):
         UnreadableError: If the file is empty, truncated, damaged, no picture, or one of float
             pixels.
     """
-    from PIL import ExifTags, Image
+    from PIL import ExifTags, Image, UnidentifiedImageError
 
     if not data:
         raise UnreadableError("empty", "the file has 0 bytes")
@@ -67,6 +67,9 @@ def decode(data, channels):
                 ground = Image.new("RGBA", upright.size, (0, 0, 0, 255))
                 upright = Image.alpha_composite(ground, upright.convert("RGBA"))
             pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"))
+    except UnidentifiedImageError as error:
+        # Its own words hold the address of an object in memory.
+        raise UnreadableError("corrupt", "not a picture of a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         # Pillow's decoders raise all of these on damaged files.
         raise UnreadableError("corrupt", f"{type(error).__name__}: {error}") from error

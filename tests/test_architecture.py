@@ -109,7 +109,12 @@ def test_modules_do_not_import_in_a_circle(package):
 
 
 MEASURING = ("evaluation", "explain", "privacy", "robustness", "auditing")
-BUILDING = ("fer_models.families", "fer_models.training", "fer_models.zoo.registry")
+BUILDING = (
+    "fer_models.families",
+    "fer_models.training",
+    "fer_models.zoo.loading",
+    "fer_models.zoo.registry",
+)
 
 
 @pytest.mark.parametrize("part", MEASURING)
@@ -140,6 +145,12 @@ def test_examples_are_short_and_use_public_names(name):
     found = imports_of(EXAMPLES[name])
     assert not roots(found) & {*EXAMPLES, "examples"}
     assert not [each for each in found if "._" in each and not each.endswith("__")]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_benchmarks_leave_the_search_path_alone(path):
+    """Python puts the folder of a script on the path by itself."""
+    assert "sys.path" not in path.read_text(encoding="utf-8")
 
 
 # Parts of fer_models that are imported at their first use.

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -38,6 +39,7 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         if self.data_path.exists():
             return
+        print(f"Preparing {self.name} in {self.data_dir}", file=sys.stderr, flush=True)
         kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
         try:
             super().download_and_prepare(**kwargs)
@@ -53,6 +55,12 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 "kept. Free space or pass another `data_dir`, then call again",
                 self.data_dir,
             ) from error
+
+    def _log_download_bytes(self):
+        """Say nothing: nothing is downloaded, and the size is unknown."""
+
+    def _log_download_done(self):
+        """Say nothing: the report tells what was prepared."""
 
     def _create_builder_config(self, builder_config, version):
         # Each set of options has a configuration of its own by design: nothing to look up or

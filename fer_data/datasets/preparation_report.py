@@ -4,6 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from fer_data.files import write_text
+
 FILE_NAME = "report.json"
 
 
@@ -49,7 +51,7 @@ class Report:
     def write(self, folder):
         """Write `report.json` into a folder."""
         text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
-        (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+        write_text(Path(folder) / FILE_NAME, text + "\n")
 
     @classmethod
     def read_from(cls, folder):

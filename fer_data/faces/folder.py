@@ -20,6 +20,8 @@ from fer_data.files import whole_file, write_json, write_table
 
 RULE = "cut.json"
 MISSES = "misses.csv"
+NO_FACE = "no face was found"
+NO_PICTURE = "no picture by its ending"
 
 
 class FindsFaces(Protocol):
@@ -58,6 +60,21 @@ class FolderCut:
     faces: int
     done_before: int
     misses: tuple[Miss, ...]
+
+    @property
+    def without_face(self) -> tuple[Miss, ...]:
+        """The photos that show no face, as the detector sees it."""
+        return tuple(miss for miss in self.misses if miss.reason == NO_FACE)
+
+    @property
+    def unreadable(self) -> tuple[Miss, ...]:
+        """The photos that cannot be read."""
+        return tuple(miss for miss in self.misses if miss.reason not in (NO_FACE, NO_PICTURE))
+
+    @property
+    def other_files(self) -> tuple[Miss, ...]:
+        """The files that are no pictures by their ending."""
+        return tuple(miss for miss in self.misses if miss.reason == NO_PICTURE)
 
 
 def cut_folder(
@@ -130,7 +147,7 @@ def cut_folder(
             continue
         faces = sorted(find.detect(pixels), key=lambda face: -float(np.prod(face.box[2:])))
         if not faces:
-            misses.append(Miss(photo, "no face was found"))
+            misses.append(Miss(photo, NO_FACE))
         for number in reversed(range(len(faces) if every_face else min(1, len(faces)))):
             path = target / place
             if number:
@@ -162,7 +179,7 @@ def _photos(source, target):
             f"Received: {str(source)!r} with {len(files)} other files"
         )
     rest = sorted(set(files) - set(photos))
-    return _named(photos), [Miss(file, "no picture by its ending") for file in rest]
+    return _named(photos), [Miss(file, NO_PICTURE) for file in rest]
 
 
 def _named(photos):

@@ -190,6 +190,11 @@ def load_faces(
                 "`train` is the number of synthetic faces, for data='synthetic' alone. "
                 f"Received: train={train} and data={data!r}"
             )
+    if path is None and data == "folder":
+        raise ValueError(
+            "`path` must name your folder of faces with data='folder' (--data folder needs "
+            "--path FOLDER). Received: path=None"
+        )
     fractions = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
     fractions = {name: value for name, value in fractions.items() if value is not None}
     if is_packed(path):

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from fer_models.cli.face_data import add_data_arguments, add_model_argument, measured
+from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, remark, watched
 
 EXAMPLE = """fer audit runs/mine/best.keras
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
+    check_output(args.output)
     least = {"members": 1, "non_members": 1, "test": 1, "batch_size": 1}
     zero = ("population", "adversarial_faces", "corruption_faces", "explained_faces", "seed")
     for name, lowest in {**least, **dict.fromkeys(zero, 0)}.items():

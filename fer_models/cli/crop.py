@@ -1,7 +1,8 @@
 """Cut the faces out of a folder of photos, as recognition sees them, to train on them.
 
 The faces go into the same class folders of another folder, as PNG files. After an interruption the
-same command goes on. Photos without a face are listed in misses.csv there.
+same command goes on. Photos that gave no face are listed in misses.csv there, with
+the reason.
 """
 
 import argparse
@@ -9,10 +10,10 @@ import dataclasses
 import json
 from pathlib import Path
 
+from fer_models.cli.media import DETECTORS
 from fer_models.cli.running import CheckFailedError, remarks
 
 EXAMPLE = "fer crop my_photos --output my_faces"
-DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,15 +45,21 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         misses = [miss._asdict() for miss in found.misses]
         content = dataclasses.asdict(found) | {"target": str(found.target), "misses": misses}
+        for name in ("without_face", "unreadable", "other_files"):
+            content[name] = len(getattr(found, name))
         print(json.dumps(content, indent=1))
     else:
         print(
             f"{found.target}: {found.faces} faces cut out of {found.photos} photos, "
-            f"{found.done_before} photos done before, {len(found.misses)} files without a face"
+            f"{found.done_before} photos done before, {len(found.without_face)} without a face, "
+            f"{len(found.unreadable)} unreadable, {len(found.other_files)} files that are no photos"
         )
-        remarks(
-            f"without a face (all of them in {found.target / 'misses.csv'})",
-            (f"{miss.photo}: {miss.reason}" for miss in found.misses),
-        )
+        where = f"(all of them in {found.target / 'misses.csv'})"
+        for title, misses in (
+            ("without a face", found.without_face),
+            ("unreadable", found.unreadable),
+            ("no photos", found.other_files),
+        ):
+            remarks(f"{title} {where}", (f"{miss.photo}: {miss.reason}" for miss in misses))
     if not found.faces and not found.done_before:
         raise CheckFailedError(f"no face was found in {args.folder}")

@@ -17,6 +17,7 @@ from fer_models.cli.face_data import (
     heading,
     measured,
 )
+from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, progress, remark
 
 EXAMPLE = """fer evaluate runs/mine/best.keras
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
+    check_output(args.output)
     if args.faces < 0 or args.batch_size < 1:
         raise UsageError("--faces must be 0 or more, and --batch-size 1 or more")
     found = measured(args)

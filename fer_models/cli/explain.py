@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from fer_models.cli.face_data import add_model_argument
-from fer_models.cli.recognise import DETECTORS
+from fer_models.cli.media import DETECTORS, check_input, check_output, counted
 from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks
 
 EXAMPLE = """fer explain ghostface:fer2013 party.jpg
@@ -58,6 +58,9 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
+    for path in args.photos:
+        check_input(path, videos=False)
+    check_output(args.output)
     from fer_models.zoo.loading import load_model
 
     model, names = load_model(args.model)
@@ -126,9 +129,13 @@ def _cut(args, model):
         found = cut_photos(paths, finder, size, channels, lambda path: bar.update())
     if len(found.unreadable) == len(paths):
         raise ValueError(next(iter(found.unreadable.values())))
-    remarks(f"{len(found.unreadable)} photos could not be read", found.unreadable.values())
+    remarks(
+        f"{counted(len(found.unreadable), 'photo')} could not be read", found.unreadable.values()
+    )
     if not found.sources:
-        raise CheckFailedError(f"no face was found by {args.detector}")
+        raise CheckFailedError(
+            f"no face was found in {', '.join(map(str, args.photos))} by {args.detector}"
+        )
     return found.images, found.sources
 
 

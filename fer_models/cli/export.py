@@ -17,6 +17,7 @@ from fer_models.cli.face_data import (
     heading,
     measured,
 )
+from fer_models.cli.media import check_output
 from fer_models.cli.running import CheckFailedError, UsageError, remark
 
 EXAMPLE = """fer export ghostface:fer2013 litert
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
+    check_output(args.output)
     if args.representative and args.format != "litert-int8":
         raise UsageError("--representative is for litert-int8 alone")
     for name in ("faces", "representative", "limit"):

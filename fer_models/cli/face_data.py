@@ -38,7 +38,10 @@ def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> N
     ).add_argument
     add("--data", choices=DATA, help="which faces")
     add("--path", help="folder or archive of the data set, or its packed .npz")
-    add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
+    add(
+        "--data-dir",
+        help="where prepared data sets are kept (default: as at the training)",
+    )
     if split:
         add("--split", help="of the data set (default: test, or validation without test)")
     add("--config", help="run.json of the training (default: the one beside the model, if any)")
@@ -110,7 +113,8 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     from fer_models.zoo.loading import load_model
 
     names = ("data", "path", "train", "validation_fraction", "validation_from", "test_fraction")
-    given = {name: getattr(args, name) for name in names} | {"seed": args.split_seed}
+    given = {name: getattr(args, name) for name in names}
+    given |= {"seed": args.split_seed, "data_dir": args.data_dir}
     settings, source = trained_on(args.model, args.config, **given)
     if same and not source and args.data is None:
         raise UsageError(
@@ -128,7 +132,7 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     size = max(model.input_shape[1:3])
     # Standard output is for results, and the preparation prints what it dropped.
     with contextlib.redirect_stdout(sys.stderr):
-        faces = load_faces(**settings, data_dir=args.data_dir, size=size)
+        faces = load_faces(**settings, size=size)
     names = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
     split = getattr(args, "split", None) or _default_split(faces, source)
     check_split(faces, split)

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from fer_models.cli.recognise import DETECTORS
+from fer_models.cli.media import DETECTORS, PHOTOS, check_input, check_output
 from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks
 
 EXAMPLE = """fer faces party.jpg --detector retinaface --output party_faces
@@ -46,21 +46,18 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
-    if not args.input.exists():
-        raise UsageError(f"there is no photo, video or folder at {args.input}")
+    check_input(args.input)
     if args.weights and args.detector not in WITH_WEIGHTS:
         raise UsageError(f"--weights: {args.detector} brings its own")
-    if args.output.exists() and not args.output.is_dir():
-        raise UsageError(f"--output must be a folder, and {args.output} is a file")
+    check_output(args.output)
     for name in ("faces.png", "faces.mp4", "regions.png"):
         if args.input.resolve() == (args.output / name).resolve():
             raise UsageError(f"the result would take the place of {args.input}: name an --output")
     from fer_data.faces.detectors import detector
-    from fer_data.picture import SUFFIXES
 
     options = {"min_score": args.min_score, "weights": args.weights}
     finder = detector(args.detector, **{k: v for k, v in options.items() if v is not None})
-    if args.input.is_file() and args.input.suffix.lower() in SUFFIXES:
+    if args.input.is_file() and args.input.suffix.lower() in PHOTOS:
         _photo(args, finder)
     else:
         _video(args, finder)

@@ -83,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after the command's name. Default: those of the process.
 
     Returns:
-        The exit status: 0; 1 where nothing was found or a check failed; 2 for bad usage or input;
-        130 after Ctrl-C.
+        The exit status: 0; 1 where nothing was found or a check failed; 2 for bad usage or input,
+        and for an unexpected error of the program; 130 after Ctrl-C.
 
     Example:
 
@@ -161,8 +161,8 @@ def _version(args):
 
 
 def _help(args):
-    parser_of().print_help()
-    # Nothing was asked for.
+    # Nothing was asked for: this is no result.
+    parser_of().print_help(sys.stderr)
     return 2
 
 

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(*DATA, *SHORT),
         help=f"{', '.join((*DATA, *SHORT))}; none: tell of all of them",
     )
-    add("--path", help="folder or archive of the data set")
+    add("folder", nargs="?", metavar="FOLDER", help="folder or archive of the data set")
+    add("--path", metavar="FOLDER", help="the same; give one of the two")
     add("--data-dir", help="where prepared data go (default: tensorflow-datasets')")
     add(
         "--validation-fraction",
@@ -91,6 +92,10 @@ def run(args: argparse.Namespace) -> None:
     from fer_data.datasets import WITHOUT_PATH
 
     name = SHORT.get(args.data, args.data)
+    if args.folder is not None:
+        if args.path is not None:
+            raise ValueError(f"give FOLDER or --path, not both: {args.folder} and {args.path}")
+        args.path = args.folder
     if args.pack and name in (None, *WITHOUT_PATH):
         raise ValueError("--pack is for the faces of a data set that has a --path")
     if args.size and not args.pack:

@@ -1,14 +1,23 @@
 """Name the expressions of all faces in a photo, a video or a folder of photos.
 
 The output folder gets an annotated copy of every photo or video, and the faces with all
-probabilities in results.csv and results.json. Photos of a folder that cannot be read are left out,
-counted, and listed at the end. The exit status is 1 where no face is found.
+probabilities in results.csv and results.json. Each input has a folder of its own: party.jpg goes to
+runs/recognise/party, standard input to runs/recognise/stdin. Photos of a folder that cannot be read
+are left out, counted, and listed at the end. The exit status is 1 where no face is found.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from fer_models.cli.media import (
+    DETECTORS,
+    VIDEOS,
+    WEIGHTS_HELP,
+    check_input,
+    check_output,
+    counted,
+)
 from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks, watched
 
 EXAMPLE = """fer recognise party.jpg
@@ -16,8 +25,8 @@ fer recognise interview.mp4 --smoothing 0.5 --output interview
 fer recognise holiday_photos --detector yunet --flip
 curl -s https://example.org/party.jpg | fer recognise - --json"""
 
-DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
 STDIN = "-"
+SHOWN = 5  # names of files that are left out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO|VIDEO|FOLDER|-",
         help="what to look at; - reads a photo from standard input",
     )
-    add(
-        "--weights",
-        default="ghostface:fer2013",
-        help="NAME:TAG of bundled weights (`fer weights` lists them), or a .keras file",
-    )
+    add("--weights", default="ghostface:fer2013", help=WEIGHTS_HELP)
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
-    add("--output", type=Path, default=Path("runs/recognise"), help="folder to write into")
+    add(
+        "--output",
+        type=Path,
+        help="folder to write into (default: runs/recognise/NAME, the input's name)",
+    )
     add("--smoothing", type=float, default=0.3, help="of a video, time constant in s; 0: none")
     add("--detect-every", type=float, default=0.2, help="of a video, seconds between detections")
     add("--flip", action="store_true", help="take the mean with the mirrored face")
@@ -53,19 +62,22 @@ def run(args: argparse.Namespace) -> None:
         args: The parsed arguments.
     """
     path = Path(args.input)
-    data = sys.stdin.buffer.read() if args.input == STDIN else None
-    if data is None:
-        _check(path, args)
+    standard = args.input == STDIN
+    if args.output is None:
+        args.output = Path("runs/recognise") / ("stdin" if standard else _name(path))
+    _check(None if standard else path, args)
+    data = sys.stdin.buffer.read() if standard else None
     # Imported here: `fer --help` needs neither.
     from fer_models.recognizer import Recognizer
     from fer_models.recognizer import annotated_files as files
 
-    is_video = data is None and path.suffix.lower() in files.VIDEOS
+    is_video = data is None and path.is_file() and path.suffix.lower() in VIDEOS
+    pictures = {} if is_video else _pictures(path, data)
     recognizer = Recognizer(args.weights, args.detector, min_score=args.min_score, flip=args.flip)
     if is_video:
         results, unreadable = _video(recognizer, path, args), {}
     else:
-        results, unreadable = _photos(recognizer, _pictures(path, data), args)
+        results, unreadable = _photos(recognizer, pictures, args)
     about = {"input": args.input, "weights": args.weights, "detector": args.detector}
     content = files.write_results(args.output, results, recognizer.class_names, about)
     if args.json:
@@ -78,21 +90,31 @@ def run(args: argparse.Namespace) -> None:
     # A single photo says nothing more where nobody watches: what is printed is the answer.
     if len(content["results"]) != 1 or watched():
         remark(f"Wrote {args.output}")
-    remarks(f"{len(unreadable)} photos could not be read", unreadable.values())
+    remarks(f"{counted(len(unreadable), 'photo')} could not be read", unreadable.values())
     if not any(entry["faces"] for entry in content["results"]):
         raise CheckFailedError(f"no face was found in {args.input}")
 
 
+def _name(path):
+    """Return the name of the folder of an input's results."""
+    return path.stem if path.is_file() else path.resolve().name
+
+
 def _check(path, args):
     """Refuse what could not work, or would harm, before anything heavy is imported."""
-    if not path.exists():
-        raise UsageError(f"there is no photo, video or folder at {path}")
-    if args.output.exists() and not args.output.is_dir():
-        raise UsageError(f"--output must be a folder, and {args.output} is a file")
+    if path is not None:
+        check_input(path)
+    check_output(args.output)
     for name in ("smoothing", "detect_every"):
         if not 0 <= getattr(args, name) < float("inf"):
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} must be a number of seconds >= 0, not {vars(args)[name]}")
+    # Imported here: it is for the run alone.
+    from fer_models.zoo import bundled
+
+    bundled.located(args.weights)
+    if path is None:
+        return
     folder = path if path.is_dir() else path.parent
     if folder.resolve() == args.output.resolve():
         raise UsageError(
@@ -103,7 +125,7 @@ def _check(path, args):
 def _pictures(path, data):
     """Return photos, as paths or arrays, by name."""
     from fer_data import picture
-    from fer_models.recognizer.annotated_files import VIDEOS, photos_of
+    from fer_models.recognizer.annotated_files import photos_of
 
     if data is not None:
         try:
@@ -113,13 +135,16 @@ def _pictures(path, data):
     if path.is_dir():
         photos, others = photos_of(path)
         if others:
-            remark(f"{len(others)} files or folders that are no photos are left out")
+            remark(_left_out(others))
         return {photo.name: photo for photo in photos}
-    if path.suffix.lower() not in picture.SUFFIXES:
-        raise UsageError(
-            f"{path} must be a photo {picture.SUFFIXES}, a video {VIDEOS}, or a folder"
-        )
     return {path.name: path}
+
+
+def _left_out(paths):
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in paths[:SHOWN]]
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    what = "not a photo" if len(paths) == 1 else "not photos"
+    return f"{counted(len(paths), 'file')} left out, {what}: {', '.join(names)}{more}"
 
 
 def _photos(recognizer, pictures, args):

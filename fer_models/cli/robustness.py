@@ -16,6 +16,7 @@ from fer_models.cli.face_data import (
     heading,
     measured,
 )
+from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, remark, watched
 
 EXAMPLE = """fer robustness ghostface:ferplus --data ferplus --path FOLDER
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
+    check_output(args.output)
     for name in ("attacked", "corrupted"):
         if getattr(args, name) < 0:
             raise UsageError(f"--{name} must not be negative")

@@ -21,6 +21,11 @@ LISTED = 10
 EXPECTED = (ValueError, OSError, ImportError, RuntimeError)
 # What these log on the way is not for users: a failure raises an error.
 CHATTY = ("absl", "jax", "matplotlib", "tensorflow", "tf2onnx")
+# It logs a licence in a long line, of which users see the short one.
+LICENSED, SHORT = (
+    "fer_data.faces.landmark_predictor",
+    "68 landmarks: not for commercial use, see docs/faces.md",
+)
 # Warnings of these folders are for users.
 OURS = tuple(
     str(Path(__file__).resolve().parents[2] / name) + os.sep
@@ -154,6 +159,7 @@ def quiet_libraries() -> Iterator[Callable[[], str]]:
     before, sys.stderr = sys.stderr, ours
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger(LICENSED).addFilter(_shorten)
     with tempfile.TemporaryFile() as noise, warnings.catch_warnings():
         os.dup2(noise.fileno(), 2)
         # A crash of compiled code would leave no word otherwise.
@@ -174,8 +180,14 @@ def quiet_libraries() -> Iterator[Callable[[], str]]:
         try:
             yield read
         finally:
+            logging.getLogger(LICENSED).removeFilter(_shorten)
             faulthandler.disable()
             sys.stderr = before
             ours.close()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _shorten(record):
+    record.msg, record.args = SHORT, ()
+    return True

@@ -16,6 +16,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from fer_models.cli.media import DETECTORS, check_output
 from fer_models.cli.running import (
     INTERRUPTED,
     CheckFailedError,
@@ -28,8 +29,7 @@ EXAMPLE = """fer spot interview.mp4 --model runs/ha3d/folds/000/model.keras
 fer spot interview.mp4 --model model.keras --window 0.4 --least 0.5
 fer spot frames/ --fps 200 --model model.keras --output spotted"""
 
-# As `fer_data.faces.DETECTORS`, `fer_models.spotting.spotter.UNITS` and `Rule` have them.
-DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
+# As `fer_models.spotting.spotter.UNITS` and `Rule` have them.
 UNITS = ("seconds", "frames")
 RULE = {"least": 0.3, "times": 2.5, "around": 10.0, "head": 3.0, "back": 0.5}
 LISTED = 20  # intervals
@@ -134,8 +134,7 @@ def _check(args):
             "--model must name a trained network of clips: `fer train-clips --keep-models` leaves "
             "a model.keras of every fold"
         )
-    if args.output.exists() and not args.output.is_dir():
-        raise UsageError(f"--output must be a folder, and {args.output} is a file")
+    check_output(args.output)
     if _copy_of(args).resolve() == args.video.resolve():
         raise UsageError(
             f"the copy would take the place of {args.video}: name another --output, or add "

@@ -59,7 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Of settings, what is not given stays out: a configuration or the recipe says it.
     setting = _Settings(parser)
     add = parser.add_argument
-    setting("--recipe", choices=RECIPES, help="how to train what (default: ghostface_small)")
+    setting(
+        "--recipe",
+        choices=RECIPES,
+        metavar="NAME",
+        help=f"how to train what: {', '.join(RECIPES)} (default: ghostface_small)",
+    )
     setting("--data", choices=DATA, help="which faces (default: synthetic)")
     setting(
         "--path",

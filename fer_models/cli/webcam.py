@@ -11,6 +11,7 @@ import json
 import shlex
 from pathlib import Path
 
+from fer_models.cli.media import DETECTORS, WEIGHTS_HELP
 from fer_models.cli.running import remark
 from fer_models.web import Limits
 
@@ -18,8 +19,6 @@ EXAMPLE = """fer webcam
 fer webcam --port 9000 --detector yunet --weights my_model.keras
 fer webcam --export-engine"""
 
-# As in `fer_data.faces.DETECTORS`, which imports the detectors' parts.
-DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
 # Of a crowd the most certain: one picture must not hold up the other browsers for seconds.
 MOST_FACES = 16
 
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     limits = Limits()
     add = parser.add_argument
-    add("--weights", default="fer2013", help="bundled weights, or a .keras file")
+    add("--weights", default="ghostface:fer2013", help=WEIGHTS_HELP)
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--host", default="127.0.0.1", help="address to bind to; 0.0.0.0 lets the network in")
@@ -77,6 +76,10 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.json and not args.export_engine:
         raise ValueError("--json goes with --export-engine: the server prints no result.")
+    # Imported here: it is for the run alone.
+    from fer_models.zoo import bundled
+
+    bundled.located(args.weights)
     if args.export_engine:
         export(args)
     else:

@@ -82,11 +82,10 @@ def _show(source, as_json):
     known = bundled.all_weights()
     if source not in known:
         raise UsageError(f"there are no bundled weights {source!r}, only {', '.join(known)}")
-    name, _, tag = source.partition(":")
     if as_json:
         print(json.dumps(known[source].card, indent=1, ensure_ascii=False))
     else:
-        print(model_card(name, tag))
+        print(model_card(*bundled.split(source)))
 
 
 def _pack(folder, options, as_json):

@@ -102,7 +102,7 @@ def classification_report(
     """
     probabilities = checked_probabilities(probabilities)
     count, classes = probabilities.shape
-    truth, targets = checked_labels(labels, count, classes)
+    truth, targets = checked_labels_or_distributions(labels, count, classes)
     names = _checked_names(class_names, classes)
 
     scores = scored(truth, probabilities.argmax(axis=1), names)
@@ -235,7 +235,7 @@ def checked_probabilities(probabilities):
     return probabilities
 
 
-def checked_labels(labels, count, classes):
+def checked_labels_or_distributions(labels, count, classes):
     """Return the class numbers and the distributions that `labels` mean, or raise `ValueError`."""
     labels = np.asarray(labels)
     if labels.ndim == 1:

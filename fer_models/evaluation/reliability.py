@@ -8,7 +8,10 @@ from numpy.typing import ArrayLike
 
 from fer_data.files import save_figure
 from fer_models.evaluation.calibration import confidence_bins
-from fer_models.evaluation.classification import checked_labels, checked_probabilities
+from fer_models.evaluation.classification import (
+    checked_labels_or_distributions,
+    checked_probabilities,
+)
 
 _ACCURACY, _GAP, _LINE = "#2a6f97", "#d1495b", "#1b2a3a"
 
@@ -58,7 +61,7 @@ def plot_reliability(
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     probabilities = checked_probabilities(probabilities)
-    truth, _ = checked_labels(labels, *probabilities.shape)
+    truth, _ = checked_labels_or_distributions(labels, *probabilities.shape)
     found = confidence_bins(truth, probabilities, bins)
     filled = found.counts > 0
     counts, accuracy, confidence = (

@@ -5,7 +5,11 @@ import numpy as np
 
 from fer_data.checks import check_integer
 from fer_data.files import save_figure
-from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
+from fer_models.explain.contact_sheet import (
+    checked_drawable_images,
+    checked_names,
+    prediction_colour,
+)
 from fer_models.explain.gate_sheet import over_time
 from fer_models.explain.gates import attention_gates
 from fer_models.explain.grad_cam import grad_cam
@@ -87,7 +91,7 @@ def clip_explanation(
             "`frames` must have the shapes of `inputs`. Received: "
             f"{[np.shape(each) for each in shown]} and {[each.shape for each in inputs]}"
         )
-    pictures = [checked_images(each) for each in shown]
+    pictures = [checked_drawable_images(each) for each in shown]
     moved = pictures if frames is None else [_motion(each) for each in inputs]
     if region_names is None:
         region_names = [tensor.name for tensor in model.inputs]
@@ -176,7 +180,7 @@ def _last_gates(gates, count):
 def _motion(clip):
     """Return differences of frames as pictures, grey for none, uint8."""
     grey = 128 + GAIN * clip.mean(axis=-1, keepdims=True)
-    return checked_images(np.clip(grey, 0, 255).round().astype(np.uint8))
+    return checked_drawable_images(np.clip(grey, 0, 255).round().astype(np.uint8))
 
 
 def _flattens(model):

@@ -5,8 +5,8 @@ import numpy as np
 from fer_data.checks import check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
+    checked_drawable_images,
     checked_heat_maps,
-    checked_images,
     checked_names,
     prediction_colour,
 )
@@ -66,7 +66,7 @@ def clip_sheet(
         heat_maps = None if heat_maps is None else [heat_maps]
     if not clip:
         raise ValueError("`clip` must hold one region or more. Received: none")
-    regions = [checked_images(region) for region in clip]
+    regions = [checked_drawable_images(region) for region in clip]
     if len({region.shape[:3] for region in regions}) > 1:
         raise ValueError(
             "`clip` must hold regions of one shape. "

@@ -49,7 +49,7 @@ def contact_sheet(
     # Imported here, and as an object without pyplot: no window system, no global state.
     from matplotlib.figure import Figure
 
-    images = checked_images(images)
+    images = checked_drawable_images(images)
     count = len(images)
     heat_maps = checked_heat_maps(heat_maps, images, alpha)
     labels = checked_names("labels", labels, count)
@@ -124,7 +124,7 @@ def prediction_colour(label, prediction):
     return _RIGHT if prediction == label or prediction.startswith(f"{label} ") else _WRONG
 
 
-def checked_images(images):
+def checked_drawable_images(images):
     """Return images as bytes, grey ones without the channel axis, or raise `ValueError`."""
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):

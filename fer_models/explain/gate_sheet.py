@@ -4,7 +4,11 @@ import numpy as np
 
 from fer_data.checks import check_integer
 from fer_data.files import save_figure
-from fer_models.explain.contact_sheet import checked_images, checked_names, prediction_colour
+from fer_models.explain.contact_sheet import (
+    checked_drawable_images,
+    checked_names,
+    prediction_colour,
+)
 from fer_models.explain.grad_cam import enlarge
 from fer_models.explain.picture_grid import PictureGrid
 
@@ -68,11 +72,11 @@ def gate_sheet(
             f"others. Received: {[gate.path for gate in gates]}"
         )
     if clips:
-        pictures = [checked_images(each[example]) for each in inputs]
+        pictures = [checked_drawable_images(each[example]) for each in inputs]
         frames = len(pictures[0])
         shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
     else:
-        pictures = [checked_images(each) for each in inputs]
+        pictures = [checked_drawable_images(each) for each in inputs]
         shown = np.arange(min(columns, count))
     rows = []
     for gate in varying:

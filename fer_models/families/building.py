@@ -4,20 +4,12 @@ from pathlib import Path
 
 import keras
 
-from fer_data.checks import check_choice
+from fer_data.checks import check_choice, check_integer
 from fer_layers import PerImageStandardization
 from fer_models.zoo import bundled
 from fer_models.zoo.weight_files import read_weights
 
 POOLINGS = (None, "avg", "max")
-
-
-def check_integer(name, value, least=1):
-    """Raise `ValueError` unless `value` is an integer of `least` or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
-        )
 
 
 def channel_axis():

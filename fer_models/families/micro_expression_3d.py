@@ -7,7 +7,7 @@ from typing import Annotated, Concatenate, Literal, ParamSpec, Unpack
 
 import keras
 
-from fer_data.checks import check_choice
+from fer_data.checks import check_choice, check_integer
 from fer_layers import SpatialAttention3D, SqueezeExcite, TemporalAttention
 from fer_models.families.building import (
     POOLINGS,
@@ -15,7 +15,6 @@ from fer_models.families.building import (
     bundled_weights,
     by_data_format,
     channel_axis,
-    check_integer,
     load_weights,
 )
 from fer_models.families.shared_arguments import DEFAULTS, Arguments, complete
@@ -305,7 +304,7 @@ def _checked(knobs):
     """Return the knobs after checking them, sizes as triples and attention as a tuple."""
     paths, shared, dropout = knobs["paths"], knobs["shared"], knobs["dropout"]
     for name in ("frames", "filters", "dense_units"):
-        check_integer(name, knobs[name])
+        check_integer(name, knobs[name], 1)
     if isinstance(paths, bool) or paths not in REGIONS:
         raise ValueError(f"`paths` must be one of {list(REGIONS)}. Received: paths={paths!r}")
     if not isinstance(shared, bool):

@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_data.checks import check_integer
 from fer_data.files import read_arrays, write_arrays
-from fer_models.evaluation.classification import checked_labels
+from fer_models.evaluation.classification import checked_labels_or_distributions
 from fer_models.privacy.queries import augmentation_queries
 
 # Rows of a half-precision softmax sum to one only to about two digits.
@@ -81,7 +81,7 @@ class Signals:
                 f"A model's outputs must be finite. Received: {len(bad)} examples that are not, "
                 f"the first {bad[0]}"
             )
-        labels, _ = checked_labels(labels, len(outputs), outputs.shape[-1])
+        labels, _ = checked_labels_or_distributions(labels, len(outputs), outputs.shape[-1])
         hashes = np.asarray(hashes, dtype=str)
         if hashes.shape != labels.shape:
             raise ValueError(

@@ -55,7 +55,8 @@ def photos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     photos = [path for path in inside if path.suffix.lower() in SUFFIXES]
     if not photos:
         raise ValueError(
-            f"There is no photo in {str(folder)!r}; their names end in one of {SUFFIXES}."
+            f"There is no photo in {str(folder)!r}; their names end in one of "
+            f"{', '.join(SUFFIXES)}."
         )
     return photos, [path for path in inside if path not in photos]
 
@@ -210,9 +211,9 @@ def lines(results: Sequence[FrameResult] | Mapping[str, Sequence[Expression]]) -
         for face in result.faces:
             labels[face.track][face.label] += 1
     return [
-        f"face {track}: {sum(counts.values())} of {len(results)} frames, "
+        f"face {number} (track {track}): {sum(counts.values())} of {len(results)} frames, "
         + ", ".join(f"{label} in {count}" for label, count in counts.most_common())
-        for track, counts in sorted(labels.items())
+        for number, (track, counts) in enumerate(sorted(labels.items()), 1)
     ]
 
 

@@ -33,7 +33,7 @@ def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwo
     """
     if not isinstance(source, str):
         return None
-    name, tag = source.split(":", 1) if ":" in source else (model, source)
+    name, tag = bundled.split(source, model)
     if f"{name}:{tag}" not in ready_names() or not lite_runner.available():
         return None
     run = lite_runner.LiteNetwork(ready_files.read(bundled.FOLDER, f"{name}_{tag}"))
@@ -52,8 +52,7 @@ def ready_names() -> list[str]:
     """
     found = []
     for entry in ready_files.entries(bundled.FOLDER).values():
-        name, _, tag = entry["source"].rpartition(":")
-        known = bundled.tags(name).get(tag)
+        known = bundled.all_weights().get(entry["source"])
         # Weights that were packed anew wait for `fer_models.runtime.making`.
         if known is not None and known.sha256 == entry["source_sha256"]:
             found.append(entry["source"])

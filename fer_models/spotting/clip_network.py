@@ -1,9 +1,5 @@
 """A network of clips, from windows of faces to probabilities."""
 
-import os
-from pathlib import Path
-
-import keras
 import numpy as np
 
 from fer_data.checks import check_integer
@@ -18,7 +14,8 @@ class ClipNetwork:
     """Brings windows to what a network of clips takes, and calls it in batches of one size.
 
     Args:
-        model: A `keras.Model`, or the path of a `.keras` file. It takes one, two or three clips
+        model: A `keras.Model`, or what `fer_models.load_model` takes, such as the path of a
+            `.keras` file. It takes one, two or three clips
             `(batch, frames, size, size, 1 or 3)`, the regions of
             `fer_data.pipelines.clips.REGIONS` in their order, and gives `(batch, classes)`
             probabilities.
@@ -99,26 +96,12 @@ class ClipNetwork:
 
 def _loaded(model):
     """Return a model, and the names of its classes where its file holds them."""
-    if isinstance(model, keras.Model):
-        return model, None
-    if not isinstance(model, (str, os.PathLike)):
-        raise ValueError(
-            "`model` must be a keras.Model or the path of a .keras file. "
-            f"Received: model={model!r}. {HOW_TO}."
-        )
-    path = Path(model)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no model at {str(path)!r}. {HOW_TO}.")
-    if path.suffix != ".keras":
-        raise ValueError(
-            "`model` must be a file of a whole model, ending in .keras; build a model for bare "
-            f"weights and pass it itself. Received: model={str(path)!r}"
-        )
     try:
-        # Its import registers the layers that such a file may hold.
-        return load_model(path)
+        return load_model(model)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} {HOW_TO}.") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read as a Keras model: {error}") from error
+        raise ValueError(f"`model` cannot be loaded: {error} {HOW_TO}.") from error
 
 
 def _are_clips(shapes):

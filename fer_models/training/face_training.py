@@ -307,6 +307,8 @@ class FaceTraining:
         about = {"recipe": self.recipe.to_dict(), **about}
         if self.command is not None:
             about["command"] = self.command
+        # Where the faces lie, and none of what decides the outcome: a run may go on elsewhere.
+        about["data_dir"] = None if self.data_dir is None else os.path.abspath(self.data_dir)
         if self.run.record is None:
             about |= {
                 "faces": dict(self.faces.counts),

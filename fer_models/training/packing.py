@@ -81,7 +81,7 @@ def pack_weights(
         tag: Name of the weights, such as `"fer2013"`.
         epoch: `"best"` or `"last"`: which model of the run.
         path: Folder or archive of the data; None for the run's.
-        data_dir: Where prepared data sets are kept.
+        data_dir: Where prepared data sets are kept; None for the run's.
         output: Folder to write into. By default that of the package.
         licence: Terms of use.
         not_for: What the weights must not be used for.
@@ -110,7 +110,7 @@ def pack_weights(
         )
     changes = {} if path is None else {"path": path}
     settings = FaceSettings.from_record(run / runs.RECORD, **changes)
-    training = FaceTraining(settings, run, data_dir=data_dir)
+    training = FaceTraining(settings, run, data_dir=data_dir or record.get("data_dir"))
     training.load()
     recipe, names, faces = training.recipe, training.class_names, training.faces
     batches = scoring_batches(recipe, faces, "validation", len(names))
@@ -160,6 +160,9 @@ def pack_weights(
         card = {**known, **_training(record, settings, recipe), **_scores(reports)}
         card["calibration"] = calibration
         write_json(temporary.with_suffix(".json"), card)
+        # Weights without a card are not looked at: an interruption never leaves new weights with
+        # the card of the old ones.
+        target.with_suffix(".json").unlink(missing_ok=True)
         os.replace(temporary, target)
         os.replace(temporary.with_suffix(".json"), target.with_suffix(".json"))
     return PackedWeights(target, card)

@@ -16,6 +16,8 @@ DIVIDING = (
     "test_fraction",
     "seed",
 )
+# What says where they lie: the same faces may lie elsewhere now.
+PLACES = ("path", "data_dir")
 DEFAULTS = {"data": "synthetic", "seed": 1}
 
 
@@ -29,7 +31,9 @@ def trained_on(
             lies beside the `run.json` of its training needs no other word.
         record: `run.json` of the training; None for the one beside the file, if there is one.
         **given: Arguments of `load_faces` that are known, some of `DIVIDING`; None counts as not
-            given. `path` may differ from the record's: the same faces may lie elsewhere now.
+            given. `path` may differ from the record's: the same faces may lie elsewhere now. So
+            may `data_dir`, where prepared data sets are kept, which is known besides; that of the
+            record counts while there is such a folder.
 
     Returns:
         `(arguments, source)`; the source is `run.json` where there is one, and empty where nothing
@@ -44,21 +48,24 @@ def trained_on(
     >>> trained_on("ghostface:fer2013", data="fer2013", path="archive.zip")
     ({'data': 'fer2013', 'seed': 1, 'path': 'archive.zip'}, '')
     """
-    unknown = sorted(set(given) - set(DIVIDING))
+    unknown = sorted(set(given) - {*DIVIDING, *PLACES})
     if unknown:
-        raise ValueError(f"`given` must be some of {DIVIDING}. Received: {unknown}")
+        raise ValueError(f"`given` must be some of {(*DIVIDING, 'data_dir')}. Received: {unknown}")
     given = {name: value for name, value in given.items() if value is not None}
     path = Path(record or Path(model).parent / runs.RECORD)
     if record is None and (Path(model).suffix != ".keras" or not path.is_file()):
         return DEFAULTS | given, ""
-    settings = runs.read(path)["settings"]
+    content = runs.read(path)
+    settings = content["settings"]
     if "data" not in settings:
         raise ValueError(f"{path} is no record of a training on faces: it names no `data`")
     known = {name: settings[name] for name in DIVIDING if settings.get(name) is not None}
+    if content.get("data_dir") and Path(content["data_dir"]).is_dir():
+        known["data_dir"] = content["data_dir"]
     changed = [
         f"{name} {known.get(name)}, not {value}"
         for name, value in given.items()
-        if name != "path" and known.get(name, DEFAULTS.get(name)) != value
+        if name not in PLACES and known.get(name, DEFAULTS.get(name)) != value
     ]
     if changed:
         raise ValueError(f"the model was trained on other faces, says {path}: {', '.join(changed)}")

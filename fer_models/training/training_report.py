@@ -14,6 +14,7 @@ from fer_data import files
 from fer_models import evaluation, explain
 from fer_models.evaluation import Complexity, Latency, Report
 from fer_models.training.recipes.recipe import Recipe
+from fer_models.zoo.loading import load_model
 
 TEXT, SCORES = "report.md", "report.json"
 
@@ -78,7 +79,7 @@ def trained_model(path: str | os.PathLike[str]) -> keras.Model:
 
     A stage of its training may have frozen most of it, and its cost would leave that out.
     """
-    model = keras.models.load_model(path, compile=False)
+    model = load_model(path)[0]
     model.trainable = True
     return model
 

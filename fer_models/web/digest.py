@@ -11,8 +11,6 @@ from fer_models.zoo import bundled
 if TYPE_CHECKING:
     import keras
 
-DEFAULT_MODEL = "ghostface"  # to which a tag alone belongs, as for `fer_models.load_model`
-
 
 def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
     """Return a SHA-256 of a model: whatever changes its answers changes it.
@@ -42,11 +40,8 @@ def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
         for weight in weights.get_weights():
             found.update(weight.tobytes())
         return found.hexdigest()
-    path = Path(weights)
-    if path.suffix != ".keras":
-        name, _, tag = os.fspath(weights).rpartition(":")
-        return bundled.weights(name or DEFAULT_MODEL, tag).sha256
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no model at {str(path)!r}.")
-    with path.open("rb") as file:
+    source = bundled.located(weights)
+    if not isinstance(source, Path):
+        return bundled.weights(*source).sha256
+    with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

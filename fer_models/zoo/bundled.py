@@ -3,10 +3,13 @@
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "weights"
+# To which a tag alone belongs.
+DEFAULT_MODEL = "ghostface"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,61 @@ def all_weights() -> dict[str, Weights]:
     """
     cards = (json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*_*.json")))
     return {f"{card['model']}:{card['tag']}": tags(card["model"])[card["tag"]] for card in cards}
+
+
+def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
+    """Return name and tag of `"name:tag"` or of `"tag"`, whether there are such weights or not.
+
+    Args:
+        source: The words.
+        model: Name of the model to which a tag alone belongs.
+
+    Example:
+
+    >>> split("ghostface:ferplus"), split("fer2013")
+    (('ghostface', 'ferplus'), ('ghostface', 'fer2013'))
+    """
+    name, colon, tag = source.partition(":")
+    return (name, tag) if colon else (model, source)
+
+
+def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path | tuple[str, str]:
+    """Return where a trained model is, without reading it.
+
+    Args:
+        source: As for `fer_models.load_model`.
+        model: Name of the model to which a tag alone belongs.
+
+    Returns:
+        The path of a `.keras` file, or name and tag of bundled weights.
+
+    Raises:
+        FileNotFoundError: If there is no file at the path.
+        ValueError: If there are no such weights, or the path is no `.keras` file.
+
+    Example:
+
+    >>> located("ferplus")
+    ('ghostface', 'ferplus')
+    """
+    path = Path(source)
+    if path.suffix == ".keras":
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no model at {str(path)!r}.")
+        return path
+    found, known = split(os.fspath(source), model), all_weights()
+    if ":".join(found) in known:
+        return found
+    if path.suffix or path.exists():
+        raise ValueError(
+            "A model must be a file of a whole model, ending in .keras; for a file of bare "
+            "weights build the model, load them, and pass the model. "
+            f"Received: {str(source)!r}"
+        )
+    raise ValueError(
+        f"A model must be bundled weights, one of {', '.join(known)}, or the path of a .keras "
+        f"file. Received: {str(source)!r}"
+    )
 
 
 def weights(name: str, tag: str) -> Weights:

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import keras
 
-from fer_models.zoo import class_names, registry
-
-DEFAULT_MODEL = "ghostface"
+from fer_models.zoo import bundled, class_names, registry
 
 
 def load_model(
-    source: str | os.PathLike[str] | keras.Model, model: str = DEFAULT_MODEL
+    source: str | os.PathLike[str] | keras.Model, model: str = bundled.DEFAULT_MODEL
 ) -> tuple[keras.Model, tuple[str, ...] | None]:
     """Return a trained model and the names of its classes.
 
@@ -43,41 +41,9 @@ def load_model(
             "`source` must be bundled weights such as 'ghostface:fer2013', the path of a .keras "
             f"file, or a keras.Model. Received: source={source!r}"
         )
-    path = Path(source)
-    if path.suffix == ".keras":
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no model at {str(path)!r}.")
-        return keras.saving.load_model(path, compile=False), class_names.read(path)
-    name, tag = _split(os.fspath(source), model)
-    known = registry.entry(name).weights
-    if tag in known:
-        return registry.entry(name).builder(weights=tag), known[tag].class_names
-    if path.suffix or path.exists():
-        raise ValueError(
-            "`source` must be a file of a whole model, ending in .keras; for a file of bare "
-            "weights build the model, load them, and pass the model. "
-            f"Received: source={str(source)!r}"
-        )
-    raise ValueError(
-        f"`source` must be bundled weights (one of {bundled_names()}), the path of a .keras file, "
-        f"or a keras.Model. Received: source={str(source)!r}"
-    )
-
-
-def bundled_names() -> list[str]:
-    """Return the bundled weights as `load_model` takes them.
-
-    Example:
-
-    >>> bundled_names()
-    ['ghostface:fer2013', 'ghostface:ferplus']
-    """
-    models = registry.MODELS | registry.CLIP_MODELS
-    return [f"{name}:{tag}" for name, entry in models.items() for tag in entry.weights]
-
-
-def _split(source, model):
-    """Return name and tag of `"name:tag"` or `"tag"`."""
-    name, colon, tag = source.partition(":")
-    known = registry.MODELS.keys() | registry.CLIP_MODELS.keys()
-    return (name, tag) if colon and name in known else (model, source)
+    found = bundled.located(source, model)
+    if isinstance(found, Path):
+        return keras.saving.load_model(found, compile=False), class_names.read(found)
+    name, tag = found
+    entry = registry.entry(name)
+    return entry.builder(weights=tag), entry.weights[tag].class_names

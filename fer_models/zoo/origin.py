@@ -22,8 +22,8 @@ def origin(source: str | os.PathLike[str]) -> dict[str, str]:
     >>> sorted(origin("ghostface:ferplus"))
     ['Licence', 'Not for', 'Training', 'Weights']
     """
-    name, _, tag = os.fspath(source).partition(":")
-    known = bundled.tags(name).get(tag) if tag else None
+    name, tag = bundled.split(os.fspath(source))
+    known = bundled.all_weights().get(f"{name}:{tag}")
     if known is None:
         with open(source, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

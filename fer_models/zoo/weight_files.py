@@ -5,6 +5,8 @@ import hashlib
 import keras
 import numpy as np
 
+from fer_data.files import write_arrays
+
 MOVING = ("moving_mean", "moving_variance")
 
 
@@ -43,7 +45,7 @@ def write_weights(model, path):
                 f"Weights must be finite and below 65504. Received: {weight.path} of {model.name}"
             )
         arrays[weight.path] = array
-    np.savez_compressed(path, **arrays)
+    write_arrays(path, arrays)
 
 
 def read_weights(model, path):

@@ -74,6 +74,9 @@ def test_what_gives_no_face_is_listed(tmp_path):
     (source / ".hidden.png").write_bytes(b"")
     found = cut(tmp_path)
     assert (found.photos, found.faces) == (3, 1)
+    kinds = (found.without_face, found.other_files, found.unreadable)
+    assert tuple(miss for kind in kinds for miss in kind) == found.misses
+    assert [len(kind) for kind in kinds] == [1, 1, 1]
     reasons = dict(found.misses)
     assert list(reasons) == ["empty, as it were.png", "phone.heic", "torn.jpg"]
     assert reasons["empty, as it were.png"] == "no face was found"

@@ -48,7 +48,9 @@ def test_mistakes(tmp_path):
     with pytest.raises(FileNotFoundError):
         face_arrays.read(path)
     path.write_bytes(b"no zip")
-    with pytest.raises(ValueError, match=r"must be a file that `fer_data\.pipelines\.face_arrays\.write`"):
+    with pytest.raises(
+        ValueError, match=r"must be a file that `fer_data\.pipelines\.face_arrays\.write`"
+    ):
         face_arrays.read(path)
     np.savez(path, other=np.arange(3))
     np.savez(tmp_path / "named.npz", **{"class_names": EMOTIONS, "train/label": np.arange(3)})

@@ -118,7 +118,7 @@ def test_raf_db_gets_a_validation_split(tmp_path):
         ({"data": "folder", "path": "."} | {"validation_from": "both"}, "`validation_from` must"),
         ({"data": "folder", "path": ".", "train": 7}, "`train` is the number of synthetic faces"),
         ({"data": "synthetic", "train": 0}, "`train` must be an integer >= 1"),
-        ({"data": "folder"}, "`path` must name the folder or archive"),
+        ({"data": "folder"}, "--data folder needs --path FOLDER"),
         ({"data": "folder", "path": "no/such/folder"}, "there is nothing there"),
     ],
 )

@@ -75,7 +75,7 @@ def test_faces_of_a_folder(explain, photos, tmp_path, capsys):
     (line,) = printed.out.splitlines()
     assert line.startswith(f"{photos / 'bright.png'}: ")
     assert "deletion 0." in line
-    assert "1 photos could not be read:\n  " in printed.err
+    assert "1 photo could not be read:\n  " in printed.err
     assert "Wrote grad_cam.png, gates.png, channels.png in" in printed.err
     found = json.loads((tmp_path / "out/explanation.json").read_text())
     (face,) = found["faces"]
@@ -96,13 +96,14 @@ def test_whole_pictures_and_a_class_of_ones_own(explain, photos, capsys):
 
 def test_nobody_is_found(explain, photos, capsys):
     assert explain(photos / "dark.png") == 1
-    assert capsys.readouterr().err == "fer: no face was found by mtcnn\n"
+    assert capsys.readouterr().err == f"fer: no face was found in {photos / 'dark.png'} by mtcnn\n"
 
 
 def test_mistakes(explain, photos, tmp_path, capsys):
     for words, message in (
         ([], "give photos, or a folder of them"),
-        ([photos / "none.png"], "none.png"),
+        ([photos / "none.png"], "there is no photo or folder at"),
+        ([__file__], "must be a photo (.png, .jpg, "),
         ([photos, "--class", "angry"], "--class must be one of happy, sad, not 'angry'"),
     ):
         assert explain(*words) == 2
@@ -134,5 +135,6 @@ def test_clips(tmp_path, capsys, monkeypatch):
     assert main([*words, "--seed", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     assert seen["seed"] == 3
-    assert main([*words, "photo.jpg"]) == 2
+    (tmp_path / "photo.jpg").touch()
+    assert main([*words, str(tmp_path / "photo.jpg")]) == 2
     assert "takes clips, and no photos" in capsys.readouterr().err

@@ -52,7 +52,14 @@ def test_a_folder_is_checked_prepared_and_packed(faces, tmp_path, capsys):
     assert "dropped, corrupt: 1" in printed.out
     assert "broken.png" in printed.out
     assert "Prepared in " in printed.err
+    assert "Preparing image_folder in " in printed.err
+    assert "Subsequent calls" not in printed.out + printed.err
     # It is there already; the report is said again.
+    at_once = ["prepare", "folder", str(faces), "--data-dir", str(tmp_path / "prepared")]
+    assert main(at_once) == 0
+    assert "Preparing" not in capsys.readouterr().err
+    assert main([*at_once, "--path", str(faces)]) == 2
+    assert "FOLDER or --path, not both" in capsys.readouterr().err
     pack = ["--pack", str(tmp_path / "faces.npz"), "--size", "12", "16", "--json"]
     assert main([*given, *pack]) == 0
     found = json.loads(capsys.readouterr().out)

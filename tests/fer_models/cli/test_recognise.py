@@ -135,7 +135,7 @@ def test_folder_goes_on_after_bad_pictures_and_says_so(recognise, tmp_path, caps
     assert "2 photos could not be read:\n  " in printed.err
     assert "bad.png" in printed.err
     assert "empty.jpg" in printed.err
-    assert "1 files or folders that are no photos are left out" in printed.err
+    assert "1 file left out, not a photo: notes.txt\n" in printed.err
     assert f"Wrote {output}" in printed.err
     assert [line.partition(":")[0] for line in printed.out.splitlines()] == [
         *("good0.png", "good1.png", "good2.png", "other.bmp"),
@@ -148,6 +148,23 @@ def test_folder_goes_on_after_bad_pictures_and_says_so(recognise, tmp_path, caps
         "nobody.png": 0,
         "other.bmp": 1,
     }
+
+
+def test_each_input_has_a_folder_of_its_own(recognise, weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "notes.txt").touch()
+    Image.fromarray(picture()).save(folder / "one.png")
+    monkeypatch.setattr(
+        sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO((folder / "one.png").read_bytes()))
+    )
+    for given in ("photos/one.png", "photos", "-"):
+        assert main(["recognise", given, "--weights", weights]) == 0
+    assert capsys.readouterr().err == "2 files left out, not photos: inner/, notes.txt\n"
+    runs = tmp_path / "runs/recognise"
+    assert files(runs) == ["one", "photos", "stdin"]
+    assert files(runs / "one") == ["one.png", "results.csv", "results.json"]
 
 
 def test_nobody_is_found(recognise, tmp_path, capsys):
@@ -175,7 +192,7 @@ def test_video(recognise, tmp_path, capsys):
     assert {face["track"] for entry in entries for face in entry["faces"]} == {0}
     assert len((output / "results.csv").read_text().splitlines()) == 13
     printed = capsys.readouterr()
-    assert printed.out.startswith("face 0: 12 of 12 frames, ")
+    assert printed.out.startswith("face 1 (track 0): 12 of 12 frames, ")
     assert printed.err == f"Wrote {output}\n"
 
 
@@ -201,6 +218,8 @@ def test_never_writes_over_its_input(weights, tmp_path, capsys):
         (".", ["--smoothing", "-1"], "--smoothing must be a number of seconds >= 0, not -1.0"),
         (".", ["--detect-every", "nan"], "--detect-every must be a number of seconds"),
         (".", ["--output", "{file}"], "--output must be a folder"),
+        (".", ["--output", "{file}/below"], "--output must be a folder, and"),
+        ("one.gif.txt", [], "must be a photo (.png, .jpg, "),
     ],
 )
 def test_bad_input_is_named(recognise, tmp_path, capsys, name, options, message):
@@ -210,7 +229,7 @@ def test_bad_input_is_named(recognise, tmp_path, capsys, name, options, message)
     file.touch()
     if name != "." and "/" not in name:
         (folder / name).write_bytes(b"nothing of use")
-    assert recognise(folder / name, *(str(file) if o == "{file}" else o for o in options)) == 2
+    assert recognise(folder / name, *(o.replace("{file}", str(file)) for o in options)) == 2
     error = capsys.readouterr().err
     assert error.startswith("fer: error: ")
     assert error.count("\n") == 1

@@ -17,7 +17,6 @@ from helpers.moving_face import (
 )
 
 import fer_models.spotting
-from fer_data.faces.detectors import DETECTORS
 from fer_data.video import Video
 from fer_models.cli import main, spot
 from fer_models.spotting import Rule, Spotter
@@ -64,7 +63,6 @@ def rows(path):
 
 
 def test_the_choices_and_defaults_are_the_library_s():
-    assert tuple(DETECTORS) == spot.DETECTORS
     assert spot.UNITS == UNITS
     assert Rule(**spot.RULE) == Rule()
 

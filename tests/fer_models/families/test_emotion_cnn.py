@@ -152,7 +152,7 @@ def test_input_tensor_logits_and_no_preprocessing():
         ({"input_shape": (48, None, 1)}, r"Received: input_shape=\(48, None, 1\)"),
         ({"input_shape": (23, 48, 1)}, "height and width of at least 24"),
         ({"input_shape": (48, 48, 2)}, "1 channel"),
-        ({"classes": 1}, "`classes` must be an integer of 2 or more"),
+        ({"classes": 1}, "`classes` must be an integer >= 2"),
         ({"include_top": False, "pooling": "mean"}, "`pooling` must be one of"),
         ({"weights": "no_such_file.weights.h5"}, "`weights` names no file"),
     ],

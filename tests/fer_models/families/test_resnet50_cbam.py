@@ -230,7 +230,7 @@ def test_channels_first_prepares_the_same():
         ({"reduction": 4096}, "reduction"),
         ({"input_shape": (31, 64, 3)}, "height and width of at least 32"),
         ({"input_shape": (64, 64, 4)}, "1 channel"),
-        ({"classes": 1}, "`classes` must be an integer of 2 or more"),
+        ({"classes": 1}, "`classes` must be an integer >= 2"),
         ({"pooling": "mean"}, "`pooling` must be one of"),
     ],
 )

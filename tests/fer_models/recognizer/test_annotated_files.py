@@ -61,7 +61,7 @@ def test_a_video_in_words_and_on_disk(tmp_path):
         FrameResult(number, number / 2, None, [face(label, track=1)] if label else [])
         for number, label in enumerate(("happy", "sad", "happy", None))
     ]
-    assert lines(frames) == ["face 1: 3 of 4 frames, happy in 2, sad in 1"]
+    assert lines(frames) == ["face 1 (track 1): 3 of 4 frames, happy in 2, sad in 1"]
     content = write_results(tmp_path, frames, NAMES, {"input": "clip.mp4"})
     assert content == json.loads((tmp_path / "results.json").read_text())
     assert list(content) == ["input", "class_names", "results"]

@@ -14,7 +14,7 @@ from fer_data.compiled import lite_runner, ready_files
 from fer_data.faces import compiled_mtcnn
 from fer_models.runtime import making, ready_names, ready_network
 from fer_models.zoo import bundled
-from fer_models.zoo.loading import bundled_names, load_model
+from fer_models.zoo.loading import load_model
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the networks are made on TensorFlow"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_all_bundled_weights_are_ready_and_small():
-    assert ready_names() == bundled_names()
+    assert ready_names() == list(bundled.all_weights())
     for name, entry in ready_files.entries(bundled.FOLDER).items():
         assert len(ready_files.read(bundled.FOLDER, name)) == entry["bytes"] < 6_000_000
         assert entry["licence"] == bundled.weights(*entry["source"].split(":")).licence

@@ -11,9 +11,13 @@ from fer_data.pipelines import face_arrays
 from fer_models import FaceSettings
 from fer_models.training import distributed, training_report
 
-pytestmark = [pytest.mark.backend, pytest.mark.skipif(
-    keras.backend.backend() != "jax", reason="several processes train on the JAX backend"
-)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.backend,
+    pytest.mark.skipif(
+        keras.backend.backend() != "jax", reason="several processes train on the JAX backend"
+    ),
+]
 
 
 def test_one_process_trains_goes_on_and_begins_anew(tmp_path, monkeypatch, capsys):

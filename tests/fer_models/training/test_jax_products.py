@@ -27,7 +27,7 @@ def both(ours, theirs, images, kernel, **options):
             out = function(images, kernel, **options)
             return (out * np.cos(np.arange(out.size)).reshape(out.shape)).sum(), out
 
-        return jax.value_and_grad(run, (0, 1), has_aux=True)(images, kernel)
+        return jax.jit(jax.value_and_grad(run, (0, 1), has_aux=True))(images, kernel)
 
     return loss(ours), loss(theirs)
 

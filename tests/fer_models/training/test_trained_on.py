@@ -23,6 +23,16 @@ def test_the_record_beside_the_model(model):
     assert moved == known | {"path": "elsewhere"}
 
 
+def test_prepared_data_are_where_the_training_had_them(model, tmp_path):
+    record = {"settings": SETTINGS, "data_dir": str(tmp_path)}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert trained_on(model)[0]["data_dir"] == str(tmp_path)
+    assert trained_on(model, data_dir="elsewhere")[0]["data_dir"] == "elsewhere"
+    # On another machine the folder is not there, and the default counts.
+    (tmp_path / "run.json").write_text(json.dumps(record | {"data_dir": str(tmp_path / "gone")}))
+    assert "data_dir" not in trained_on(model)[0]
+
+
 def test_another_record(model, tmp_path):
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"settings": SETTINGS | {"seed": 3}}))

@@ -53,7 +53,11 @@ def test_bundled_weights_by_tag_and_by_name(monkeypatch):
     ("source", "error", "message"),
     [
         ("nothing", ValueError, "must be bundled weights"),
-        ("ghostface:nothing", ValueError, "must be bundled weights"),
+        (
+            "ghostface:nothing",
+            ValueError,
+            "ghostface:fer2013, ghostface:ferplus, or the path",
+        ),
         ("nothing.keras", FileNotFoundError, "There is no model at 'nothing.keras'"),
         ("weights.h5", ValueError, "a file of a whole model"),
         (7, ValueError, "Received: source=7"),

@@ -1,0 +1,46 @@
+"""What the commands that look at photos and videos share: choices, and checks made at once."""
+
+from pathlib import Path
+
+from fer_models.cli.running import UsageError
+
+# As the libraries have them, which a test compares: `--help` is too quick for these.
+DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
+PHOTOS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
+WEIGHTS_HELP = "NAME:TAG of bundled weights (`fer weights` lists them), or a .keras file"
+
+
+def check_input(path: Path, videos: bool = True) -> None:
+    """Refuse what is not there, and what is neither a folder nor named as a photo or video.
+
+    Args:
+        path: What the user gave.
+        videos: Whether videos are taken.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no photo{', video' if videos else ''} or folder at {path}")
+    known = PHOTOS + VIDEOS if videos else PHOTOS
+    if not path.is_dir() and path.suffix.lower() not in known:
+        video = f"a video ({', '.join(VIDEOS)}) " if videos else ""
+        raise UsageError(f"{path} must be a photo ({', '.join(PHOTOS)}), {video}or a folder")
+
+
+def check_output(folder: Path) -> None:
+    """Refuse an output folder whose place, or that of a folder above it, a file takes."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise UsageError(f"--output must be a folder, and {place} is a file")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+
+    >>> counted(1, "photo"), counted(3, "photo")
+    ('1 photo', '3 photos')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
