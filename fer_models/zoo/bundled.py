@@ -123,9 +123,10 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
             "weights build the model, load them, and pass the model. "
             f"Received: {str(source)!r}"
         )
+    received = repr(str(source)) + ("" if model == DEFAULT_MODEL else f" of model {model!r}")
     raise ValueError(
         f"A model must be bundled weights, one of {', '.join(known)}, or the path of a .keras "
-        f"file. Received: {str(source)!r}"
+        f"file. Received: {received}"
     )
 
 

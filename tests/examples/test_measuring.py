@@ -26,6 +26,7 @@ def test_export_to_phone(tmp_path, capsys):
     assert "int8 weights and activations" in lines[2]
 
 
+@pytest.mark.slow
 def test_audit_a_model(tmp_path, capsys):
     words = ["--faces", "42", "--epochs", "1", "--output", str(tmp_path)]
     load_example("audit_a_model").main(words)

@@ -18,7 +18,6 @@ from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Tex
 from fer_models.auditing.membership import membership
 from fer_models.privacy import OverlapError, Signals
 
-# All of it stands on one audit, which JAX compiles for a quarter of a minute.
 CLASSES = ("sad", "<happy>", "a|b")
 NO_EXTRAS = {"adversarial_faces": 0, "corruption_faces": 0, "explained_faces": 0, "verbose": 0}
 SECTIONS = ("accuracy", "calibration", "complexity", "membership", "suspects")

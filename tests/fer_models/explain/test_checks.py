@@ -6,8 +6,6 @@ from keras import layers
 
 from fer_models.explain import GradCAM, deletion_insertion, grad_cam, weight_randomization
 
-# All of it stands on one training, which JAX compiles for long.
-
 
 @pytest.fixture(scope="module")
 def trained():

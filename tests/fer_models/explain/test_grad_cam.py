@@ -129,6 +129,7 @@ def test_layers_inside_layers_and_nested_models():
         GradCAM(model, "conv")
 
 
+@pytest.mark.slow
 def test_ghostface():
     assert GradCAM(ghostface(input_shape=(64, 64, 3))).path == "head"
 

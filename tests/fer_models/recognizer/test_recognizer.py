@@ -269,18 +269,6 @@ def test_frame_uses_the_clock(recognizer):
     assert times[0] == 0
 
 
-def test_a_pretended_tag_brings_its_class_names(monkeypatch):
-    from fer_models import registry
-
-    names = tuple("abcdefg")
-    weights = registry.Weights("none", "none", names, "none", {})
-    entry = registry.Entry(
-        lambda weights: network(), (SIZE, SIZE, 1), SIZE, 7, 1, 1, 1, {"mine": weights}
-    )
-    monkeypatch.setitem(registry.MODELS, "pretended", entry)
-    assert Recognizer("mine", Blocks(), model="pretended").class_names == names
-
-
 def test_lazy_name():
     assert fer_models.Recognizer is Recognizer
     with pytest.raises(AttributeError, match="Recogniser"):

@@ -111,6 +111,7 @@ def test_the_study_finds_what_was_flipped(faces, tmp_path, quick):
         study(faces, tmp_path, epochs=3)
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_within_a_training(faces, tmp_path, quick, monkeypatch):
     fit, short = Trainings.fit, {"folds": 0, "rates": (), "augmentations": ("none",), "epochs": 3}
 

@@ -90,6 +90,7 @@ def test_random_splits_must_be_let_through():
         divide(clips, "random")
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_and_ends_as_an_unbroken_one(data, tmp_path, monkeypatch):
     whole, broken, killed = (tmp_path / name for name in ("whole", "broken", "killed"))
     _, text = train_on(data, tiny(), whole, progress=False)

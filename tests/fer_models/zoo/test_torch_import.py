@@ -27,8 +27,6 @@ from fer_models.zoo.torch_names import parameters
 
 WEIGHT = "primary_conv.0.weight"
 NORM = ("weight", "bias", "running_mean", "running_var")
-# Those that JAX compiles in little time.
-SMALL = ("cbam", "triplet_attention", "ghost_module")
 
 
 def built_layer(name, shape, **options):
