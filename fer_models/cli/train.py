@@ -334,6 +334,6 @@ def _epochs_kept(settings, output):
     """Return how many epochs a failed training has kept; 0 where that cannot be said."""
     try:
         return settings.to_recipe().epochs_done(output)
-    except Exception:
+    except (OSError, TypeError, ValueError):
         # The recipe itself may be at fault.
         return 0
