@@ -58,9 +58,10 @@ coverage: .venv/test.installed
 		echo "$$package: $$($(PY) -m coverage report --include="$$package/*" --format=total) %"; done
 
 lint: .venv/test.installed
-	@echo "== ruff"
+	@echo "== ruff, and the spelling"
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m codespell_lib
 
 docs: .venv/docs.installed
 	@echo "== Building the documentation into build/site, warnings are errors"

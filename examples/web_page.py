@@ -1,6 +1,6 @@
 """Serve the live page with a recognizer of one's own: another smoothing, and the largest face only.
 
-    pip install 'fer-keras[web,faces]'
+    pip install ".[web,faces]"
     python examples/web_page.py
 
 Then open http://127.0.0.1:8000/ in a browser of this machine. `fer webcam` does the same with
