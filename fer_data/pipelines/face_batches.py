@@ -30,7 +30,8 @@ class FaceBatches(keras.utils.PyDataset):
         batch_size: faces a batch.
         training: whether to shuffle and augment.
         augmentation: as in `fer_data.pipelines.augmentation.policy`, without RandAugment, which is
-            `fer_data.pipelines.augmentation.with_tensorflow`'s alone.
+            `fer_data.pipelines.augmentation.with_tensorflow`'s alone, and without keras-cv, which
+            runs on TensorFlow.
         seed: integer from which all randomness follows.
         initial_epoch: number of the first epoch.
         passes: how often an epoch goes through the faces.
@@ -81,6 +82,13 @@ class FaceBatches(keras.utils.PyDataset):
         check_integer("passes", passes, 1)
         check_integer("workers", workers, 1)
         self.policy = policy(augmentation)
+        if self.policy.engine != "tensorflow":
+            raise ValueError(
+                "`augmentation` must not ask for keras-cv here, where NumPy computes it: leave "
+                "`engine` out for our own MixUp, or keep it and use "
+                "`fer_data.pipelines.images.pipeline` (`fer train` without a packed file). "
+                f"Received: engine={self.policy.engine!r}"
+            )
         if self.policy.rand_aug is not None:
             raise ValueError(
                 "`augmentation` must have no RandAugment here: use "

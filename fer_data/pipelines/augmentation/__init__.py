@@ -1,6 +1,7 @@
-"""Augmentation: the policy as data, and its executions in TensorFlow and in NumPy."""
+"""Augmentation: the policy as data, and its executions in TensorFlow, by keras-cv and in NumPy."""
 
 from fer_data.pipelines.augmentation.policies import (
+    ENGINES,
     FILLS,
     OPERATIONS,
     PRESETS,
@@ -10,4 +11,13 @@ from fer_data.pipelines.augmentation.policies import (
     policy,
 )
 
-__all__ = ["FILLS", "OPERATIONS", "PRESETS", "Augmentation", "MixUp", "RandAug", "policy"]
+__all__ = [
+    "ENGINES",
+    "FILLS",
+    "OPERATIONS",
+    "PRESETS",
+    "Augmentation",
+    "MixUp",
+    "RandAug",
+    "policy",
+]

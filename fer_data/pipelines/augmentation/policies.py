@@ -2,6 +2,7 @@
 
 A policy can be written to a run's record and read back.
 `fer_data.pipelines.augmentation.with_tensorflow` applies it in tf.data,
+`fer_data.pipelines.augmentation.with_keras_cv` its RandAugment and MixUp by keras-cv,
 `fer_data.pipelines.face_batches` without TensorFlow.
 """
 
@@ -23,6 +24,20 @@ OPERATIONS = (
     "brightness",
     "sharpness",
     "rotate",
+    "shear_x",
+    "shear_y",
+    "translate_x",
+    "translate_y",
+)
+ENGINES = ("tensorflow", "keras_cv")
+# Those of `OPERATIONS` that `keras_cv.layers.RandAugment` has, in its order.
+KERAS_CV_OPERATIONS = (
+    "autocontrast",
+    "equalize",
+    "solarize",
+    "color",
+    "contrast",
+    "brightness",
     "shear_x",
     "shear_y",
     "translate_x",
@@ -82,6 +97,35 @@ class RandAug:
             )
 
 
+def keras_cv_operations(rand_aug):
+    """Return the operations of a `RandAug` that keras-cv's RandAugment is to draw from.
+
+    Args:
+        rand_aug: A `RandAug`. With its default, all of `OPERATIONS`, keras-cv draws from the ten
+            that it has; names that were chosen must be among them.
+
+    Returns:
+        A tuple of names.
+
+    Raises:
+        ValueError: If operations were chosen that keras-cv's RandAugment does not have.
+
+    Example:
+
+    >>> len(keras_cv_operations(RandAug())), keras_cv_operations(RandAug(names=("shear_x",)))
+    (10, ('shear_x',))
+    """
+    if rand_aug.names == OPERATIONS:
+        return KERAS_CV_OPERATIONS
+    lacking = [name for name in rand_aug.names if name not in KERAS_CV_OPERATIONS]
+    if lacking:
+        raise ValueError(
+            f"`names` must be of {KERAS_CV_OPERATIONS} with engine='keras_cv', whose RandAugment "
+            f"has no others; leave them out, or use engine='tensorflow'. Received: {lacking}"
+        )
+    return rand_aug.names
+
+
 @dataclasses.dataclass(frozen=True)
 class MixUp:
     """MixUp of a fraction of the images with another image of the same batch.
@@ -136,6 +180,10 @@ class Augmentation:
             `"constant"` (black). RandAugment's geometry uses it as well.
         rand_aug: a `RandAug`, or `None`.
         mixup: a `MixUp`, or `None`.
+        engine: what computes `rand_aug` and `mixup`: `"tensorflow"`, our own operations, or
+            `"keras_cv"`, the layers of the package keras-cv (extra `[keras-cv]`), which has ten of
+            the operations and its own magnitudes: see
+            `fer_data.pipelines.augmentation.with_keras_cv`. All the rest is ours either way.
 
     Example:
 
@@ -158,6 +206,7 @@ class Augmentation:
     fill: str = "reflect"
     rand_aug: RandAug | None = None
     mixup: MixUp | None = None
+    engine: str = "tensorflow"
 
     def __post_init__(self):
         _fraction("flip", self.flip)
@@ -176,6 +225,10 @@ class Augmentation:
                 raise ValueError(
                     f"`{field}` must be a {kind.__name__} or None. Received: {field}={value!r}"
                 )
+        if self.engine not in ENGINES:
+            raise ValueError(f"`engine` must be one of {ENGINES}. Received: engine={self.engine!r}")
+        if self.engine == "keras_cv" and self.rand_aug is not None:
+            keras_cv_operations(self.rand_aug)
 
     @property
     def geometric(self):

@@ -17,7 +17,7 @@ def per_image(values):
 
 
 def to_uint8(pixels):
-    """Rounds and clips float pixels to uint8."""
+    """Round and clip float pixels to uint8."""
     return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
 
 
@@ -25,16 +25,18 @@ def affine(
     pixels, *, angle=0.0, shear_x=0.0, shear_y=0.0, shift_x=0.0, shift_y=0.0, scale=1.0,
     flip=None, fill="reflect",
 ):  # fmt: skip
-    """Resamples a float batch once, about its centre, bilinearly.
+    """Resample a float batch once, about its centre, bilinearly.
 
     Args:
         pixels: float32 tensor `(batch, height, width, channels)`.
-        angle: rotation of the picture, counter-clockwise as seen, in radians.
-        shear_x, shear_y: shear, as a tangent.
-        shift_x, shift_y: movement of the picture to the right and down, in pixels.
-        scale: size of the picture's content; 1 leaves it, 2 makes it twice as large.
-        flip: boolean, mirrors left and right before everything else.
-        fill: one of `fer_data.pipelines.augmentation.policies.FILLS`.
+        angle: Rotation of the picture, counter-clockwise as seen, in radians.
+        shear_x: Horizontal shear, as a tangent.
+        shear_y: Vertical shear, as a tangent.
+        shift_x: Movement of the picture to the right, in pixels.
+        shift_y: Movement of the picture down, in pixels.
+        scale: Size of the picture's content; 1 leaves it, 2 makes it twice as large.
+        flip: Boolean, mirrors left and right before everything else.
+        fill: One of `fer_data.pipelines.augmentation.policies.FILLS`.
 
     All amounts are tensors `(batch,)` or numbers.
 
@@ -183,15 +185,15 @@ def _move(pixels, amounts, fill):
 
 
 def apply_round(images, names, chosen, level, sign, fill):
-    """Applies one operation, or none, to each image.
+    """Apply one operation, or none, to each image.
 
     Args:
         images: uint8 tensor `(batch, height, width, channels)`.
-        names: operations, of `fer_data.pipelines.augmentation.policies.OPERATIONS`.
+        names: Operations, of `fer_data.pipelines.augmentation.policies.OPERATIONS`.
         chosen: int32 tensor `(batch,)`, 0 for nothing and otherwise 1 + the place in `names`.
         level: float32 tensor `(batch,)`, magnitudes out of 10.
         sign: float32 tensor `(batch,)`, directions, 1 or -1.
-        fill: one of `fer_data.pipelines.augmentation.policies.FILLS`.
+        fill: One of `fer_data.pipelines.augmentation.policies.FILLS`.
 
     Returns:
         uint8 tensor of the same shape.
@@ -218,7 +220,7 @@ def apply_round(images, names, chosen, level, sign, fill):
 
 
 def draw(batch, rand_aug, names, seed):
-    """Draws what happens to every image.
+    """Draw what happens to every image.
 
     Returns:
         `(operations, level, signs)`: int32 `(most, batch)`, 0 for nothing and otherwise 1 + the
@@ -237,7 +239,7 @@ def draw(batch, rand_aug, names, seed):
 
 
 def apply(images, rand_aug, fill, seed):
-    """Applies RandAugment to a uint8 batch `(batch, height, width, channels)`."""
+    """Apply RandAugment to a uint8 batch `(batch, height, width, channels)`."""
     names = rand_aug.names
     if images.shape[-1] == 1:
         names = tuple(name for name in names if name != "color")

@@ -1,10 +1,10 @@
 """Augmentation of batches of still faces in tf.data: basic geometry and tone, RandAugment, MixUp.
 
 `augment` applies a policy (`fer_data.pipelines.augmentation.policies`) to a uint8 batch with
-stateless random
-numbers: the same seed gives the same batch on any number of workers. keras-cv's and Keras's own
-RandAugment keep a random generator inside, whose order of use depends on the scheduling of a
-parallel `map`; that is why the operations stand here, on TensorFlow's kernels.
+stateless random numbers: the same seed gives the same batch on any number of workers. keras-cv's
+and Keras's own RandAugment keep a random generator inside, whose order of use depends on the
+scheduling of a parallel `map`; that is why the operations stand here, on TensorFlow's kernels.
+`fer_data.pipelines.augmentation.with_keras_cv` is for those who want keras-cv's operations.
 """
 
 import math
@@ -40,6 +40,10 @@ def augment(images, labels, augmentation, seed):
     Returns:
         `(images, labels)` of the same shapes and dtypes.
 
+    Raises:
+        ValueError: for images or labels of another kind.
+        ImportError: if the policy asks for keras-cv, and it is not installed.
+
     Example:
 
     >>> images = tf.zeros((8, 64, 64, 1), tf.uint8)
@@ -55,12 +59,38 @@ def augment(images, labels, augmentation, seed):
             f"Received: dtype={images.dtype.name}, shape={images.shape}"
         )
     basic_seed, rand_seed, mix_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 3), num=3)
+    rand_aug, mix = _engine(augmentation)
     images = _basic(images, augmentation, basic_seed)
     if augmentation.rand_aug is not None:
-        images = rand_augment.apply(images, augmentation.rand_aug, augmentation.fill, rand_seed)
+        images = rand_aug(images, augmentation.rand_aug, augmentation.fill, rand_seed)
     if augmentation.mixup is not None:
-        images, labels = _mix(images, labels, augmentation.mixup, mix_seed)
+        if labels.shape.rank != 2 or not labels.dtype.is_floating:
+            raise ValueError(
+                "MixUp needs one-hot or soft labels: floating point of shape (batch, classes). "
+                f"Received: dtype={labels.dtype.name}, shape={labels.shape}"
+            )
+        images, labels = mix(images, labels, augmentation.mixup, mix_seed)
     return images, labels
+
+
+def check_engine(augmentation):
+    """Raise `ImportError` if a policy asks for a package that is not installed.
+
+    Args:
+        augmentation: anything `policy` takes.
+    """
+    _engine(policy(augmentation))
+
+
+def _engine(augmentation):
+    """Return the functions that apply RandAugment and MixUp."""
+    wanted = augmentation.rand_aug is not None or augmentation.mixup is not None
+    if augmentation.engine == "keras_cv" and wanted:
+        # Only for those who ask for it: an extra, and slow to trace.
+        from fer_data.pipelines.augmentation import with_keras_cv
+
+        return with_keras_cv.rand_augment, with_keras_cv.mix
+    return rand_augment.apply, _mix
 
 
 def _cropped(pixels, least, seed):
@@ -141,11 +171,6 @@ def _inside(length, start, share):
 
 
 def _mix(images, labels, mixup, seed):
-    if labels.shape.rank != 2 or not labels.dtype.is_floating:
-        raise ValueError(
-            "MixUp needs one-hot or soft labels: floating point of shape (batch, classes). "
-            f"Received: dtype={labels.dtype.name}, shape={labels.shape}"
-        )
     batch = tf.shape(images)[0]
     choose, partner, own, other = tf.unstack(tf.random.split(seed, 4), num=4)
     mixed = tf.random.stateless_uniform((batch,), choose) < mixup.fraction

@@ -1,5 +1,7 @@
 """Augmentation: geometry, RandAugment's draws and operations, MixUp, policies."""
 
+import dataclasses
+import importlib.util
 import json
 
 import numpy as np
@@ -21,6 +23,19 @@ from fer_data.pipelines.augmentation.with_tensorflow import (
 
 TONES = ("autocontrast", "equalize", "solarize", "color", "posterize", "contrast", "brightness",
          "sharpness")  # fmt: skip
+ENGINES = pytest.mark.parametrize(
+    "engine",
+    [
+        "tensorflow",
+        pytest.param(
+            "keras_cv",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("keras_cv") is None,
+                reason='needs keras-cv: pip install "fer-keras[keras-cv]"',
+            ),
+        ),
+    ],
+)
 
 
 def noise(batch=8, height=16, width=16, channels=3, seed=0):
@@ -190,25 +205,29 @@ def test_contrast_and_brightness_keep_to_their_ranges():
     assert 10 < change.max() <= 13
 
 
+@ENGINES
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_keep_shape_range_and_label_mass(name, channels):
+def test_presets_keep_shape_range_and_label_mass(name, channels, engine):
     images, labels = noise(33, 20, 24, channels), one_hot(33)
-    got, mixed = augment(images, labels, name, (3, 4))
+    preset = dataclasses.replace(PRESETS[name], engine=engine)
+    got, mixed = augment(images, labels, preset, (3, 4))
     assert got.dtype == tf.uint8
     assert got.shape == images.shape
     np.testing.assert_allclose(mixed.numpy().sum(1), 1, atol=1e-6)
-    again, _ = augment(images, labels, name, (3, 4))
+    again, _ = augment(images, labels, preset, (3, 4))
     np.testing.assert_array_equal(got, again)
     if name != "none":
-        other, _ = augment(images, labels, name, (3, 5))
+        other, _ = augment(images, labels, preset, (3, 5))
         assert not np.array_equal(got, other)
 
 
-def test_images_of_one_batch_get_different_draws():
-    images = np.repeat(noise(1), 32, axis=0)
+@ENGINES
+def test_images_of_one_batch_get_different_draws(engine):
+    images = np.repeat(noise(1, 20, 24), 32, axis=0)
     for name in ("basic", "randaug"):
-        got = augment(images, one_hot(32), name, (1, 2))[0].numpy()
+        preset = dataclasses.replace(PRESETS[name], engine=engine)
+        got = augment(images, one_hot(32), preset, (1, 2))[0].numpy()
         assert len(np.unique(got.reshape(32, -1), axis=0)) > 25
 
 
@@ -236,13 +255,15 @@ def test_default_randaug_is_the_paper_s():
     assert set(level.numpy()) == {2, 3, 4}
 
 
-def test_randaug_with_no_operations_changes_nothing():
+@ENGINES
+def test_randaug_with_no_operations_changes_nothing(engine):
     images = noise()
     for setting in (RandAug(operations=(0, 0)), RandAug(names=("brightness",), magnitude=(0, 0))):
-        got, _ = augment(images, one_hot(8), Augmentation(rand_aug=setting), (1, 2))
+        nothing = Augmentation(rand_aug=setting, engine=engine)
+        got, _ = augment(images, one_hot(8), nothing, (1, 2))
         np.testing.assert_array_equal(got, images)
     grey = noise(channels=1)
-    only_color = Augmentation(rand_aug=RandAug(names=("color",)))
+    only_color = Augmentation(rand_aug=RandAug(names=("color",)), engine=engine)
     np.testing.assert_array_equal(augment(grey, one_hot(8), only_color, (1, 2))[0], grey)
 
 
@@ -331,11 +352,13 @@ def test_geometric_operations_move_as_their_names_say():
     assert (20, 30) not in spots("rotate")
 
 
-def test_mixup_mixes_its_share_with_another_image():
+@ENGINES
+def test_mixup_mixes_its_share_with_another_image(engine):
     batch = 1500
     images = np.zeros((batch, 1, 1, 1), "uint8")
     labels = np.eye(batch, dtype="float32")
-    _, mixed = augment(images, labels, Augmentation(mixup=MixUp(0.25, blend=0.2)), (1, 2))
+    fixed = Augmentation(mixup=MixUp(0.25, blend=0.2), engine=engine)
+    _, mixed = augment(images, labels, fixed, (1, 2))
     own = np.diag(mixed.numpy())
     changed = own < 1
     assert abs(changed.mean() - 0.25) < 0.05
@@ -343,26 +366,32 @@ def test_mixup_mixes_its_share_with_another_image():
     assert ((mixed.numpy() > 0).sum(1) == 1 + changed).all()
 
 
-def test_mixup_weights_are_beta():
+@ENGINES
+def test_mixup_weights_are_beta(engine):
     from scipy.stats import beta, kstest
 
     batch = 1500
     images, labels = np.zeros((batch, 1, 1, 1), "uint8"), np.eye(batch, dtype="float32")
-    _, mixed = augment(images, labels, Augmentation(mixup=MixUp(1.0, alpha=0.2)), (1, 2))
+    drawn = Augmentation(mixup=MixUp(1.0, alpha=0.2), engine=engine)
+    _, mixed = augment(images, labels, drawn, (1, 2))
     assert kstest(np.diag(mixed.numpy()), beta(0.2, 0.2).cdf).pvalue > 0.001
 
 
-def test_mixup_mixes_pixels_as_labels():
+@ENGINES
+def test_mixup_mixes_pixels_as_labels(engine):
     images = noise(16)
     labels = np.eye(16, dtype="float32")
-    got, mixed = augment(images, labels, Augmentation(mixup=MixUp(0.5)), (1, 2))
+    half = Augmentation(mixup=MixUp(0.5), engine=engine)
+    got, mixed = augment(images, labels, half, (1, 2))
     want = np.tensordot(mixed.numpy(), images.astype("float32"), 1)
     assert np.abs(got.numpy() - want).max() <= 0.51
 
 
-def test_mixup_of_a_lone_image_leaves_it():
+@ENGINES
+def test_mixup_of_a_lone_image_leaves_it(engine):
     images, labels = noise(1), one_hot(1)
-    got, mixed = augment(images, labels, Augmentation(mixup=MixUp(1.0)), (1, 2))
+    everything = Augmentation(mixup=MixUp(1.0), engine=engine)
+    got, mixed = augment(images, labels, everything, (1, 2))
     np.testing.assert_array_equal(got, images)
     np.testing.assert_allclose(mixed, labels)
 
@@ -371,6 +400,14 @@ def test_mixup_of_a_lone_image_leaves_it():
 def test_policies_go_through_json(name):
     written = json.dumps(PRESETS[name].to_dict())
     assert policy(json.loads(written)) == PRESETS[name] == policy(name)
+
+
+def test_a_record_without_an_engine_is_one_of_ours():
+    written = PRESETS["randaug"].to_dict()
+    assert written.pop("engine") == "tensorflow"
+    assert policy(written) == PRESETS["randaug"]
+    other = dataclasses.replace(PRESETS["randaug"], engine="keras_cv")
+    assert policy(json.loads(json.dumps(other.to_dict()))) == other
 
 
 def test_none_means_nothing():
@@ -391,6 +428,11 @@ def test_none_means_nothing():
         (lambda: Augmentation(fill="black"), "`fill` must be one of .*'black'"),
         (lambda: Augmentation(rand_aug="yes"), "`rand_aug` must be a RandAug or None"),
         (lambda: Augmentation(mixup=0.2), "`mixup` must be a MixUp or None"),
+        (lambda: Augmentation(engine="keras"), "`engine` must be one of .*'keras'"),
+        (
+            lambda: Augmentation(engine="keras_cv", rand_aug=RandAug(names=("rotate", "color"))),
+            r"no others; leave them out, or use engine='tensorflow'. Received: \['rotate'\]",
+        ),
         (lambda: RandAug(operations=(3, 0)), "0 <= least <= most"),
         (lambda: RandAug(operations=2), "`operations` must be two integers"),
         (lambda: RandAug(magnitude=(2, 11)), "most <= 10"),

@@ -190,6 +190,7 @@ def test_mixup_mixes_labels_as_it_mixes_images():
         ({"training": True, "augmentation": "mixup", "batch_size": 1}, "two images and more"),
         ({"initial_epoch": -1}, "`initial_epoch`"),
         ({"augmentation": "randaug"}, "no RandAugment here"),
+        ({"augmentation": {"engine": "keras_cv"}}, "must not ask for keras-cv here"),
         ({"augmentation": "strong"}, "`augmentation` must be"),
     ],
 )
