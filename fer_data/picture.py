@@ -76,12 +76,19 @@ def decode(data, channels):
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def encode_png(pixels):
-    """Encode uint8 pixels `(height, width, 1 or 3)` as PNG bytes, without loss."""
+def encode_png(pixels, effort=6):
+    """Encode uint8 pixels `(height, width, 1 or 3)` as PNG bytes, without loss.
+
+    Args:
+        pixels: The pixels.
+        effort: From 1 to 9. Of a face of 224 pixels 1 makes 8 % more bytes than 6, in a quarter of
+            the time.
+    """
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="PNG")
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.save(buffer, format="PNG", compress_level=effort)
     return buffer.getvalue()
 
 

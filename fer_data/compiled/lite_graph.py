@@ -26,8 +26,8 @@ def lite(function: Callable[[Any], Any], shape: tuple, threads: int = 1) -> Lite
         of their results `(n, ...)`.
 
     Raises:
-        ImportError: if no LiteRT interpreter is installed.
-        NotConvertibleError: if LiteRT has no counterpart of an operation.
+        ImportError: If no LiteRT interpreter is installed.
+        NotConvertibleError: If LiteRT has no counterpart of an operation.
     """
     return LiteNetwork(convert(traced(function, shape)), threads)
 
@@ -65,7 +65,7 @@ def convert(
             what is computed between the layers too, or `None`.
 
     Raises:
-        NotConvertibleError: if LiteRT has no counterpart of an operation.
+        NotConvertibleError: If LiteRT has no counterpart of an operation.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert_phase import ConverterError

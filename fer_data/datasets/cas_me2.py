@@ -179,7 +179,7 @@ def _videos(cells):
 
 
 def _renumbered(frames, onset, offset, folder):
-    """Number the frames of a folder as the row does, where the folder counts from 1."""
+    """Give the frames the numbers of the row, where the folder counts from 1."""
     count = offset - onset + 1
     if onset in frames or list(frames) != list(range(1, count + 1)):
         return frames, []

@@ -188,7 +188,8 @@ def frames_between(frames, onset, offset, folder):
 
     Args:
         frames: `{number: file name}` of the folder.
-        onset, offset: Numbers of the first and the last frame.
+        onset: Number of the first frame.
+        offset: Number of the last frame.
         folder: How messages name the folder.
 
     Raises:

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from fer_data import picture
-from fer_data.checks import check_choice
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import open_source
+from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
 
 SPLITS = ("train", "validation", "test")
 
@@ -101,8 +101,12 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         super().download_and_prepare(**kwargs)
         print(self.report().summary())
 
+    def _identity(self):
+        """Return what decides the prepared data, the files apart."""
+        return self._options
+
     def _configuration(self):
-        what = json.dumps(self._options, sort_keys=True, default=str)
+        what = json.dumps(self._identity(), sort_keys=True, default=str)
         digest = hashlib.sha256(f"{self._source.fingerprint()}{what}".encode()).hexdigest()
         return tfds.core.BuilderConfig(
             name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
@@ -151,26 +155,11 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         )
         self._fractions = {"validation": validation_fraction, "test": test_fraction}
         self._seed = seed
-        for split, fraction in self._fractions.items():
-            if not 0 <= fraction < 1:
-                raise ValueError(
-                    f"`{split}_fraction` must lie in [0, 1). Received: {split}_fraction={fraction}"
-                )
-        if sum(self._fractions.values()) >= 1:
-            raise ValueError(
-                "`validation_fraction` and `test_fraction` must leave pictures to train on. "
-                f"Received: {validation_fraction} and {test_fraction}"
-            )
-        check_choice("validation_from", validation_from, ("train", "test"))
+        check_shares(validation_fraction, test_fraction, validation_from)
         self._validation_from = validation_from
         if validation_from == "test":
             # Named only where it matters, so that data prepared without it are found again.
             options["validation_from"] = validation_from
-            if test_fraction or not validation_fraction:
-                raise ValueError(
-                    '`validation_from="test"` needs a `validation_fraction` above 0 and no '
-                    f"`test_fraction`. Received: {validation_fraction} and {test_fraction}"
-                )
         self._source = open_source(path)
         self._find(**{k: v for k, v in options.items() if k != "validation_from"})
         self._options = {
@@ -253,36 +242,17 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
 
     def _divide(self, items):
         """Set apart the fractions; copies of a picture stay on one side."""
-        rng = np.random.default_rng(self._seed)
-        for split, fraction in self._fractions.items():
-            if not fraction:
-                continue
-            if any(item.split == split for item in items):
-                raise ValueError(
-                    f"`{split}_fraction` must be 0 where the data set has a {split} split. "
-                    f"Received: {split}_fraction={fraction}"
-                )
         source = self._validation_from
-        if source == "test" and not any(item.split == source for item in items):
-            raise ValueError(
-                '`validation_from="test"` needs a data set with a test split. Received: one without'
-            )
-        labels = {}
-        for item in items:
-            if item.split == source:
-                labels.setdefault(item.pixels, item.label)
-        moved = {}
-        for label in sorted(set(labels.values())):
-            hashes = sorted(pixels for pixels, first in labels.items() if first == label)
-            rng.shuffle(hashes)
-            start = 0
-            for split, fraction in self._fractions.items():
-                stop = start + round(fraction * len(hashes))
-                moved.update(dict.fromkeys(hashes[start:stop], split))
-                start = stop
-        for item in items:
-            if item.split == source:
-                item.split = moved.get(item.pixels, source)
+        check_undivided({item.split for item in items}, self._fractions, source)
+        chosen = [item for item in items if item.split == source]
+        found = set_apart(
+            [item.pixels for item in chosen],
+            [item.label for item in chosen],
+            self._fractions,
+            self._seed,
+        )
+        for item, split in zip(chosen, found, strict=True):
+            item.split = split or source
 
 
 def _chain(error):

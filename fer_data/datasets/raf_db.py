@@ -1,17 +1,32 @@
 """RAF-DB, the basic (single-label) part."""
 
 import csv
+import dataclasses
 import functools
 import io
-from pathlib import PurePosixPath
+import shutil
+from pathlib import Path, PurePosixPath
 
+from fer_data.checks import check_choice, check_integer
 from fer_data.datasets.class_tree import find_splits, read_picture, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import Item
+from fer_data.faces.cut import FRAMINGS
+from fer_data.faces.cutting import NO_FACE, Cutting, Photo, cut_all
+from fer_data.faces.detectors import DETECTORS
+from fer_data.faces.image import read_image
 from fer_data.labels import EMOTIONS, RAF_DB_CLASSES, canonical, is_emotion, remap_labels
 
 LIST = "list_patition_label.txt"
-PICTURES = {"aligned": "_aligned", "original": ""}
+# By kind of picture: its folder below Image, and the end of its name.
+PICTURES = {
+    "aligned": ("aligned", "_aligned"),
+    "original": ("original", ""),
+    "uncut": ("original", ""),
+}
+# How the faces of originals are cut: the detector and the size of the GhostFace paper.
+CUT = {"detector": "retinaface", "detector_options": {}, "size": 224, "on_miss": "skip_train"}
+ON_MISS = ("skip_train", "skip", "whole")
 
 EXPECTED = (
     "expected EmoLabel/list_patition_label.txt beside Image/aligned/train_00001_aligned.jpg (or "
@@ -31,10 +46,30 @@ class RafDb(LocalBuilder):
     Features: `image` uint8 (H, W, 3), aligned ones are 100x100; `label`; `id`, the name in the
     label list (`train_00001`) or the path in the Kaggle tree.
 
+    The original pictures show more than the face. Their faces are found and cut while they are
+    prepared, as recognition cuts them, the largest of each picture; the report lists the pictures
+    in which several faces were found, and those in which none was. After an interruption the same
+    call goes on with the pictures that are left.
+
     Args:
         path: Folder or zip archive.
-        pictures: `"aligned"` or `"original"`, in the owners' layout.
+        pictures: In the owners' layout: `"aligned"`, the faces that the owners have cut;
+            `"original"`, the photos, of which the faces are cut here; `"uncut"`, the photos as they
+            are, which is for other uses than training.
+        detector: Of the faces of original pictures, one of `fer_data.faces.DETECTORS`; None for
+            `"retinaface"`, as in the paper of GhostFace.
+        detector_options: Its options, as for `fer_data.faces.detector`, such as
+            `{"weights": FILE}`.
+        size: Height and width of these faces; None for 224, as in that paper.
+        on_miss: What becomes of an original picture in which no face is found. `"skip_train"`, the
+            default, leaves it out of the training pictures, where it would teach the background,
+            and takes a test picture whole, since a test without the hard pictures flatters;
+            `"skip"` leaves both out, `"whole"` takes both whole. The report lists them.
+        workers: Processes that find the faces, as for `fer_data.faces.cut_folder`.
         **kwargs: See `LocalBuilder`.
+
+    Raises:
+        ValueError: If an option breaks its rule, or the path does not hold the pictures.
 
     Reference:
         Li, Deng and Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for
@@ -43,21 +78,51 @@ class RafDb(LocalBuilder):
 
     name = "raf_db"
 
-    def _find(self, pictures="aligned"):
-        if pictures not in PICTURES:
+    def __init__(self, *, pictures="aligned", workers=1, **kwargs):
+        check_choice("pictures", pictures, tuple(PICTURES))
+        check_integer("workers", workers, 1)
+        self._workers, self._faces_folder = workers, None
+        if pictures != "aligned":
+            # Named only where it matters, so that data prepared without it are found again.
+            kwargs["pictures"] = pictures
+        if pictures == "original":
+            given = {name: value for name, value in kwargs.items() if value is not None}
+            kwargs = {**kwargs, **CUT, **given}
+        super().__init__(**kwargs)
+        self._original_state["workers"] = workers
+
+    def _find(
+        self,
+        pictures="aligned",
+        detector=None,
+        detector_options=None,
+        size=None,
+        on_miss=None,
+    ):
+        self._cutting = None
+        given = {"detector": detector, "detector_options": detector_options, "size": size}
+        given = {name: value for name, value in {**given, "on_miss": on_miss}.items() if value}
+        if pictures == "original":
+            check_choice("detector", detector, DETECTORS)
+            check_choice("on_miss", on_miss, ON_MISS)
+            self._cutting = Cutting(detector, dict(detector_options), size, self.channels)
+            self._cutting.check()
+            self._on_miss = on_miss
+        elif given:
             raise ValueError(
-                f"`pictures` must be one of {tuple(PICTURES)}. Received: pictures={pictures!r}"
+                f'`{next(iter(given))}` is for `pictures="original"`, whose faces are cut here. '
+                f"Received: pictures={pictures!r} and {given}"
             )
-        self._suffix = PICTURES[pictures]
+        folder, self._suffix = PICTURES[pictures]
         self._list = self._one(LIST)
         self._splits = None if self._list else find_splits(self._source)
         if self._list:
             base = PurePosixPath(self._list).parent.parent
-            self._folder = str(base / "Image" / pictures).removeprefix("./")
+            self._folder = str(base / "Image" / folder).removeprefix("./")
             if not self._source.files_below(self._folder):
                 raise ValueError(
                     f"`path` must hold pictures in {self._source.where(self._folder)} (unpack "
-                    f"{pictures}.zip there); {EXPECTED}. Received: no file in that folder"
+                    f"{folder}.zip there); {EXPECTED}. Received: no file in that folder"
                 )
         elif not self._splits:
             raise ValueError(
@@ -65,18 +130,79 @@ class RafDb(LocalBuilder):
                 f"the files {self._source.files()[:8]} and the folders "
                 f"{self._source.folders()[:8]}"
             )
+        elif pictures != "aligned":
+            raise ValueError(
+                f"`pictures` must be 'aligned' where `path` holds no EmoLabel/{LIST}: the faces in "
+                "class folders, Kaggle's and those of `fer crop raf_db`, are cut already. "
+                f"Received: pictures={pictures!r} and path={str(self._source.root)!r}"
+            )
+
+    def _identity(self):
+        if self._cutting is None:
+            return super()._identity()
+        # Faces that were cut by another framing are other faces.
+        return {**super()._identity(), "framing": FRAMINGS[self._cutting.detector]}
+
+    def download_and_prepare(self, **kwargs):
+        """Prepare the data and print the report; nothing is downloaded.
+
+        Raises:
+            ImportError: If the detector's package is missing.
+            OSError: If the disk is full, or the detector's weights cannot be fetched.
+        """
+        # Beside the prepared data; they are kept until all of them are prepared.
+        faces = self._faces_folder = Path(self.data_dir).parent / "cut_faces"
+        try:
+            super().download_and_prepare(**kwargs)
+        except Exception:
+            # Another process may have been faster, and have removed the faces that both have cut.
+            if self._cutting is None or not self.data_path.exists():
+                raise
+            self.info.read_from_directory(self.data_dir)
+        if faces.exists():
+            shutil.rmtree(faces)
 
     def _class_names(self):
         return EMOTIONS
 
     def _items(self, report):
-        return self._listed_items(report) if self._list else self._tree_items(report)
+        if not self._list:
+            return self._tree_items(report)
+        items = self.listed_items(report)
+        return items if self._cutting is None else self._cut_items(items, report)
+
+    def _cut_items(self, items, report):
+        """Find and cut the faces of pictures; return the items of the faces."""
+        folder = self._faces_folder
+        photos = photos_of(items, self._on_miss)
+        rules = {"on_miss": self._on_miss}
+        outcomes, _ = cut_all(
+            photos, folder, self._cutting, more_rules=rules, workers=self._workers
+        )
+        faces = []
+        for item, outcome in zip(items, outcomes, strict=True):
+            if outcome.face:
+                faces.append(dataclasses.replace(item, read=_reader(folder / outcome.face)))
+                if outcome.reason == NO_FACE:
+                    report.keep("no_face", item.where, f"{NO_FACE}; the whole picture was taken")
+                elif outcome.faces > 1:
+                    detail = f"{outcome.faces} faces were found; the largest was taken"
+                    report.keep("several_faces", item.where, detail)
+                continue
+            report.read += 1
+            if outcome.reason == NO_FACE:
+                report.drop("no_face", item.where, f"{NO_FACE} by {self._cutting.detector}")
+            else:
+                reason, _, detail = outcome.reason.partition(": ")
+                self._policy.bad(report, reason, item.where, detail)
+        return faces
 
     def _one(self, file_name):
         found = [n for n in self._source.sizes if PurePosixPath(n).name == file_name]
         return min(found, key=lambda name: name.count("/"), default=None)
 
-    def _listed_items(self, report):
+    def listed_items(self, report):
+        """Return the `Item`s of the owners' list, noting in the `Report` what is not one."""
         items = []
         claimed = {self._list}
         lines = self._source.read(self._list).decode("utf-8-sig").splitlines()
@@ -156,6 +282,29 @@ class RafDb(LocalBuilder):
                 f"{self._source.where(labels_csv)} must have the columns image and label (1 to "
                 f"7). Received: the columns {list(rows[0]) if rows else []}; {error}"
             ) from error
+
+
+def photos_of(items, on_miss):
+    """Return the `Photo` of each original picture, whose face goes to `split/class/id.png`.
+
+    Args:
+        items: `Item`s of uncut pictures.
+        on_miss: One of `ON_MISS`.
+    """
+    whole = {"skip_train": ("test",), "skip": (), "whole": ("train", "test")}[on_miss]
+    return [
+        Photo(
+            item.id,
+            f"{item.split}/{EMOTIONS[item.label]}/{item.id}.png",
+            item.read,
+            item.split in whole,
+        )
+        for item in items
+    ]
+
+
+def _reader(path):
+    return functools.partial(read_image, path)
 
 
 def _index(number):

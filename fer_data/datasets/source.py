@@ -97,6 +97,10 @@ class ZipSource(Source):
             )
         super().__init__(root, {info.filename: (info.file_size, info.CRC) for info in members})
 
+    def __getstate__(self):
+        # Another process opens the archive anew.
+        return {name: value for name, value in self.__dict__.items() if name != "_archive"}
+
     @functools.cached_property
     def _archive(self):
         return zipfile.ZipFile(self.root)

@@ -27,6 +27,7 @@ __all__ = [
     "landmarks",
     "read_image",
     "region_sheet",
+    "region_windows",
     "split_regions",
     "track",
     "transform_points",
@@ -35,14 +36,15 @@ __all__ = [
 if TYPE_CHECKING:
     from fer_data.faces.base import Detector
     from fer_data.faces.box_tracking import BoxTracker, TrackedBox
-    from fer_data.faces.cut import FRAMINGS, Framing, cut_face, cut_points
+    from fer_data.faces.cut import FRAMINGS, cut_face, cut_points
     from fer_data.faces.detectors import DETECTORS, detector
     from fer_data.faces.drawing import draw_face, region_sheet
-    from fer_data.faces.face import Face
+    from fer_data.faces.face import Face, Framing
     from fer_data.faces.folder import FolderCut, Miss, cut_folder
-    from fer_data.faces.geometry import align_clip, align_face, split_regions
+    from fer_data.faces.geometry import align_clip, align_face
     from fer_data.faces.image import as_rgb, read_image
     from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
+    from fer_data.faces.regions import region_windows, split_regions
     from fer_data.faces.similarity import alignment, transform_points
     from fer_data.faces.tracking import TrackedFace, track
 
@@ -55,7 +57,7 @@ _NAMES = {
     "Detector": "base",
     "Face": "face",
     "FolderCut": "folder",
-    "Framing": "cut",
+    "Framing": "face",
     "LandmarkPredictor": "landmark_predictor",
     "Miss": "folder",
     "TrackedBox": "box_tracking",
@@ -72,7 +74,8 @@ _NAMES = {
     "landmarks": "landmark_predictor",
     "read_image": "image",
     "region_sheet": "drawing",
-    "split_regions": "geometry",
+    "region_windows": "regions",
+    "split_regions": "regions",
     "track": "tracking",
     "transform_points": "similarity",
 }

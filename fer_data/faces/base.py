@@ -14,10 +14,13 @@ from fer_data.faces.image import as_rgb
 class Detector(abc.ABC):
     """A face detector; see `fer_data.faces.detector` for the options.
 
-    A subclass sets `name` and says in `_find` what it finds in pictures of the working size.
+    A subclass sets `name` and says in `_find` what it finds in pictures of the working size. One
+    that has no place in `fer_data.faces.FRAMINGS` sets `framing`, a `fer_data.faces.Framing`, so
+    that `cut_face` knows how faces lie in its boxes.
     """
 
     name = None
+    framing = None
 
     def __init__(self, *, min_score, min_size=0, working_size=None, max_faces=None):
         check_number("min_score", min_score)
@@ -100,6 +103,7 @@ class Detector(abc.ABC):
                 continue
             if points is not None:
                 points = (np.asarray(points, dtype=np.float64) + 0.5) * scale - 0.5
-            faces.append(Face(np.concatenate([low, high - low]), score, points, self.name))
+            box = np.concatenate([low, high - low])
+            faces.append(Face(box, score, points, self.name, self.framing))
         faces.sort(key=lambda face: -face.score)
         return faces[: self.max_faces]

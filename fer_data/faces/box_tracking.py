@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 from fer_data.checks import check_number
-from fer_data.faces.face import Face
+from fer_data.faces.face import Face, Framing
 from fer_data.faces.following import flow, overlap
 from fer_data.faces.image import as_rgb
 
@@ -56,6 +56,7 @@ class _Track:
     score: float
     detector: str | None
     seen: float  # when it was last detected
+    framing: Framing | None = None
     visible: bool = True
     detected: bool = True
 
@@ -259,7 +260,8 @@ class BoxTracker:
             gain = 1.0
         before = 0.0 if track.points is None else track.points
         track.points = None if face.points is None else before + gain * (face.points - before)
-        track.score, track.detector, track.seen = face.score, face.detector, timestamp
+        track.score, track.seen = face.score, timestamp
+        track.detector, track.framing = face.detector, face.framing
         track.visible = track.detected = True
 
 
@@ -331,5 +333,6 @@ def _result(track, shape):
     size = np.array(shape[1::-1], np.float64)
     low = np.clip(track.box[:2], 0, size - 1)
     high = np.clip(track.box[:2] + track.box[2:], low + 1, size)
-    face = Face(np.concatenate([low, high - low]), track.score, track.points, track.detector)
+    box = np.concatenate([low, high - low])
+    face = Face(box, track.score, track.points, track.detector, track.framing)
     return TrackedBox(track.number, face, track.detected)

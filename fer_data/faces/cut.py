@@ -10,7 +10,8 @@ The rule, exactly, so that other programs can repeat it. Divisions are real, `ro
    longer`, `cy = y + height / 2 + down * longer` (in coordinates in which the picture spans 0 to
    its width); its first column is `round(cx - side / 2)` and its first row `round(cy - side / 2)`.
    Pixels outside of the picture are those of its nearest edge. `scale`, `right` and `down` are the
-   detector's in `FRAMINGS`.
+   detector's in `FRAMINGS`: each draws its boxes in its own way, and a network is to see faces
+   framed alike. Where nothing says them, nothing is cut.
 2. Turning. Where the detector gives eye points and the line from the first eye to the second one
    is turned by more than 20 degrees, `angle = atan2(dy, dx)`, step 1's square is not cut but
    sampled: its pixel in column `j` and row `i` is the bilinear sample of the picture at `X = cx -
@@ -28,36 +29,30 @@ The rule, exactly, so that other programs can repeat it. Divisions are real, `ro
 import math
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fer_data.checks import check_choice, check_integer, check_number
-from fer_data.faces.face import Face
+from fer_data.faces.face import Face, Framing, check_framing
 from fer_data.faces.image import as_rgb
 
 MOST_ROLL = 20.0  # degrees
 GREY = (0.299, 0.587, 0.114)
 
 
-class Framing(NamedTuple):
-    """How a detector's box lies in the square that the network sees, in longer sides of the box.
-
-    Attributes:
-        scale: Side of the square.
-        right: How far the square's centre lies to the right of the box's.
-        down: How far it lies below it.
-    """
-
-    scale: float
-    right: float
-    down: float
-
-
-# Medians over FER2013's validation faces, from `benchmarks/face_framing.py`; shifts below 0.01,
-# which is less than a pixel of the network's, are 0.
-FRAMINGS = {"mtcnn": Framing(0.96, 0.0, 0.0)}
-DEFAULT_FRAMING = FRAMINGS["mtcnn"]
+# Of a box that is cut as it is: of a picture that is a face already, all of it.
+WHOLE = Framing(1.0, 0.0, 0.0)
+# Medians over 1,000 of FER2013's validation faces of 96 to 288 pixels, 2026-11-29, from
+# `python benchmarks/face_framing.py --path FER2013` (of dlib_cnn over 250 of them, since it takes
+# a second a face), to 0.01; shifts below 0.01, less than a pixel of the network's, are 0.
+FRAMINGS = {
+    "mtcnn": Framing(0.95, 0.0, 0.0),
+    "retinaface": Framing(0.96, 0.0, -0.02),
+    "yunet": Framing(0.96, 0.0, 0.0),
+    "dlib_hog": Framing(1.2, 0.0, -0.08),
+    "dlib_cnn": Framing(1.2, 0.05, -0.01),
+}
 
 
 def cut_face(
@@ -75,25 +70,28 @@ def cut_face(
 
     Args:
         image: A file's name or an array, as for `fer_data.faces.as_rgb`.
-        face: A `Face`, or its box alone: `(x, y, width, height)` in pixels of the picture.
+        face: A `Face`, or its box alone: `(x, y, width, height)` in pixels of the picture, which
+            needs a `framing`.
         size: Height and width of the result.
         channels: 1 for grey or 3 for RGB.
         roll: By how many degrees the face is turned clockwise; above 20 it is turned upright.
             Default: what the eyes of the `Face` say, and 0 where it has no points.
-        framing: How the face lies in its box. Default: that of the `Face`'s detector in `FRAMINGS`,
-            and MTCNN's for others.
+        framing: How the face lies in its box. Default: the `Face`'s own, or that of its detector
+            in `FRAMINGS`.
 
     Returns:
         float32 `(size, size, channels)` in [0, 255], not rounded.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an argument breaks its rule, or the picture is unusable.
+        ValueError: If an argument breaks its rule, the picture is unusable, or nothing says how the
+            face lies in its box.
 
     Example:
 
     >>> picture = np.full((120, 160, 3), 200, np.uint8)
-    >>> cut_face(picture, (140, 20, 40, 50), size=48, channels=1).shape
+    >>> box, framing = (140, 20, 40, 50), FRAMINGS["mtcnn"]
+    >>> cut_face(picture, box, size=48, channels=1, framing=framing).shape
     (48, 48, 1)
     """
     check_integer("size", size, 1)
@@ -130,7 +128,7 @@ def cut_points(
 
     Example:
 
-    >>> cut_points([(119.5, 44.5)], (100, 20, 40, 50), size=48)
+    >>> cut_points([(119.5, 44.5)], (100, 20, 40, 50), 48, framing=Framing(0.96, 0, 0))
     array([[23.5, 23.5]])
     """
     check_integer("size", size, 1)
@@ -147,9 +145,7 @@ def cut_points(
     return (points + 0.5) * (size / side) - 0.5
 
 
-def square(
-    box: Sequence[float] | np.ndarray, framing: Framing = DEFAULT_FRAMING
-) -> tuple[int, int, int]:
+def square(box: Sequence[float] | np.ndarray, framing: Framing) -> tuple[int, int, int]:
     """Return `(left, top, side)` of the square around a box, whole numbers.
 
     Args:
@@ -158,7 +154,7 @@ def square(
 
     Example:
 
-    >>> square((100, 50, 40, 50))
+    >>> square((100, 50, 40, 50), Framing(0.96, 0, 0))
     (96, 51, 48)
     """
     cx, cy, side = _centre(box, framing)
@@ -197,22 +193,37 @@ def resized(pixels: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(pixels, (size, size), interpolation=method).reshape(size, size, channels)
 
 
+def framing_of(face: Face) -> Framing | None:
+    """Return how a `Face` lies in its box, by itself or by its detector; `None` if unknown."""
+    return face.framing or FRAMINGS.get(face.detector)
+
+
 def _place(face, roll, framing):
     """Return box, roll and framing of a face, those that were given before its own."""
     if isinstance(face, Face):
-        box, points, detector = face.box, face.points, face.detector
+        box, points, known = face.box, face.points, framing_of(face)
     else:
-        box, points, detector = np.asarray(face), None, None
+        box, points, known = np.asarray(face), None, None
         numbers = box.dtype.kind in "iuf" and box.shape == (4,) and np.isfinite(box).all()
         if not numbers or (box[2:] <= 0).any():
             raise ValueError(
                 "`face` must be a Face, or finite numbers (x, y, width, height) with a positive "
                 f"width and height. Received: face={face!r}"
             )
+    if framing is not None:
+        check_framing("framing", framing)
+    elif known is None:
+        detector = f"detector={face.detector!r}" if isinstance(face, Face) else "a box alone"
+        raise ValueError(
+            "`framing` must say how the face lies in its box, since each detector draws boxes in "
+            "its own way: give `framing=fer_data.faces.FRAMINGS['mtcnn']` for boxes like MTCNN's, "
+            "`framing=Framing(1, 0, 0)` for a box that is to be cut as it is, or make the `Face` "
+            f"with `framing=`. Received: framing=None and {detector}"
+        )
     if roll is None:
         roll = roll_of(points)
     check_number("roll", roll)
-    return box, roll, framing or FRAMINGS.get(detector, DEFAULT_FRAMING)
+    return box, roll, framing or known
 
 
 def _centre(box, framing):

@@ -36,8 +36,8 @@ def detector(name="mtcnn", **options):
     networks of `mtcnn` and `yunet` lie in the package, and neither imports Keras or TensorFlow.
 
     Args:
-        name: one of the names above.
-        **options: for all:
+        name: One of the names above.
+        **options: For all:
 
             - `min_score`: drop faces of a lower score. In `[0, 1]`, but for the two of dlib, whose
               scores are distances to a decision boundary at 0; `dlib_cnn` finds none below it.
@@ -69,12 +69,12 @@ def detector(name="mtcnn", **options):
         A `fer_data.faces.Detector`. It holds its network: make it once, use it for all pictures.
 
     Raises:
-        ImportError: if the package that it needs is not installed; the message names the extra.
-        FileNotFoundError: if there is no weights file at the path given.
-        OSError: if the public weights cannot be fetched; the message names their address.
-        RuntimeError: for `mtcnn` on another device, where Keras runs on another backend than
+        ImportError: If the package that it needs is not installed; the message names the extra.
+        FileNotFoundError: If there is no weights file at the path given.
+        OSError: If the public weights cannot be fetched; the message names their address.
+        RuntimeError: For `mtcnn` on another device, where Keras runs on another backend than
             TensorFlow.
-        ValueError: if the name is unknown, an option out of its range, or a file holds no weights.
+        ValueError: If the name is unknown, an option out of its range, or a file holds no weights.
 
     Example:
 

@@ -36,16 +36,16 @@ def draw_face(image, face=None, landmarks=None, title=None):
     the picture that the last call gave.
 
     Args:
-        image: a file's name or an array, as for `fer_data.faces.as_rgb`.
-        face: a `Face`, or `None`.
+        image: A file's name or an array, as for `fer_data.faces.as_rgb`.
+        face: A `Face`, or `None`.
         landmarks: `(68, 2)`, each `(x, y)` in pixels of the picture, or `None`.
-        title: a short text for the box in place of the score.
+        title: A short text for the box in place of the score.
 
     Returns:
         uint8 RGB array of the picture's size. The given picture stays as it is.
 
     Raises:
-        ValueError: if the landmarks have another shape or are not finite.
+        ValueError: If the landmarks have another shape or are not finite.
 
     Example:
 
@@ -73,16 +73,16 @@ def region_sheet(left, right, lower, titles=None, columns=8):
 
     Args:
         left: uint8 `(faces, size, size, 1 or 3)`, the upper regions on the left of the pictures.
-        right: likewise, on their right.
-        lower: likewise, the lower regions.
-        titles: a short name for each face, or `None`.
-        columns: faces in a row, 1 or more.
+        right: Likewise, on their right.
+        lower: Likewise, the lower regions.
+        titles: A short name for each face, or `None`.
+        columns: Faces in a row, 1 or more.
 
     Returns:
         uint8 RGB array `(height, width, 3)`.
 
     Raises:
-        ValueError: if there is no face, the shapes differ, or the titles are not as many.
+        ValueError: If there is no face, the shapes differ, or the titles are not as many.
 
     Example:
 
@@ -122,12 +122,12 @@ def save_png(image, path):
     """Write a picture into a PNG file, which appears whole or not at all.
 
     Args:
-        image: a file's name or an array, as for `fer_data.faces.as_rgb`.
-        path: name of the file, ending in .png. Its folder is made if need be.
+        image: A file's name or an array, as for `fer_data.faces.as_rgb`.
+        path: Name of the file, ending in .png. Its folder is made if need be.
 
     Raises:
-        ValueError: if the name has another ending.
-        OSError: if the file cannot be written; one that was there stays.
+        ValueError: If the name has another ending.
+        OSError: If the file cannot be written; one that was there stays.
 
     Example:
 

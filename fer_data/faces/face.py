@@ -1,10 +1,25 @@
 """What every detector finds: a face, in one convention."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
 from fer_data.checks import check_number
+
+
+class Framing(NamedTuple):
+    """How a face lies in its box: the square that a network sees, in longer sides of the box.
+
+    Attributes:
+        scale: Side of the square.
+        right: How far the square's centre lies to the right of the box's.
+        down: How far it lies below it.
+    """
+
+    scale: float
+    right: float
+    down: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,14 +38,17 @@ class Face:
         points: float32 `(5, 2)`, each `(x, y)`: the eye on the left of the picture, the eye on its
             right, the tip of the nose, the left and the right corner of the mouth; or `None`
             where the detector has no points. They may lie outside the picture.
-        detector: the detector's name, from which `landmarks` knows how it frames a face; `None`
-            for a box from elsewhere.
+        detector: the detector's name, from which `landmarks` and `cut_face` know how it frames a
+            face; `None` for a box from elsewhere.
+        framing: how the face lies in its box, where the name does not say it: for the box of a
+            detector of one's own. `Framing(1, 0, 0)` is a box that is cut as it is, as a square.
     """
 
     box: np.ndarray
     score: float
     points: np.ndarray | None = None
     detector: str | None = None
+    framing: Framing | None = None
 
     def __post_init__(self):
         box = _finite(self.box, (4,))
@@ -50,11 +68,22 @@ class Face:
                     f"Received: points={self.points!r}"
                 )
             object.__setattr__(self, "points", points)
+        if self.framing is not None:
+            check_framing("framing", self.framing)
 
     @property
     def size(self):
         """The shorter side of the box, in pixels."""
         return float(self.box[2:].min())
+
+
+def check_framing(name, value):
+    """Raise `ValueError` unless `value` is a `Framing` of finite numbers, its scale above 0."""
+    if not isinstance(value, Framing) or not np.isfinite(value).all() or value.scale <= 0:
+        raise ValueError(
+            f"`{name}` must be a `fer_data.faces.Framing` of finite numbers with a scale above 0, "
+            f"such as FRAMINGS['mtcnn']. Received: {name}={value!r}"
+        )
 
 
 def _finite(value, shape):

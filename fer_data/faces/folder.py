@@ -2,33 +2,21 @@
 
 import collections
 import dataclasses
-import json
+import functools
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from fer_data import picture
-from fer_data.checks import check_choice, check_integer
-from fer_data.faces.cut import cut_face
-from fer_data.faces.detectors import detector as make_detector
-from fer_data.faces.face import Face
+from fer_data.checks import check_choice
+from fer_data.faces.cutting import NO_FACE, Cutting, FindsFaces, Outcome, Photo, cut_all
 from fer_data.faces.image import read_image
-from fer_data.files import whole_file, write_json, write_table
+from fer_data.files import write_table
 
-RULE = "cut.json"
 MISSES = "misses.csv"
-NO_FACE = "no face was found"
 NO_PICTURE = "no picture by its ending"
-
-
-class FindsFaces(Protocol):
-    """What a detector of one's own must have."""
-
-    def detect(self, image: np.ndarray, /) -> Iterable[Face]:
-        """Return the faces of a uint8 RGB picture."""
+NOTHING, WHOLE_PICTURE = "nothing", "whole picture"
+ON_MISS = ("skip", "whole")
 
 
 class Miss(NamedTuple):
@@ -37,10 +25,12 @@ class Miss(NamedTuple):
     Attributes:
         photo: Its path in the folder of photos.
         reason: Why: no face, unreadable, or no picture at all.
+        taken: What was taken instead: `"nothing"` or `"whole picture"`.
     """
 
     photo: str
     reason: str
+    taken: str = NOTHING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +40,9 @@ class FolderCut:
     Attributes:
         target: The folder of the faces.
         photos: Number of photos.
-        faces: Number of faces that were cut.
-        done_before: Number of photos whose faces an earlier call had cut.
+        faces: Number of faces that this call has cut.
+        done_before: Number of photos that an earlier call had done.
+        several: Number of photos in which several faces were found.
         misses: Files of which no face was cut, also in the file `misses.csv`.
     """
 
@@ -59,6 +50,7 @@ class FolderCut:
     photos: int
     faces: int
     done_before: int
+    several: int
     misses: tuple[Miss, ...]
 
     @property
@@ -70,6 +62,11 @@ class FolderCut:
     def unreadable(self) -> tuple[Miss, ...]:
         """The photos that cannot be read."""
         return tuple(miss for miss in self.misses if miss.reason not in (NO_FACE, NO_PICTURE))
+
+    @property
+    def whole(self) -> tuple[Miss, ...]:
+        """The photos that were taken whole, since no face was found in them."""
+        return tuple(miss for miss in self.misses if miss.taken == WHOLE_PICTURE)
 
     @property
     def other_files(self) -> tuple[Miss, ...]:
@@ -85,6 +82,8 @@ def cut_folder(
     size: int = 64,
     channels: int = 3,
     every_face: bool = False,
+    on_miss: str = "skip",
+    workers: int = 1,
     progress: bool = True,
     **options: Any,
 ) -> FolderCut:
@@ -92,7 +91,8 @@ def cut_folder(
 
     `class/photo.jpg` becomes `class/photo.png` in the other folder, whatever the folders are
     called and however deep they lie. Of a photo with several faces the largest is taken, since a
-    photo's class speaks of one person.
+    photo's class speaks of one person. `faces.csv` says where in each photo its face is, and
+    `misses.csv` which photos gave none.
 
     Each file is written whole. After an interruption the same call goes on: photos whose face is
     there are not looked at again. The rule by which the faces are cut is kept in `cut.json`, and
@@ -101,13 +101,18 @@ def cut_folder(
     Args:
         source: Folder of photos, as a rule with a folder for each class. Hidden files do not count.
         target: Folder for the faces: a new one, an empty one, or one of an earlier call.
-        detector: One of `fer_data.faces.DETECTORS`, or an object with `detect(image)`. Take the
-            one with which the network will be used.
+        detector: One of `fer_data.faces.DETECTORS`, or an object with `detect(image)`, whose faces
+            have a `framing`. Each of the names has its own, so that faces are framed alike.
         size: Height and width of the faces. Take the network's: then training sees what
             recognition sees, to the rounding of whole grey levels.
         channels: 1 for grey or 3 for RGB.
         every_face: Whether to cut all faces of a photo. The largest is `photo.png`, the others are
             `photo.face2.png` and so on.
+        on_miss: What becomes of a photo in which no face is found: `"skip"` leaves it out,
+            `"whole"` takes a square that holds all of it. It is listed either way.
+        workers: Processes that share the photos, each with cores and a detector of its own. One
+            process reads, searches and writes at once already; more of them speed `mtcnn` and the
+            two of dlib up.
         progress: Whether to show it on standard error, where a person watches that.
         **options: Options of a detector given by name, as for `fer_data.faces.detector`.
 
@@ -117,8 +122,8 @@ def cut_folder(
     Raises:
         FileNotFoundError: If there is no such folder.
         ImportError: If the detector's package is missing; the message says what to install.
-        ValueError: If an argument breaks its rule, the folder has no photo, or the faces in
-            `target` were cut by another rule.
+        ValueError: If an argument breaks its rule, the folder has no photo, the faces in `target`
+            were cut by another rule, or a face of a detector of one's own has no `framing`.
 
     Example:
 
@@ -127,36 +132,53 @@ def cut_folder(
     print(found.faces, [miss.photo for miss in found.misses])
     ```
     """
-    check_integer("size", size, 1)
-    check_choice("channels", channels, (1, 3))
+    check_choice("on_miss", on_miss, ON_MISS)
+    cutting = Cutting(detector, options, size, channels, every_face)
+    cutting.check()
     source, target = Path(source), Path(target)
-    photos, misses = _photos(source, target)
-    find = make_detector(detector, **options) if isinstance(detector, str) else detector
-    name = getattr(find, "name", None) or type(find).__name__
-    rule = {"detector": name, "options": options, "size": size, "channels": channels}
-    _keep_rule(target, rule | {"every_face": every_face})
-    cut = done_before = 0
-    for photo, place in _shown(photos.items(), progress):
-        if (target / place).exists():
-            done_before += 1
-            continue
-        try:
-            pixels = read_image(source / photo)
-        except ValueError as error:
-            misses.append(Miss(photo, str(error)))
-            continue
-        faces = sorted(find.detect(pixels), key=lambda face: -float(np.prod(face.box[2:])))
-        if not faces:
-            misses.append(Miss(photo, NO_FACE))
-        for number in reversed(range(len(faces) if every_face else min(1, len(faces)))):
-            path = target / place
-            if number:
-                path = path.with_name(f"{path.stem}.face{number + 1}.png")
-            # The largest face comes last: while its file is missing, the photo is not done.
-            _write(path, cut_face(pixels, faces[number], size, channels))
-            cut += 1
-    write_table(target / MISSES, Miss._fields, sorted(misses))
-    return FolderCut(target, len(photos), cut, done_before, tuple(sorted(misses)))
+    places, misses = _photos(source, target)
+    photos = [
+        Photo(name, place, functools.partial(read_image, source / name), on_miss == "whole")
+        for name, place in places.items()
+    ]
+    rules = {"on_miss": on_miss}
+    found = cut_all(photos, target, cutting, more_rules=rules, workers=workers, progress=progress)
+    return FolderCut(**account(target, cutting, *found, misses))
+
+
+def account(
+    target: Path,
+    cutting: Cutting,
+    outcomes: list[Outcome],
+    done_before: frozenset[str],
+    misses: list[Miss],
+) -> dict[str, Any]:
+    """Write `misses.csv` and return what became of photos, as the arguments of a `FolderCut`.
+
+    Args:
+        target: Folder of the faces.
+        cutting: How they were cut.
+        outcomes: What became of each photo, those done before among them.
+        done_before: Their names.
+        misses: What is missed besides.
+    """
+    misses = sorted(misses + [miss_of(outcome) for outcome in outcomes if outcome.reason])
+    write_table(target / MISSES, Miss._fields, misses)
+    most = None if cutting.every_face else 1
+    new = [outcome for outcome in outcomes if outcome.photo not in done_before]
+    return {
+        "target": target,
+        "photos": len(outcomes),
+        "faces": sum(min(outcome.faces, most or outcome.faces) for outcome in new),
+        "done_before": len(done_before),
+        "several": sum(outcome.faces > 1 for outcome in outcomes),
+        "misses": tuple(misses),
+    }
+
+
+def miss_of(outcome: Outcome) -> Miss:
+    """Return the line of `misses.csv` of a photo of which no face was cut."""
+    return Miss(outcome.photo, outcome.reason, WHOLE_PICTURE if outcome.face else NOTHING)
 
 
 def _photos(source, target):
@@ -195,33 +217,3 @@ def _named(photos):
     if alike:
         raise ValueError(f"Photos must have different names. Received: {alike}")
     return names
-
-
-def _keep_rule(target, rule):
-    """Write down how faces are cut, or refuse to mix them with faces cut in another way."""
-    path = target / RULE
-    rule = json.loads(json.dumps(rule, default=str))  # as the file has it: lists for tuples
-    if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known != rule:
-            raise ValueError(
-                f"The faces in {str(target)!r} were cut by the rule {known}. Give another folder, "
-                f"or remove it. Received: {rule}"
-            )
-    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(
-            "`target` must be a new or empty folder, or one of an earlier call. "
-            f"Received: target={str(target)!r}"
-        )
-    write_json(path, rule)
-
-
-def _shown(photos, progress):
-    from tqdm import tqdm
-
-    return tqdm(photos, desc="cutting faces", unit=" photo", disable=None if progress else True)
-
-
-def _write(path, face):
-    with whole_file(path) as temporary:
-        temporary.write_bytes(picture.encode_png(np.rint(face).astype(np.uint8)))

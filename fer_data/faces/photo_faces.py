@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 from fer_data.faces.base import Detector
-from fer_data.faces.cut import Framing, cut_face
+from fer_data.faces.cut import WHOLE, cut_face
 from fer_data.faces.image import read_image
-
-# The cut of a picture that is a face already: all of it.
-WHOLE = Framing(1.0, 0.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

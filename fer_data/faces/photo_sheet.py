@@ -6,8 +6,10 @@ import numpy as np
 
 from fer_data.faces.drawing import draw_face, region_sheet
 from fer_data.faces.face import Face
-from fer_data.faces.geometry import align_face, split_regions
+from fer_data.faces.geometry import align_face
 from fer_data.faces.image import as_rgb
+from fer_data.faces.regions import split_regions
+from fer_data.faces.similarity import alignment, transform_points
 
 # Smaller photos are enlarged to about this many pixels before anything is drawn.
 SIGHT = 1000
@@ -46,8 +48,10 @@ def photo_sheet(photo, faces: Sequence[Face], landmarks: Sequence[np.ndarray]) -
     photo = as_rgb(photo)
     drawn = _drawn(photo, faces, landmarks)
     titles = [f"{number}  score {face.score:.2f}" for number, face in enumerate(faces, 1)]
-    aligned = align_face(photo, np.stack(landmarks), size=128, dtype="uint8")
-    regions = [region.numpy() for region in split_regions(aligned, size=64)]
+    points = np.stack(landmarks)
+    aligned = align_face(photo, points, size=128, dtype="uint8")
+    points = transform_points(points, alignment(points, size=128))
+    regions = [region.numpy() for region in split_regions(aligned, 64, points)]
     width = region_sheet(*(region[:1] for region in regions), columns=1).shape[1]
     columns = max(1, drawn.shape[1] // width)
     return _below(drawn, region_sheet(*regions, titles=titles, columns=columns))

@@ -20,18 +20,18 @@ class TrackedFace:
     """What `track` says of one frame.
 
     Attributes:
-        frame: the frame's number, from 0, in what `track` was given.
-        image: the frame, uint8 RGB `(height, width, 3)`.
-        face: a `Face`, or `None` where there is none. Its box is drawn around the landmarks as
+        frame: The frame's number, from 0, in what `track` was given.
+        image: The frame, uint8 RGB `(height, width, 3)`.
+        face: A `Face`, or `None` where there is none. Its box is drawn around the landmarks as
             dlib's HOG detector would and clipped to the picture, its five points are taken from
             the landmarks, its score is that of the last detection.
         landmarks: float32 `(68, 2)` in pixels of the frame, iBUG order, or `None`.
-        score: the detector's certainty when it last saw the face, 0.0 where there is none.
+        score: The detector's certainty when it last saw the face, 0.0 where there is none.
         source: `"detected"` where the detector has just found the face, `"followed"`, or
             `"missing"`.
-        likeness: correlation of the face's pixels with those in the frame before, from -1 to 1;
+        likeness: Correlation of the face's pixels with those in the frame before, from -1 to 1;
             1.0 where it has just been detected, 0.0 where it is missing.
-        missing: how many frames up to and with this one are without a face.
+        missing: How many frames up to and with this one are without a face.
     """
 
     frame: int
@@ -70,32 +70,32 @@ def track(
     Found again, it is the face that overlaps the last place most, or the largest.
 
     Args:
-        frames: iterable of pictures of one size, uint8 RGB `(height, width, 3)` (or whatever
+        frames: Iterable of pictures of one size, uint8 RGB `(height, width, 3)` (or whatever
             `fer_data.faces.as_rgb` takes): a generator, a list, an array
             `(frames, height, width, 3)`. Each must be an array of its own, for results hold
             on to it.
-        detector: anything with `detect(image)` that returns a list of `Face`; by default
+        detector: Anything with `detect(image)` that returns a list of `Face`; by default
             `fer_data.faces.detector("mtcnn")`.
-        predictor: as for `fer_data.faces.landmarks`.
+        predictor: As for `fer_data.faces.landmarks`.
         method: `"flow"` follows the points by Lucas-Kanade optical flow, which is smooth but
             drifts, and lets the predictor draw them back; `"box"` gives the predictor the box of
             the last landmarks, frame by frame, so every frame stands for itself and trembles.
-        smooth: how many frames on either side are averaged, with binomial weights; the result of
+        smooth: How many frames on either side are averaged, with binomial weights; the result of
             a frame then comes as many frames later. 0 answers at once, for a camera.
-        verify_every: ask the detector every so many frames whether there is a face in that place,
+        verify_every: Ask the detector every so many frames whether there is a face in that place,
             or `None` for never.
-        max_missing: how many frames to search for the first face.
+        max_missing: How many frames to search for the first face.
         on_missing: `"error"` where no face is in the first `max_missing` frames (or in the whole
             video if it is shorter), or `"skip"`: go on and yield frames without a face. Later on,
             frames without one are always yielded and counted.
-        name: what errors call the video.
+        name: What errors call the video.
 
     Returns:
         A generator of `TrackedFace`, one a frame, in order.
 
     Raises:
-        ImportError: if a package for the detector or the predictor is missing; at once.
-        ValueError: if an option is out of its range, at once; while it runs, if there are no
+        ImportError: If a package for the detector or the predictor is missing; at once.
+        ValueError: If an option is out of its range, at once; while it runs, if there are no
             frames, a frame is unusable or of another size, or no face was found (`on_missing`).
 
     Example:

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.checks import check_choice, check_integer
-from fer_data.faces.cut import DEFAULT_FRAMING, Framing, cut_face
+from fer_data.faces.cut import cut_face
+from fer_data.faces.face import Framing, check_framing
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 from fer_data.pipelines.augmentation import with_tensorflow as augmenting
 from fer_data.pipelines.augmentation.policies import Augmentation
@@ -29,7 +30,7 @@ def pipeline(
     label_smoothing: float = 0.0,
     vote_order: Sequence[int] | None = None,
     channels: int | None = None,
-    framing: Framing = DEFAULT_FRAMING,
+    framing: Framing | None = None,
     interpolation: str = "bilinear",
     cache: bool | str | os.PathLike[str] = True,
     shuffle: bool | int | None = None,
@@ -64,8 +65,9 @@ def pipeline(
             - a `tf.data.Dataset`, not batched, of dictionaries as from tensorflow-datasets:
               `image`, uint8 `(height, width, 1 or 3)` or a string with an encoded JPEG, PNG, BMP
               or GIF, or `path` instead, a file's name; `label`, an integer or weights
-              `(classes,)`; optionally `box`, `(x, y, width, height)` in pixels, and `votes`.
-              Other features are left alone. Pairs `(image, label)` are taken as well.
+              `(classes,)`; optionally `box`, `(x, y, width, height)` in pixels, with `framing`,
+              the three numbers of a `fer_data.faces.Framing`; and `votes`. Other features are left
+              alone. Pairs `(image, label)` are taken as well.
             - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
               `(n, height, width)`, or a list of file names.
             - a dictionary of arrays under the names above.
@@ -83,7 +85,8 @@ def pipeline(
             the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's channels, and decodes encoded pictures to 3.
-        framing: how the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`.
+        framing: how the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`; needed
+            where there is a `box` without a `framing` beside it, and stands above that.
         interpolation: a method of `tf.image.resize`, for pictures without a box.
         cache: `True` keeps the resized pictures in memory, a path keeps them in that folder
             (written whole at the first call, and read again by later ones: it is for the caller
@@ -105,6 +108,7 @@ def pipeline(
     Raises:
         ValueError: for a bad argument, an empty data set, or labels outside the classes in
             arrays.
+        ImportError: if the augmentation asks for keras-cv, and it is not installed.
         tf.errors.InvalidArgumentError: while iterating, for a label outside the classes, a box
             outside its picture or a picture that cannot be decoded.
 
@@ -129,13 +133,15 @@ def pipeline(
         raise ValueError(
             f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
         )
-    if not isinstance(framing, Framing):
-        raise ValueError(f"`framing` must be a Framing. Received: framing={framing!r}")
+    if framing is not None:
+        check_framing("framing", framing)
     if labels == "sparse" and label_smoothing:
         raise ValueError(
             'Label smoothing needs `labels="one_hot"` or "soft". '
             f"Received: labels='sparse', label_smoothing={label_smoothing}"
         )
+    if training:
+        augmenting.check_engine(policy)
     if training and policy.mixup is not None:
         if labels == "sparse":
             raise ValueError(
@@ -160,10 +166,18 @@ def pipeline(
             "`size` must be one number, or two alike, where the data set has the feature `box`: "
             f"faces are cut out as squares. Received: size={size}"
         )
+    if "box" in spec and framing is None and "framing" not in spec:
+        raise ValueError(
+            "`framing` must say how the faces lie in their boxes, where the data set has the "
+            "feature `box` and no `framing`: give `framing=fer_data.faces.FRAMINGS['mtcnn']` for "
+            "boxes like MTCNN's, `framing=Framing(1, 0, 0)` for boxes that are to be cut as they "
+            "are. Received: framing=None"
+        )
 
     def prepare(element):
         if "box" in element:
-            image = _cut(_picture(element, 3), element["box"], size[0], keep, framing)
+            place = element["box"], element["framing"] if framing is None else framing
+            image = _cut(_picture(element, 3), *place, size[0], keep)
         else:
             image = _resize(_picture(element, keep), size, keep, interpolation)
         label = _label(element, classes, labels, label_smoothing, vote_order)
@@ -223,7 +237,7 @@ def _source(dataset, classes):
             "`dataset` must have the features `image` (or `path`) and `label`. "
             f"Received: {sorted(spec)}"
         )
-    wanted = (pictures[0], "label", "box", "votes")
+    wanted = (pictures[0], "label", "box", "framing", "votes")
     dataset = dataset.map(lambda element: {k: v for k, v in element.items() if k in wanted})
     _check_spec(dataset.element_spec)
     return dataset
@@ -303,8 +317,8 @@ def _picture(element, channels):
     return picture
 
 
-def _cut(image, box, size, channels, framing):
-    def cut(image, box):
+def _cut(image, box, framing, size, channels):
+    def cut(image, box, framing):
         # Far outside, the face would be the picture's edge: a mistake of whoever made the data.
         low, high = box[:2], box[:2] + box[2:]
         if not ((box[2:] > 0).all() and (high > 0).all() and (low < image.shape[1::-1]).all()):
@@ -312,9 +326,13 @@ def _cut(image, box, size, channels, framing):
                 "`box` (x, y, width, height) must meet its picture. "
                 f"Received: box={box.tolist()}, picture (height, width)={image.shape[:2]}"
             )
+        framing = Framing(*framing.tolist())
         return np.rint(cut_face(image, box, size, channels, framing=framing)).astype(np.uint8)
 
-    face = tf.numpy_function(cut, [image, box], tf.uint8, stateful=False)
+    # Not float32 on the way: 0.96 of a side must round as it does in recognition.
+    own = isinstance(framing, Framing)
+    framing = tf.constant(framing, tf.float64) if own else tf.cast(framing, tf.float64)
+    face = tf.numpy_function(cut, [image, box, framing], tf.uint8, stateful=False)
     return tf.ensure_shape(face, (size, size, channels))
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from fer_data.checks import check_integer
 from fer_data.faces.cut import cut_points
+from fer_data.faces.face import Framing
 from fer_data.labels import index_map
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.labelled_faces import LabelledFaces
@@ -210,7 +211,8 @@ def _landmarks(faces, split, size):
     found = []
     for face in faces.splits[split].as_numpy_iterator():
         if "box" in face:
-            found.append(cut_points(face["landmarks"], face["box"], size[0]))
+            framing = Framing(*face["framing"].tolist())
+            found.append(cut_points(face["landmarks"], face["box"], size[0], framing=framing))
         else:
             rows, columns = face["image"].shape[:2]
             scale = np.array([size[1] / columns, size[0] / rows])

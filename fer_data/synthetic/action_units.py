@@ -61,18 +61,18 @@ _UNEVENNESS = 0.2
 
 
 def check_unit_interval(name, value):
-    """Raises `ValueError` unless `value` is a number in [0, 1]."""
+    """Raise `ValueError` unless `value` is a number in [0, 1]."""
     if not isinstance(value, (int, float, np.integer, np.floating)) or not 0 <= value <= 1:
         raise ValueError(f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}")
 
 
 def action_units(emotion, intensity=1.0, rng=None):
-    """Action units of an emotion.
+    """Return the action units of an emotion.
 
     Args:
-        emotion: one of `"angry"`, `"disgust"`, `"fear"`, `"happy"`, `"sad"`, `"surprise"`,
+        emotion: One of `"angry"`, `"disgust"`, `"fear"`, `"happy"`, `"sad"`, `"surprise"`,
             `"neutral"`.
-        intensity: strength of the whole expression, 0 (nothing to see) to 1 (FACS level E).
+        intensity: Strength of the whole expression, 0 (nothing to see) to 1 (FACS level E).
         rng: `numpy.random.Generator`; when given, the units vary in strength around `intensity`
             and units that often come with the emotion join in. Without it the result is the
             bare prototype.
@@ -81,15 +81,16 @@ def action_units(emotion, intensity=1.0, rng=None):
         Dictionary from FACS number to strength in [0, 1].
 
     Raises:
-        ValueError: for an unknown emotion or an intensity outside [0, 1].
-
-    Source: P. Ekman, W. Friesen, J. Hager, Facial Action Coding System (2002), EMFACS table.
+        ValueError: For an unknown emotion or an intensity outside [0, 1].
 
     Example:
 
     >>> from fer_data.synthetic import action_units
     >>> action_units("happy", 0.5)
     {6: 0.5, 12: 0.5}
+
+    Reference:
+        P. Ekman, W. Friesen, J. Hager, Facial Action Coding System (2002), EMFACS table.
     """
     if emotion not in PROTOTYPES:
         raise ValueError(
@@ -116,7 +117,7 @@ def action_units(emotion, intensity=1.0, rng=None):
 
 
 def check_action_units(units):
-    """Raises `ValueError` unless every key is a known unit and every strength in [0, 1]."""
+    """Raise `ValueError` unless every key is a known unit and every strength in [0, 1]."""
     for unit, strength in units.items():
         if unit not in ACTION_UNITS:
             raise ValueError(

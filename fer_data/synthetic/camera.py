@@ -5,7 +5,7 @@ import numpy as np
 
 
 def photograph(image, camera, rng):
-    """What a camera makes of a rendered picture.
+    """Turn a rendered picture into what a camera makes of it.
 
     Args:
         image: uint8 (H, W, 3), RGB.

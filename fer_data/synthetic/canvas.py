@@ -28,16 +28,16 @@ class Canvas:
         self._offset = ((view.shift + 0.5) * OVERSAMPLING - 0.5) * _ONE
 
     def fill(self, plane, colour, shade=255):
-        """Fills a polygon (N, 2)."""
+        """Fill a polygon (N, 2)."""
         self._strokes.append((0, False, [plane], colour, shade))
 
     def line(self, plane, colour, width, shade=255, closed=False):
-        """Draws a line through points (N, 2), or several lines (list); `width` in face units."""
+        """Draw a line through points (N, 2), or several lines (list); `width` in face units."""
         lines = plane if isinstance(plane, list) else [plane]
         self._strokes.append((max(1, round(width * self.unit)), closed, lines, colour, shade))
 
     def reduced(self):
-        """Draws what was asked for, in order: the picture at its own size, uint8 (S, S, 4)."""
+        """Draw what was asked for, in order: the picture at its own size, uint8 (S, S, 4)."""
         # One product for all points: dozens of small ones would cost more than the drawing.
         points = np.concatenate([part for stroke in self._strokes for part in stroke[2]])
         points = np.rint(points @ self._matrix + self._offset).astype(np.int32)

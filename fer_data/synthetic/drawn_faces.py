@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from fer_data.faces.face import Framing
 from fer_data.labels import EMOTIONS
 from fer_data.synthetic.action_units import PROTOTYPES, action_units, check_unit_interval
 from fer_data.synthetic.camera import photograph
@@ -18,6 +19,8 @@ from fer_data.synthetic.scene import Scene
 # Streams of random numbers that must not meet.
 _IDENTITY, _FACE, _BOX = 1, 2, 4
 _CHUNK = 64
+# How the faces lie in their boxes, which are drawn as MTCNN draws its own.
+FRAMING = Framing(0.96, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,8 @@ class DrawnFace:
         emotion: one of the seven.
         identity: integer, who it is.
         intensity: strength of the expression; 0 for neutral.
-        box: float32 (4,), (x, y, width, height) in pixels, as inexact as a detector's.
+        box: float32 (4,), (x, y, width, height) in pixels, as inexact as a detector's; the face
+            lies in it as `FRAMING` says.
     """
 
     image: np.ndarray

@@ -297,7 +297,7 @@ def shaped_sections(shape):
 
 
 def deform(controls, sections, strengths):
-    """Moves a person's control points by action units.
+    """Move a person's control points by action units.
 
     Args:
         controls: float (C, 3), the person's neutral control points.

@@ -40,12 +40,12 @@ class Identity:
     Draw one with `Identity.sample(rng)`; change single traits with `dataclasses.replace`.
 
     Args:
-        seed: integer, seeds the fine structure (skin texture, strands of hair).
+        seed: Integer, seeds the fine structure (skin texture, strands of hair).
         shape: float (19,), coefficients of `face_model.SHAPE_UNITS` in standard deviations.
         skin, lips, hair_colour, brow_colour, iris: RGB colours, float (3,) in [0, 255].
-        hair: one of `HAIR_STYLES`.
-        hair_volume: thickness of the hair, 0 to 1.
-        beard: density of the beard, 0 (none) to 1 (full); `moustache` likewise.
+        hair: One of `HAIR_STYLES`.
+        hair_volume: Thickness of the hair, 0 to 1.
+        beard: Density of the beard, 0 (none) to 1 (full); `moustache` likewise.
         glasses: None, `"round"` or `"square"`.
         age: 0 to 1, depth of folds and wrinkles.
         asymmetry: -1 to 1, which side of the face moves more.
@@ -82,7 +82,7 @@ class Identity:
 
     @classmethod
     def sample(cls, rng):
-        """Draws a person.
+        """Draw a person.
 
         Args:
             rng: `numpy.random.Generator`.

@@ -46,9 +46,9 @@ class MicroClip:
     Args:
         frames: uint8 (T, size, size, 3) RGB, the aligned face.
         landmarks: float32 (T, 68, 2), (x, y) pixels of every frame, iBUG order.
-        expression: one of `EXPRESSIONS`.
-        apex: number of the frame where it is strongest.
-        amplitude: largest movement in pixels of a face of 128.
+        expression: One of `EXPRESSIONS`.
+        apex: Number of the frame where it is strongest.
+        amplitude: Largest movement in pixels of a face of 128.
     """
 
     frames: np.ndarray
@@ -63,8 +63,8 @@ def displacement(landmarks, expression, sides=(1.0, 1.0)):
 
     Args:
         landmarks: (68, 2), (x, y) pixels, iBUG order.
-        expression: one of `EXPRESSIONS`.
-        sides: strengths of the image's left and right side.
+        expression: One of `EXPRESSIONS`.
+        sides: Strengths of the image's left and right side.
 
     Returns:
         float64 (68, 2), pixels, turned as the face is.
@@ -83,8 +83,8 @@ def envelope(count, apex):
     """Strength of every frame: from 0 at the onset over 1 at the apex to 0 at the offset.
 
     Args:
-        count: frames, 3 or more.
-        apex: number of the strongest frame, from 1 to `count - 2`.
+        count: Frames, 3 or more.
+        apex: Number of the strongest frame, from 1 to `count - 2`.
 
     Returns:
         float64 (count,), smooth, in [0, 1].
@@ -108,7 +108,7 @@ def displacement_field(landmarks, moved, size):
     Args:
         landmarks: (68, 2), (x, y) pixels of a face of `size`.
         moved: (68, 2), displacements in pixels.
-        size: side of the face, a multiple of 4.
+        size: Side of the face, a multiple of 4.
 
     Returns:
         float32 (size, size, 2), displacement (x, y) of every pixel.
@@ -142,7 +142,7 @@ def animate(
     head_motion=0.4,
     noise=1.5,
 ):
-    """Makes a clip of a micro-expression from one aligned face.
+    """Make a clip of a micro-expression from one aligned face.
 
     Every frame is sampled once from the face, so give it larger than `size` (twice is right), or
     frames that moved are softer than the first one. The head sways by a smooth random shift and
@@ -151,13 +151,13 @@ def animate(
     Args:
         face: uint8 (side, side, 3), aligned by the eyes as `align_face` does.
         landmarks: (68, 2), (x, y) pixels of `face`.
-        expression: one of `EXPRESSIONS`.
+        expression: One of `EXPRESSIONS`.
         rng: `numpy.random.Generator`.
-        size: side of the frames, a multiple of 4.
-        frames: frames from onset to offset, 3 or more.
-        amplitude: largest displacement in pixels of a face of 128; 0 for none.
-        head_motion: largest shift of the head likewise; it turns by as many half degrees.
-        noise: standard deviation of the noise, in grey levels.
+        size: Side of the frames, a multiple of 4.
+        frames: Frames from onset to offset, 3 or more.
+        amplitude: Largest displacement in pixels of a face of 128; 0 for none.
+        head_motion: Largest shift of the head likewise; it turns by as many half degrees.
+        noise: Standard deviation of the noise, in grey levels.
 
     Returns:
         A `MicroClip`.

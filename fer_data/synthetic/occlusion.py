@@ -16,11 +16,11 @@ def paint_occluder(canvas, identity, geometry, kind, seed):
         canvas: `Canvas`.
         identity: `Identity`; a hand has the person's skin.
         geometry: `fer_data.synthetic.render.Geometry`.
-        kind: one of `OCCLUDERS`.
-        seed: colour, size and place.
+        kind: One of `OCCLUDERS`.
+        seed: Colour, size and place.
 
     Raises:
-        ValueError: for an unknown kind.
+        ValueError: For an unknown kind.
     """
     if kind not in OCCLUDERS:
         raise ValueError(f"`occluder` must be one of {OCCLUDERS}. Received: occluder={kind!r}")

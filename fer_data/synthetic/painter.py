@@ -16,7 +16,7 @@ _DARK = np.array([26.0, 16.0, 14.0])
 
 
 def mix(first, second, share):
-    """Colour between two colours; `share` of the second."""
+    """Return a colour between two; `share` is that of the second."""
     return np.asarray(first) * (1 - share) + np.asarray(second) * share
 
 
@@ -37,12 +37,12 @@ class Parts:
         return self.flat[CONTOURS[name]]
 
     def ring(self, first, second):
-        """Closed polygon: along one contour and back along another."""
+        """Return a closed polygon: along one contour and back along another."""
         return np.concatenate([self[first], self[second][::-1]])
 
 
 def paint_neck(canvas, identity, view, jaw, clothes):
-    """Neck and shoulders; `jaw` is the lowest silhouette height in face coordinates."""
+    """Paint neck and shoulders; `jaw` is the lowest silhouette height in face coordinates."""
     top = view.flatten(np.array([[-0.46, jaw - 0.65, -0.30], [0.46, jaw - 0.65, -0.30]]))
     base = jaw + 0.35
     body = view.upright(
@@ -61,7 +61,7 @@ def paint_neck(canvas, identity, view, jaw, clothes):
 
 
 def paint_ears(canvas, identity, view, sections):
-    """Ears stand out behind the ear line; what the head covers is painted over later."""
+    """Paint the ears, which the head covers in part when it is painted over them."""
     width = sections[7, 1]
     for side in (-1, 1):
         x, y = 0.10 * _CIRCLE[:, 0], 0.20 * _CIRCLE[:, 1]
@@ -77,7 +77,7 @@ def paint_ears(canvas, identity, view, sections):
 
 
 def paint_beard(canvas, identity, parts, outline):
-    """Beard from the jaw inwards, denser with every layer; `outline` runs right ear to left ear."""
+    """Paint a beard inwards from the jaw; `outline` runs from the right ear to the left one."""
     if not identity.beard:
         return
     inner = parts["beard_edge"]
@@ -89,6 +89,7 @@ def paint_beard(canvas, identity, parts, outline):
 
 
 def paint_moustache(canvas, identity, parts):
+    """Paint the moustache, if the person has one."""
     if not identity.moustache:
         return
     ring = parts.ring("moustache_top", "moustache_low")
@@ -96,7 +97,7 @@ def paint_moustache(canvas, identity, parts):
 
 
 def _between_lids(disc, upper, lower):
-    """Cuts a disc (N, 3) to the opening between two lid curves (x ascending)."""
+    """Cut a disc (N, 3) to the opening between two lid curves (x ascending)."""
     disc = disc.copy()
     top = np.interp(disc[:, 0], upper[:, 0], upper[:, 1])
     low = np.interp(disc[:, 0], lower[:, 0], lower[:, 1])
@@ -106,6 +107,7 @@ def _between_lids(disc, upper, lower):
 
 
 def paint_eyes(canvas, identity, parts, controls, gaze):
+    """Paint both eyes: lids, white, iris and pupil, turned by `gaze`."""
     view = parts.view
     fold = mix(identity.skin, _DARK, 0.42)
     lash = mix(identity.brow_colour, _DARK, 0.7)
@@ -131,6 +133,7 @@ def paint_eyes(canvas, identity, parts, controls, gaze):
 
 
 def paint_nose(canvas, identity, parts):
+    """Paint wings and nostrils of the nose."""
     soft = mix(identity.skin, _DARK, 0.26)
     for side in ("left", "right"):
         canvas.line(parts[f"ala_{side}"], soft, 0.014)
@@ -145,6 +148,7 @@ def _strip(lip, upper, lower, edge):
 
 
 def paint_mouth(canvas, identity, parts, controls):
+    """Paint lips, teeth and the opening between them."""
     view = parts.view
     upper = parts.solid[CONTOURS["lip_upper_inner"]]
     lower = parts.solid[CONTOURS["lip_lower_inner"]]
@@ -169,7 +173,7 @@ def paint_mouth(canvas, identity, parts, controls):
 
 
 def paint_wrinkles(canvas, identity, parts, strength, controls):
-    """The few lines that are sharper than shade: between the brows and beside the nose."""
+    """Paint the lines that are sharper than shade: between the brows and beside the nose."""
     depth = 0.5 + 0.5 * identity.age
     furrow = 0.42 * depth * max(strength[4], 0.5 * strength[9])
     if furrow > 0.02:
@@ -192,12 +196,14 @@ def paint_wrinkles(canvas, identity, parts, strength, controls):
 
 
 def paint_brows(canvas, identity, parts):
+    """Paint both brows."""
     for side in ("left", "right"):
         ring = parts.ring(f"brow_{side}_top", f"brow_{side}_low")
         canvas.fill(ring, identity.brow_colour)
 
 
 def paint_glasses(canvas, identity, view, controls):
+    """Paint the glasses, if the person wears any."""
     if identity.glasses is None:
         return
     square = identity.glasses == "square"
@@ -217,7 +223,7 @@ def paint_glasses(canvas, identity, view, controls):
 
 
 def paint_bars(canvas, bars):
-    """Things in the background: tilted rectangles in fractions of the picture."""
+    """Paint things in the background: tilted rectangles, in fractions of the picture."""
     view = canvas.view
     middle = float(canvas.pixels[view.size, view.size].mean())
     for x, y, width, height, tilt, grey in bars:
@@ -231,14 +237,14 @@ def paint_bars(canvas, bars):
 
 
 def paint_face(canvas, identity, scene, geometry, strength):
-    """Paints the whole person.
+    """Paint the whole person.
 
     Args:
         canvas: `Canvas`.
         identity: `Identity`.
         scene: `Scene`.
         geometry: `fer_data.synthetic.render.Geometry`.
-        strength: dictionary of the strengths of all action units.
+        strength: Dictionary of the strengths of all action units.
     """
     view, controls, parts = geometry.view, geometry.controls, geometry.parts
     outline, sections = geometry.outline, geometry.sections

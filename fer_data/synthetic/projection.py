@@ -14,7 +14,7 @@ class View:
 
     Args:
         pose: `fer_data.synthetic.Pose`.
-        size: side of the picture in pixels.
+        size: Side of the picture in pixels.
     """
 
     def __init__(self, pose, size):
@@ -47,7 +47,7 @@ class View:
         return (pixels - self.shift) @ np.linalg.inv(self.similarity).T
 
     def upright(self, plane, share=0.75):
-        """Takes a share of the head's roll back, about the neck: shoulders stay level."""
+        """Take a share of the head's roll back, about the neck: shoulders stay level."""
         cos, sin = np.cos(-share * self.roll), np.sin(-share * self.roll)
         neck = np.array([0.0, 1.15])
         return (plane - neck) @ np.array([[cos, sin], [-sin, cos]]) + neck

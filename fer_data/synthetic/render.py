@@ -27,8 +27,8 @@ class Geometry:
         sections: float (15, 4), cross sections of the head.
         parts: `Parts`, the dense contours.
         outline: float (140, 2), head outline in the face plane.
-        jaw_line: its lower part, from the right ear to the left one.
-        upper_outline: its upper part, from the left ear to the right one.
+        jaw_line: Its lower part, from the right ear to the left one.
+        upper_outline: Its upper part, from the left ear to the right one.
         skull_centre: float (2,), middle of the skull in the face plane.
         landmarks: float32 (68, 2), pixels, iBUG order.
     """
@@ -54,16 +54,16 @@ class Geometry:
 
 
 def render(identity, action_units, scene, size=96):
-    """Draws a face.
+    """Draw a face.
 
     The picture is free of noise and a smooth function of pose, light and action units, so slowly
     changing parameters make a film without flicker; `photograph` adds what a camera adds.
 
     Args:
         identity: `Identity`.
-        action_units: dictionary from FACS number to strength in [0, 1]; see `action_units`.
+        action_units: Dictionary from FACS number to strength in [0, 1]; see `action_units`.
         scene: `Scene`.
-        size: side of the picture in pixels, at least 24.
+        size: Side of the picture in pixels, at least 24.
 
     Returns:
         Picture, uint8 (size, size, 3) RGB, and the 68 landmarks, float32 (68, 2), (x, y) pixels in
@@ -71,7 +71,7 @@ def render(identity, action_units, scene, size=96):
         viewer sees, brow landmarks on the middle line of the brow.
 
     Raises:
-        ValueError: for a size below 24, an unknown action unit or a strength outside [0, 1].
+        ValueError: For a size below 24, an unknown action unit or a strength outside [0, 1].
 
     Example:
 
@@ -99,7 +99,7 @@ def render(identity, action_units, scene, size=96):
 
 
 def check_size(size):
-    """Raises `ValueError` unless `size` is an integer of at least `MIN_SIZE`."""
+    """Raise `ValueError` unless `size` is an integer of at least `MIN_SIZE`."""
     if not isinstance(size, (int, np.integer)) or size < MIN_SIZE:
         raise ValueError(
             f"`size` must be an integer of at least {MIN_SIZE}. Received: size={size!r}"
@@ -107,7 +107,7 @@ def check_size(size):
 
 
 def _light_on_plane(geometry, identity, scene, values):
-    """The shading canvas, warped onto the picture."""
+    """Return the shading canvas, warped onto the picture."""
     view = geometry.view
     x, y = geometry.outline.T
     head = (

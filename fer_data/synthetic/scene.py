@@ -12,12 +12,12 @@ class Pose:
     """Where the head is and where it looks.
 
     Args:
-        yaw: degrees, positive turns the face to the right of the picture.
-        pitch: degrees, positive turns it up.
-        roll: degrees, positive turns it clockwise.
-        scale: length of a face unit (a little over half a head's width) as a fraction of the
+        yaw: Degrees, positive turns the face to the right of the picture.
+        pitch: Degrees, positive turns it up.
+        roll: Degrees, positive turns it clockwise.
+        scale: Length of a face unit (a little over half a head's width) as a fraction of the
             picture's side.
-        x, y: shift of the head from its usual place, as fractions of the side.
+        x, y: Shift of the head from its usual place, as fractions of the side.
         gaze: (x, y), where the eyes look, -1 to 1.
     """
 
@@ -47,8 +47,8 @@ class Light:
 
     Args:
         direction: (x, y, z) towards the lamp in picture axes: x right, y down, z to the viewer.
-        ambient: share of the light that comes from everywhere, 0 to 1.
-        exposure: brightness of the whole picture, about 1.
+        ambient: Share of the light that comes from everywhere, 0 to 1.
+        exposure: Brightness of the whole picture, about 1.
         tint: RGB factors of the lamp's colour, about 1.
     """
 
@@ -68,9 +68,9 @@ class Camera:
     """What the camera does to the light: see `photograph`.
 
     Args:
-        blur: standard deviation of the blur, in thousandths of the picture's side.
-        noise: standard deviation of the sensor's noise, in grey levels.
-        jpeg: quality of the JPEG compression, or None for none.
+        blur: Standard deviation of the blur, in thousandths of the picture's side.
+        noise: Standard deviation of the sensor's noise, in grey levels.
+        jpeg: Quality of the JPEG compression, or None for none.
         saturation: 0 (grey) to 1.
     """
 
@@ -99,13 +99,13 @@ class Scene:
     """Everything in a picture but the person and the expression.
 
     Args:
-        pose, light, camera: see `Pose`, `Light`, `Camera`.
+        pose, light, camera: See `Pose`, `Light`, `Camera`.
         background: uint8 (h, w, 3) RGB, stretched smoothly over the picture.
         bars: float (n, 6), background shapes: centre x, y, width, height as fractions of the
             side, tilt in degrees, grey level.
         clothes: RGB colour, float (3,).
         occluder: None or a name of `fer_data.synthetic.OCCLUDERS`.
-        occluder_seed: seeds colour and place of the occluder.
+        occluder_seed: Seeds colour and place of the occluder.
     """
 
     pose: Pose = field(default_factory=Pose)
@@ -119,17 +119,17 @@ class Scene:
 
     @classmethod
     def sample(cls, rng, occlusion=0.0):
-        """Draws pose, light, background, clothes, camera and, rarely or often, an occluder.
+        """Draw pose, light, background, clothes, camera and, rarely or often, an occluder.
 
         Args:
             rng: `numpy.random.Generator`.
-            occlusion: probability in [0, 1] that something covers a part of the face.
+            occlusion: Probability in [0, 1] that something covers a part of the face.
 
         Returns:
             A `Scene`.
 
         Raises:
-            ValueError: when `occlusion` lies outside [0, 1].
+            ValueError: When `occlusion` lies outside [0, 1].
         """
         from fer_data.synthetic.occlusion import OCCLUDERS
 

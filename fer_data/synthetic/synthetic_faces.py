@@ -12,7 +12,7 @@ from fer_data.datasets.local_builder import LocalInfo, OfflineBuilder
 from fer_data.labels import EMOTIONS
 from fer_data.synthetic import generate
 from fer_data.synthetic.action_units import check_unit_interval
-from fer_data.synthetic.drawn_faces import check_count, check_intensity, check_seed
+from fer_data.synthetic.drawn_faces import FRAMING, check_count, check_intensity, check_seed
 from fer_data.synthetic.render import check_size
 
 SPLITS = ("train", "validation", "test")
@@ -32,7 +32,8 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
     Features: `image` uint8 (size, size, 3); `label` and `clean_label`, in the order of `EMOTIONS`,
     the latter untouched by label noise; `id` (`train-0000001`); `identity` int64; `intensity`
     float32, 0 for neutral; `landmarks` float32 (68, 2), (x, y) pixels in iBUG order; `box`
-    float32 (4,), (x, y, width, height), as inexact as a detector's: `images.pipeline` crops to it.
+    float32 (4,), (x, y, width, height), as inexact as a detector's, and `framing` float64 (3,), how
+    the face lies in it: `images.pipeline` cuts the face out by the two.
 
     Args:
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
@@ -63,7 +64,7 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
     ```
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
     name = "synthetic_faces"
 
     def __init__(
@@ -136,6 +137,7 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
                     "intensity": tfds.features.Scalar(np.float32),
                     "landmarks": tfds.features.Tensor(shape=(68, 2), dtype=np.float32),
                     "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
+                    "framing": tfds.features.Tensor(shape=(3,), dtype=np.float64),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -177,6 +179,7 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
                     "intensity": face.intensity,
                     "landmarks": face.landmarks,
                     "box": face.box,
+                    "framing": FRAMING,
                 },
             )
 

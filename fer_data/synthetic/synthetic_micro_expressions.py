@@ -29,6 +29,7 @@ def synthetic_clips(
     clips=3,
     classes=EXPRESSIONS,
     *,
+    videos=None,
     frames=(18, 30),
     size=128,
     amplitude=(1.0, 3.0),
@@ -40,7 +41,9 @@ def synthetic_clips(
     """Yields micro-expressions of many people, aligned as the real data sets' clips are.
 
     Each subject is one rendered person in one room: light, background and clothes stay, the head
-    stands a little differently in every clip. The expression runs from onset over apex to offset;
+    stands a little differently in every clip. With `videos` a person is filmed in several rooms,
+    and all clips of a video are of one class, as a video that is shown to people is chosen to
+    bring out one emotion. The expression runs from onset over apex to offset;
     only some landmarks move, by `amplitude` at most (brows up for surprise, lip corners up for
     positive, brows down and together for negative).
 
@@ -50,6 +53,8 @@ def synthetic_clips(
         subjects: people, 1 or more.
         clips: clips of each person and class, 1 or more.
         classes: names out of `"negative"`, `"positive"`, `"surprise"`.
+        videos: videos of each person and class, which share the clips of that class in turn;
+            `None` for one room a person, in which all classes are filmed.
         frames: (least, most) frames of a clip, 3 or more.
         size: side of the faces in pixels, a multiple of 4, at least 16.
         amplitude: (least, most) largest movement of a clip, in pixels of a face of 128; 0 for no
@@ -80,6 +85,13 @@ def synthetic_clips(
         raise ValueError(
             f"`classes` must be different names out of {EXPRESSIONS}. Received: classes={classes}"
         )
+    if videos is not None:
+        check_integer("videos", videos, 1)
+        if videos > clips:
+            raise ValueError(
+                "`videos` must be at most `clips`, so that each video has a clip. "
+                f"Received: videos={videos}, clips={clips}"
+            )
     for name, value in (("frames", frames), ("amplitude", amplitude)):
         if np.shape(value) != (2,) or value[0] > value[1]:
             raise ValueError(f"`{name}` must be (least, most). Received: {name}={value!r}")
@@ -96,16 +108,17 @@ def synthetic_clips(
     if faces is not None:
         _check_faces(faces, subjects)
     options = {"size": size, "head_motion": head_motion, "noise": noise}
-    return _clips(subjects, clips, classes, frames, amplitude, seed, faces, options)
+    return _clips(subjects, clips, classes, videos, frames, amplitude, seed, faces, options)
 
 
-def _clips(subjects, clips, classes, frames, amplitude, seed, faces, options):
+def _clips(subjects, clips, classes, videos, frames, amplitude, seed, faces, options):
     for subject in range(subjects):
         for number in range(clips):
             for label, expression in enumerate(classes):
                 rng = np.random.default_rng([seed, _CLIP, subject, number, label])
                 if faces is None:
-                    picture, points = _portrait(seed, subject, rng)
+                    room = _room(number, label, videos)
+                    picture, points = _portrait(seed, subject, room, rng)
                 else:
                     picture, points = faces[subject]
                 # Twice the size, so that frames that move are no softer than the first.
@@ -126,9 +139,15 @@ def _clips(subjects, clips, classes, frames, amplitude, seed, faces, options):
                 )
 
 
-def _portrait(seed, subject, rng):
-    """A person's neutral face: the room is the person's, the pose that of the clip."""
-    scene = Scene.sample(np.random.default_rng([seed, _SUBJECT, subject]))
+def _room(number, label, videos):
+    """The number of the video that shows a clip, of all of its person's; `None` for one in all."""
+    return None if videos is None else label * videos + number % videos
+
+
+def _portrait(seed, subject, room, rng):
+    """A person's neutral face: the room is the person's or the video's, the pose the clip's."""
+    stream = [seed, _SUBJECT, subject, *([] if room is None else [room])]
+    scene = Scene.sample(np.random.default_rng(stream))
     pose = scene.pose
     # Who is filmed for micro-expressions looks into the camera.
     yaw, pitch, roll = rng.normal(0, (2, 1.5, 1.5))
@@ -168,8 +187,9 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
     Args:
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
-        subjects, clips, classes, frames, size, amplitude, head_motion, noise, seed, faces: See
-            `synthetic_clips`.
+        subjects, clips, classes, videos, frames, size, amplitude, head_motion, noise, seed, faces:
+            See `synthetic_clips`. With `videos`, ids say which clip is of which video
+            (`s003/v05_00042`), as `fer_data.protocols.videos_of` reads them.
 
     Raises:
         ValueError: If an option is out of its range.
@@ -194,6 +214,7 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
         subjects=24,
         clips=3,
         classes=EXPRESSIONS,
+        videos=None,
         frames=(18, 30),
         size=128,
         amplitude=(1.0, 3.0),
@@ -213,6 +234,8 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
             "noise": noise,
             "seed": seed,
         }
+        # Left out where it is: sets that were prepared before it was there keep their names.
+        options |= {} if videos is None else {"videos": videos}
         # Checks them; nothing is drawn yet.
         synthetic_clips(**options, faces=faces)
         options |= {name: list(options[name]) for name in ("classes", "frames", "amplitude")}
@@ -262,8 +285,16 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
         drawn = synthetic_clips(**self._options, faces=self._faces)
         for number, (person, clip) in enumerate(drawn):
             subject = f"{self.name}/s{person:03d}"
-            name = f"{subject}/{number:05d}"
+            name = f"{subject}/{self._video(number)}{number:05d}"
             yield name, _example(clip, subject, name, self._options["classes"])
+
+    def _video(self, number):
+        """The part of an id that names the video of a clip."""
+        videos, count = self._options.get("videos"), len(self._options["classes"])
+        if videos is None:
+            return ""
+        of_person, label = divmod(number % (self._options["clips"] * count), count)
+        return f"v{_room(of_person, label, videos):02d}_"
 
 
 def _example(clip: MicroClip, subject, name, classes):

@@ -27,6 +27,7 @@ class FileFrames:
             bad("end", f"is missing: the file is truncated, {self._missing} bytes too short")
 
     def facts(self):
+        """Return what the file says of itself, as the fields of `VideoInfo`."""
         import cv2
 
         for _, _, _, image in self.read(0):

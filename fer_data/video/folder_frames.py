@@ -42,6 +42,7 @@ class FolderFrames:
             )
 
     def facts(self):
+        """Return what the first readable picture says, as the fields of `VideoInfo`."""
         for _, _, _, image in self.read(0):
             height, width = image.shape[:2]
             return {
@@ -56,6 +57,7 @@ class FolderFrames:
         )
 
     def count(self):
+        """Return the number of pictures."""
         return len(self.names)
 
     def read(self, start):

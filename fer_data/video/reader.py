@@ -16,14 +16,14 @@ class VideoInfo:
     """Facts about a video.
 
     Attributes:
-        path: absolute path of the file or folder.
-        frames: how many frames the file's header promises, which is an estimate in some formats
+        path: Absolute path of the file or folder.
+        frames: How many frames the file's header promises, which is an estimate in some formats
             and wrong in some files, or `None`; how many pictures the folder holds. `Video.count`
             is exact.
-        fps: frames a second on average, or `None` where nothing says so.
-        width: of a frame as it is handed out, in pixels.
+        fps: Frames a second on average, or `None` where nothing says so.
+        width: Of a frame as it is handed out, in pixels.
         height: likewise.
-        rotation: by how many degrees clockwise the frames of the file were turned, as its
+        rotation: By how many degrees clockwise the frames of the file were turned, as its
             metadata asks, to be upright: 0, 90, 180 or 270.
     """
 
@@ -40,11 +40,11 @@ class Frame:
     """A frame of a video.
 
     Attributes:
-        number: its place in the whole video, from 0.
-        time: seconds since the start: the file's own time stamp, which need not be evenly spaced,
+        number: Its place in the whole video, from 0.
+        time: Seconds since the start: the file's own time stamp, which need not be evenly spaced,
             or `number / fps`; `None` for a folder without `fps`.
         image: uint8 RGB `(height, width, 3)`.
-        name: the picture's file name in a folder, `None` in a video file.
+        name: The picture's file name in a folder, `None` in a video file.
     """
 
     number: int
@@ -66,8 +66,8 @@ class Video:
     container itself (a torn Matroska cluster), numbers close up; `Frame.time` shows the gap.
 
     Args:
-        path: name of the file or folder.
-        fps: frames a second, in place of what the file says; for a folder, which says nothing.
+        path: Name of the file or folder.
+        fps: Frames a second, in place of what the file says; for a folder, which says nothing.
         on_bad: `"error"` to raise, or `"skip"` to leave out and note in `skipped`: frames that
             cannot be decoded or differ from the first in size, what is no picture in a folder, and
             what is missing of a truncated file, with its last frame, which may be torn. Numbers
@@ -75,12 +75,12 @@ class Video:
 
     Attributes:
         info: `VideoInfo`.
-        skipped: dictionary of what was left out so far to the reason: frame number, file name in
+        skipped: Dictionary of what was left out so far to the reason: frame number, file name in
             a folder, or `"end"`.
 
     Raises:
-        FileNotFoundError: if there is no such file or folder.
-        ValueError: if the file is empty, truncated, or no video, or not one frame can be decoded;
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If the file is empty, truncated, or no video, or not one frame can be decoded;
             if a folder holds no pictures, or anything else beside them.
 
     Example:
@@ -125,14 +125,14 @@ class Video:
         """Return an iterator over the frames from `start` up to, not including, `stop`.
 
         Args:
-            start: number of the first frame.
-            stop: number after the last frame; `None` goes to the end.
+            start: Number of the first frame.
+            stop: Number after the last frame; `None` goes to the end.
 
         Returns:
             Iterator of `Frame`.
 
         Raises:
-            ValueError: if the range is empty or goes beyond the video. If `stop` exceeds what the
+            ValueError: If the range is empty or goes beyond the video. If `stop` exceeds what the
                 header promises, frames are counted before the first is handed out.
         """
         check_integer("start", start, 0)
@@ -158,16 +158,16 @@ class Video:
         """Return a clip of fixed length, interpolated between the frames from onset to offset.
 
         Args:
-            count: frames of the clip.
-            onset: number of its first frame.
-            offset: number of its last frame, which belongs to the clip; `None` for the video's.
-            apex: number of a frame that the clip must contain, or `None`.
+            count: Frames of the clip.
+            onset: Number of its first frame.
+            offset: Number of its last frame, which belongs to the clip; `None` for the video's.
+            apex: Number of a frame that the clip must contain, or `None`.
 
         Returns:
             uint8 RGB `(count, height, width, 3)`.
 
         Raises:
-            ValueError: as `frames` and `fer_data.video.sample_positions`, or if the frame at
+            ValueError: As `frames` and `fer_data.video.sample_positions`, or if the frame at
                 `onset` or `offset` was skipped.
         """
         check_integer("onset", onset, 0)

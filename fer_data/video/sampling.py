@@ -15,16 +15,16 @@ def sample_positions(count, onset, offset, apex=None):
     either side of it.
 
     Args:
-        count: frames of the clip, 2 or more, or 3 for an apex between onset and offset.
-        onset: number of the first frame.
-        offset: number of the last frame, greater than `onset`.
-        apex: number of the frame that the clip must contain, or `None`.
+        count: Frames of the clip, 2 or more, or 3 for an apex between onset and offset.
+        onset: Number of the first frame.
+        offset: Number of the last frame, greater than `onset`.
+        apex: Number of the frame that the clip must contain, or `None`.
 
     Returns:
         float64 array `(count,)`, increasing, in frames.
 
     Raises:
-        ValueError: if the offset does not come after the onset, the apex lies outside the two, or
+        ValueError: If the offset does not come after the onset, the apex lies outside the two, or
             `count` is too small.
 
     Example:
@@ -69,15 +69,15 @@ def interpolate(frames, positions):
     micro-expression literature, which needs a whole clip at once and gives much the same frames.
 
     Args:
-        frames: iterable of `(number, picture)` with increasing numbers, and pictures of one shape
+        frames: Iterable of `(number, picture)` with increasing numbers, and pictures of one shape
             and type. Numbers may be missing: their neighbours are blended.
-        positions: increasing numbers, as from `sample_positions`.
+        positions: Increasing numbers, as from `sample_positions`.
 
     Yields:
         Arrays of the shape and type of the pictures; integers are rounded.
 
     Raises:
-        ValueError: if a position lies before the first or after the last frame, if the positions
+        ValueError: If a position lies before the first or after the last frame, if the positions
             fall, the numbers do not rise, or the pictures differ in shape.
 
     Example:

@@ -17,16 +17,16 @@ class VideoWriter:
     block is left by an error, nothing remains. An existing file is replaced only then.
 
     Args:
-        path: name of the file to write, ending in .mp4, .avi or .mkv if `codec` is `None`. Its
+        path: Name of the file to write, ending in .mp4, .avi or .mkv if `codec` is `None`. Its
             folder is made if need be.
-        fps: frames a second.
-        codec: four letters; by default `"mp4v"` (MPEG-4 Part 2: desktop players show it, web
+        fps: Frames a second.
+        codec: Four letters; by default `"mp4v"` (MPEG-4 Part 2: desktop players show it, web
             browsers do not; `"vp09"` is for those) for .mp4, `"MJPG"` for .avi, and `"FFV1"`, which
             loses nothing, for .mkv. Others depend on the build of OpenCV.
 
     Raises:
-        ValueError: if the ending is unknown and there is no `codec`, or OpenCV cannot write it.
-        OSError: at the end, if the file cannot be read back, as on a full disk.
+        ValueError: If the ending is unknown and there is no `codec`, or OpenCV cannot write it.
+        OSError: At the end, if the file cannot be read back, as on a full disk.
 
     Example:
 

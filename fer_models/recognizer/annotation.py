@@ -34,14 +34,14 @@ def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]
     do. Lines and letters grow with the picture.
 
     Args:
-        image: the picture, a file's name or an array, as for `fer_data.faces.as_rgb`.
+        image: The picture, a file's name or an array, as for `fer_data.faces.as_rgb`.
         faces: list of `Expression`, in pixels of the picture.
 
     Returns:
         uint8 RGB array of the picture's size. The given picture stays as it is.
 
     Raises:
-        ValueError: if the picture is unusable.
+        ValueError: If the picture is unusable.
 
     Example:
 

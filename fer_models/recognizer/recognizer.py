@@ -48,31 +48,31 @@ class Recognizer:
     `fer_models.load_model` returns.
 
     Args:
-        weights: bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; or the
+        weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; or the
             path of a `.keras` file with a whole model; or a `keras.Model`, which gives
             probabilities for faces in [0, 255].
-        detector: one of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
+        detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
-        model: name of the model in the registry to which a tag belongs.
-        class_names: names of the network's outputs in their order. By default those of the
+        model: Name of the model in the registry to which a tag belongs.
+        class_names: Names of the network's outputs in their order. By default those of the
             registry for a tag, `fer_data.labels.EMOTIONS` for a network of 7.
-        min_score: drop faces of a lower score; `None` for the detector's own rule.
-        max_faces: keep only so many faces of a picture, the most certain; `None` keeps all.
-        working_size: pixels of the longer side at which a detector given by name looks.
-        batch_size: faces, and photos in `photos`, that are worked on together.
-        flip: take the mean with the mirrored face: steadier, at twice the network's time.
+        min_score: Drop faces of a lower score; `None` for the detector's own rule.
+        max_faces: Keep only so many faces of a picture, the most certain; `None` keeps all.
+        working_size: Pixels of the longer side at which a detector given by name looks.
+        batch_size: Faces, and photos in `photos`, that are worked on together.
+        flip: Take the mean with the mirrored face: steadier, at twice the network's time.
 
     Attributes:
-        class_names: tuple of the names of the classes.
-        input_size: pixels of each side of the faces that the network takes.
-        detector: the detector.
+        class_names: Tuple of the names of the classes.
+        input_size: Pixels of each side of the faces that the network takes.
+        detector: The detector.
 
     Raises:
-        FileNotFoundError: if there is no file at the path.
-        ImportError: if a package is missing; the message says what to install.
-        OSError: if the weights' file cannot be read.
-        ValueError: if an argument breaks its rule, or the model has another input or output.
+        FileNotFoundError: If there is no file at the path.
+        ImportError: If a package is missing; the message says what to install.
+        OSError: If the weights' file cannot be read.
+        ValueError: If an argument breaks its rule, or the model has another input or output.
 
     Example:
 
@@ -113,14 +113,14 @@ class Recognizer:
         """Return the faces of one picture, the most certain face first.
 
         Args:
-            image: a file's name or an array, as for `fer_data.faces.as_rgb`.
+            image: A file's name or an array, as for `fer_data.faces.as_rgb`.
 
         Returns:
             List of `Expression`, empty where no face was found.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if the picture is unusable.
+            FileNotFoundError: If there is no such file.
+            ValueError: If the picture is unusable.
         """
         return next(self.photos([image]))
 
@@ -133,12 +133,12 @@ class Recognizer:
         `batch_size` of them are held, or 256 MiB.
 
         Args:
-            images: iterable of file names or arrays.
-            batch_size: pictures that are worked on together; by default the Recognizer's.
+            images: Iterable of file names or arrays.
+            batch_size: Pictures that are worked on together; by default the Recognizer's.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if a picture is unusable; earlier ones of its batch are lost with it.
+            FileNotFoundError: If there is no such file.
+            ValueError: If a picture is unusable; earlier ones of its batch are lost with it.
         """
         if isinstance(images, (str, os.PathLike)) or not hasattr(images, "__iter__"):
             raise ValueError(
@@ -169,22 +169,22 @@ class Recognizer:
         """Return a generator of a video's frames with their faces, in constant memory.
 
         Args:
-            path: a video file, or a folder of pictures, as for `fer_data.video.Video`.
-            smoothing: time constant in seconds of the exponential mean of each face's
+            path: A video file, or a folder of pictures, as for `fer_data.video.Video`.
+            smoothing: Time constant in seconds of the exponential mean of each face's
                 probabilities; 0 leaves each frame to itself.
-            detect_every: seconds between detections; faces are followed in between.
-            search_every: seconds between searches of the whole frame, where the detector can look
+            detect_every: Seconds between detections; faces are followed in between.
+            search_every: Seconds between searches of the whole frame, where the detector can look
                 for known faces only near their last places, as `"mtcnn"` can; see
                 `fer_data.faces.BoxTracker`.
-            fps: frames a second, in place of what the file says; needed for a folder.
+            fps: Frames a second, in place of what the file says; needed for a folder.
             on_bad: `"error"` or `"skip"`, of frames that cannot be decoded.
 
         Returns:
             Generator of `FrameResult`, one a frame.
 
         Raises:
-            FileNotFoundError: if there is no such file or folder; at once.
-            ValueError: if an option is out of its range, or the file is no video; at once. While
+            FileNotFoundError: If there is no such file or folder; at once.
+            ValueError: If an option is out of its range, or the file is no video; at once. While
                 it runs, if a frame cannot be decoded and `on_bad` is `"error"`.
         """
         session = self.session(smoothing, detect_every, search_every)
@@ -220,13 +220,13 @@ class Recognizer:
 
         Args:
             image: uint8 RGB `(height, width, 3)`.
-            timestamp: seconds, not before the last frame's; by default those of the clock.
+            timestamp: Seconds, not before the last frame's; by default those of the clock.
 
         Returns:
             List of `Expression` with tracks and smoothed probabilities.
 
         Raises:
-            ValueError: if the frame is no such picture, or the time before the last frame's.
+            ValueError: If the frame is no such picture, or the time before the last frame's.
         """
         if self._own_session is None:
             self._own_session = self.session()
@@ -238,12 +238,12 @@ class Recognizer:
         """Return a `Session` for one stream of frames.
 
         Args:
-            smoothing: as for `video`.
-            detect_every: as for `video`.
-            search_every: as for `video`.
+            smoothing: As for `video`.
+            detect_every: As for `video`.
+            search_every: As for `video`.
 
         Raises:
-            ValueError: if one is no number of 0 or more.
+            ValueError: If one is no number of 0 or more.
         """
         return Session(self, smoothing, detect_every, search_every)
 
@@ -258,7 +258,7 @@ class Recognizer:
             float32 `(faces, classes)`, in the order of `class_names`.
 
         Raises:
-            ValueError: if the shape or the type is another one.
+            ValueError: If the shape or the type is another one.
         """
         return self._classifier(crops)
 
@@ -269,7 +269,7 @@ class Recognizer:
 
         Args:
             pictures: list of uint8 RGB pictures.
-            faces: for each picture, a list of `fer_data.faces.Face`.
+            faces: For each picture, a list of `fer_data.faces.Face`.
 
         Returns:
             float32 `(faces, classes)`, all faces of the first picture first.

@@ -13,12 +13,12 @@ class Expression:
     Attributes:
         box: `(x, y, width, height)` in pixels of the picture, floats, clipped to the picture, in
             the convention of `fer_data.faces.Face`.
-        score: the detector's certainty that this is a face.
-        probabilities: probability of each class by its name; they sum to 1.
-        label: name of the likeliest class.
-        confidence: its probability.
-        track: the face's number in a stream, the same in all its frames; `None` in a photo.
-        timestamp: seconds in the stream's own time; `None` in a photo.
+        score: The detector's certainty that this is a face.
+        probabilities: Probability of each class by its name; they sum to 1.
+        label: Name of the likeliest class.
+        confidence: Its probability.
+        track: The face's number in a stream, the same in all its frames; `None` in a photo.
+        timestamp: Seconds in the stream's own time; `None` in a photo.
     """
 
     box: tuple[float, float, float, float]
@@ -47,9 +47,9 @@ class FrameResult:
     """The faces of one frame of a video.
 
     Attributes:
-        number: the frame's place in the video, from 0.
-        timestamp: seconds since the video's start.
-        image: the frame, uint8 RGB `(height, width, 3)`.
+        number: The frame's place in the video, from 0.
+        timestamp: Seconds since the video's start.
+        image: The frame, uint8 RGB `(height, width, 3)`.
         faces: list of `Expression`, in the order of their tracks.
     """
 

@@ -22,8 +22,8 @@ class Engine(Protocol):
     """Finds faces and classifies them: what a `Session` needs of a `Recognizer`.
 
     Attributes:
-        detector: what finds the faces, with `detect(image)`.
-        class_names: names of the classes in the order of the probabilities.
+        detector: What finds the faces, with `detect(image)`.
+        class_names: Names of the classes in the order of the probabilities.
     """
 
     detector: Any
@@ -74,14 +74,14 @@ class Session:
     and know nothing of each other; call one session from one thread at a time.
 
     Args:
-        engine: finds and classifies the faces; a `Recognizer`.
-        smoothing: seconds over which the probabilities of a face are averaged; 0: not at all.
-        detect_every: seconds between two detections; 0: in every frame.
-        search_every: seconds between two searches of the whole frame by a detector that can
+        engine: Finds and classifies the faces; a `Recognizer`.
+        smoothing: Seconds over which the probabilities of a face are averaged; 0: not at all.
+        detect_every: Seconds between two detections; 0: in every frame.
+        search_every: Seconds between two searches of the whole frame by a detector that can
             follow known faces.
 
     Attributes:
-        milliseconds: how long the parts of the last frame took: `"detect"` (detection and
+        milliseconds: How long the parts of the last frame took: `"detect"` (detection and
             tracking), `"classify"` (cropping and the network), `"total"`.
     """
 
@@ -114,14 +114,14 @@ class Session:
 
         Args:
             image: uint8 RGB `(height, width, 3)`, or anything that `fer_data.faces.as_rgb` takes.
-            timestamp: seconds in the stream's own time, not before the last frame's. By default
+            timestamp: Seconds in the stream's own time, not before the last frame's. By default
                 the seconds since the first frame, by the clock.
 
         Returns:
             List of `Expression`, in the order of their tracks; empty where there is no face.
 
         Raises:
-            ValueError: if the picture is unusable or the timestamp falls.
+            ValueError: If the picture is unusable or the timestamp falls.
         """
         start = time.perf_counter()
         if timestamp is None:

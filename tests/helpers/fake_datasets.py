@@ -123,6 +123,30 @@ def write_raf_db(root, per_class=2, pictures="aligned"):
     return root
 
 
+def write_raf_db_photos(root, per_class=1, faceless=(), several=()):
+    """Write RAF-DB's original photos, in which a drawn face stands somewhere, as a rule one.
+
+    Args:
+        root: The folder.
+        per_class: Photos of each label and split.
+        faceless: Stems of photos without a face.
+        several: Stems of photos with a second, smaller face.
+    """
+    from fer_data.synthetic import generate
+
+    root = write_raf_db(root, per_class, "original")
+    photos = sorted((root / "Image" / "original").glob("*.jpg"), reverse=True)
+    for number, face in enumerate(generate(len(photos), seed=3, size=160)):
+        photo = np.full((220, 420, 3), 120, np.uint8)
+        stem, left = photos[number].stem, 10 * (number % 8)
+        if stem not in faceless:
+            photo[40:200, left : left + 160] = face.image
+        if stem in several:
+            photo[60:160, 300:400] = Image.fromarray(face.image).resize((100, 100))
+        write_picture(photos[number], photo)
+    return root
+
+
 def write_raf_db_kaggle(root, per_class=2):
     """Write the RAF-DB layout of the copy on Kaggle."""
     classes = [str(i) for i in range(1, 8)]

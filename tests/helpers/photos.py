@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from fer_data.faces.cut import FRAMINGS
 from fer_data.faces.face import Face
 
 
@@ -10,6 +11,7 @@ class Finder:
     """Finds the boxes that are written into the first pixels of a photo, and counts its calls."""
 
     name = "finder"
+    framing = FRAMINGS["mtcnn"]
 
     def __init__(self):
         self.seen = 0
@@ -17,7 +19,7 @@ class Finder:
     def detect(self, image):
         self.seen += 1
         boxes = [pixel for pixel in image[0] if pixel.any()]
-        return [Face((x, y, side, side), 0.9) for x, y, side in boxes]
+        return [Face((x, y, side, side), 0.9, framing=self.framing) for x, y, side in boxes]
 
 
 def photo(path, *boxes, seed=0):

@@ -16,15 +16,15 @@ def anchors(height, width):
     """Return the anchors of a picture, in the order of the network's outputs.
 
     Args:
-        height: height of the picture in pixels, a multiple of 32.
-        width: width of the picture in pixels, a multiple of 32.
+        height: Height of the picture in pixels, a multiple of 32.
+        width: Width of the picture in pixels, a multiple of 32.
 
     Returns:
         Read-only float32 array `(anchors, 3)` of `(centre x, centre y, side)` in pixels, where
         0 is the picture's left or upper edge: stride by stride, row by row, the small side first.
 
     Raises:
-        ValueError: if a size is no positive multiple of 32.
+        ValueError: If a size is no positive multiple of 32.
 
     Example:
 

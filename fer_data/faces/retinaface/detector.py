@@ -21,22 +21,22 @@ class RetinaFaceDetector(Detector):
     TensorFlow for the first few.
 
     Args:
-        weights: name of an h5 file with the weights, or None for the public file (MIT licence,
+        weights: Name of an h5 file with the weights, or None for the public file (MIT licence,
             2 MB), which `keras.utils.get_file` fetches once and checks by its SHA-256.
-        min_score: drop faces with a lower score, from 0 to 1.
-        min_size: drop faces whose box has a shorter side, in pixels of the picture given.
-        working_size: shrink pictures whose longer side is longer to this many pixels, or None.
+        min_score: Drop faces with a lower score, from 0 to 1.
+        min_size: Drop faces whose box has a shorter side, in pixels of the picture given.
+        working_size: Shrink pictures whose longer side is longer to this many pixels, or None.
             The smallest anchors are 16 pixels wide: much smaller faces of the shrunk picture are
             missed.
-        max_faces: keep this many of the most certain faces, or None for all.
-        iou_threshold: of two boxes that overlap by more (intersection over union), the less
+        max_faces: Keep this many of the most certain faces, or None for all.
+        iou_threshold: Of two boxes that overlap by more (intersection over union), the less
             certain one is dropped.
-        batch_size: how many pictures go through the network at once.
+        batch_size: How many pictures go through the network at once.
 
     Raises:
-        FileNotFoundError: if there is no file at `weights`.
-        OSError: if the public weights cannot be fetched.
-        ValueError: if the file does not hold the weights, or an argument breaks its rule.
+        FileNotFoundError: If there is no file at `weights`.
+        OSError: If the public weights cannot be fetched.
+        ValueError: If the file does not hold the weights, or an argument breaks its rule.
 
     References:
         - Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild",

@@ -49,7 +49,7 @@ def retinaface_mobilenet025(name="retinaface_mobilenet025"):
     last, whatever Keras's global settings say.
 
     Args:
-        name: name of the model.
+        name: Name of the model.
 
     Returns:
         A `keras.Model` from RGB pixels in [0, 255], `(batch, height, width, 3)` with height and

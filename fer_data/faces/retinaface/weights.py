@@ -44,8 +44,8 @@ def find_weights(path=None):
     """Return the path of the weights file, the public one fetched where `path` is None.
 
     Raises:
-        FileNotFoundError: if there is no file at `path`.
-        OSError: if the public file cannot be fetched, or is not the one expected.
+        FileNotFoundError: If there is no file at `path`.
+        OSError: If the public file cannot be fetched, or is not the one expected.
     """
     return weights_file(path, FILE_NAME, URL, SHA256)
 
@@ -57,11 +57,11 @@ def load_weights(model, path):
     since their numbers depend on what else was built in the process that wrote the file.
 
     Args:
-        model: the network.
-        path: the file's name.
+        model: The network.
+        path: The file's name.
 
     Raises:
-        ValueError: if the file is no h5 file, or lacks a layer, or holds one too many, or holds
+        ValueError: If the file is no h5 file, or lacks a layer, or holds one too many, or holds
             an array of another shape or with a number that is not finite. The message names file
             and layer, and the network is left as it was.
 

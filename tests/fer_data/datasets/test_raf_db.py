@@ -15,7 +15,8 @@ INDEX = {1: 5, 2: 2, 3: 1, 4: 3, 5: 4, 6: 0, 7: 6}
 @pytest.mark.parametrize("pictures", ["aligned", "original"])
 def test_owners_layout(tmp_path, pictures):
     path = fake.write_raf_db(tmp_path / "basic", pictures=pictures)
-    builder = prepare("raf_db", path=path, data_dir=tmp_path / "out", pictures=pictures)
+    kind = "aligned" if pictures == "aligned" else "uncut"
+    builder = prepare("raf_db", path=path, data_dir=tmp_path / "out", pictures=kind)
     assert tuple(builder.info.features["label"].names) == EMOTIONS
     assert {s: i.num_examples for s, i in builder.info.splits.items()} == {"train": 14, "test": 14}
     lines = (path / "EmoLabel" / "list_patition_label.txt").read_text().split("\n")[:14]

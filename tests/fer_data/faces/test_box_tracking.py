@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_data.faces import BoxTracker, Face
+from fer_data.faces import BoxTracker, Face, Framing
 from fer_data.faces.box_tracking import _motion
 
 pytestmark = pytest.mark.skipif(
@@ -219,8 +219,11 @@ def test_a_face_without_points():
     scene = Scene()
     tracker = BoxTracker(scene, detect_every=0.2)
     picture = scene.picture((50, 50))
-    scene.found = [Face((50, 50, 60, 60), 0.8)]
-    assert [tracker.step(picture, time)[0].face.points for time in (0, 0.04, 0.3)] == [None] * 3
+    scene.found = [Face((50, 50, 60, 60), 0.8, framing=Framing(1.1, 0, 0))]
+    faces = [tracker.step(picture, time)[0].face for time in (0, 0.04, 0.3)]
+    assert [face.points for face in faces] == [None] * 3
+    # How it lies in its box comes along, be it detected or followed.
+    assert [face.framing for face in faces] == [Framing(1.1, 0, 0)] * 3
 
 
 separate = st.lists(

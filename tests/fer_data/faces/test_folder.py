@@ -1,6 +1,7 @@
 """Folders of photos become folders of faces: where they go, resuming, misses, refusals."""
 
 import csv
+import os
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from helpers.photos import Finder, photo
 
 from fer_data.faces import cut_folder
-from fer_data.faces.cut import cut_face
+from fer_data.faces.cut import WHOLE, cut_face
 from fer_data.faces.image import read_image
 
 
@@ -21,6 +22,10 @@ def cut(tmp_path, find=None, **options):
     return cut_folder(tmp_path / "photos", tmp_path / "faces", find, **{"size": 16} | options)
 
 
+def cut_box(image, box, channels=3):
+    return cut_face(image, box, 16, channels, framing=Finder.framing)
+
+
 def test_a_face_is_cut_as_recognition_does_into_the_same_class(tmp_path):
     source = tmp_path / "photos"
     photo(source / "happy" / "one.png", (10, 12, 20), (40, 8, 30))
@@ -29,7 +34,8 @@ def test_a_face_is_cut_as_recognition_does_into_the_same_class(tmp_path):
     assert (found.photos, found.faces, found.done_before, found.misses) == (2, 2, 0, ())
     assert files(tmp_path / "faces") == ["happy/one.png", "train/sad/deep/two.png"]
     # Of two faces, the larger one.
-    expected = cut_face(read_image(source / "happy" / "one.png"), (40, 8, 30, 30), 16)
+    assert found.several == 1
+    expected = cut_box(read_image(source / "happy" / "one.png"), (40, 8, 30, 30))
     written = read_image(tmp_path / "faces" / "happy" / "one.png")
     np.testing.assert_array_equal(written, np.rint(expected))
 
@@ -42,7 +48,7 @@ def test_grey_faces_and_every_face(tmp_path):
     image = read_image(tmp_path / "photos" / "one.png")
     for name, box in (("one", (40, 8, 30, 30)), ("one.face2", (10, 12, 20, 20))):
         written = cv2.imread(str(tmp_path / "faces" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-        np.testing.assert_array_equal(written, np.rint(cut_face(image, box, 16, 1))[..., 0])
+        np.testing.assert_array_equal(written, np.rint(cut_box(image, box, 1))[..., 0])
 
 
 def test_an_interrupted_call_goes_on(tmp_path):
@@ -77,13 +83,118 @@ def test_what_gives_no_face_is_listed(tmp_path):
     kinds = (found.without_face, found.other_files, found.unreadable)
     assert tuple(miss for kind in kinds for miss in kind) == found.misses
     assert [len(kind) for kind in kinds] == [1, 1, 1]
-    reasons = dict(found.misses)
+    reasons = {miss.photo: miss.reason for miss in found.misses}
+    assert {miss.taken for miss in found.misses} == {"nothing"}
     assert list(reasons) == ["empty, as it were.png", "phone.heic", "torn.jpg"]
     assert reasons["empty, as it were.png"] == "no face was found"
     assert reasons["phone.heic"] == "no picture by its ending"
     assert "cannot be read" in reasons["torn.jpg"]
     with open(tmp_path / "faces" / "misses.csv", newline="") as file:
-        assert list(csv.reader(file)) == [["photo", "reason"], *map(list, found.misses)]
+        assert list(csv.reader(file)) == [["photo", "reason", "taken"], *map(list, found.misses)]
+
+
+def test_a_photo_without_a_face_may_be_taken_whole(tmp_path):
+    photo(tmp_path / "photos" / "a.png", seed=1)
+    photo(tmp_path / "photos" / "b.png", (10, 12, 20))
+    found = cut(tmp_path, on_miss="whole")
+    assert (found.faces, found.misses) == (1, (("a.png", "no face was found", "whole picture"),))
+    assert found.whole == found.without_face == found.misses
+    image = read_image(tmp_path / "photos" / "a.png")
+    expected = cut_face(image, (0, 0, 80, 60), 16, framing=WHOLE)
+    np.testing.assert_array_equal(read_image(tmp_path / "faces" / "a.png"), np.rint(expected))
+    # It is still known as a miss when the same call finds nothing left to do.
+    find = Finder()
+    again = cut(tmp_path, find, on_miss="whole")
+    assert (find.seen, again.done_before, again.misses) == (0, 2, found.misses)
+
+
+def test_where_each_face_lay_is_written_down(tmp_path):
+    photo(tmp_path / "photos" / "a,b.png", (10, 12, 20), (40, 8, 30))
+    photo(tmp_path / "photos" / "c.png")
+    cut(tmp_path)
+    with open(tmp_path / "faces" / "faces.csv", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first == {
+        **{"photo": "a,b.png", "face": "a,b.png", "faces": "2", "score": "0.9", "reason": ""},
+        **{"x": "40.0", "y": "8.0", "width": "30.0", "height": "30.0"},
+    }
+    assert (second["face"], second["reason"]) == ("", "no face was found")
+
+
+def test_a_killed_process_leaves_half_a_line_at_worst(tmp_path):
+    for number in range(3):
+        photo(tmp_path / "photos" / f"{number}.png", (10, 12, 20), seed=number)
+    cut(tmp_path)
+    table = tmp_path / "faces" / "faces.csv"
+    whole = table.read_text()
+    for cut_off in (3, 20, 50):
+        table.write_text(whole[:-cut_off])
+        find = Finder()
+        found = cut(tmp_path, find)
+        left = whole.count("\n") - whole[:-cut_off].count("\n")
+        assert (find.seen, found.done_before) == (left, 3 - left)
+        assert table.read_text() == whole
+    torn = tmp_path / "faces" / ".1.machine.123.unfinished.png"
+    torn.write_bytes(b"half a face")
+    os.utime(torn, (0, 0))
+    cut(tmp_path)
+    assert files(tmp_path / "faces") == ["0.png", "1.png", "2.png"]
+
+
+def test_pictures_are_searched_together_where_the_detector_can(tmp_path):
+    class Together(Finder):
+        batches = ()
+
+        def detect_batch(self, images):
+            self.batches += (len(images),)
+            return [self.detect(image) for image in images]
+
+    for number in range(10):
+        photo(tmp_path / "photos" / f"{number}.png", (10, 12, 20 + number), seed=number)
+    (tmp_path / "photos" / "2.png").write_bytes(b"torn")
+    find = Together()
+    found = cut(tmp_path, find)
+    assert (found.faces, find.batches, len(found.unreadable)) == (9, (7, 2), 1)
+    for number in (0, 1, *range(3, 10)):
+        image = read_image(tmp_path / "photos" / f"{number}.png")
+        written = read_image(tmp_path / "faces" / f"{number}.png")
+        expected = cut_box(image, (10, 12, 20 + number, 20 + number))
+        np.testing.assert_array_equal(written, np.rint(expected))
+
+
+def test_faces_of_which_nobody_knows_how_they_lie_in_their_boxes(tmp_path):
+    class Unknown(Finder):
+        framing = None
+
+    photo(tmp_path / "photos" / "a.png", (10, 12, 20))
+    with pytest.raises(ValueError, match="`framing` must say how the face lies in its box"):
+        cut(tmp_path, Unknown())
+    assert files(tmp_path / "faces") == []
+
+
+@pytest.mark.slow
+def test_processes_cut_as_one_does(tmp_path):
+    from skimage import data
+
+    portrait = data.astronaut()
+    for number in range(40):
+        path = tmp_path / "photos" / f"{number:02d}.png"
+        path.parent.mkdir(exist_ok=True)
+        shown = np.roll(portrait, 3 * number, axis=1) if number % 7 else np.zeros_like(portrait)
+        cv2.imwrite(str(path), shown[:300, :, ::-1])
+    several = cut_folder(tmp_path / "photos", tmp_path / "two", "yunet", size=16, workers=2)
+    single = cut_folder(tmp_path / "photos", tmp_path / "one", "yunet", size=16)
+    assert several.faces == single.faces > 20
+    assert several.misses == single.misses
+    for name in files(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert (tmp_path / "one" / "faces.csv").read_text() == (
+        tmp_path / "two" / "faces.csv"
+    ).read_text()
+    # A wrong option is told before other processes start.
+    with pytest.raises(ValueError, match="`min_score` must be a number in"):
+        cut_folder(tmp_path / "photos", tmp_path / "three", "yunet", workers=2, min_score=7)
+    assert not (tmp_path / "three").exists()
 
 
 def test_photos_that_differ_in_their_ending_alone(tmp_path):
@@ -120,4 +231,10 @@ def test_bad_arguments(tmp_path):
         cut(tmp_path, channels=4)
     with pytest.raises(ValueError, match="`name` must be one of"):
         cut(tmp_path, "nobody")
+    with pytest.raises(ValueError, match="`on_miss` must be one of"):
+        cut(tmp_path, on_miss="skip_train")
+    with pytest.raises(ValueError, match="`workers` must be an integer >= 1"):
+        cut(tmp_path, workers=0)
+    with pytest.raises(ValueError, match="`workers` must be 1 for a detector of one's own"):
+        cut(tmp_path, workers=2)
     assert not (tmp_path / "faces").exists()

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_data.faces.cut import Framing, cut_face
+from fer_data.faces.cut import FRAMINGS, Framing, cut_face
 from fer_data.labels import EMOTIONS
 from fer_data.pipelines.images import pipeline
 
@@ -206,9 +206,11 @@ def test_a_face_with_a_box_is_cut_as_in_recognition(own, channels):
     images = rng.integers(0, 256, (2, 32, 40, own), "uint8")
     boxes = np.float32([[3.3, 2.1, 20, 17], [-4, 20, 30.5, 30.5]])
     data = {"image": images, "label": [0, 1], "box": boxes}
-    [(got, _)] = collect(pipeline(data, size=16, channels=channels, batch_size=1))
+    framing = FRAMINGS["yunet"]
+    [(got, _)] = collect(pipeline(data, size=16, channels=channels, batch_size=1, framing=framing))
     for face, image, box in zip(got, images, boxes, strict=True):
-        np.testing.assert_array_equal(face, np.rint(cut_face(image, box, 16, channels or own)))
+        expected = cut_face(image, box, 16, channels or own, framing=framing)
+        np.testing.assert_array_equal(face, np.rint(expected))
 
 
 def test_a_box_frames_its_face_as_it_is_told():
@@ -216,6 +218,12 @@ def test_a_box_frames_its_face_as_it_is_told():
     data = {"image": image[None], "label": [0], "box": np.float32([[8, 6, 10, 10]])}
     [(got, _)] = collect(pipeline(data, size=20, framing=Framing(2.0, 0.1, -0.1)))
     np.testing.assert_array_equal(got[0], image[0:20, 4:24])
+    # Of faces that say it themselves, unless an argument does.
+    told = data | {"framing": np.array([[2.0, 0.1, -0.1]])}
+    [(got, _)] = collect(pipeline(told, size=20))
+    np.testing.assert_array_equal(got[0], image[0:20, 4:24])
+    [(got, _)] = collect(pipeline(told, size=10, framing=Framing(1.0, 0.0, 0.0)))
+    np.testing.assert_array_equal(got[0], image[6:16, 8:18])
 
 
 def test_pictures_of_many_sizes_as_a_tfds_would_give_them():
@@ -350,7 +358,8 @@ BOXED = {"image": IMAGES, "label": np.arange(4), "box": np.ones((4, 4), "float32
         (GOOD, {"channels": 2}, "`channels` must be one of"),
         (GOOD, {"label_smoothing": 1.0}, r"`label_smoothing` must be in \[0, 1\)"),
         (GOOD, {"label_smoothing": 0.1, "labels": "sparse"}, "Label smoothing needs"),
-        (GOOD, {"framing": "mtcnn"}, "`framing` must be a Framing"),
+        (GOOD, {"framing": "mtcnn"}, "`framing` must be a `fer_data.faces.Framing`"),
+        (BOXED, {}, "`framing` must say how the faces lie in their boxes.*FRAMINGS"),
         (BOXED, {"size": (8, 9)}, r"two alike, where the data set has the feature `box`.*\(8, 9\)"),
         (GOOD, {"augmentation": "heavy"}, "`augmentation` must be .*'heavy'"),
         (GOOD, {"augmentation": "mixup", "labels": "sparse", "training": True}, "MixUp needs"),
@@ -405,4 +414,4 @@ def test_label_weights_that_are_no_distribution(weights):
 def test_box_outside_its_picture(box):
     data = {"image": IMAGES[:1], "label": [0], "box": np.float32([box])}
     with pytest.raises(tf.errors.InvalidArgumentError, match="must meet its picture"):
-        collect(pipeline(data, size=8))
+        collect(pipeline(data, size=8, framing=FRAMINGS["mtcnn"]))

@@ -57,6 +57,7 @@ def test_some_faces_in_the_models_order(change):
 def test_landmarks_come_along_with_the_cut(boxed):
     import tensorflow as tf
 
+    from fer_data.faces import FRAMINGS
     from fer_data.synthetic import generate
 
     # A white dot at the nose, in the picture and in what is cut of it.
@@ -65,7 +66,7 @@ def test_landmarks_come_along_with_the_cut(boxed):
     x, y = np.round(face.landmarks[30]).astype(int)
     picture[y - 1 : y + 2, x - 1 : x + 2] = 255
     features = {"image": picture, "label": 0, "landmarks": face.landmarks}
-    features |= {"box": face.box} if boxed else {}
+    features |= {"box": face.box, "framing": np.array(FRAMINGS["mtcnn"])} if boxed else {}
     faces = LabelledFaces(
         {"test": tf.data.Dataset.from_tensors(features)}, {"test": 1}, NAMES, "folder"
     )

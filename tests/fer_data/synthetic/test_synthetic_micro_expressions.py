@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_data import protocols
+from fer_data.datasets import clip_table
 from fer_data.pipelines import clips as clip_data
 from fer_data.synthetic import micro_motion
 from fer_data.synthetic.micro_motion import (
@@ -258,28 +259,71 @@ def test_bad_arguments(options, message):
 
 # Canaries: what must be learnt, and what must not.
 
+
+def test_each_video_is_one_room_and_one_class(tmp_path):
+    options = {"subjects": 2, "clips": 4, "classes": ("positive", "surprise"), "size": 16}
+    still = {"frames": (3, 3), "amplitude": (0, 0), "head_motion": 0, "noise": 0}
+    builder = SyntheticMicroExpressions(data_dir=tmp_path, videos=2, **options, **still)
+    builder.download_and_prepare()
+    clips = clip_table.read(builder)
+    videos = protocols.videos_of(clips)
+    assert len(set(videos.tolist())) == 2 * 2 * 2
+    for video in set(videos.tolist()):
+        own = videos == video
+        assert own.sum() == 2
+        assert len(set(clips.labels[own].tolist())) == 1
+        assert len(set(clips.subjects[own].tolist())) == 1
+    # Without videos nothing is known of them, and everything is as it was.
+    assert (
+        protocols.videos_of(
+            protocols.Clips(
+                ["synthetic_micro_expressions/s000/00001"],
+                ["synthetic_micro_expressions/s000"],
+                [0],
+            )
+        )
+        is None
+    )
+    plain = SyntheticMicroExpressions(data_dir=tmp_path, **options)
+    assert "videos" not in plain.builder_config.description
+    rooms = {}
+    for videos in (None, 1, 2):
+        drawn_ones = list(synthetic_clips(1, 2, ("surprise",), videos=videos, **still))
+        rooms[videos] = [clip.frames[0].mean() for _, clip in drawn_ones]
+    assert rooms[1][0] == rooms[2][0], "the first video is the same"
+    assert rooms[1][1] != rooms[2][1]
+
+
+@pytest.mark.parametrize("videos", [0, 4, 1.5])
+def test_bad_videos(videos):
+    with pytest.raises(ValueError, match="`videos` must be"):
+        synthetic_clips(1, 3, videos=videos)
+
+
 PEOPLE, FRAMES = 18, 6
 
 
 @functools.cache
 def many(amplitude):
-    """Return 216 clips of 18 people: frames, labels, subjects."""
+    """Return 216 clips of 18 people: frames, landmarks of the first ones, labels, subjects."""
     frames, amplitude = (FRAMES, FRAMES), (amplitude, 3 * amplitude)
     clips = list(synthetic_clips(PEOPLE, 4, frames=frames, size=64, amplitude=amplitude))
     return (
         np.stack([clip.frames for _, clip in clips]),
+        np.stack([clip.landmarks[0] for _, clip in clips]),
         np.array([EXPRESSIONS.index(clip.expression) for _, clip in clips]),
         np.array([subject for subject, _ in clips]),
     )
 
 
-def accuracy_on_other_people(frames, labels, subjects, folds, epochs):
+def accuracy_on_other_people(frames, landmarks, labels, subjects, folds, epochs):
     """Train a small Triple Path HA3DNet on 12 people, score it on the 6 others; pool the folds."""
     import keras
 
     from fer_models import triple_path_ha3dnet
 
     clips = protocols.Clips(np.arange(len(subjects)), subjects, labels)
+    data = {"frames": frames, "landmarks": landmarks, "label": labels}
     feed = {"frames": FRAMES, "size": 32, "channels": 1, "batch_size": 16}
     scores = []
     for fold in folds:
@@ -293,9 +337,11 @@ def accuracy_on_other_people(frames, labels, subjects, folds, epochs):
         model.compile(
             keras.optimizers.Adam(0.003), "categorical_crossentropy", metrics=["accuracy"]
         )
-        batches = clip_data.pipeline((frames[train], labels[train]), training=True, **feed)
+        own = {name: values[train] for name, values in data.items()}
+        batches = clip_data.pipeline(own, training=True, **feed)
         model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
-        others = clip_data.pipeline((frames[test], labels[test]), **feed)
+        own = {name: values[test] for name, values in data.items()}
+        others = clip_data.pipeline(own, **feed)
         scores.append(model.evaluate(others, verbose=0)[1])
     return np.mean(scores)
 
@@ -323,7 +369,7 @@ def nearest_neighbour(frames, labels, train, test):
 
 @pytest.mark.slow
 def test_guard_fires_where_a_random_split_would_tell_people_by_their_looks():
-    frames, _, subjects = many(0.0)
+    frames, _, _, subjects = many(0.0)
     # Each person always has the same class, and nothing moves: only looks can tell.
     labels = subjects % 3
     clips = protocols.Clips(np.arange(len(labels)), [f"s/{n:02d}" for n in subjects], labels)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import fer_models.recognizer
-from fer_data.faces import Face
+from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video, VideoWriter
 from fer_models.cli import main
@@ -30,7 +30,8 @@ class Bright:
         if not len(rows):
             return []
         y, x = rows.min(), columns.min()
-        return [Face((x, y, columns.max() - x + 1, rows.max() - y + 1), 0.9)]
+        box = (x, y, columns.max() - x + 1, rows.max() - y + 1)
+        return [Face(box, 0.9, framing=FRAMINGS["mtcnn"])]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 import fer_models
 from fer_data.compiled import lite_runner
-from fer_data.faces import Face
+from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import VideoWriter
 from fer_models.recognizer import Expression, FrameResult, Recognizer, Session
@@ -45,7 +45,7 @@ class Blocks:
         ):
             value = float(image[y : y + 40, x : x + 40].mean())
             if abs(value - 128) > 20:
-                faces.append(Face((x, y, 40, 40), value / 255))
+                faces.append(Face((x, y, 40, 40), value / 255, framing=FRAMINGS["mtcnn"]))
         return sorted(faces, key=lambda face: -face.score)
 
 

@@ -1,0 +1,375 @@
+"""Cut the faces out of many photos: read ahead, on several cores, and go on where it stopped."""
+
+import collections
+import csv
+import io
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fer_data import picture
+from fer_data.checks import check_choice, check_integer
+from fer_data.faces.cut import FRAMINGS, WHOLE, cut_face
+from fer_data.faces.detectors import detector as make_detector
+from fer_data.faces.face import Face
+from fer_data.files import whole_file, write_json, write_table
+
+RULE = "cut.json"
+FACES = "faces.csv"
+NO_FACE = "no face was found"
+
+# Photos that are searched together, and those that wait for it: as many, or fewer large ones.
+TOGETHER, MOST_PIXELS = 8, 8_000_000
+# Photos that a worker process is given at a time.
+CHUNK = 16
+
+
+class FindsFaces(Protocol):
+    """What a detector of one's own must have."""
+
+    def detect(self, image: np.ndarray, /) -> Iterable[Face]:
+        """Return the faces of a uint8 RGB picture."""
+
+
+class Photo(NamedTuple):
+    """A photo whose face is wanted.
+
+    Attributes:
+        name: What lists call it, unique.
+        place: File of its face, a PNG file, relative to the folder of the faces.
+        read: Function that returns its pixels, uint8 RGB, or raises `OSError`, `ValueError` or
+            `UnreadableError`. Worker processes get it pickled.
+        whole: Whether the whole picture is taken where no face is found.
+    """
+
+    name: str
+    place: str
+    read: Callable[[], np.ndarray]
+    whole: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of a photo; a row of `faces.csv`.
+
+    Attributes:
+        photo: The photo's name.
+        face: File of its face, empty where nothing was cut.
+        faces: Number of faces that were found.
+        x: Of the box of the face that was cut, in pixels of the photo; None without one.
+        y: Likewise.
+        width: Likewise.
+        height: Likewise.
+        score: The detector's score of that face.
+        reason: Why no face was cut; empty where one was.
+    """
+
+    photo: str
+    face: str
+    faces: int
+    x: float | None
+    y: float | None
+    width: float | None
+    height: float | None
+    score: float | None
+    reason: str
+
+
+class Cutting(NamedTuple):
+    """How faces are found and cut.
+
+    Attributes:
+        detector: One of `fer_data.faces.DETECTORS`, or an object with `detect(image)`.
+        options: Options of a detector given by name.
+        size: Height and width of the faces.
+        channels: 1 for grey or 3 for RGB.
+        every_face: Whether to cut all faces of a photo, not the largest alone.
+    """
+
+    detector: str | FindsFaces
+    options: dict[str, Any]
+    size: int
+    channels: int = 3
+    every_face: bool = False
+
+    def check(self) -> None:
+        """Raise `ValueError` if the size or the channels break their rule."""
+        check_integer("size", self.size, 1)
+        check_choice("channels", self.channels, (1, 3))
+
+    def make(self) -> FindsFaces:
+        """Return the detector."""
+        named = isinstance(self.detector, str)
+        return make_detector(self.detector, **self.options) if named else self.detector
+
+    def rule(self, **more: Any) -> dict[str, Any]:
+        """Return all that decides how a face looks, of JSON's types."""
+        own = self.detector
+        name = own if isinstance(own, str) else getattr(own, "name", None) or type(own).__name__
+        framing = getattr(own, "framing", None) or FRAMINGS.get(name)
+        rule = {
+            "detector": name,
+            "options": self.options,
+            "framing": None if framing is None else framing._asdict(),
+            "size": self.size,
+            "channels": self.channels,
+            "every_face": self.every_face,
+            **more,
+        }
+        # As a file has it: lists for tuples.
+        return json.loads(json.dumps(rule, default=str))
+
+
+def cut_all(
+    photos: Sequence[Photo],
+    target: Path,
+    cutting: Cutting,
+    *,
+    more_rules: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> tuple[list[Outcome], frozenset[str]]:
+    """Find and cut the faces of photos, but for those that an earlier call has cut.
+
+    Threads read the next photos and write the last faces, while the detector works. Each face is
+    written whole, and then noted in `faces.csv`: a photo is done if it stands there and its face
+    is in its place. The rule by which the faces are cut is kept in `cut.json`.
+
+    Args:
+        photos: The photos.
+        target: Folder of the faces: a new one, an empty one, or one of an earlier call.
+        cutting: How they are cut.
+        more_rules: What else decides how a face looks, of JSON's types.
+        workers: Processes that share the photos, each with a detector and cores of its own.
+        progress: Whether to show it on standard error, where a person watches that.
+
+    Returns:
+        The `Outcome` of each photo in their order, and the names of those that an earlier call had
+        done.
+
+    Raises:
+        ImportError: If the detector's package is missing.
+        ValueError: If an argument breaks its rule, the folder holds other things or faces cut by
+            another rule, or nothing says how faces lie in the boxes of a detector of one's own.
+    """
+    from tqdm import tqdm
+
+    begin = time.time()
+    cutting.check()
+    check_integer("workers", workers, 1)
+    if workers > 1 and not isinstance(cutting.detector, str):
+        raise ValueError(
+            "`workers` must be 1 for a detector of one's own, which other processes do not have. "
+            f"Received: workers={workers}, detector={cutting.detector!r}"
+        )
+    rule = cutting.rule() | dict(more_rules or {})
+    _check_rule(target, rule)
+    places = {photo.name: photo.place for photo in photos}
+    path = target / FACES
+    known = {
+        row.photo: row
+        for row in _noted(path)
+        if row.face and places.get(row.photo) == row.face and (target / row.face).is_file()
+    }
+    found = dict(known)
+    left = [photo for photo in photos if photo.name not in known]
+    # Before anything is written, so that a wrong option leaves no folder behind.
+    find = cutting.make() if left else None
+    write_json(target / RULE, rule)
+    bar = tqdm(
+        total=len(photos),
+        initial=len(known),
+        desc="cutting faces",
+        unit=" photo",
+        disable=None if progress else True,
+    )
+    # Without half a line that a killed process has left, and without photos to look at again.
+    write_table(path, Outcome._fields, known.values())
+    with bar, path.open("a", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        for outcome in _outcomes(left, target, cutting, find, workers):
+            rows.writerow(outcome)
+            file.flush()
+            found[outcome.photo] = outcome
+            bar.update()
+    outcomes = [found[photo.name] for photo in photos]
+    write_table(path, Outcome._fields, outcomes)
+    for torn in target.rglob(".*.unfinished.png"):
+        # What a killed process was at would be a picture of its class.
+        if torn.stat().st_mtime < begin:
+            torn.unlink()
+    return outcomes, frozenset(known)
+
+
+def _check_rule(target, rule):
+    """Refuse to mix faces with those cut in another way, and with other things."""
+    path = target / RULE
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known != rule:
+            raise ValueError(
+                f"The faces in {str(target)!r} were cut by the rule {known}. Give another folder, "
+                f"or remove it. Received: {rule}"
+            )
+    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(
+            "`target` must be a new or empty folder, or one of an earlier call. "
+            f"Received: target={str(target)!r}"
+        )
+
+
+def _noted(path):
+    """Return the whole rows of a file that may have been written when its process was killed."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        text = file.read()
+    rows = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline="")))
+    noted = []
+    for row in rows[1:]:
+        try:
+            photo, face, faces, *place, reason = row
+            numbers = [float(value) if value else None for value in place]
+            noted.append(Outcome(photo, face, int(faces), *numbers, reason))
+        except (TypeError, ValueError):
+            # A torn row is as good as none: its photo is looked at again.
+            continue
+    return noted
+
+
+def _outcomes(photos, target, cutting, find, workers):
+    """Yield the `Outcome` of each photo, in order; each face is written before."""
+    if workers == 1 or len(photos) <= workers * CHUNK:
+        yield from _cut_some(photos, target, cutting, find, readers=2)
+        return
+    # Forking a process that runs threads can hang; a fresh one cannot.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        workers, context, initializer=_start_worker, initargs=(context.Value("i", 0), workers)
+    )
+    try:
+        ahead = collections.deque()
+        for start in range(0, len(photos), CHUNK):
+            ahead.append(pool.submit(_cut_chunk, photos[start : start + CHUNK], target, cutting))
+            if len(ahead) > 2 * workers:
+                yield from ahead.popleft().result()
+        for future in ahead:
+            yield from future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(counter, workers):
+    """Keep a worker process to its share of the cores, as all libraries in it will see them."""
+    with counter.get_lock():
+        number = counter.value
+        counter.value += 1
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        own = cores[number::workers] or [cores[number % len(cores)]]
+        os.sched_setaffinity(0, own)
+        share = len(own)
+    else:
+        share = max(1, (os.cpu_count() or 1) // workers)
+    import cv2
+
+    cv2.setNumThreads(share)
+
+
+# The detector of a worker process: made at its first photos, where an error reaches the caller.
+_MADE = {}
+
+
+def _cut_chunk(photos, target, cutting):
+    if not _MADE:
+        _MADE["detector"] = cutting.make()
+    return list(_cut_some(photos, target, cutting, _MADE["detector"], readers=1))
+
+
+def _cut_some(photos, target, cutting, find, readers):
+    reading = ThreadPoolExecutor(readers, "read")
+    writing = ThreadPoolExecutor(1, "write")
+    written: collections.deque[Future] = collections.deque()
+    together = getattr(find, "detect_batch", None)
+    try:
+        for batch in _batches(photos, reading, TOGETHER if together else 1):
+            pictures = [pixels for _, pixels in batch if not isinstance(pixels, str)]
+            try:
+                found = iter(together(pictures) if together else map(find.detect, pictures))
+                for photo, pixels in batch:
+                    faces = [] if isinstance(pixels, str) else list(next(found))
+                    work = writing.submit(_write, photo, pixels, faces, target, cutting)
+                    written.append(work)
+            except BaseException:
+                # What is found is kept, whatever stops the search.
+                yield from (future.result() for future in written)
+                written.clear()
+                raise
+            while len(written) > TOGETHER or (written and written[0].done()):
+                yield written.popleft().result()
+        for future in written:
+            yield future.result()
+    finally:
+        reading.shutdown(cancel_futures=True)
+        writing.shutdown()
+
+
+def _batches(photos: Sequence[Photo], reading, most) -> Iterator[list[tuple[Photo, Any]]]:
+    """Yield photos with their pixels, or with why they cannot be read; the next are read."""
+    rest, ahead, batch, pixels = iter(photos), collections.deque(), [], 0
+    while True:
+        while len(ahead) < TOGETHER and (photo := next(rest, None)) is not None:
+            ahead.append((photo, reading.submit(_read, photo)))
+        if not ahead:
+            break
+        photo, future = ahead.popleft()
+        batch.append((photo, future.result()))
+        pixels += getattr(batch[-1][1], "size", 0) // 3
+        if len(batch) >= most or pixels >= MOST_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _read(photo):
+    try:
+        return photo.read()
+    except picture.UnreadableError as error:
+        return f"{error.reason}: {error}"
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def _write(photo, pixels, faces, target, cutting):
+    """Cut the faces of a photo and write them; return the `Outcome`."""
+    nowhere = (None,) * 5
+    if isinstance(pixels, str):
+        return Outcome(photo.name, "", 0, *nowhere, pixels)
+    if not faces:
+        if photo.whole:
+            box = (0, 0, *pixels.shape[1::-1])
+            face = cut_face(pixels, box, cutting.size, cutting.channels, framing=WHOLE)
+            _save(target / photo.place, face)
+        return Outcome(photo.name, photo.place if photo.whole else "", 0, *nowhere, NO_FACE)
+    faces = sorted(faces, key=lambda face: -float(np.prod(face.box[2:])))
+    for number in reversed(range(len(faces) if cutting.every_face else 1)):
+        path = target / photo.place
+        if number:
+            path = path.with_name(f"{path.stem}.face{number + 1}.png")
+        # The largest face comes last: while its file is missing, the photo is not done.
+        _save(path, cut_face(pixels, faces[number], cutting.size, cutting.channels))
+    place = [round(float(value), 2) for value in faces[0].box]
+    score = round(float(faces[0].score), 4)
+    return Outcome(photo.name, photo.place, len(faces), *place, score, "")
+
+
+def _save(path, face):
+    with whole_file(path) as temporary:
+        temporary.write_bytes(picture.encode_png(np.rint(face).astype(np.uint8), effort=1))
