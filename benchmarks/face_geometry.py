@@ -4,7 +4,8 @@
     python benchmarks/face_geometry.py --json geometry.json
 
 Frames of 640x360 with known landmarks, aligned to 128x128 and split. "TensorFlow" is
-`align_face` and `split_regions` in `Dataset.map`; "cv2 in tf.data" the same by cv2.warpAffine in a
+`align_face` and `split_regions` in `Dataset.map`, with windows that follow the landmarks where it
+says so, else on the grid; "cv2 in tf.data" the same by cv2.warpAffine in a
 `numpy_function`, "cv2 in a loop" by a plain Python loop, one picture after the other; both are
 bilinear without a filter and so alias where the face shrinks; "cv2, filtered" is the loop with
 cv2.blur over the face first, which is what a fair comparison there needs. The ways take turns, each
@@ -52,8 +53,9 @@ def ways(frames, points, options):
     import numpy as np
     import tensorflow as tf
 
-    from fer_data.faces.geometry import align_face, split_regions
-    from fer_data.faces.similarity import alignment
+    from fer_data.faces.geometry import align_face
+    from fer_data.faces.regions import split_regions
+    from fer_data.faces.similarity import alignment, transform_points
 
     matrices = alignment(points).numpy()
 
@@ -95,6 +97,10 @@ def ways(frames, points, options):
     def ours(dtype):
         return lambda frame, face, _: split_regions(align_face(frame, face, dtype=dtype))
 
+    def following(frame, face, matrix):
+        marks = transform_points(face, matrix)
+        return split_regions(align_face(frame, face), landmarks=marks)
+
     def in_numpy(frame, _, matrix):
         face = tf.numpy_function(warped, (frame, matrix), tf.uint8, stateful=False)
         return split(tf.cast(tf.ensure_shape(face, (128, 128, 3)), tf.float32))
@@ -107,6 +113,7 @@ def ways(frames, points, options):
         return batch
 
     yield "TensorFlow, float32 out", data(ours(None))
+    yield "TensorFlow, float32 out, by landmarks", data(following)
     yield "TensorFlow, uint8 out", data(ours("uint8"))
     yield "the frames alone", data(lambda frame, *_: (frame[:64, :64],) * 3)
     yield "cv2 in tf.data", data(in_numpy)

@@ -29,7 +29,7 @@ class Similarity(NamedTuple):
     Attributes:
         origin: float64 tensor `(..., 2)`, a point `(x, y)` of the picture.
         step: float64 tensor `(..., 2)`, picture pixels for one pixel of the face.
-        anchor: two numbers, the point of the face at `origin`; the same for a whole batch.
+        anchor: Two numbers, the point of the face at `origin`; the same for a whole batch.
     """
 
     origin: tf.Tensor
@@ -41,12 +41,12 @@ class Plan(NamedTuple):
     """Where each pixel of a face comes from, in pictures of one size.
 
     Attributes:
-        begin, size: the slice of the picture that is needed.
-        paddings: what lies around it outside the picture.
-        columns: width of the padded slice.
-        taps: of the box filter, from its middle, which is 1 and left out, to one end; none where
+        begin, size: The slice of the picture that is needed.
+        paddings: What lies around it outside the picture.
+        columns: Width of the padded slice.
+        taps: Of the box filter, from its middle, which is 1 and left out, to one end; none where
             nothing shrinks.
-        gain: what brings the sums of the filter back to means.
+        gain: What brings the sums of the filter back to means.
         index: `(pixels, 1)`, the upper left one of each four neighbours, in the filtered slice.
         right, below: `(pixels, channels)`, weights of the right and of the lower neighbours.
     """
@@ -68,14 +68,14 @@ def plan(similarity, shape, size, dtype):
     Args:
         similarity: `Similarity` without batch axes.
         shape: int32 tensor `(3,)`, height, width and channels of the pictures.
-        size: height and width of the output.
-        dtype: type of the pictures.
+        size: Height and width of the output.
+        dtype: Type of the pictures.
 
     Returns:
         A `Plan`.
 
     Raises:
-        tf.errors.InvalidArgumentError: if the face is not finite, or not in or near the picture.
+        tf.errors.InvalidArgumentError: If the face is not finite, or not in or near the picture.
     """
     dtype = tf.float64 if dtype == tf.float64 else tf.float32
     # Rows before columns from here on, as in the picture.
@@ -125,9 +125,9 @@ def resample(picture, plan, size, channels):
 
     Args:
         picture: `(height, width, channels)`, of any type of number.
-        plan: a `Plan` for its size.
-        size: height and width of the output.
-        channels: static number of channels or `None`.
+        plan: A `Plan` for its size.
+        size: Height and width of the output.
+        channels: Static number of channels or `None`.
 
     Returns:
         Tensor `(size, size, channels)`, float64 for float64 pictures, else float32.

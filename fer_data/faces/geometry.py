@@ -1,4 +1,4 @@
-"""From pictures to aligned faces and their regions in TensorFlow ops: for graphs and batches.
+"""From pictures to aligned faces in TensorFlow ops: for graphs and batches.
 
 This is for micro-expressions, whose networks see regions of a face aligned by its eyes. What the
 networks of still pictures see is `fer_data.faces.cut_face`'s.
@@ -25,7 +25,7 @@ def align_face(image, landmarks, size=128, dtype=None):
     """Turn, scale and shift a face so that its eyes come to fixed places.
 
     The centres of the eyes come to 0.34 and 0.66 of the width and 0.36 of the height, where
-    `split_regions` expects them; `alignment` returns the transform.
+    `fer_data.faces.split_regions` expects them; `alignment` returns the transform.
 
     Args:
         image: `(height, width, channels)`, or a batch of such pictures; any range of values.
@@ -101,50 +101,6 @@ def align_clip(frames, landmarks, size=128, dtype=None):
     if batched:
         _check_length("landmarks", landmarks.shape[0], "frames", frames.shape[0])
     return _run(frames, from_landmarks(landmarks, size), size, dtype)
-
-
-def split_regions(face, size=64):
-    """Cut an aligned face into the three regions of the micro-expression models.
-
-    Of a face of 128 pixels, rows and columns: `[0:64, 0:64]`, `[0:64, 64:128]` and
-    `[64:128, 32:96]`; of other sizes the same halves and quarters. Nothing is resampled: align the
-    face to `2 * size`. Left and right are the picture's, not the person's: a horizontal flip of
-    the picture swaps them, flipped.
-
-    Args:
-        face: `(..., 2 * size, 2 * size, channels)`, aligned by `align_face` or `align_clip`.
-        size: height and width of a region, even.
-
-    Returns:
-        `(left_upper, right_upper, lower)`, each `(..., size, size, channels)` of the face's type.
-
-    Raises:
-        ValueError: if `size` is odd or the face's static shape does not fit it.
-        tf.errors.InvalidArgumentError: if the face's shape does not fit `size`.
-
-    Example:
-
-    >>> left, right, lower = split_regions(np.zeros((128, 128, 3), "uint8"))
-    >>> lower.shape
-    TensorShape([64, 64, 3])
-    """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 2 or size % 2:
-        raise ValueError(f"`size` must be an even integer >= 2. Received: size={size!r}")
-    face = as_numbers("face", face)
-    shape = face.shape
-    side = 2 * size
-    if shape.rank is None or shape.rank < 3 or not shape[-3:-1].is_compatible_with((side, side)):
-        raise ValueError(
-            f"`face` must have the shape (..., 2 * size, 2 * size, channels), here (..., {side}, "
-            f"{side}, channels). Received: shape={shape}, size={size}"
-        )
-    face = tf.ensure_shape(face, (*shape[:-3], side, side, shape[-1]))
-    quarter = size // 2
-    return (
-        face[..., :size, :size, :],
-        face[..., :size, size:, :],
-        face[..., size:, quarter : quarter + size, :],
-    )
 
 
 def _run(pictures, similarity, size, dtype):

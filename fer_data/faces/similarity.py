@@ -11,7 +11,7 @@ from fer_data.checks import check_integer
 from fer_data.faces._resample import Similarity, require
 
 # Shares of the face's side. With them the eyes and brows stay in the upper quarters and the mouth
-# in the lower square of `split_regions`.
+# in the lower square of the grid of `split_regions`.
 EYES_X = (0.34, 0.66)
 EYES_Y = 0.36
 

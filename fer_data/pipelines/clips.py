@@ -9,8 +9,18 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from fer_data.checks import check_choice, check_integer
-from fer_data.faces.geometry import split_regions
-from fer_data.pipelines.augmentation.clips_with_tensorflow import augment_clips, clip_policy
+from fer_data.faces.regions import (
+    CUTS,
+    cut_windows,
+    mirrored_windows,
+    region_windows,
+    split_regions,
+)
+from fer_data.pipelines.augmentation.clips_with_tensorflow import (
+    augment_clips,
+    clip_policy,
+    flipped_clips,
+)
 from fer_data.pipelines.augmentation.policies import Augmentation
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
@@ -26,6 +36,7 @@ def pipeline(
     frames: int = 16,
     size: int = 64,
     regions: int = 3,
+    region_cut: Literal["landmarks", "grid"] = "landmarks",
     motion: bool = True,
     classes: int = 3,
     batch_size: int = 32,
@@ -52,6 +63,10 @@ def pipeline(
     Motion is the default input, and for a reason: a network that sees raw clips learns the
     person, minus the clip's first frame it learns what moves.
 
+    The windows of the regions are placed once for a clip, by the landmarks of its first frame, and
+    before it is augmented: what is drawn turns, moves and crops the face beneath them, alike in all
+    frames. A flip mirrors them.
+
     Randomness is that of `fer_data.pipelines.images.pipeline`: order and augmentation of an epoch
     follow from `seed` and the number of the epoch alone. The augmentation is drawn once a clip,
     for all of its frames and regions.
@@ -61,17 +76,23 @@ def pipeline(
             - a `tf.data.Dataset`, not batched, of dictionaries as the micro-expression data sets
               give: `frames`, uint8 `(frames, height, width, 1 or 3)`, faces aligned by
               `fer_data.faces.geometry.align_clip`, of any length and quadratic; `label`, an
-              integer; optionally `frame_numbers`, `(frames,)`, rising, by which gaps are bridged.
-              Or, in place of `frames`, the regions `left`, `right` and `lower`, uint8
-              `(frames, size, size, 1 or 3)`. Other features are left alone. Pairs
-              `(frames, label)` are taken as well.
+              integer; `landmarks`, `(68, 2)` points `(x, y)` of the first frame in pixels of
+              `frames`, for `region_cut="landmarks"`; optionally `frame_numbers`, `(frames,)`,
+              rising, by which gaps are bridged. Or, in place of `frames`, the regions `left`,
+              `right` and `lower`, uint8 `(frames, size, size, 1 or 3)`, which are taken as they
+              were cut. Other features are left alone. Pairs `(frames, label)` are taken as well,
+              for `region_cut="grid"`.
             - arrays `(clips, labels)`, or a dictionary of arrays under the names above. Clips may
               be a list of different lengths.
         frames: frames of every clip, evenly spaced in time from the first to the last of its own,
             which are blended linearly.
         size: side of a region, even.
         regions: 3 for `(left, right, lower)`, 2 for `(upper, lower)` or 1 for the face alone, all
-            of `size`: upper is the half of the face, narrowed to a square.
+            of `size`: upper is half of the face, as wide as the face, narrowed to a square.
+        region_cut: `"landmarks"` for windows around brows and eyes and around the mouth, as
+            `fer_data.faces.split_regions` places them; `"grid"` for the same windows in every
+            face. A network must see clips as it was trained on them. It makes no difference to
+            `regions=1`.
         motion: whether the first frame is taken off every frame.
         classes: number of classes.
         batch_size: clips a batch.
@@ -104,21 +125,23 @@ def pipeline(
 
     Raises:
         ValueError: for a bad argument, an empty data set, or labels outside the classes in
-            arrays.
+            arrays; for clips without landmarks whose regions are to follow them.
         tf.errors.InvalidArgumentError: while iterating, for a label outside the classes (clips
-            without a label, -1, must be filtered out before), a clip without frames, or frame
-            numbers that do not rise.
+            without a label, -1, must be filtered out before), a clip without frames, landmarks
+            that are not finite, or frame numbers that do not rise.
 
     Example:
 
-    >>> clips = np.zeros((6, 9, 128, 128, 1), "uint8")
-    >>> batches = pipeline((clips, [0, 1, 2, 0, 1, 2]), frames=16, batch_size=4)
+    >>> clips, points = np.zeros((6, 9, 128, 128, 1), "uint8"), np.full((6, 68, 2), 64.0)
+    >>> data = {"frames": clips, "landmarks": points, "label": [0, 1, 2, 0, 1, 2]}
+    >>> batches = pipeline(data, frames=16, batch_size=4)
     >>> [[part.shape[1:] for part in parts] for parts, label in batches.take(1)][0][0]
     TensorShape([16, 64, 64, 1])
     """
     size = _side(size)
     check_integer("frames", frames, 1)
     check_choice("regions", regions, tuple(REGIONS))
+    check_choice("region_cut", region_cut, CUTS)
     check_integer("classes", classes, 1)
     check_integer("batch_size", batch_size, 1)
     check_integer("initial_epoch", initial_epoch, 0)
@@ -139,22 +162,34 @@ def pipeline(
     spec = dataset.element_spec
     names = _FACE if "frames" in spec else _PARTS
     _check_clips(spec, names, size, regions)
+    # Nothing is left to place where the face is seen whole, or was cut before.
+    follow = region_cut == "landmarks" and names == _FACE and regions > 1
+    if follow:
+        _check_landmarks(spec)
     own = spec[names[0]].shape[-1]
     keep = min(own, channels or own)
 
     def prepare(element):
         times = _times(element, names[0], frames)
         parts = [_fixed(element[name], times, size, name, keep) for name in names]
+        if follow:
+            side = tf.shape(element["frames"])[1]
+            points = fixed_landmarks(element["landmarks"], side, size=size)
+            parts.append(region_windows(points, size, regions))
         return *parts, _checked_label(element["label"], classes)
 
     examples = cached(dataset.map(prepare, num_parallel_calls=workers, deterministic=True), cache)
 
     def finish(*batch):
         *parts, label, seed = batch
+        windows = parts.pop() if follow else None
         parts = tuple(tf.cast(part, tf.float32) for part in parts)
         if training:
             parts = augment_clips(parts, policy, seed)
-        inputs = _inputs(parts, size, regions, motion)
+            if follow and policy.flip:
+                flipped = flipped_clips(tf.shape(label)[0], policy, seed)[:, None, None]
+                windows = tf.where(flipped, mirrored_windows(windows, size), windows)
+        inputs = _inputs(parts, size, regions, motion, windows)
         if channels == 3 and keep == 1:
             inputs = tf.nest.map_structure(lambda part: tf.repeat(part, 3, axis=-1), inputs)
         target = tf.cast(label, tf.int32)
@@ -221,8 +256,36 @@ def fixed_clip(
     return _fixed(element["frames"], times, size, "frames", min(own, channels or own))
 
 
+def fixed_landmarks(
+    landmarks: tf.Tensor | ArrayLike, side: int | tf.Tensor, *, size: int = 64
+) -> tf.Tensor:
+    """Carries the landmarks of an aligned face along when `fixed_clip` changes its size.
+
+    Args:
+        landmarks: `(..., 68, 2)` points `(x, y)`, in pixels of a face of `side`.
+        side: height and width of the face, such as the 128 of the prepared data sets.
+        size: side of a region, even; the face gets twice as much.
+
+    Returns:
+        Float64 tensor of the same shape, in pixels of a face of `2 * size`.
+
+    Example:
+
+    >>> fixed_landmarks(np.full((68, 2), 127.5), 128, size=32)[0].numpy().tolist()
+    [63.5, 63.5]
+    """
+    scale = 2.0 * _side(size) / tf.cast(side, tf.float64)
+    # Whole numbers are the middles of pixels, so a pixel begins half a pixel before.
+    return (tf.cast(landmarks, tf.float64) + 0.5) * scale - 0.5
+
+
 def clip_inputs(
-    faces: np.ndarray | tf.Tensor, *, size: int = 64, regions: int = 3, motion: bool = True
+    faces: np.ndarray | tf.Tensor,
+    *,
+    size: int = 64,
+    regions: int = 3,
+    motion: bool = True,
+    landmarks: np.ndarray | tf.Tensor | None = None,
 ) -> tf.Tensor | tuple[tf.Tensor, ...]:
     """Turns a batch of aligned face clips into what the models of clips take.
 
@@ -233,12 +296,16 @@ def clip_inputs(
         size: side of a region, even.
         regions: 3, 2 or 1, as for `pipeline`.
         motion: whether the first frame is taken off every frame.
+        landmarks: `(batch, 68, 2)` points of the first frames in pixels of `faces`, which the
+            regions follow; `None` for the grid. Give them if, and only if, the network was trained
+            with `region_cut="landmarks"`.
 
     Returns:
         Float32 tensors `(batch, frames, size, size, channels)`: a tuple, or one for the face.
 
     Raises:
         ValueError: for a bad argument.
+        tf.errors.InvalidArgumentError: for landmarks that are not finite.
 
     Example:
 
@@ -254,15 +321,26 @@ def clip_inputs(
             "`faces` must have the shape (batch, frames, 2 * size, 2 * size, channels). "
             f"Received: shape={faces.shape}, size={size}"
         )
-    return _inputs((faces,), size, regions, motion)
+    windows = None
+    if landmarks is not None and regions > 1:
+        landmarks = tf.convert_to_tensor(landmarks)
+        if landmarks.shape.rank != 3:
+            raise ValueError(
+                f"`landmarks` must have the shape (batch, 68, 2). Received: shape={landmarks.shape}"
+            )
+        windows = region_windows(landmarks, size, regions)
+    return _inputs((faces,), size, regions, motion, windows)
 
 
-def _inputs(parts, size, regions, motion):
-    """The face or the three regions, cut and joined to what is asked for."""
+def _inputs(parts, size, regions, motion, windows=None):
+    """The face or the regions, cut and joined to what is asked for."""
     if motion:
         parts = tuple(part - part[:, :1] for part in parts)
     if regions == 1:
         return _halved(_halved(parts[0], 3), 2)
+    if windows is not None:
+        found = cut_windows(parts[0], windows, size)
+        return found if regions == 3 else (_halved(found[0], 3), found[1])
     left, right, lower = split_regions(parts[0], size) if len(parts) == 1 else parts
     if regions == 3:
         return left, right, lower
@@ -319,7 +397,7 @@ def _source(dataset, classes):
             "`label` must be an integer. "
             f"Received: dtype={spec['label'].dtype.name}, shape={spec['label'].shape}"
         )
-    wanted = (*names, "label", "frame_numbers")
+    wanted = (*names, "label", "frame_numbers", "landmarks")
     return dataset.map(lambda element: {k: v for k, v in element.items() if k in wanted})
 
 
@@ -386,6 +464,23 @@ def _check_clips(spec, names, size, regions):
         raise ValueError(
             "`regions=1` needs the feature `frames`: the whole face cannot be had from its "
             f"regions. Received: {sorted(spec)}"
+        )
+
+
+def _check_landmarks(spec):
+    if "landmarks" not in spec:
+        raise ValueError(
+            "`dataset` must have the feature `landmarks`, the 68 points of each clip's first "
+            "frame, for regions that follow them; without it, take the fixed grid: "
+            f'region_cut="grid". Received: {sorted(spec)}'
+        )
+    points = spec["landmarks"]
+    if not points.shape.is_compatible_with((68, 2)) or not (
+        points.dtype.is_floating or points.dtype.is_integer
+    ):
+        raise ValueError(
+            "`landmarks` must be numbers of the shape (68, 2). "
+            f"Received: dtype={points.dtype.name}, shape={points.shape}"
         )
 
 

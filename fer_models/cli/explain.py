@@ -22,6 +22,7 @@ fer explain runs/casme2/folds/000/model.keras --data casme2 --path FOLDER"""
 METHODS = ("grad_cam", "hires_cam")
 CLIPS = ("synthetic", "casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
 TYPES = ("png", "jpg", "svg", "pdf")
+REGIONS = ("landmarks", "grid")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips("--subject", help="only clips of this subject")
     clips("--per-class", type=int, default=1, help="clips of each class")
     clips("--raw", action="store_true", help="the network was trained on grey levels, not motion")
+    clips("--regions", choices=REGIONS, help="it was trained on (default: what its file says)")
     clips("--columns", type=int, default=8, help="time steps that are shown, at most")
     clips("--type", choices=TYPES, default="png", help="of the pictures")
 
@@ -153,6 +155,7 @@ def _clips(args):
         subject=args.subject,
         per_class=args.per_class,
         motion=not args.raw,
+        region_cut=args.regions,
         method=args.method,
         columns=args.columns,
         type=args.type,

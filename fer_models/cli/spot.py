@@ -31,6 +31,7 @@ fer spot frames/ --fps 200 --model model.keras --output spotted"""
 
 # As `fer_models.spotting.spotter.UNITS` and `Rule` have them.
 UNITS = ("seconds", "frames")
+REGIONS = ("landmarks", "grid")
 RULE = {"least": 0.3, "times": 2.5, "around": 10.0, "head": 3.0, "back": 0.5}
 LISTED = 20  # intervals
 AS_THEY_ARE = (".mp4", ".avi", ".mkv")
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the network (default: those in its file, else negative positive surprise)",
     )
     add("--raw", action="store_true", help="it was trained on grey levels, not on motion")
+    add("--regions", choices=REGIONS, help="it was trained on (default: what its file says)")
     add("--output", type=Path, default=Path("runs/spot"), help="folder to write into")
     add("--no-copy", action="store_true", help="write no annotated copy of the video")
     add("--json", action="store_true", help="print what report.json holds, not a line an interval")
@@ -97,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         rule=rule,
         detector=args.detector,
         batch_size=args.batch_size,
+        region_cut=args.regions,
     )
     line, whole = _read(args, spotter, info.frames, on_bad)
     settings = {
@@ -108,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         line,
         args.output,
         title=args.video.name,
-        about={"read_to_the_end": whole, "settings": settings},
+        about={"read_to_the_end": whole, "region_cut": spotter.region_cut, "settings": settings},
     )
     remark(
         f"{args.video}: {line.frames} frames, {line.faces} with a face; {len(line)} windows"

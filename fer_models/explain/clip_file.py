@@ -28,6 +28,7 @@ def explain_clip_file(
     per_class: int = 1,
     seed: int = 1000,
     motion: bool = True,
+    region_cut: str | None = None,
     method: str | None = None,
     columns: int = 8,
     type: str = "png",
@@ -49,6 +50,8 @@ def explain_clip_file(
         per_class: Clips of each class.
         seed: Of the synthetic people.
         motion: Whether the network was trained on clips minus their first frame.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; None for what
+            its file says, and where no file says it for the grid, with a warning.
         method: `"grad_cam"` or `"hires_cam"`; None for what fits the network.
         columns: Time steps that are shown, at most.
         type: Of the pictures, a name of `TYPES`.
@@ -76,7 +79,7 @@ def explain_clip_file(
     check_integer("per_class", per_class, 1)
     if data != "synthetic" and path is None:
         raise ValueError(f"`path` must name the folder or archive of {data}. Received: path=None")
-    network = ClipNetwork(model, motion=motion)
+    network = ClipNetwork(model, motion=motion, region_cut=region_cut)
     builder = _prepared(data, path, data_dir, per_class, seed)
     classes = tuple(builder.info.features["label"].names)
     if classes != network.class_names:
@@ -141,13 +144,13 @@ def _chosen(builder, clip, subject, per_class) -> Iterator[dict[str, Any]]:
 
 def _parts(network, example):
     """Return what the network takes of a clip, and what to show for it, or None for the same."""
-    from fer_data.pipelines.clips import clip_inputs
-
     clip = network.clip(example["frames"], example["frame_numbers"])[None]
-    options = {"size": network.size, "regions": network.regions}
-    found = []
-    for motion in (network.motion, False):
-        parts = clip_inputs(clip, motion=motion, **options)
-        parts = (parts,) if network.regions == 1 else parts
-        found.append([part.numpy()[0] for part in parts])
+    landmarks = None
+    if network.region_cut == "landmarks":
+        side = example["frames"].shape[1]
+        landmarks = network.landmarks(example["landmarks"], side)[None]
+    found = [
+        [part[0] for part in network.inputs(clip, landmarks, motion)]
+        for motion in (network.motion, False)
+    ]
     return found[0], found[1] if network.motion else None

@@ -1,10 +1,15 @@
 """A network of clips, from windows of faces to probabilities."""
 
+import os
+import warnings
+
 import numpy as np
 
-from fer_data.checks import check_integer
+from fer_data.checks import check_choice, check_integer
+from fer_data.faces.regions import CUTS
 from fer_data.labels import MICRO_EXPRESSION_CLASSES
-from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip
+from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip, fixed_landmarks
+from fer_models.zoo import class_names as model_files
 from fer_models.zoo.loading import load_model
 
 HOW_TO = "Train one: `fer train-clips --keep-models` leaves a model.keras of every fold"
@@ -23,21 +28,28 @@ class ClipNetwork:
             positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         batch_size: Windows that go through the network together.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; `None` for what
+            its file says. Where no file says it, the grid is taken, as for all networks that were
+            trained before there was a choice, with a warning.
 
     Attributes:
         model: The `keras.Model`.
         frames, size, channels: Of the clips that it takes.
         regions: How many of them it takes, 1, 2 or 3.
+        region_cut: `"landmarks"` or `"grid"`; of a network of one region, which is the whole face,
+            `None`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the model is none of clips, or an argument is out of its range.
+        ValueError: If the model is none of clips, an argument is out of its range, or
+            `region_cut` is not what its file says.
     """
 
-    def __init__(self, model, class_names=None, motion=True, batch_size=16):
+    def __init__(self, model, class_names=None, motion=True, batch_size=16, region_cut=None):
         check_integer("batch_size", batch_size, 1)
         if not isinstance(motion, bool):
             raise ValueError(f"`motion` must be True or False. Received: motion={motion!r}")
+        check_choice("region_cut", region_cut, (None, *CUTS))
         self.model, known = _loaded(model)
         shapes = [tuple(tensor.shape[1:]) for tensor in getattr(self.model, "inputs", None) or []]
         if not _are_clips(shapes):
@@ -49,7 +61,8 @@ class ClipNetwork:
         self.regions = len(shapes)
         self.frames, self.size, _, self.channels = shapes[0]
         self.motion, self.batch_size = motion, batch_size
-        found = self._called(np.zeros((1, *self._face()), np.uint8))
+        self.region_cut = None if self.regions == 1 else _region_cut(region_cut, model)
+        found = self._called(np.zeros((1, *self._face()), np.uint8), np.zeros((1, 68, 2)))
         if found.ndim != 2 or not (found >= 0).all() or abs(found[0].sum() - 1) > 1e-3:
             raise ValueError(
                 "`model` must give probabilities (batch, classes), as a softmax does. "
@@ -72,25 +85,73 @@ class ClipNetwork:
         )
         return clip.numpy()
 
-    def __call__(self, clips):
-        """Return float32 probabilities `(n, classes)` of clips `(n, frames, side, side, c)`."""
-        parts = [
-            self._called(np.stack(clips[start : start + self.batch_size]))
-            for start in range(0, len(clips), self.batch_size)
-        ]
+    def landmarks(self, landmarks, side):
+        """Bring landmarks to the size of the network's faces.
+
+        Args:
+            landmarks: `(68, 2)` of a clip's first frame, in pixels of its aligned faces.
+            side: Side of those faces.
+
+        Returns:
+            Float32 `(68, 2)`, in pixels of what `clip` returns.
+        """
+        return fixed_landmarks(landmarks, side, size=self.size).numpy().astype(np.float32)
+
+    def __call__(self, clips, landmarks=None):
+        """Return the probabilities of clips.
+
+        Args:
+            clips: `(n, frames, 2 * size, 2 * size, channels)`, as `clip` makes them.
+            landmarks: `(n, 68, 2)`, as `landmarks` gives them; needed where the network's regions
+                follow them, and of no effect elsewhere.
+
+        Returns:
+            Float32 `(n, classes)`.
+
+        Raises:
+            ValueError: If the landmarks are lacking, or not as many as the clips.
+        """
+        if self.region_cut == "landmarks" and (landmarks is None or len(landmarks) != len(clips)):
+            raise ValueError(
+                "`landmarks` must be given for each clip: this network's regions follow them. "
+                f"Received: {'none' if landmarks is None else len(landmarks)} for {len(clips)} "
+                "clips"
+            )
+        parts = []
+        for start in range(0, len(clips), self.batch_size):
+            some = slice(start, start + self.batch_size)
+            points = None if landmarks is None else np.stack(landmarks[some])
+            parts.append(self._called(np.stack(clips[some]), points))
         return np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *parts])
 
     def _face(self):
         return self.frames, 2 * self.size, 2 * self.size, self.channels
 
-    def _called(self, clips):
+    def inputs(self, clips, landmarks=None, motion=None):
+        """Return what the network takes of clips, as a list of arrays, one for each region.
+
+        Args:
+            clips, landmarks: As for a call of the network.
+            motion: Whether the first frame is taken off; `None` for what the network takes.
+        """
+        inputs = clip_inputs(
+            clips,
+            size=self.size,
+            regions=self.regions,
+            motion=self.motion if motion is None else motion,
+            landmarks=landmarks if self.region_cut == "landmarks" else None,
+        )
+        return [part.numpy() for part in (inputs if self.regions > 1 else (inputs,))]
+
+    def _called(self, clips, landmarks):
         count = len(clips)
         # Every other number of clips would compile anew.
-        room = np.zeros((self.batch_size - count, *clips.shape[1:]), clips.dtype)
-        inputs = clip_inputs(
-            np.concatenate([clips, room]), size=self.size, regions=self.regions, motion=self.motion
-        )
-        inputs = [part.numpy() for part in inputs] if self.regions > 1 else inputs.numpy()
+        room = self.batch_size - count
+        clips = np.concatenate([clips, np.zeros((room, *clips.shape[1:]), clips.dtype)])
+        if landmarks is not None:
+            landmarks = np.concatenate([landmarks, np.zeros((room, 68, 2), landmarks.dtype)])
+        inputs = self.inputs(clips, landmarks)
+        inputs = inputs if self.regions > 1 else inputs[0]
         return np.asarray(self.model.predict_on_batch(inputs), np.float32)[:count]
 
 
@@ -102,6 +163,26 @@ def _loaded(model):
         raise FileNotFoundError(f"{error} {HOW_TO}.") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"`model` cannot be loaded: {error} {HOW_TO}.") from error
+
+
+def _region_cut(given, model):
+    """Return how the regions were cut in training: as the file says, else as is said here."""
+    is_file = isinstance(model, (str, os.PathLike)) and os.path.isfile(model)
+    recorded = model_files.read_about(model).get("region_cut") if is_file else None
+    if recorded is None and given is None:
+        warnings.warn(
+            "Nothing says which regions this network was trained on. It is shown those of the "
+            "fixed grid, as networks were that were trained before regions could follow the "
+            "landmarks. Say which it was: region_cut='landmarks' or 'grid' (--regions)",
+            stacklevel=3,
+        )
+        return "grid"
+    if None not in (recorded, given) and recorded != given:
+        raise ValueError(
+            f"`region_cut` must be {recorded!r}, which the network was trained with, as its file "
+            f"says. Received: region_cut={given!r}"
+        )
+    return given or recorded
 
 
 def _are_clips(shapes):

@@ -64,9 +64,10 @@ def motion(faces):
     >>> motion(np.repeat(still, 9, axis=0)).size
     0.0
 
-    Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016; the nose as
-    the head's motion: He et al., "Spotting Macro- and Micro-expression Intervals in Long Video
-    Sequences", FG 2020.
+    Reference:
+        Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016; the nose as
+        the head's motion: He et al., "Spotting Macro- and Micro-expression Intervals in Long
+        Video Sequences", FG 2020.
     """
     faces = np.asarray(faces)
     right = faces.ndim == 4 and faces.shape[1:3] == (SIDE, SIDE) and faces.shape[3] in (1, 3)

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 
 from fer_data.faces.geometry import align_face
+from fer_data.faces.similarity import alignment, transform_points
 from fer_models.spotting.time_line import Gap
 
 # As the data sets of micro-expressions are prepared.
@@ -21,11 +22,13 @@ class FaceWindow:
             that interpolation needs.
         times: Their times in seconds.
         faces: uint8 `(frames, 128, 128, 3)`, likewise.
+        landmarks: float32 `(68, 2)`, of the first frame, in pixels of `faces`.
     """
 
     numbers: np.ndarray
     times: np.ndarray
     faces: np.ndarray
+    landmarks: np.ndarray
 
 
 class SlidingWindows:
@@ -111,4 +114,7 @@ class _Open:
 
     def window(self):
         numbers, times, faces = zip(*self.kept, strict=True)
-        return FaceWindow(np.array(numbers), np.array(times), np.stack(faces))
+        aligned = transform_points(self.landmarks, alignment(self.landmarks, SIDE)).numpy()
+        return FaceWindow(
+            np.array(numbers), np.array(times), np.stack(faces), aligned.astype(np.float32)
+        )

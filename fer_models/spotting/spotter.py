@@ -10,7 +10,7 @@ from fer_data.faces.landmark_predictor import as_predictor
 from fer_data.video import Video
 from fer_models.spotting.clip_network import ClipNetwork
 from fer_models.spotting.motion import motion as measure
-from fer_models.spotting.sliding import SlidingWindows
+from fer_models.spotting.sliding import SIDE, SlidingWindows
 from fer_models.spotting.time_line import Gap, TimeLine, window
 
 UNITS = ("seconds", "frames")
@@ -38,9 +38,13 @@ class Spotter:
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.
         predictor: Of landmarks, as for `fer_data.faces.track`.
         batch_size: Windows that go through the network together.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; `None` for what
+            its file says, and where no file says it for the grid, with a warning. In each window
+            the regions stand still, where the landmarks of its first frame put them.
 
     Attributes:
         class_names: Names of the classes in output order.
+        region_cut: `"landmarks"` or `"grid"`; `None` for a network that sees the whole face.
 
     Raises:
         FileNotFoundError: If there is no such model.
@@ -68,9 +72,11 @@ class Spotter:
         detector="mtcnn",
         predictor=None,
         batch_size=16,
+        region_cut=None,
     ):
-        self._network = ClipNetwork(model, class_names, motion, batch_size)
+        self._network = ClipNetwork(model, class_names, motion, batch_size, region_cut)
         self.class_names = self._network.class_names
+        self.region_cut = self._network.region_cut
         self.rule = rule
         if isinstance(detector, str):
             check_choice("detector", detector, DETECTORS)
@@ -137,7 +143,7 @@ class Spotter:
     def _stream(self, video, length, stride, line, on_frame):
         sliding = SlidingWindows(length, stride, self._network.frames)
         line = TimeLine(self.class_names) if line is None else line
-        waiting, clips, windows = [], [], 0
+        waiting, clips, landmarks, windows = [], [], [], 0
         for event in sliding(self._seen(video, line, on_frame)):
             if isinstance(event, Gap):
                 yield event
@@ -145,10 +151,11 @@ class Spotter:
             windows += 1
             waiting.append(_measured(event))
             clips.append(self._network.clip(event.faces, event.numbers))
+            landmarks.append(self._network.landmarks(event.landmarks, SIDE))
             if len(clips) == self._network.batch_size:
-                yield from self._classified(waiting, clips)
-                waiting, clips = [], []
-        yield from self._classified(waiting, clips)
+                yield from self._classified(waiting, clips, landmarks)
+                waiting, clips, landmarks = [], [], []
+        yield from self._classified(waiting, clips, landmarks)
         name = repr(str(video.info.path))
         if not line.faces:
             raise ValueError(f"No face was found in any of the {line.frames} frames of {name}.")
@@ -158,8 +165,9 @@ class Spotter:
                 f"there is one in {line.faces} of {line.frames} frames. Try a shorter `window`."
             )
 
-    def _classified(self, waiting, clips):
-        for (values, region), probabilities in zip(waiting, self._network(clips), strict=True):
+    def _classified(self, waiting, clips, landmarks):
+        found = self._network(clips, landmarks)
+        for (values, region), probabilities in zip(waiting, found, strict=True):
             yield window(values, region, probabilities, self.class_names)
 
     def _seen(self, video, line, on_frame):

@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_data import datasets, protocols
 from fer_data.datasets import clip_table
-from fer_data.pipelines.clips import fixed_clip
+from fer_data.pipelines.clips import fixed_clip, fixed_landmarks
 
 # Data sets that people obtain from their owners.
 REAL = ("casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
@@ -48,12 +48,15 @@ class ClipData:
         clips: `fer_data.protocols.Clips`, in the same order.
         names: Names of the classes.
         facts: What a report says of them, of JSON's types.
+        landmarks: float32 `(clips, 68, 2)`, of the first frame of each, in pixels of `faces`; or
+            None where nobody knows them, which leaves only the grid of regions.
     """
 
     faces: np.ndarray
     clips: protocols.Clips
     names: tuple[str, ...]
     facts: Mapping[str, Any]
+    landmarks: np.ndarray | None = None
 
     def digest(self) -> str:
         """Return a hash of which clips, labels and frames these are."""
@@ -170,6 +173,7 @@ def load_clips(
     clips, wanted = table.take(chosen), set(chosen.tolist())
     # One array of its final size: the clips of a data set fill most of a small memory.
     faces = np.empty((len(clips), frames, 2 * size, 2 * size, 3), np.uint8)
+    landmarks = np.empty((len(clips), 68, 2), np.float32)
     place = number = 0
     with tqdm(total=len(table), desc="clips", unit="", disable=None if progress else True) as bar:
         for builder in builders:
@@ -178,6 +182,8 @@ def load_clips(
                 if number in wanted:
                     clip, numbers = example["frames"], example["frame_numbers"]
                     faces[place] = fixed_clip(clip, numbers, frames=frames, size=size)
+                    points = fixed_landmarks(example["landmarks"], clip.shape[1], size=size)
+                    landmarks[place] = points
                     place += 1
                 number += 1
                 bar.update()
@@ -191,4 +197,4 @@ def load_clips(
         "frames": frames,
         "sources": {source.name: {"size": 2 * size, **source.options} for source in sources},
     }
-    return ClipData(faces, clips, names, facts)
+    return ClipData(faces, clips, names, facts, landmarks)

@@ -1,11 +1,12 @@
-"""The names of a model's classes inside its `.keras` file, so that they travel with it."""
+"""What a `.keras` file says beside the model, so that it travels with it: names of the classes."""
 
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fer_data.files import whole_file
 
@@ -13,12 +14,15 @@ from fer_data.files import whole_file
 MEMBER = "fer_keras.json"
 
 
-def write(path: str | os.PathLike[str], names: Sequence[str]) -> None:
+def write(
+    path: str | os.PathLike[str], names: Sequence[str], about: Mapping[str, Any] | None = None
+) -> None:
     """Put the names of the classes into a `.keras` file.
 
     Args:
         path: The file.
         names: Names in the order of the outputs.
+        about: What else a user of the model must know, by name, of JSON's types.
 
     Raises:
         ValueError: If the file is no `.keras` archive; it stays as it was.
@@ -35,7 +39,8 @@ def write(path: str | os.PathLike[str], names: Sequence[str]) -> None:
             if item.filename != MEMBER:
                 with old.open(item) as source, new.open(item, "w") as target:
                     shutil.copyfileobj(source, target)
-        new.writestr(MEMBER, json.dumps({"class_names": [str(name) for name in names]}))
+        content = {**(about or {}), "class_names": [str(name) for name in names]}
+        new.writestr(MEMBER, json.dumps(content))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
@@ -55,12 +60,38 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
     ...     read(f"{folder}/smiles.keras")
     ('other', 'smile')
     """
+    names = _content(path).get("class_names")
+    return None if names is None else tuple(names)
+
+
+def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a `.keras` file says beside the names of the classes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What `write` was given as `about`; nothing where the file says nothing.
+
+    Example:
+
+    >>> import tempfile
+    >>> import fer_models
+    >>> model = fer_models.ghostface(input_shape=(32, 32, 1), width=0.25, classes=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/smiles.keras")
+    ...     write(f"{folder}/smiles.keras", ["other", "smile"], {"region_cut": "landmarks"})
+    ...     read_about(f"{folder}/smiles.keras")
+    {'region_cut': 'landmarks'}
+    """
+    return {name: value for name, value in _content(path).items() if name != "class_names"}
+
+
+def _content(path):
     if not zipfile.is_zipfile(path):
-        return None
+        return {}
     with zipfile.ZipFile(path) as archive:
-        if MEMBER not in archive.namelist():
-            return None
-        return tuple(json.loads(archive.read(MEMBER))["class_names"])
+        return json.loads(archive.read(MEMBER)) if MEMBER in archive.namelist() else {}
 
 
 def of_outputs(

@@ -44,7 +44,8 @@ def clip_data():
         "frames": 3,
         "sources": {"synthetic": {}},
     }
-    return ClipData(faces, clips, NAMES, facts)
+    landmarks = np.random.default_rng(1).uniform(2, 6, (9, 68, 2)).astype("float32")
+    return ClipData(faces, clips, NAMES, facts, landmarks)
 
 
 def tiny(**changes):

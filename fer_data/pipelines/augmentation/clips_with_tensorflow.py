@@ -15,12 +15,14 @@ def clip_policy(augmentation):
         augmentation: anything that `fer_data.pipelines.augmentation.policy` takes.
 
     Raises:
-        ValueError: for RandAugment, MixUp and erasing, which are for pictures.
+        ValueError: for RandAugment, MixUp, erasing and keras-cv, which are for pictures.
     """
     policy = stills.policy(augmentation)
-    if policy.rand_aug is not None or policy.mixup is not None or policy.erase:
+    pictures = policy.rand_aug is not None or policy.mixup is not None or policy.erase
+    if pictures or policy.engine != "tensorflow":
         raise ValueError(
-            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased. "
+            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased, and "
+            "no other engine. "
             f"Received: augmentation={augmentation!r}"
         )
     return policy
@@ -56,10 +58,8 @@ def augment_clips(parts, augmentation, seed):
     height, width = shape[2:4]
     pixels = tf.reshape(pixels, (batch, height, width, count * shape[1] * shape[4]))
 
-    basic_seed, crop_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 2), num=2)
-    draws = tf.unstack(tf.random.stateless_uniform((7, batch), basic_seed, -1.0, 1.0), num=7)
-    flip, turn, down, right, scale, contrast, brightness = draws
-    flipped = (flip + 1.0) / 2.0 < policy.flip
+    (flip, turn, down, right, scale, contrast, brightness), crop_seed = _draws(batch, seed)
+    flipped = _flipped(flip, policy)
     if policy.crop:
         pixels = stills._cropped(pixels, policy.crop, crop_seed)
     if policy.geometric:
@@ -91,3 +91,34 @@ def augment_clips(parts, augmentation, seed):
         swap = tf.reshape(flipped, (-1, 1, 1, 1, 1))
         parts = [tf.where(swap, right, left), tf.where(swap, left, right), *others]
     return tuple(parts)
+
+
+def flipped_clips(count, augmentation, seed):
+    """Tell which clips of a batch `augment_clips` flips.
+
+    For what lies in a face and must be flipped with it, such as the windows of its regions.
+
+    Args:
+        count: clips of the batch, an integer or a tensor of one.
+        augmentation, seed: as for `augment_clips`.
+
+    Returns:
+        Bool tensor `(count,)`.
+
+    Example:
+
+    >>> flipped_clips(3, {"flip": 1.0}, seed=(1, 2)).numpy().tolist()
+    [True, True, True]
+    """
+    return _flipped(_draws(count, seed)[0][0], clip_policy(augmentation))
+
+
+def _draws(batch, seed):
+    """Seven numbers from -1 to 1 for every clip, and the seed of what is cropped."""
+    basic_seed, crop_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 2), num=2)
+    draws = tf.random.stateless_uniform((7, batch), basic_seed, -1.0, 1.0)
+    return tf.unstack(draws, num=7), crop_seed
+
+
+def _flipped(flip, policy):
+    return (flip + 1.0) / 2.0 < policy.flip

@@ -1,16 +1,14 @@
-"""Alignment and regions: values, filters, tf.data, gradients, bad input."""
-
-import xml.etree.ElementTree as ET
+"""Alignment: values, filters, tf.data and its service, regions there, gradients, bad input."""
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.shared import shared_path
 from PIL import Image
 from skimage import data as pictures
 
-from fer_data.faces.geometry import align_clip, align_face, split_regions
+from fer_data.faces.geometry import align_clip, align_face
+from fer_data.faces.regions import split_regions
 from fer_data.faces.similarity import alignment, transform_points
 
 SIDE, UPPER = (0.34 * 128 - 0.5, 0.66 * 128 - 0.5), 0.36 * 128 - 0.5
@@ -160,40 +158,6 @@ def test_five_points_align_as_sixty_eight():
     np.testing.assert_array_equal(align_face(FRAME, five), align_face(FRAME, POINTS))
 
 
-@pytest.mark.parametrize("size", [32, 64, 96])
-def test_regions_of_any_size(size):
-    face = np.arange(4 * size * size * 3).reshape(2 * size, 2 * size, 3)
-    left, right, lower = split_regions(face, size)
-    np.testing.assert_array_equal(left, face[:size, :size])
-    np.testing.assert_array_equal(right, face[:size, size:])
-    np.testing.assert_array_equal(lower, face[size:, size // 2 : size // 2 + size])
-    clip = split_regions(np.stack([face] * 2)[None], size)
-    assert [region.shape for region in clip] == [(1, 2, size, size, 3)] * 3
-
-
-def test_regions_keep_their_points_on_the_sample_photos():
-    path = shared_path("data/landmarks/training_with_face_landmarks.xml")
-    points = []
-    for box in ET.parse(path).getroot().iter("box"):
-        parts = sorted(box.iter("part"), key=lambda part: part.get("name"))
-        points.append([(float(part.get("x")), float(part.get("y"))) for part in parts])
-    points = np.float32(points)
-    assert points.shape == (18, 68, 2)
-    aligned = transform_points(points, alignment(points)).numpy()
-    left, right, lower = (0, 64, 0, 64), (0, 64, 64, 128), (64, 128, 32, 96)
-    expected = {
-        "left brow": (range(17, 22), left, 0.98),
-        "left eye": (range(36, 42), left, 1.0),
-        "right brow": (range(22, 27), right, 0.97),
-        "right eye": (range(42, 48), right, 1.0),
-        "mouth": (range(48, 68), lower, 0.99),
-    }
-    for name, (indices, (top, bottom, start, stop), share) in expected.items():
-        x, y = np.moveaxis(aligned[:, indices] + 0.5, -1, 0)
-        inside = (x >= start) & (x < stop) & (y >= top) & (y < bottom)
-        assert inside.mean() >= share, name
-
-
 def test_uint8_on_request_is_rounded_and_clipped():
     exact = align_face(FRAME, POINTS).numpy()
     got = align_face(FRAME, POINTS, dtype="uint8")
@@ -242,7 +206,9 @@ def test_gradients_are_the_adjoint():
 
 
 def stacked(frame, points):
-    return tf.stack(split_regions(align_face(frame, points)))
+    """Return the regions of both cuts."""
+    moved = transform_points(points, alignment(points))
+    return stacked_of(align_face(frame, points), moved)
 
 
 @pytest.mark.slow
@@ -250,7 +216,7 @@ def test_tf_data_gives_what_eager_calls_give():
     expected = stacked(FRAME, POINTS).numpy()
     pairs = tf.data.Dataset.from_tensors((FRAME, POINTS)).repeat(4)
     faces = pairs.map(stacked, num_parallel_calls=2)
-    assert faces.element_spec == tf.TensorSpec((3, 64, 64, 3))
+    assert faces.element_spec == tf.TensorSpec((6, 64, 64, 3))
     for got in faces:
         np.testing.assert_array_equal(got, expected)
     batches = pairs.batch(2).map(lambda image, points: align_face(image, points, dtype="uint8"))
@@ -258,11 +224,12 @@ def test_tf_data_gives_what_eager_calls_give():
     clips = pairs.batch(4).map(align_clip)
     assert clips.element_spec == tf.TensorSpec((None, 128, 128, 3))
     [clip] = clips
-    np.testing.assert_array_equal(stacked_of(clip[3]), expected)
+    moved = transform_points(POINTS, alignment(POINTS))
+    np.testing.assert_array_equal(stacked_of(clip[3], moved), expected)
 
 
-def stacked_of(face):
-    return tf.stack(split_regions(face))
+def stacked_of(face, points):
+    return tf.stack([*split_regions(face), *split_regions(face, landmarks=points)])
 
 
 def test_unknown_sizes_at_trace_time():
@@ -316,9 +283,6 @@ BAD_ARGUMENTS = [
     (lambda: align_clip(FRAME[None], np.stack([POINTS] * 2)), "of the same number"),
     (lambda: align_clip(FRAME[None, None], POINTS), "`landmarks` must have the shape"),
     (lambda: align_face(FRAME, None), "`landmarks` must be an array of numbers"),
-    (lambda: split_regions(FRAME), "`face` must have the shape"),
-    (lambda: split_regions(np.zeros((128, 128))), "`face` must have the shape"),
-    (lambda: split_regions(np.zeros((66, 66, 3)), 33), "`size` must be an even integer"),
     (lambda: alignment(np.zeros((68, 3))), "`landmarks` must have the static shape"),
     (lambda: transform_points(np.zeros(2), np.zeros((2, 3))), "`points` must have the shape"),
     (lambda: transform_points(np.zeros((4, 2)), np.zeros((3, 3))), "`matrix` must have the shape"),
@@ -364,9 +328,3 @@ def test_bad_values_inside_a_graph(function, place, message):
     pair = tf.data.Dataset.from_tensors((FRAME, np.float32(place)))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         list(pair.map(function))
-
-
-def test_a_face_of_another_size_than_its_regions_fails_at_run_time():
-    split = tf.function(split_regions, input_signature=[tf.TensorSpec((None, None, 3))])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="64"):
-        split(np.zeros((64, 64, 3), "float32"))

@@ -6,7 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_data.faces.geometry import align_face, split_regions
+from fer_data.faces.geometry import align_face
+from fer_data.faces.regions import split_regions
 from fer_data.faces.similarity import alignment, transform_points
 
 LEFT, RIGHT = slice(36, 42), slice(42, 48)
@@ -50,11 +51,15 @@ def test_a_flip_swaps_left_and_right_exactly(seed, kind):
     face = align_face(image, points)
     flip = align_face(image[:, ::-1], mirrored(points, width))
     np.testing.assert_array_equal(flip, face[:, ::-1])
-    left, right, lower = split_regions(face)
-    left_flip, right_flip, lower_flip = split_regions(flip)
-    np.testing.assert_array_equal(left_flip, right[:, ::-1])
-    np.testing.assert_array_equal(right_flip, left[:, ::-1])
-    np.testing.assert_array_equal(lower_flip, lower[:, ::-1])
+    marks = transform_points(points, alignment(points))
+    marks_flip = mirrored(points, width)
+    marks_flip = transform_points(marks_flip, alignment(marks_flip))
+    for cuts in ((None, None), (marks, marks_flip)):
+        left, right, lower = split_regions(face, landmarks=cuts[0])
+        left_flip, right_flip, lower_flip = split_regions(flip, landmarks=cuts[1])
+        np.testing.assert_array_equal(left_flip, right[:, ::-1])
+        np.testing.assert_array_equal(right_flip, left[:, ::-1])
+        np.testing.assert_array_equal(lower_flip, lower[:, ::-1])
 
 
 @several

@@ -6,8 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fer_data.faces.regions import mirrored_windows, region_windows
 from fer_data.pipelines import clips
-from fer_data.pipelines.augmentation.clips_with_tensorflow import augment_clips
+from fer_data.pipelines.augmentation.clips_with_tensorflow import augment_clips, flipped_clips
 from fer_data.pipelines.augmentation.with_tensorflow import Augmentation
 from fer_data.protocols.weighting import class_weights
 from fer_data.video.sampling import interpolate, sample_positions
@@ -32,8 +33,16 @@ def regions_of(data):
     return {"left": data[:, :, :8, :8], "right": data[:, :, :8, 8:], "lower": data[:, :, 8:, 4:12]}
 
 
+def marks(count=6, side=FACE, seed=1):
+    """Return landmarks whose windows differ from the grid and from clip to clip."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0.25, 0.75, (count, 1, 2)) + rng.uniform(-0.2, 0.2, (count, 68, 2))
+    return points * side - 0.5
+
+
 def pipeline(data, **kwargs):
-    return clips.pipeline(data, **({"size": SIZE, "frames": 4, "cache": False} | kwargs))
+    defaults = {"size": SIZE, "frames": 4, "cache": False, "region_cut": "grid"}
+    return clips.pipeline(data, **(defaults | kwargs))
 
 
 def only(data, **kwargs):
@@ -59,7 +68,8 @@ def test_shapes_types_and_labels():
     assert [part.shape for part in parts] == [(6, 4, SIZE, SIZE, 3)] * 3
     assert {part.dtype for part in parts} == {np.dtype("float32")}
     np.testing.assert_array_equal(label, np.eye(3)[labels()])
-    default = clips.pipeline((faces(2, side=128), [0, 1]), cache=False)
+    data = {"frames": faces(2, side=128), "label": [0, 1], "landmarks": marks(2, 128)}
+    default = clips.pipeline(data, cache=False)
     assert [part.shape[1:] for part in default.element_spec[0]] == [(16, 64, 64, 1)] * 3
     assert len(default) == 1
 
@@ -95,6 +105,40 @@ def test_two_regions_and_one():
     np.testing.assert_allclose(inputs(data, motion=False, regions=1), blocks, atol=1e-3)
     with pytest.raises(ValueError, match="`faces` must have the shape"):
         clips.clip_inputs(data[0], size=SIZE)
+    with pytest.raises(ValueError, match=r"`landmarks` must have the shape \(batch, 68, 2\)"):
+        clips.clip_inputs(data, size=SIZE, landmarks=marks()[0])
+
+
+@pytest.mark.parametrize("regions", [1, 2, 3])
+def test_regions_follow_the_landmarks_of_the_first_frame(regions):
+    data, points = faces(frames=4, side=2 * FACE), marks(side=2 * FACE)
+    given_data = {"frames": data, "label": labels(), "landmarks": points}
+    found, _ = only(given_data, regions=regions, region_cut="landmarks")
+    small = np.stack([clips.fixed_clip(clip, frames=4, size=SIZE) for clip in data])
+    points = clips.fixed_landmarks(points, 2 * FACE, size=SIZE)
+    np.testing.assert_allclose(points, marks(side=FACE), atol=1e-9)
+    assert equal(found, inputs(small, regions=regions, landmarks=points))
+    assert equal(found, inputs(small, regions=regions)) == (regions == 1)
+    if regions == 1:
+        return
+    windows = region_windows(points, SIZE, regions).numpy()
+    assert len(np.unique(windows[:, -1], axis=0)) > 3
+    small = small - small[:, :1].astype("float32")
+    for number, ((top, left), clip) in enumerate(zip(windows[:, -1], small, strict=True)):
+        expected = clip[:, top : top + SIZE, left : left + SIZE]
+        np.testing.assert_array_equal(found[-1][number], expected)
+    if regions == 2:
+        top = windows[0, 0, 0]
+        upper = small[0, :, top : top + SIZE]
+        np.testing.assert_allclose(found[0][0], (upper[:, :, ::2] + upper[:, :, 1::2]) / 2)
+
+
+def test_clips_of_different_lengths_bring_their_landmarks():
+    data = [faces(1, frames)[0] for frames in (3, 5)]
+    given_data = {"frames": data, "label": [0, 1], "landmarks": marks(2)}
+    found, _ = only(given_data, region_cut="landmarks")
+    fixed = np.stack([clips.fixed_clip(clip, frames=4, size=SIZE) for clip in data])
+    assert equal(found, inputs(fixed, landmarks=marks(2)))
 
 
 def test_motion_is_what_differs_from_the_first_frame():
@@ -214,6 +258,42 @@ def test_flip_mirrors_and_swaps_left_and_right(given_as):
         np.testing.assert_allclose(found, expected[:, :, :, ::-1], atol=1e-3)
 
 
+@pytest.mark.parametrize("regions", [2, 3])
+def test_a_flip_mirrors_the_windows(regions):
+    data, points = faces(frames=4), marks()
+    plain = inputs(data, regions=regions, landmarks=points)
+    flipped, _ = only(
+        {"frames": data, "label": labels(), "landmarks": points},
+        training=True, augmentation={"flip": 1.0}, shuffle=False, regions=regions,
+        region_cut="landmarks",
+    )  # fmt: skip
+    plain = (plain[1], plain[0], plain[2]) if regions == 3 else plain
+    for found, expected in zip(flipped, plain, strict=True):
+        np.testing.assert_allclose(found, expected[:, :, :, ::-1], atol=1e-3)
+
+
+def test_what_is_drawn_moves_the_face_beneath_its_windows():
+    """As on the grid: windows that followed would undo what shifts and crops are drawn for."""
+    data, points = faces(16, frames=4), marks(16)
+    found, _ = only(
+        {"frames": data, "label": labels(16), "landmarks": points},
+        training=True, augmentation=EVERYTHING, shuffle=False, region_cut="landmarks",
+        batch_size=16, seed=5,
+    )  # fmt: skip
+    first = tf.constant(0, tf.int64)
+    seed = tf.random.fold_in(tf.random.fold_in(tf.constant([5, 0]), first), first)
+    (face,) = augmented(data, augmentation=EVERYTHING, seed=seed)
+    flipped = flipped_clips(16, EVERYTHING, seed).numpy()
+    assert 0 < flipped.sum() < 16
+    windows = region_windows(points, SIZE)
+    windows = np.where(flipped[:, None, None], mirrored_windows(windows, SIZE), windows)
+    motion = face - face[:, :1]
+    for region in range(3):
+        for clip, own, (top, left) in zip(found[region], motion, windows[:, region], strict=True):
+            expected = own[:, top : top + SIZE, left : left + SIZE]
+            np.testing.assert_allclose(clip, expected, atol=1e-3)
+
+
 def test_half_of_the_clips_are_flipped():
     data = faces(64, 2)
     left, right, _ = inputs(data)
@@ -305,6 +385,13 @@ GOOD = {"frames": faces(2), "label": [0, 1]}
         (GOOD, {"size": (8, 6)}, "`size` must be"),
         (GOOD, {"frames": 0}, "`frames` must be an integer >= 1"),
         (GOOD, {"regions": 4}, r"`regions` must be one of \(1, 2, 3\)"),
+        (GOOD, {"region_cut": "nose"}, r"`region_cut` must be one of \('landmarks', 'grid'\)"),
+        (GOOD, {"region_cut": "landmarks"}, 'must have the feature `landmarks`.*region_cut="grid"'),
+        (
+            GOOD | {"landmarks": marks(2)[:, :5]},
+            {"region_cut": "landmarks"},
+            r"`landmarks` must be numbers of the shape \(68, 2\). Received: .*\(5, 2\)",
+        ),
         (GOOD, {"classes": 0}, "`classes`"),
         (GOOD, {"batch_size": 0}, "`batch_size`"),
         (GOOD, {"labels": "soft"}, "`labels` must be one of"),
@@ -313,6 +400,7 @@ GOOD = {"frames": faces(2), "label": [0, 1]}
         (GOOD, {"channels": 2}, "`channels`"),
         (GOOD, {"shuffle": 0}, "`shuffle`"),
         (GOOD, {"augmentation": "mixup"}, "no RandAugment, no MixUp and nothing erased"),
+        (GOOD, {"augmentation": {"engine": "keras_cv"}}, "no other engine"),
         (GOOD, {"augmentation": {"erase": 0.5}}, "nothing erased"),
         (GOOD, {"augmentation": "wobble"}, "`augmentation` must be"),
         (GOOD, {"class_weights": {0: 1.0, 1: 1.0}}, "`class_weights` must give each class"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fer_data.faces.detectors
-from fer_data.faces import Face
+from fer_data.faces import FRAMINGS, Face
 from fer_models.cli import main
 
 pytestmark = pytest.mark.skipif(
@@ -22,7 +22,8 @@ class Bright:
 
     def detect(self, image):
         height, width = image.shape[:2]
-        return [Face((2, 2, width - 4, height - 4), 0.9)] if image.mean() > 150 else []
+        face = Face((2, 2, width - 4, height - 4), 0.9, framing=FRAMINGS["mtcnn"])
+        return [face] if image.mean() > 150 else []
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +132,10 @@ def test_clips(tmp_path, capsys, monkeypatch):
     assert main(words) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n{tmp_path / 'b.png'}\n"
     assert (seen["model"], seen["per_class"], seen["motion"]) == (str(path), 2, False)
+    assert seen["region_cut"] is None
     assert "seed" not in seen
-    assert main([*words, "--seed", "3", "--json"]) == 0
+    assert main([*words, "--seed", "3", "--json", "--regions", "grid"]) == 0
+    assert seen["region_cut"] == "grid"
     assert json.loads(capsys.readouterr().out) == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     assert seen["seed"] == 3
     (tmp_path / "photo.jpg").touch()

@@ -17,10 +17,12 @@ from helpers.moving_face import (
 )
 
 import fer_models.spotting
+from fer_data.faces.regions import CUTS
 from fer_data.video import Video
 from fer_models.cli import main, spot
 from fer_models.spotting import Rule, Spotter
 from fer_models.spotting.spotter import UNITS
+from fer_models.zoo import class_names
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
@@ -32,6 +34,7 @@ FILES = ["intervals.csv", "report.json", "scene.avi", "timeline.csv", "timeline.
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
     clip_network().save(path)
+    class_names.write(path, ("negative", "positive", "surprise"), {"region_cut": "landmarks"})
     return str(path)
 
 
@@ -64,6 +67,7 @@ def rows(path):
 
 def test_the_choices_and_defaults_are_the_library_s():
     assert spot.UNITS == UNITS
+    assert spot.REGIONS == CUTS
     assert Rule(**spot.RULE) == Rule()
 
 
@@ -155,6 +159,7 @@ def test_errors(tracked, model, video, tmp_path, capsys):
     assert "must be a model of clips" in error(video, "--model", tmp_path / "image.keras")
     assert "longer than the video" in error(video, "--model", model, "--window", 60)
     assert "`least` must be" in error(video, "--model", model, "--least", -1)
+    assert "trained with, as its file says" in error(video, "--model", model, "--regions", "grid")
     dark = write_video(tmp_path / "dark.avi", np.zeros((20, 64, 64, 3), np.uint8))
     assert "No face was found in any of the 20 frames" in error(dark, "--model", model)
     (tmp_path / "file").touch()

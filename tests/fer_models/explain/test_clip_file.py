@@ -37,6 +37,7 @@ class Clips:
                 "subject": f"set/s{number % 2}".encode(),
                 "label": label,
                 "frames": rng.integers(0, 256, (7, 16, 16, 1)).astype("uint8"),
+                "landmarks": np.full((68, 2), number + 5.5, "float32"),
                 "frame_numbers": np.arange(7),
             }
 
@@ -57,7 +58,7 @@ def drawn(monkeypatch):
 
 def test_which_clips_are_drawn_and_how(drawn, tmp_path):
     network = clip_network()
-    paths = explain_clip_file(network, tmp_path, type="jpg")
+    paths = explain_clip_file(network, tmp_path, type="jpg", region_cut="grid")
     assert [path.name for path in paths] == ["set_s0_0.jpg", "set_s0_2.jpg", "set_s1_3.jpg"]
     _, inputs, frames, options = drawn[0]
     assert [part.shape for part in inputs] == [(5, 8, 8, 1)] * 3
@@ -65,10 +66,17 @@ def test_which_clips_are_drawn_and_how(drawn, tmp_path):
     assert (inputs[0][0] == 0).all()
     assert frames[0].max() > 100
     assert (options["label"], options["class_names"]) == ("negative", NAMES)
-    assert len(explain_clip_file(network, tmp_path, per_class=2)) == 4
-    assert len(explain_clip_file(network, tmp_path, per_class=2, subject="set/s1")) == 2
+    options = {"per_class": 2, "region_cut": "landmarks"}
+    assert len(explain_clip_file(network, tmp_path, **options)) == 4
+    # The same clip, and other places in it.
+    followed = drawn[3][2]
+    assert not np.array_equal(followed[0], frames[0])
+    whole = next(Clips().as_numpy_iterator())["frames"]
+    np.testing.assert_array_equal(followed[0][0], whole[0, 2:10, 2:10])
+    assert len(explain_clip_file(network, tmp_path, subject="set/s1", **options)) == 2
     # The one that is named has no need of a label.
-    (path,) = explain_clip_file(network, tmp_path, clip="set/s0/4", motion=False)
+    options = {"motion": False, "region_cut": "grid"}
+    (path,) = explain_clip_file(network, tmp_path, clip="set/s0/4", **options)
     assert path.name == "set_s0_4.png"
     assert (drawn[-1][2], drawn[-1][3]["label"]) == (None, None)
     assert len(explain_clip_file(clip_network(regions=1), tmp_path, columns=3)) == 3
@@ -80,16 +88,17 @@ def test_bad_arguments(drawn, tmp_path, monkeypatch):
         ({"data": "casme2"}, "`path` must name the folder or archive of casme2"),
         ({"data": "faces"}, "`data` must be one of"),
         ({"type": "bmp"}, "`type` must be one of"),
+        ({"region_cut": "eyes"}, "`region_cut` must be one of"),
         ({"per_class": 0}, "`per_class` must be an integer >= 1"),
         ({"clip": "nobody"}, "no clip to explain in synthetic. Received: clip='nobody'"),
     ):
         with pytest.raises(ValueError, match=message):
-            explain_clip_file(network, tmp_path, **options)
+            explain_clip_file(network, tmp_path, **{"region_cut": "grid"} | options)
     with pytest.raises(FileNotFoundError, match="There is no model"):
         explain_clip_file(tmp_path / "none.keras", tmp_path)
     monkeypatch.setattr(fer_data.datasets, "prepare", lambda *a, **o: Clips(("a", "b", "c")))
     with pytest.raises(ValueError, match="must be those of the network"):
-        explain_clip_file(network, tmp_path)
+        explain_clip_file(network, tmp_path, region_cut="grid")
 
 
 @pytest.mark.slow
@@ -100,7 +109,8 @@ def test_rendered_people_and_a_network_of_the_family(tmp_path, untraced):
     ).save(path)
     name = "synthetic_micro_expressions/s000/00001"
     (picture,) = explain_clip_file(
-        path, tmp_path / "out", data_dir=tmp_path / "data", clip=name, columns=3
-    )
+        path, tmp_path / "out", data_dir=tmp_path / "data", clip=name, columns=3,
+        region_cut="landmarks",
+    )  # fmt: skip
     assert picture.name == f"{name.replace('/', '_')}.png"
     assert Image.open(picture).size[0] > 500

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fer_data.faces import align_clip
+from fer_data.faces import align_clip, alignment, transform_points
 from fer_data.pipelines import clips
 from fer_models.spotting import Gap, Rule, Spotter, TimeLine, Window, plot_time_line
 from fer_models.spotting.clip_network import ClipNetwork
 from fer_models.spotting.motion import motion
 from fer_models.spotting.sliding import FaceWindow, SlidingWindows
 from fer_models.spotting.time_line_plot import clock
+from fer_models.zoo import class_names
 
 NAMES = ("negative", "positive", "surprise")
 
@@ -58,6 +59,8 @@ class TestSliding:
             # By the landmarks of its own first frame, whatever came after.
             clip = align_clip(frames[first : first + 7], moving[first], dtype="uint8").numpy()
             assert np.array_equal(window.faces, clip)
+            aligned = transform_points(moving[first], alignment(moving[first]))
+            assert np.array_equal(window.landmarks, aligned)
 
     @given(
         length=st.integers(3, 40),
@@ -175,24 +178,53 @@ class TestMotion:
 
 
 class TestNetwork:
+    @pytest.mark.parametrize("region_cut", ["landmarks", "grid"])
     @pytest.mark.parametrize(("regions", "channels"), [(3, 1), (2, 3)])
-    def test_a_window_goes_through_the_pipelines_own_steps(self, regions, channels):
+    def test_a_window_goes_through_the_pipelines_own_steps(self, regions, channels, region_cut):
         model = network(regions, channels=channels)
-        own = ClipNetwork(model, batch_size=2)
+        own = ClipNetwork(model, batch_size=2, region_cut=region_cut)
         rng = np.random.default_rng(0)
         faces = rng.integers(0, 256, (3, 9, 128, 128, 3), dtype=np.uint8)
         numbers = np.array([0, 1, 2, 3, 5, 6, 7, 8, 11])
+        points = rng.uniform(20, 110, (3, 1, 2)) + rng.uniform(-8, 8, (3, 68, 2))
         data = {"frames": faces, "label": [0, 1, 2], "frame_numbers": [numbers] * 3}
         batches = clips.pipeline(
-            data, frames=5, size=8, regions=regions, channels=channels, batch_size=3, cache=False
-        )
+            data | {"landmarks": points},
+            frames=5, size=8, regions=regions, channels=channels, batch_size=3, cache=False,
+            region_cut=region_cut,
+        )  # fmt: skip
         inputs, _ = next(iter(batches))
         inputs = [part.numpy() for part in inputs] if regions > 1 else inputs.numpy()
-        given = own([own.clip(each, numbers) for each in faces])
+        windows = [own.clip(each, numbers) for each in faces]
+        given = own(windows, [own.landmarks(each, 128) for each in points])
         assert given.shape == (3, 3)
         assert np.allclose(given, model.predict_on_batch(inputs), atol=1e-6)
         # And it matters that they are the right ones.
         assert np.abs(given[0] - given[1]).max() > 1e-3
+        if region_cut == "landmarks":
+            other = own(windows, [own.landmarks(each, 128) for each in 127 - points])
+            assert np.abs(given - other).max() > 1e-3
+            for landmarks, many in ((None, "none"), (points[:2], "2")):
+                with pytest.raises(ValueError, match=f"regions follow them.*{many} for 3 clips"):
+                    own(windows, landmarks)
+
+    def test_which_regions_it_is_shown(self, tmp_path):
+        """What the file says, what a user says where it says nothing, and never the other."""
+        path = tmp_path / "model.keras"
+        network().save(path)
+        with pytest.warns(UserWarning, match="Nothing says which regions.*the fixed grid"):
+            assert ClipNetwork(path).region_cut == "grid"
+        assert ClipNetwork(path, region_cut="landmarks").region_cut == "landmarks"
+        for cut, other in (("landmarks", "grid"), ("grid", "landmarks")):
+            class_names.write(path, NAMES, {"region_cut": cut})
+            assert ClipNetwork(str(path)).region_cut == cut
+            assert ClipNetwork(path, region_cut=cut).class_names == NAMES
+            with pytest.raises(ValueError, match=f"must be '{cut}', .* Received: .*'{other}'"):
+                ClipNetwork(path, region_cut=other)
+        with pytest.raises(ValueError, match="`region_cut` must be one of"):
+            ClipNetwork(path, region_cut="eyes")
+        # Nothing is cut for a network of the whole face, so nothing need be said.
+        assert ClipNetwork(network(1)).region_cut is None
 
     def test_the_number_of_windows_does_not_change_what_is_said(self):
         own = ClipNetwork(network(1), batch_size=4)
@@ -395,7 +427,7 @@ def video(scene, tmp_path_factory):
 def own(scene):
     with pytest.MonkeyPatch.context() as patch:
         replace_tracker(patch, scene[1])
-        return Spotter(network(), detector=Unasked(), batch_size=4)
+        return Spotter(network(), detector=Unasked(), batch_size=4, region_cut="landmarks")
 
 
 class TestSpotter:
@@ -413,6 +445,7 @@ class TestSpotter:
         assert onset - 0.05 <= found.start < found.apex < found.end <= offset + 0.05
         assert abs(found.apex - apex) < 0.09
         assert "brow" in found.window.region
+        assert own.region_cut == "landmarks"
 
     def test_nobody_and_nobody_for_long(self, own, tracker, tmp_path, scene):
         dark = write_video(tmp_path / "dark.avi", np.zeros((9, 128, 128, 3), np.uint8))

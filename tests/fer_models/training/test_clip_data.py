@@ -30,7 +30,10 @@ class Examples:
         return self
 
     def as_numpy_iterator(self):
-        return ({"frames": c, "frame_numbers": 5 + np.arange(len(c))} for c in self.clips)
+        for number, clip in enumerate(self.clips):
+            landmarks = np.full((68, 2), number + 0.5, "float32")
+            numbers = 5 + np.arange(len(clip))
+            yield {"frames": clip, "frame_numbers": numbers, "landmarks": landmarks}
 
 
 @pytest.fixture
@@ -67,11 +70,19 @@ def test_labelled_clips_are_read_at_one_length_in_the_table_s_order(asked, clips
     np.testing.assert_array_equal(data.faces[1, [0, -1]], clips[2][[0, -1]])
     blend = (clips[2][2] + 2.0 * clips[2][3]) / 3
     np.testing.assert_allclose(data.faces[1, 1], blend, atol=0.51)
+    # Of the same clips, in pixels of the same faces.
+    assert data.landmarks[:, 9].tolist() == [[0.5, 0.5], [2.5, 2.5]]
     assert (data.facts["clips"], data.facts["unlabelled"], data.facts["subjects"]) == (2, 1, 1)
     assert data.facts["classes"] == {"negative": 1, "positive": 0, "surprise": 1}
     assert data.facts["sources"] == {"casme2": {"size": 8, "pictures": "raw"}}
     other = ClipData(data.faces, data.clips.take([0]), NAMES, {})
     assert data.digest() != other.digest()
+
+
+def test_landmarks_keep_their_place_in_faces_of_another_size(asked):
+    data = load_clips([ClipSource("casme2", "f")], frames=2, size=8, progress=False)
+    # The middle of a pixel of 8 is that of two pixels of 16.
+    assert data.landmarks[:, 30].tolist() == [[1.5, 1.5], [5.5, 5.5]]
 
 
 def test_the_composite_says_what_differs(asked):
