@@ -27,6 +27,7 @@ __all__ = [
     "mer_3dcnn",
     "micro_exp_stcnn",
     "model_card",
+    "pretrained_classifier",
     "privacy",
     "recipes",
     "registry",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         se_3dnet,
         triple_path_ha3dnet,
     )
+    from fer_models.families.pretrained_classifier import pretrained_classifier
     from fer_models.families.resnet18 import resnet18
     from fer_models.families.resnet50_cbam import resnet50_cbam
     from fer_models.recognizer import Recognizer
@@ -119,6 +121,7 @@ _NAMES = {
     "mer_3dcnn": _CLIPS,
     "micro_exp_stcnn": _CLIPS,
     "model_card": "fer_models.zoo.model_card",
+    "pretrained_classifier": "fer_models.families.pretrained_classifier",
     "resnet18": "fer_models.families.resnet18",
     "resnet50_cbam": "fer_models.families.resnet50_cbam",
     "se_3dnet": _CLIPS,

@@ -17,6 +17,7 @@ COMMANDS = {
     "webcam": ("webcam", "show expressions in live video on a web page"),
     "train": ("train", "train a model on faces"),
     "train-clips": ("train_clips", "train a network on micro-expressions, scored on new people"),
+    "answers": ("answers", "write what teachers say of training faces, for a student"),
     "evaluate": ("evaluate", "measure a model on labelled faces"),
     "explain": ("explain", "show which pixels decide"),
     "audit": ("audit", "write one report: accuracy, privacy, robustness, explanation"),
@@ -41,6 +42,7 @@ class Parser(argparse.ArgumentParser):
     """Raises `UsageError` where argparse would print its usage, with the error below it."""
 
     def error(self, message):
+        """Raise `UsageError`, which `main` prints in one line."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 

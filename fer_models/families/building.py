@@ -7,14 +7,10 @@ import keras
 from fer_data.checks import check_choice, check_integer
 from fer_layers import PerImageStandardization
 from fer_models.zoo import bundled
+from fer_models.zoo.channels import channel_axis
 from fer_models.zoo.weight_files import read_weights
 
 POOLINGS = (None, "avg", "max")
-
-
-def channel_axis():
-    """Return the axis of the channels in a batch, by Keras's global data format."""
-    return 1 if keras.config.image_data_format() == "channels_first" else -1
 
 
 def square_shape(size, channels):

@@ -18,7 +18,7 @@ from fer_data.checks import check_choice
 from fer_data.files import write_json
 from fer_models import evaluation
 from fer_models.evaluation.split_scores import score_split
-from fer_models.training import run_history, runs
+from fer_models.training import ancestry, run_history, runs
 from fer_models.training.face_settings import FaceSettings
 from fer_models.training.face_training import MODELS, FaceTraining
 from fer_models.training.recipe_batches import scoring_batches
@@ -42,7 +42,7 @@ SPLITS = dict.fromkeys(
     "FER2013's own: trained on Training, scored and calibrated on PublicTest, PrivateTest not used",
 )
 # Arguments of the builders that shape the network.
-SHAPING = {"width", "stem_strides", "regularized", "cbam"}
+SHAPING = {"width", "stem_strides", "regularized", "cbam", "trunk", "head_rate"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def pack_weights(
         path: Folder or archive of the data; None for the run's.
         data_dir: Where prepared data sets are kept; None for the run's.
         output: Folder to write into. By default that of the package.
-        licence: Terms of use.
+        licence: Terms of use. Those of the pre-trained trunks from which the run descends follow.
         not_for: What the weights must not be used for.
 
     Returns:
@@ -132,6 +132,7 @@ def pack_weights(
 
     target = output / f"{recipe.model}_{tag}.npz"
     output.mkdir(parents=True, exist_ok=True)
+    descends = ancestry.of_record(record)
     # Both files are whole before one of them takes its name.
     with tempfile.TemporaryDirectory(dir=output, prefix=".packing-") as folder:
         temporary = Path(folder, target.name)
@@ -151,7 +152,8 @@ def pack_weights(
             "class_names": list(names),
             "input_shape": list(recipe.input_shape),
             "options": options,
-            "licence": licence,
+            "licence": " ".join(filter(None, (licence, ancestry.terms(descends)))),
+            "ancestry": list(descends),
             "not_for": not_for,
             "faces": dict(faces.counts),
             "epoch": epoch,
@@ -180,6 +182,7 @@ def _training(record, settings, recipe):
         "versions": record["versions"],
         "hardware": record["hardware"],
         "vote_share": settings.vote_share,
+        "answers": record.get("answers", {}).get("note"),
         "precision": settings.precision,
         "recipe": recipe.replace(model_options=options).to_dict(),
     }
@@ -276,7 +279,10 @@ def _portable(record):
             skip = True
         elif teachers and word != "--teacher":
             earlier = _joined(earlier, commands(Path(word).parent))
-            words.append(_kept(word))
+            words.append(kept(word))
+        elif words[-1:] == ["--answers"]:
+            earlier = _joined(earlier, record.get("answers", {}).get("commands", []))
+            words.append(Path(word).name)
         elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
             words.append("faces.npz")
             packing = [packing_command(record)]
@@ -285,9 +291,13 @@ def _portable(record):
         elif words[-1:] == ["--output"]:
             words.append(f"runs/{Path(word).name}")
         elif name == "weights" and equals:
-            before, kept = _began_with(value, record)
+            before, begun = _began_with(value, record)
             earlier = _joined(earlier, before)
-            words.append(f"weights={kept}")
+            words.append(f"weights={begun}")
+        elif name == "trunk_weights" and equals:
+            words.append(f"{name}={Path(value).name}")
+        elif name == "faces" and equals:
+            words.append("faces=faces.npz")
         else:
             words.append(word)
     return words, _joined(earlier, packing)
@@ -296,7 +306,7 @@ def _portable(record):
 def _began_with(weights, record):
     """Return the commands that led to the weights that a run began with, and their name now."""
     if Path(weights).suffix == ".keras":
-        return commands(Path(weights).parent), _kept(weights)
+        return commands(Path(weights).parent), kept(weights)
     known = registry.entry(record["recipe"]["model"]).weights
     if weights not in known:
         return [], weights
@@ -305,8 +315,17 @@ def _began_with(weights, record):
     return history["commands"], history["kept"]
 
 
-def _kept(path):
-    """Return the path of a run's model as it is from the folder in which the commands are given."""
+def kept(path: str | os.PathLike[str]) -> str:
+    """Return the path of a run's model as it is from the folder in which the commands are given.
+
+    Args:
+        path: The `.keras` file in the folder of its run.
+
+    Example:
+
+    >>> kept("/mine/first/last.keras")
+    'runs/first/last.keras'
+    """
     return f"runs/{Path(path).parent.name}/{Path(path).name}"
 
 

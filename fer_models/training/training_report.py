@@ -13,6 +13,7 @@ import numpy as np
 from fer_data import files
 from fer_models import evaluation, explain
 from fer_models.evaluation import Complexity, Latency, Report
+from fer_models.training import ancestry
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.zoo.loading import load_model
 
@@ -191,6 +192,9 @@ def summary(
         *(["", f"It says: {recipe.stated}"] if recipe.stated else []),
         *(["", f"Ours: {recipe.chosen}"] if recipe.chosen else []),
         *(["", f"Taught by {', '.join(settings['teacher'])}."] if settings["teacher"] else []),
+        # Settings of before have no word of answers, records of before none of ancestry.
+        *(["", f"Taught by {settings['answers']}."] if settings.get("answers") else []),
+        *(["", ancestry.terms(record["ancestry"])] if record.get("ancestry") else []),
         "",
         "```json",
         json.dumps(record["recipe"], indent=1),

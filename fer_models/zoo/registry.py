@@ -17,6 +17,7 @@ from fer_models.families.micro_expression_3d import (
     se_3dnet,
     triple_path_ha3dnet,
 )
+from fer_models.families.pretrained_classifier import pretrained_classifier
 from fer_models.families.resnet18 import resnet18
 from fer_models.families.resnet50_cbam import resnet50_cbam
 from fer_models.zoo import bundled
@@ -105,6 +106,16 @@ MODELS = {
         macs=1_247_038_976,
         papers_flops=1_249_803_776,
         weights=bundled.tags("resnet18"),
+    ),
+    "pretrained_classifier": Entry(
+        builder=pretrained_classifier,
+        input_shape=(96, 96, 1),
+        min_size=32,
+        classes=7,
+        parameters=3_214_151,
+        macs=104_281_600,
+        papers_flops=106_134_016,
+        weights=bundled.tags("pretrained_classifier"),
     ),
 }
 

@@ -1,0 +1,111 @@
+"""Write what trained models answer to training faces, for a student to learn from.
+
+An answer is the mean over the models, and over six views of the face: as it is and moved along the
+diagonal by a nineteenth of its side both ways, each time with its mirror image. `fer train
+--answers FILE` trains a student on the answers alone, without the models. The faces must be those
+of a packed file (`fer prepare --pack`), and the student's must be among them: they are found by
+their pixels. Where a model's file lies beside the run.json of its training, that says which faces
+they are.
+"""
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+
+from fer_models.cli.face_data import MODEL_HELP, add_data_arguments, measured
+from fer_models.cli.running import UsageError, remark
+
+EXAMPLE = """fer answers runs/teacher/last.keras --output answers.npz
+fer answers runs/one/last.keras runs/two/last.keras --data fer2013 --path faces.npz"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fer answers`.
+
+    Args:
+        parser: Parser of the subcommand.
+    """
+    add = parser.add_argument
+    add("models", nargs="+", metavar="MODEL", help=f"{MODEL_HELP}; of several the mean")
+    add("--split", default="train", help="of the data set")
+    add("--batch-size", type=int, default=256, help="faces at a time")
+    add("--output", type=Path, default=Path("runs/answers.npz"), help="file to write")
+    add("--json", action="store_true", help="print the result as JSON")
+    add_data_arguments(parser, split=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Answer, write, and print how often the answers are the labels.
+
+    Args:
+        args: The parsed arguments.
+    """
+    if args.output.suffix != ".npz":
+        raise UsageError(f"--output must end in .npz, and {args.output} does not")
+    if args.path is not None and Path(args.path).suffix != ".npz":
+        raise UsageError(
+            f"--path must be a file of packed faces (fer prepare --pack), and {args.path} is not"
+        )
+    # The first model says which faces; all have to name their outputs alike.
+    first, *others = args.models
+    found = measured(argparse.Namespace(**vars(args), model=first), same=True)
+    from fer_data.pipelines.split_arrays import class_order
+    from fer_models.training.teacher_answers import write_answers
+    from fer_models.zoo import class_names
+    from fer_models.zoo.loading import load_model
+
+    models = [found.model]
+    for name in others:
+        model, known = load_model(name)
+        names = class_names.of_outputs(model.output_shape[-1], known, found.faces.class_names)
+        if names != found.class_names:
+            raise UsageError(
+                f"the classes of {name} are {', '.join(names)}, and those of {first} "
+                f"{', '.join(found.class_names)}"
+            )
+        models.append(model)
+    answers = write_answers(
+        args.output,
+        models,
+        found.faces,
+        args.split,
+        class_names=found.class_names,
+        batch_size=args.batch_size,
+        about=_about(args),
+    )
+    labels = class_order(found.faces.class_names, found.class_names)[
+        found.faces.column(args.split, "label")
+    ]
+    result = {
+        "output": str(args.output),
+        "faces": len(answers),
+        "models": len(models),
+        "split": args.split,
+        "answers_that_are_the_label": float((answers.argmax(axis=1) == labels).mean()),
+    }
+    if args.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print(
+            f"{len(answers):,} faces ({args.split}), {len(models)} model(s): "
+            f"{result['answers_that_are_the_label']:.2%} of the answers are the label."
+        )
+    remark(f"Wrote {args.output}")
+
+
+def _about(args):
+    """Return from what the models descend, and the commands that led to them and to the answers."""
+    from fer_models.training import ancestry, packing, runs
+
+    files = [Path(model) for model in args.models if Path(model).suffix == ".keras"]
+    earlier = []
+    for path in files:
+        if (path.parent / runs.RECORD).is_file():
+            more = packing.commands(path.parent)
+            earlier += [command for command in more if command not in earlier]
+    names = [packing.kept(name) if Path(name) in files else name for name in args.models]
+    words = ["fer", "answers", *names, *([] if args.data is None else ["--data", args.data])]
+    words += ["--path", "faces.npz", "--output", args.output.name]
+    descends = set().union(*map(ancestry.of_weights, args.models))
+    return {"commands": [*earlier, shlex.join(words)], "ancestry": sorted(descends)}

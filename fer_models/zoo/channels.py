@@ -1,0 +1,20 @@
+"""Channels of an image tensor, by Keras's global data format."""
+
+import keras
+
+
+def channel_axis() -> int:
+    """Return the axis of the channels in a batch."""
+    return 1 if keras.config.image_data_format() == "channels_first" else -1
+
+
+def in_colour(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return an image of three channels: that of a grey one is repeated.
+
+    Args:
+        x: Images of one or three channels.
+    """
+    axis = channel_axis()
+    if x.shape[axis] == 3:
+        return x
+    return keras.layers.Concatenate(axis=axis, name="grey_as_colour")([x, x, x])

@@ -1,0 +1,44 @@
+"""Describe a pre-trained trunk as data: `Trunk`."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trunk:
+    """A pre-trained network without its last layers.
+
+    Attributes:
+        name: Its name in `fer_models.zoo.trunks`.
+        network: The network in words.
+        trained_on: What it learned, and from which pictures.
+        source: Where a user gets the weights.
+        licence: Terms of the weights, and of the pictures behind them.
+        commercial: Whether those terms allow a product that is sold, in words.
+        reference: The paper or the page of the network.
+        size: Height and width of an image where nothing else is asked for.
+        min_size: Smallest height and width of an image.
+        features: Channels of the feature map.
+        parameters: Trainable parameters.
+        scaling: Function from RGB pixels of [0, 255] to what the network takes.
+        body: Function from that to the feature map.
+        names: Function that gives pairs: the name of an array's module in the file, and the name
+            of the layer that it belongs to.
+    """
+
+    name: str
+    network: str
+    trained_on: str
+    source: str
+    licence: str
+    commercial: str
+    reference: str
+    size: int
+    min_size: int
+    features: int
+    parameters: int
+    scaling: Callable[[keras.KerasTensor], keras.KerasTensor] = dataclasses.field(repr=False)
+    body: Callable[[keras.KerasTensor], keras.KerasTensor] = dataclasses.field(repr=False)
+    names: Callable[[], list[tuple[str, str]]] = dataclasses.field(repr=False)

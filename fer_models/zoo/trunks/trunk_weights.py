@@ -1,0 +1,109 @@
+"""Know the pre-trained trunks by name, and read their weights, which have PyTorch's names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_models.zoo.trunks import dlib_resnet, efficientnet_lite, mobilenet_faceres
+from fer_models.zoo.trunks.trunk import Trunk
+
+TRUNKS = {
+    each.name: each
+    for each in (mobilenet_faceres.TRUNK, dlib_resnet.TRUNK, *efficientnet_lite.TRUNKS)
+}
+# Our variables of a batch norm by PyTorch's names.
+NORM = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+
+
+def about(name: str) -> Trunk:
+    """Return what is known of a trunk.
+
+    Args:
+        name: A key of `TRUNKS`, such as `"dlib"`.
+
+    Returns:
+        A `Trunk`: network, source of its weights, terms, sizes.
+
+    Raises:
+        ValueError: If there is no trunk of that name.
+
+    Example:
+
+    >>> about("faceres").network
+    'MobileNet v1'
+    """
+    if name not in TRUNKS:
+        raise ValueError(f"`trunk` must be one of {sorted(TRUNKS)}. Received: trunk={name!r}")
+    return TRUNKS[name]
+
+
+def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
+    """Give a model with the layers of a trunk the trunk's weights from a file.
+
+    Args:
+        model: A model that contains the layers of the trunk, under their names.
+        name: Name of the trunk, a key of `TRUNKS`.
+        path: The `.npz` file, with the names and layouts of PyTorch. Arrays whose name begins with
+            `_note` say where it is from, and are not read.
+
+    Raises:
+        ValueError: If the path names no file, or arrays are missing, surplus or of another shape;
+            the message lists them all, and the model stays as it was.
+
+    Example:
+
+    ```python
+    model = fer_models.pretrained_classifier(trunk="dlib")
+    read_trunk(model, "dlib", "dlib.npz")
+    ```
+    """
+    known, path = about(name), Path(path)
+    if not path.is_file():
+        raise ValueError(f"`trunk_weights` must name a file. Received: {str(path)!r}")
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files if not key.startswith("_note")}
+    found, wrong = [], []
+    for key, variable in _variables(model, known):
+        if key not in arrays:
+            wrong.append(f"{key} is missing")
+            continue
+        array = _turned(arrays.pop(key), variable)
+        if array.shape != tuple(variable.shape):
+            wrong.append(f"{key} has the shape {array.shape}, not {tuple(variable.shape)}")
+        found.append((variable, array))
+    wrong += [f"{key} is surplus" for key in arrays]
+    if wrong:
+        raise ValueError(
+            f"`trunk_weights` must hold the weights of {known.network} ({name!r}). Received: "
+            f"{str(path)!r}, where {'; '.join(wrong)}"
+        )
+    for variable, array in found:
+        variable.assign(array)
+
+
+def _variables(model: keras.Model, known: Trunk) -> Iterator[tuple[str, keras.Variable]]:
+    """Yield the name in the file and the variable of everything that a trunk has learned."""
+    for module, name in known.names():
+        layer = model.get_layer(name)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for theirs, ours in NORM.items():
+                yield f"{module}.{theirs}", getattr(layer, ours)
+        else:
+            yield f"{module}.weight", layer.kernel
+
+
+def _turned(array, variable):
+    """Return an array in our order of axes, as float32."""
+    array = array.astype("float32")
+    if array.ndim != 4:
+        return array
+    # (channels, 1, rows, columns) of a depthwise convolution, else (out, in, rows, columns).
+    depthwise = array.shape[1] == 1 and variable.shape[-1] == 1
+    return array.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))

@@ -1,0 +1,64 @@
+"""`fer answers` on faces of bars."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from fer_models.cli import main
+from fer_models.training.teacher_answers import read_answers
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the command is tested on TensorFlow"
+)
+
+
+@pytest.fixture
+def words(bars, tmp_path):
+    def make(*more, models=("model.keras",), path="faces.npz"):
+        named = [bars / model for model in models]
+        data = ("--data", "folder", "--path", bars / path, "--output", tmp_path / "answers.npz")
+        return [str(word) for word in ("answers", *named, *data, *more)]
+
+    return make
+
+
+def test_a_file_of_answers(words, tmp_path, capsys, untraced):
+    twice = ("model.keras", "model.keras")
+    assert main(words(models=twice)) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "15 faces (train), 2 model(s): 100.00% of the answers are the label.\n"
+    assert printed.err == f"Wrote {tmp_path / 'answers.npz'}\n"
+    found = read_answers(tmp_path / "answers.npz")
+    np.testing.assert_array_equal(found.probabilities.argmax(1), np.repeat(np.arange(3), 5))
+    assert found.about["ancestry"] == []
+    (command,) = found.about["commands"]
+    assert command.startswith("fer answers runs/bars")
+    assert command.endswith("--data folder --path faces.npz --output answers.npz")
+    assert main(words("--split", "test", "--json")) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["faces"], content["split"], content["models"]) == (15, "test", 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "message"),
+    [
+        (["--output", "answers.csv"], {}, "--output must end in .npz"),
+        ([], {"path": "folder"}, "--path must be a file of packed faces"),
+        (["--split", "dev"], {}, "`split` must be one of"),
+        (["--batch-size", "0"], {}, "`batch_size` must be an integer >= 1"),
+        ([], {"models": ("absent.keras",)}, "There is no model at"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(words, tmp_path, capsys, more, changes, message):
+    assert main(words(*more, **changes)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "answers.npz").exists()
+
+
+def test_which_faces_must_be_known(bars, capsys):
+    assert main(["answers", str(bars / "model.keras")]) == 2
+    assert "which faces was" in capsys.readouterr().err
