@@ -9,7 +9,8 @@ from fer_layers._arguments import PACKAGE, positive_int
 class GaussianNoiseStack(keras.layers.Layer):
     """One or more `GaussianNoise` layers in a row, active in training only.
 
-    `n` layers of standard deviation `s` add noise of standard deviation `s * sqrt(n)`.
+    `n` layers of standard deviation `s` in a row, at one place, are one layer of standard deviation
+    `s * sqrt(n)` and nothing else. A second layer says something new at another place only.
 
     Args:
         layers: Number of noise layers, at least 1.
@@ -37,7 +38,7 @@ class GaussianNoiseStack(keras.layers.Layer):
     True
 
     Reference:
-        Tang and Kok, "GhostFace", 2022: one or two layers of 0.1 as regulariser.
+        Tang and Kok, "GhostFace", 2022: one or two layers of 0.1 on feature maps, as regulariser.
     """
 
     def __init__(self, layers: int = 1, stddev: float = 0.1, seed: int | None = None, **kwargs):

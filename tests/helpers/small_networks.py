@@ -14,6 +14,10 @@ def small_network(
     stem_strides=2,
     noise_layers=1,
     noise_stddev=0.1,
+    cbam="light",
+    dense_units=1024,
+    dropout=0.5,
+    trunk=None,
     weights=None,
     seed=None,
 ):

@@ -36,7 +36,7 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
     model.fit(train, validation_data=validation, epochs=9, callbacks=[average])
     ```
 
-    Source:
+    Reference:
         Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
         UAI 2018, algorithm 1.
     """

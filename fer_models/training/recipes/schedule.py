@@ -45,6 +45,7 @@ class Cosine(Constant):
     def rate(
         self, learning_rate: float, steps_per_epoch: int | None, epochs: int
     ) -> keras.optimizers.schedules.LearningRateSchedule:
+        """Return the warm-up and the half cosine of a stage of so many epochs."""
         if steps_per_epoch is None:
             raise ValueError(
                 "`steps_per_epoch` must be given for a schedule that changes at every step. "
@@ -69,6 +70,8 @@ class Steps(Constant):
         check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
     def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
+        """Return a callback that lowers the rate by the number of epochs."""
+
         def at(epoch, _):
             return learning_rate * self.factor ** ((epoch - initial_epoch) // self.every)
 
@@ -94,6 +97,7 @@ class Plateau(Constant):
         check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
     def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
+        """Return a callback that lowers the rate when `monitor` stays where it is."""
         return [
             keras.callbacks.ReduceLROnPlateau(
                 self.monitor, factor=self.factor, patience=self.patience, mode="min", verbose=1

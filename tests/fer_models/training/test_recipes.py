@@ -1,12 +1,14 @@
 """Recipes: what they say, and what `fit` makes of it, stage by stage."""
 
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
 from helpers.layers import slow_off_tensorflow
 
+from fer_data.pipelines.augmentation.policies import policy
 from fer_models import distiller, recipes, registry
 from fer_models.training.recipes import Cosine, Plateau, Recipe, Stage, Steps
 from fer_models.training.recipes.averaging import forward, measured
@@ -101,8 +103,10 @@ def test_every_recipe_is_whole(name):
     for stage in range(len(recipe.stages)):
         compiling = recipe.compile_kwargs(steps_per_epoch=10, stage=stage)
         network().compile(**compiling)
-        kinds = [type(callback) for callback in recipe.callbacks("folder", stage)]
-        assert issubclass(kinds[0], keras.callbacks.ModelCheckpoint)
+        average = None if recipe.ema is None else recipes.AverageWeights(network(), [])
+        kinds = [type(callback) for callback in recipe.callbacks("folder", stage, average)]
+        kept = kinds[0] if average is None else kinds[1]
+        assert issubclass(kept, keras.callbacks.ModelCheckpoint)
     assert all(value > 0 for paper in recipe.published for value in paper.scores.values())
     if recipe.model is not None:
         entry = registry.entry(recipe.model)
@@ -113,6 +117,73 @@ def test_augmentations_of_the_recipes_are_known_to_the_pipeline():
     augment = pytest.importorskip("fer_data.pipelines.augmentation.with_tensorflow")
     for recipe in recipes.RECIPES.values():
         augment.policy(recipe.augmentation)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_paper_s_recipe_says_what_the_paper_gives_and_what_we_chose(name):
+    recipe = recipes.get(name)
+    assert recipe.chosen, "no paper gives everything"
+    assert bool(recipe.stated) != recipe.source.startswith("ours")
+    # The papers name rotations, and the amount of none.
+    assert not re.search(r"[0-9] degrees", recipe.stated)
+
+
+OURS = {
+    "ghostface_randaug_mixup_noise2": (
+        "momentum",
+        "a tenth after 5 epochs",
+        "stops after 15",
+        "a flip of half",
+        "10.8 degrees",
+        "10 % of the side",
+        "out of 10",
+        "thirteen operations",
+        "Beta(0.2, 0.2)",
+        "on top of the basic augmentation",
+        "after the early stage",
+        "before the classifier",
+        "without noise",
+    ),
+    "efficientface": ("standardised by itself", "0.001", "One-hot labels"),
+    "efficientface_ldl": ("standardised by itself", "FER+ votes"),
+    "ha3dnet": (
+        "16",
+        "in colour",
+        "no padding",
+        "pooling of 3x3x3",
+        "128 units",
+        "dropout of 0.5",
+        "the form of the two attentions",
+        "10.8 degrees",
+        "80 % of the area",
+        "20 %",
+        "10 % of the range",
+        "inverse to the number of clips",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_no_paper_gives_is_ours(name):
+    recipe = recipes.get(name)
+    for words in OURS[name]:
+        assert words in recipe.chosen
+        assert words not in recipe.stated
+
+
+def test_the_amounts_in_words_are_those_of_the_training():
+    basic = policy(recipes.get("ghostface").augmentation)
+    clips = policy(recipes.get("ha3dnet").augmentation)
+    assert (basic.flip, 360 * basic.rotation, basic.shift) == (0.5, pytest.approx(10.8), 0.1)
+    assert (360 * clips.rotation, clips.crop) == (pytest.approx(10.8), 0.8)
+    assert (clips.contrast, clips.brightness) == (0.2, 0.1)
+    mixed = policy(recipes.get("ghostface_randaug_mixup").augmentation)
+    assert (mixed.mixup.fraction, mixed.mixup.alpha, mixed.mixup.blend) == (0.25, 0.2, None)
+    assert (mixed.rand_aug.operations, mixed.rand_aug.magnitude) == ((0, 3), (2, 4))
+    assert len(mixed.rand_aug.names) == 13
+    assert recipes.get("ghostface").schedule == Plateau(patience=5, factor=0.1)
+    assert recipes.get("ghostface").patience == 15
+    assert recipes.get("ha3dnet").model_options["frames"] == 16
 
 
 def test_the_papers_numbers():
