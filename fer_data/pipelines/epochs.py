@@ -14,12 +14,18 @@ def seeded_batches(
 ):
     """Batch examples epoch by epoch and finish each batch with a seed of its own.
 
-    Order and seeds follow from `seed`, the number of the epoch and that of the step alone. See
-    `fer_data.pipelines.images.pipeline` for the arguments.
+    Order and seeds follow from `seed`, the number of the epoch and that of the step alone.
 
     Args:
-        examples: data set of tuples, not batched.
-        finish: function of the batched members of the tuple and a seed `(2,)`.
+        examples: Data set of tuples, not batched.
+        batch_size: Examples of a batch.
+        shuffle: Whether to shuffle, or the size of the buffer in which to shuffle.
+        seed: Seed of order and augmentation.
+        initial_epoch: Number of the first epoch.
+        repeat: Whether to go on for ever.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        finish: Function of the batched members of the tuple and a seed `(2,)`.
+        workers: How many batches are finished at the same time.
 
     Returns:
         A `tf.data.Dataset` of what `finish` returns, of known length where `examples` has one.
@@ -113,7 +119,7 @@ def _shuffled(examples, buffer, seed):
 
 
 def _epochs(initial_epoch, repeat):
-    """The numbers of the epochs that one iteration goes through."""
+    """Return the numbers of the epochs that one iteration goes through."""
     if repeat:
         return tf.data.Dataset.counter(initial_epoch)
     with tf.device("CPU:0"):

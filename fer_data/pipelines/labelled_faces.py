@@ -1,19 +1,21 @@
 """The labelled faces of a data set, divided into splits: prepared, or from one packed file."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from tqdm import tqdm
 
-from fer_data import datasets
+from fer_data import datasets, picture
 from fer_data.checks import check_choice, check_integer
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.vote_targets import vote_targets
+from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -127,17 +129,64 @@ class LabelledFaces:
             share,
             classes or len(self.class_names),
         )
+        return self.with_targets(mixed)
+
+    def with_targets(self, targets: np.ndarray) -> Self:
+        """Return the same faces with distributions for the labels and votes of `train`.
+
+        Args:
+            targets: float32 `(faces, classes)`, rows that sum to one, in the order of the faces.
+
+        Raises:
+            ValueError: If there is not one row for each face of `train`.
+        """
+        if np.ndim(targets) != 2 or len(targets) != self.counts["train"]:
+            raise ValueError(
+                f"`targets` must be ({self.counts['train']}, classes), a row for each face of "
+                f"'train'. Received: targets of shape {np.shape(targets)}"
+            )
         train = self.splits["train"]
         if self.packed is not None:
-            train = {"image": train["image"], "label": mixed}
+            train = {"image": train["image"], "label": targets}
         else:
             import tensorflow as tf
 
-            targets = tf.data.Dataset.from_tensor_slices(mixed)
+            targets = tf.data.Dataset.from_tensor_slices(targets)
             train = tf.data.Dataset.zip(train, targets).map(
                 lambda face, target: {"image": face["image"], "label": target}
             )
         return dataclasses.replace(self, splits={**self.splits, "train": train})
+
+    def joined(self, names: Sequence[str], split: str) -> Self:
+        """Return the same faces with several splits as one.
+
+        FER2013's own file has two test sets, of which its copy on Kaggle makes one.
+
+        Args:
+            names: The splits, in the order in which their faces shall stand.
+            split: Name of what they make.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        missing = [name for name in names if name not in self.splits]
+        if missing or not names:
+            raise ValueError(
+                f"`names` must be some of the splits {sorted(self.splits)}. "
+                f"Received: names={tuple(names)}"
+            )
+        parts = [self.splits[name] for name in names]
+        if self.packed is not None:
+            known = [feature for feature in parts[0] if all(feature in part for part in parts)]
+            whole = {name: np.concatenate([part[name] for part in parts]) for name in known}
+        else:
+            whole = functools.reduce(lambda some, more: some.concatenate(more), parts)
+        count = sum(self.counts[name] for name in names)
+        splits = {name: part for name, part in self.splits.items() if name not in names}
+        counts = {name: self.counts[name] for name in splits}
+        return dataclasses.replace(
+            self, splits={**splits, split: whole}, counts={**counts, split: count}
+        )
 
 
 def load_faces(
@@ -150,6 +199,7 @@ def load_faces(
     validation_fraction: float | None = None,
     validation_from: str = "train",
     test_fraction: float | None = None,
+    data_options: Mapping[str, Any] | None = None,
     seed: int = 1,
 ) -> LabelledFaces:
     """Return the faces of a data set, prepared at the first call and divided the same way always.
@@ -165,14 +215,18 @@ def load_faces(
             data has no such split. None: of RAF-DB a tenth, or half of the test faces.
         validation_from: `"train"`, or `"test"` to take that share from the test faces.
         test_fraction: Share of the training faces to set apart as test faces.
-        seed: Seed of that division, and of synthetic faces.
+        data_options: Other options of the data set's builder, such as `{"pictures": "original",
+            "detector": "retinaface"}` of RAF-DB, whose faces are then found and cut at the first
+            call.
+        seed: Seed of that division, and of synthetic faces. A packed file is divided as the folder
+            it was made of, unless its faces have another size there.
 
     Returns:
         `LabelledFaces`.
 
     Raises:
-        ValueError: If an argument breaks its rule, the path does not hold the data set, or a
-            packed file was made of another data set or is to be divided.
+        ValueError: If an argument breaks its rule, the path does not hold the data set, a packed
+            file was made of another data set, or a split is to be set apart that is there already.
 
     Example:
 
@@ -197,11 +251,17 @@ def load_faces(
         )
     fractions = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
     fractions = {name: value for name, value in fractions.items() if value is not None}
-    if is_packed(path):
-        divides = [*fractions, *["validation_from"] * (validation_from == "test")]
-        return _read_packed(data, path, divides)
-    if data == "raf_db":
+    packed = _read_packed(data, path) if is_packed(path) else None
+    if data == "raf_db" and (packed is None or "validation" not in packed.splits):
         fractions.setdefault("validation_fraction", 0.1 if validation_from == "train" else 0.5)
+    if packed is not None and data_options:
+        raise ValueError(
+            "`data_options` is for folders and archives, and a packed file is prepared already: "
+            f"give them where the file is made (`fer prepare`). Received: path={str(path)!r}, "
+            f"data_options={data_options!r}"
+        )
+    if packed is not None:
+        return _divided(packed, seed=seed, validation_from=validation_from, **fractions)
     options = {name: value for name, value in fractions.items() if value}
     if options:
         options["seed"] = seed
@@ -209,6 +269,13 @@ def load_faces(
         options["validation_from"] = "test"
     if data == "synthetic":
         options = {"train": train or 7000, "seed": seed, "size": max(size, RENDERED)}
+    twice = sorted(set(data_options or ()) & {*options, *fractions, "seed", "path", "data_dir"})
+    if twice:
+        raise ValueError(
+            f"`data_options` must not have {twice[0]!r}, which has an argument of its own. "
+            f"Received: data_options={data_options!r}"
+        )
+    options |= data_options or {}
     return faces_of_builder(datasets.prepare(FACES[data], path=path, data_dir=data_dir, **options))
 
 
@@ -267,12 +334,7 @@ def _arrays(faces: Iterable[Mapping[str, Any]], size: tuple[int, int] | None):
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _read_packed(data, path, divides):
-    if divides:
-        raise ValueError(
-            f"`{divides[0]}` divides folders and archives, and a packed file is divided already: "
-            f"give it where the file is made (`fer prepare`). Received: path={str(path)!r}"
-        )
+def _read_packed(data, path):
     splits, names, about = face_arrays.read(path)
     if about.get("data", data) != data:
         raise ValueError(
@@ -280,3 +342,44 @@ def _read_packed(data, path, divides):
         )
     counts = {name: len(faces["image"]) for name, faces in splits.items()}
     return LabelledFaces(splits, counts, names, str(path), about)
+
+
+def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_fraction=0.0):
+    """Return packed faces with a share set apart, as `LocalBuilder` does it with those of files."""
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    check_undivided(faces.splits, fractions, validation_from)
+    check_shares(validation_fraction, test_fraction, validation_from)
+    if not any(fractions.values()):
+        return faces
+    source = faces.splits[validation_from]
+    goes = set_apart(
+        [picture.pixel_hash(image) for image in source["image"]],
+        source["label"].tolist(),
+        fractions,
+        seed,
+    )
+    places = np.array([name or validation_from for name in goes])
+    if not (places == validation_from).any():
+        raise ValueError(
+            f"The shares must leave faces in the {validation_from} split. Received: {fractions} of "
+            f"{len(places)} faces"
+        )
+    splits = dict(faces.splits)
+    # A share of a few faces may be none.
+    for name in np.unique(places).tolist():
+        splits[name] = {feature: values[places == name] for feature, values in source.items()}
+    if validation_from == "train":
+        _mark_copies(splits)
+    counts = {name: len(part["image"]) for name, part in splits.items()}
+    return dataclasses.replace(faces, splits=splits, counts=counts)
+
+
+def _mark_copies(splits):
+    """Say anew which faces stand in `train`, which has lost some."""
+    marked = [name for name, part in splits.items() if name != "train" and "copy_in_train" in part]
+    if not marked:
+        return
+    learned = {picture.pixel_hash(image) for image in splits["train"]["image"]}
+    for name in marked:
+        copies = [picture.pixel_hash(image) in learned for image in splits[name]["image"]]
+        splits[name] = {**splits[name], "copy_in_train": np.array(copies)}

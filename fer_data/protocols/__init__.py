@@ -2,12 +2,18 @@
 
 - `fer_data.protocols.dividing`: stratified, group-disjoint, leave-one-group-out.
 - `fer_data.protocols.subjects`: clips of people, divided by person, with a guard against leaks.
+- `fer_data.protocols.videos`: which video a clip was cut from.
 - `fer_data.protocols.megc2019`: the composite data set of MEGC 2019.
 - `fer_data.protocols.duplicates`: pictures that stand in two parts at once.
 - `fer_data.protocols.weighting`: weights of classes against their frequency.
 """
 
-from fer_data.protocols.dividing import group_disjoint, leave_one_group_out, stratified
+from fer_data.protocols.dividing import (
+    group_disjoint,
+    group_folds,
+    leave_one_group_out,
+    stratified,
+)
 from fer_data.protocols.duplicates import (
     EXACT,
     NEAR,
@@ -31,6 +37,7 @@ from fer_data.protocols.subjects import (
     random_clips,
     subject_disjoint,
 )
+from fer_data.protocols.videos import videos_of
 from fer_data.protocols.weighting import class_weights
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "duplicates_across",
     "find_leaks",
     "group_disjoint",
+    "group_folds",
     "guard",
     "guard_subjects",
     "leave_one_group_out",
@@ -59,4 +67,5 @@ __all__ = [
     "random_clips",
     "stratified",
     "subject_disjoint",
+    "videos_of",
 ]

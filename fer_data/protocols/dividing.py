@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import check_integer
+
 
 def stratified(
     labels: ArrayLike, fractions: Mapping[str, float], seed: int = 0
@@ -124,6 +126,51 @@ def group_disjoint(
         parts[name] = np.sort(indices)
         start += count
     return parts
+
+
+def group_folds(
+    labels: ArrayLike, groups: ArrayLike, folds: int = 5, seed: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields `(train, test)` of folds in which no group stands on both sides, classes balanced.
+
+    Each example is in the test part of one fold. With a group of its own for every example this
+    is a plain, stratified cross-validation.
+
+    Args:
+        labels: class of every example, `(n,)`.
+        groups: group of every example, `(n,)`.
+        folds: number of folds, 2 or more.
+        seed: integer.
+
+    Yields:
+        Sorted indices of the training and of the test part.
+
+    Raises:
+        ValueError: if there are fewer groups than folds, or fewer examples of every class.
+
+    Example:
+
+    >>> labels, groups = np.arange(24) % 3, np.arange(24) // 6
+    >>> [sorted({*groups[test].tolist()}) for train, test in group_folds(labels, groups, 2)]
+    [[1, 2], [0, 3]]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, groups = _vector("labels", labels), _vector("groups", groups)
+    if len(labels) != len(groups):
+        raise ValueError(
+            "`labels` and `groups` must have one length. "
+            f"Received: {len(labels)} labels, {len(groups)} groups"
+        )
+    check_integer("folds", folds, 2)
+    most = min(len(np.unique(groups)), np.unique(labels, return_counts=True)[1].max())
+    if folds > most:
+        raise ValueError(
+            f"`folds` must be at most {most}, the number of groups, and of the examples of the "
+            f"most frequent class. Received: folds={folds}"
+        )
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    return splitter.split(labels, labels, groups)
 
 
 def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:

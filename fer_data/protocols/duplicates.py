@@ -18,10 +18,10 @@ class Copy:
 
     Attributes:
         kind: `"exact"` (pixel by pixel) or `"near"`.
-        parts: names of the two parts.
-        ids: names of the two pictures.
-        distance: differing bits of the two difference hashes, 0 to 64.
-        correlation: normalised correlation of the pixels, -1 to 1.
+        parts: Names of the two parts.
+        ids: Names of the two pictures.
+        distance: Differing bits of the two difference hashes, 0 to 64.
+        correlation: Normalised correlation of the pixels, -1 to 1.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class DuplicateReport:
     """The copies that `duplicates_across` found; false when there are none.
 
     Attributes:
-        pairs: tuple of `Copy`.
+        pairs: Tuple of `Copy`.
     """
 
     pairs: tuple[Copy, ...]
@@ -48,11 +48,11 @@ class DuplicateReport:
         return len(self.pairs)
 
     def counts(self) -> dict[tuple[str, str, str], int]:
-        """Returns `{(kind, part, part): pairs}`."""
+        """Return `{(kind, part, part): pairs}`."""
         return dict(collections.Counter((pair.kind, *pair.parts) for pair in self.pairs))
 
     def ids(self, part: str, kinds: Collection[str] = (EXACT, NEAR)) -> list:
-        """Returns the sorted names of the pictures of one part that stand in another part too."""
+        """Return the sorted names of the pictures of one part that stand in another part too."""
         return sorted(
             {
                 name
@@ -64,7 +64,7 @@ class DuplicateReport:
         )
 
     def summary(self) -> str:
-        """Returns one line for every kind and pair of parts."""
+        """Return one line for every kind and pair of parts."""
         lines = []
         for (kind, first, second), pairs in self.counts().items():
             these = DuplicateReport(
@@ -86,7 +86,7 @@ class DuplicateError(ValueError):
 
 
 def difference_hash(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Returns the 64-bit difference hash of each picture: whether it gets brighter rightwards.
+    """Return the 64-bit difference hash of each picture: whether it gets brighter rightwards.
 
     Args:
         images: uint8 pictures `(height, width)` or `(height, width, 1 or 3)`, as an array or a
@@ -112,7 +112,7 @@ def duplicates_across(
     distance: int = 8,
     correlation: float = 0.95,
 ) -> DuplicateReport:
-    """Finds pictures that stand in two parts of a split.
+    """Find pictures that stand in two parts of a split.
 
     Exact copies agree in every pixel. Near copies have difference hashes that differ in at most
     `distance` bits, which finds candidates fast, and pixels (at 32x32) that correlate at least by
@@ -123,15 +123,15 @@ def duplicates_across(
         splits: `{"train": images}` or `{"train": (images, ids)}`: uint8 pictures, an array
             `(n, height, width)` or `(n, height, width, 1 or 3)`, or a list with differing sizes.
             Without ids the position counts.
-        near: whether to look for near copies as well.
-        distance: differing bits allowed, 0 to 64.
-        correlation: least correlation of near copies, in `[-1, 1]`.
+        near: Whether to look for near copies as well.
+        distance: Differing bits allowed, 0 to 64.
+        correlation: Least correlation of near copies, in `[-1, 1]`.
 
     Returns:
         A `DuplicateReport`.
 
     Raises:
-        ValueError: for fewer than two parts, pictures that are not uint8, or thresholds out of
+        ValueError: For fewer than two parts, pictures that are not uint8, or thresholds out of
             range.
 
     Example:
@@ -162,18 +162,18 @@ def guard(
     refuse: str | Iterable[str] = (EXACT, NEAR),
     **options,
 ) -> DuplicateReport:
-    """Raises if pictures stand in two parts of a split.
+    """Raise if pictures stand in two parts of a split.
 
     Args:
-        splits: as in `duplicates_across`, or a `DuplicateReport` made before.
-        refuse: kinds that are refused, `"exact"`, `"near"` or both.
-        **options: for `duplicates_across`.
+        splits: As in `duplicates_across`, or a `DuplicateReport` made before.
+        refuse: Kinds that are refused, `"exact"`, `"near"` or both.
+        **options: For `duplicates_across`.
 
     Returns:
         The `DuplicateReport`, with the copies of kinds that are not refused.
 
     Raises:
-        DuplicateError: with the counts and the first names; all are in its `report`.
+        DuplicateError: With the counts and the first names; all are in its `report`.
 
     Example:
 

@@ -14,7 +14,7 @@ def class_weights(
     largest: float | None = None,
     effective_beta: float | None = None,
 ) -> dict[int, float]:
-    """Returns the weight of every class for `fit(class_weight=...)`.
+    """Return the weight of every class for `fit(class_weight=...)`.
 
     The weights are scikit-learn's "balanced" ones, `n / (classes * count)`, raised to `power`, or
     those of the effective number of examples, `(1 - beta) / (1 - beta ** count)`. They are scaled
@@ -22,17 +22,17 @@ def class_weights(
     after that.
 
     Args:
-        labels: integer class of every example, `(n,)`.
-        classes: number of classes, or a sequence of their names (only its length counts).
-        power: exponent in `[0, 1]`: 1 balances fully, 0.5 half way, 0 not at all.
-        largest: no weight is larger than this; a positive number or `None`.
-        effective_beta: beta in `[0, 1)` of the effective number; instead of `power`.
+        labels: Integer class of every example, `(n,)`.
+        classes: Number of classes, or a sequence of their names (only its length counts).
+        power: Exponent in `[0, 1]`: 1 balances fully, 0.5 half way, 0 not at all.
+        largest: No weight is larger than this; a positive number or `None`.
+        effective_beta: Beta in `[0, 1)` of the effective number; instead of `power`.
 
     Returns:
         Dictionary from class number to weight.
 
     Raises:
-        ValueError: for a class without examples, labels outside the classes, or an argument out
+        ValueError: For a class without examples, labels outside the classes, or an argument out
             of range.
 
     Example:

@@ -49,7 +49,21 @@ def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> N
     add("--validation-fraction", type=float, help="as at the training")
     add("--validation-from", choices=("train", "test"), help="as at the training")
     add("--test-fraction", type=float, help="as at the training")
+    add(
+        "--data-options",
+        nargs="+",
+        action="extend",
+        type=_option,
+        metavar="NAME=VALUE",
+        help="as at the training",
+    )
     add("--split-seed", type=int, help="--seed of the training (default: 1)")
+
+
+def _option(word):
+    from fer_models.cli.train import option
+
+    return option(word)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +128,8 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
 
     names = ("data", "path", "train", "validation_fraction", "validation_from", "test_fraction")
     given = {name: getattr(args, name) for name in names}
+    if args.data_options:
+        given["data_options"] = dict(args.data_options)
     given |= {"seed": args.split_seed, "data_dir": args.data_dir}
     settings, source = trained_on(args.model, args.config, **given)
     if same and not source and args.data is None:

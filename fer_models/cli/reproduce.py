@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         module = study(name)
         own = studies.add_parser(
             name,
-            help=module.describe(),
+            # argparse reads a bare percent sign as the start of a name.
+            help=module.describe().replace("%", "%%"),
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

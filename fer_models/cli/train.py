@@ -26,6 +26,8 @@ RECIPES = (
     "efficientface_ldl",
     "emotion_cnn",
     "emotion_cnn_regularized",
+    "faceres_teacher",
+    "faceres_teacher_upper",
     "ghostface",
     "ghostface_mixup",
     "ghostface_mixup_noise0",
@@ -85,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".keras files of trained models, whose mean answers are learned instead",
     )
+    setting(
+        "--answers",
+        metavar="FILE",
+        help="what `fer answers` wrote of these packed faces, which is learned instead",
+    )
     add("--describe", action="store_true", help="print the recipe and train nothing")
 
     setting = _Settings(parser.add_argument_group("model (default: the recipe's)"))
@@ -129,7 +136,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting(
         "--augmentation",
         type=preset_or_amounts,
-        help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON",
+        help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON, with "
+        '"engine": "keras_cv" for RandAugment and MixUp by keras-cv',
     )
     setting(
         "--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them"
@@ -171,6 +179,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "train)",
     )
     setting("--test-fraction", type=float, help="of the training faces, likewise")
+    setting(
+        "--data-options",
+        nargs="+",
+        action="extend",
+        type=option,
+        metavar="NAME=VALUE",
+        help="other options of the data set: pictures=original detector=yunet finds and cuts the "
+        "faces of raf_db's photos (detector: retinaface unless you say so)",
+    )
 
     several = parser.add_argument_group(
         "several processes or accelerators, on the JAX backend",
@@ -240,8 +257,9 @@ def settings_of(args: argparse.Namespace):
 
     names = {field.name for field in dataclasses.fields(FaceSettings)}
     given = {name: value for name, value in vars(args).items() if name in names}
-    if "model" in given:
-        given["model"] = dict(given["model"])
+    for name in ("model", "data_options"):
+        if name in given:
+            given[name] = dict(given[name])
     if args.config is None:
         return FaceSettings(**given)
     return FaceSettings.from_record(args.config, **given)

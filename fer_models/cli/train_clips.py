@@ -7,8 +7,8 @@ of Irawan (2025), 80-10-10 and 70-15-15, leak and must be let through with --all
 --by-subject the same proportions divide people; there the validation part chooses the epoch.
 
 The output folder holds report.md, report.json, confusion.png and run.json, and under folds/ what
-each fold predicted; with --grid and --ablation a folder of these for every row of a table. A
-stopped training goes on from its last whole epoch when the same command is given again.
+each fold predicted. A stopped training goes on from its last whole epoch when the same command is
+given again. The tables of the dissertation are studies: fer reproduce ha3dnet-table-1 and others.
 
 With --data synthetic the defaults are small, so that the whole command takes minutes on two cores.
 """
@@ -23,8 +23,7 @@ from fer_models.cli.train import option
 EXAMPLE = """fer train-clips
 fer train-clips --data casme2 --path FOLDER --output runs/casme2 --keep-models
 fer train-clips --data composite --path CASME2 SMIC SAMM
-fer train-clips --data casme2 --path FOLDER --ablation
-fer train-clips --data casme2 --path FOLDER --grid --allow-leaks"""
+fer train-clips --data casme2 --path FOLDER --protocol 80-10-10 --allow-leaks"""
 
 # As `fer_models.training.clip_settings` and `cross_validation` have them, whose imports are heavy.
 DATA = (
@@ -38,6 +37,7 @@ DATA = (
 )
 PROTOCOLS = ("loso", "composite", "80-10-10", "70-15-15")
 SELECT = ("last", "validation")
+REGIONS = ("landmarks", "grid")
 MODELS = (
     "triple_path_ha3dnet",
     "dual_path_3dnet",
@@ -57,12 +57,11 @@ SETTINGS = (
     "select",
     "validation",
     "listed",
-    "grid",
-    "ablation",
     "model",
     "frames",
     "size",
     "channels",
+    "regions",
     "epochs",
     "batch_size",
     "learning_rate",
@@ -102,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     protocol(
         "--protocol",
         choices=PROTOCOLS,
-        help="default: loso; for --data composite that; for --grid both proportions",
+        help="default: loso; for --data composite that",
     )
     protocol("--by-subject", action="store_true", help="80-10-10 and 70-15-15 by people")
     protocol(
@@ -122,12 +121,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the training part for --select validation, people apart",
     )
     protocol("--listed", help="file of clip ids, one a line: the challenge's own, for composite")
-    protocol(
-        "--grid",
-        action="store_true",
-        help="the dissertation's twelve scenarios: batch sizes, epochs, two splits",
-    )
-    protocol("--ablation", action="store_true", help="the dissertation's experiments 10 to 14")
+    # Where they were until they became studies.
+    for flag, study in (("--grid", "ha3dnet-table-1"), ("--ablation", "ha3dnet-table-2")):
+        protocol(flag, action=_Moved, nargs=0, const=study, help=argparse.SUPPRESS)
 
     model = parser.add_argument_group("model").add_argument
     model("--model", choices=MODELS, default=MODELS[0], help="which network")
@@ -135,11 +131,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model("--frames", type=int, help="of every clip (default: the model's, 16 or 18)")
     model("--size", type=int, help="of a region, half of the face (default: 64)")
     model("--channels", type=int, choices=(1, 3), help="grey or colour (default: the model's)")
+    model(
+        "--regions",
+        choices=REGIONS,
+        default=REGIONS[0],
+        help="windows that follow eyes, brows and mouth, or the same in every face (default: "
+        "landmarks)",
+    )
     model("--raw", action="store_true", help="grey levels, not what moves since the first frame")
 
     change = parser.add_argument_group("training").add_argument
-    change("--epochs", type=int, nargs="+", help="several for --grid (default: 128)")
-    change("--batch-size", type=int, nargs="+", help="likewise (default: 32)")
+    change("--epochs", type=int, help="default: 128")
+    change("--batch-size", type=int, help="clips a step (default: 32)")
     change("--learning-rate", type=float, help="of Adam (default: 0.001)")
     for name, what in (
         ("augmentation", "turn, crop and light clips"),
@@ -197,6 +200,13 @@ def settings_of(args: argparse.Namespace):
         model_options=dict(args.model_options),
         motion=not args.raw,
     )
+
+
+class _Moved(argparse.Action):
+    """An option that became a study of `fer reproduce`."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        parser.error(f"{option_string} is a study of its own now: fer reproduce {self.const}")
 
 
 def _named(add, flag, text):

@@ -102,10 +102,10 @@ _DOC = """Build {summary}.
     layer with ReLU, dropout. The paths are joined before the softmax. Pooling comes before ReLU,
     which gives the same and has a 27th of the elements.
 
-    The dissertation gives 32 filters of 3x3x3 and this order; that the convolution is unpadded,
-    the pooling 3x3x3 and the dense layer of 128 units is our reading of its sizes, 6.6 M weights
-    a path at 16 frames and 50 M at 96, and what MicroExpSTCNN has. Its dropout rate and the form
-    of its attention are not given: they are our choice.
+    The dissertation gives 32 filters of 3x3x3 and this order. The rest is our choice: that the
+    convolution is unpadded, the pooling 3x3x3 and the dense layer of 128 units, as MicroExpSTCNN
+    has them; 16 frames; the rate of the dropout; the form of the attention. So are the numbers of
+    weights that follow, 6.6 M a path at 16 frames and 50 M at 96.
 
     Args:
         include_top: Whether to add the heads, the dense layers and the last activation.

@@ -13,6 +13,15 @@ import importlib
 from types import ModuleType
 
 STUDIES = {
+    "ghostface-table-5.1": "ghostface_table_accuracy",
+    "ghostface-table-5.2": "ghostface_table_privacy",
+    "ghostface-figures": "ghostface_figures",
+    "ha3dnet-table-1": "ha3dnet_scenarios",
+    "ha3dnet-table-2": "ha3dnet_ablation",
+    "ha3dnet-tables-3-7": "ha3dnet_rivals",
+    "ha3dnet-leak": "ha3dnet_leak",
+    "resnet50-cbam-report": "resnet50_cbam_report",
+    "webcam-cnn": "webcam_cnn",
     "privacy-study": "privacy_study",
     "label-noise": "label_noise_study",
 }

@@ -9,6 +9,10 @@ from typing import Any
 DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
 
 
+class Several(tuple):
+    """Names of data sets of which a study takes several at once, with a path for each."""
+
+
 def add_study_arguments(
     parser: argparse.ArgumentParser, name: str, data: Sequence[str] = DATA
 ) -> None:
@@ -17,11 +21,16 @@ def add_study_arguments(
     Args:
         parser: Parser of the study.
         name: Name of the study.
-        data: Names of the data sets that it takes.
+        data: Names of the data sets that it takes; `Several` where it takes more than one.
     """
     add = parser.add_argument
-    add("--data", choices=data, default="synthetic", help="which data set (default: synthetic)")
-    add("--path", help="folder or archive of the data set; none for synthetic")
+    if isinstance(data, Several):
+        words = "one or more data sets (default: synthetic)"
+        add("--data", nargs="+", choices=data, default=["synthetic"], help=words)
+        add("--path", nargs="+", help="folder or archive of each of them; none for synthetic")
+    else:
+        add("--data", choices=data, default="synthetic", help="which data set (default: synthetic)")
+        add("--path", help="folder or archive of the data set; none for synthetic")
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
     add("--output", default=f"runs/{name}", help="folder for everything that is written")
     add("--seeds", type=int, metavar="N", help="how often everything is repeated")
@@ -67,10 +76,11 @@ def settled(
     >>> settled(args, {"epochs": 16, "width": 0.25}, {"epochs": 2})
     {'epochs': 2, 'width': 0.5}
     """
-    if args.quick and args.data != "synthetic":
+    data = [args.data] if isinstance(args.data, str) else list(args.data)
+    if args.quick and data != ["synthetic"]:
         raise ValueError(
             "--quick runs on drawn faces, so as to try a study out: leave --data away. "
-            f"Received: --data {args.data}"
+            f"Received: --data {' '.join(data)}"
         )
     defaults = {**full, **(quick if args.quick else {})}
     given = {name: getattr(args, name) for name in full}

@@ -50,7 +50,7 @@ def epsilon(
     epsilon(1.0, examples=28_709, batch_size=256, epochs=20)
     ```
 
-    Source:
+    Reference:
         Abadi et al., CCS 2016; Mironov et al., "Renyi Differential Privacy of the Sampled Gaussian
         Mechanism", 2019; Koskela et al., AISTATS 2020. Chua et al., "How Private are DP-SGD
         Implementations?", ICML 2024.

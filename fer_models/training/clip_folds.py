@@ -30,11 +30,18 @@ class ClipTrainer(RenewedModel):
         recipe: A `Recipe` of a network of `fer_models.registry.CLIP_MODELS`.
         names: Names of the classes.
         motion: Whether the first frame is taken off every frame.
+        region_cut: `"landmarks"` or `"grid"`, as for `fer_data.pipelines.clips.pipeline`.
     """
 
-    def __init__(self, recipe: Recipe, names: Sequence[str], motion: bool = True):
+    def __init__(
+        self,
+        recipe: Recipe,
+        names: Sequence[str],
+        motion: bool = True,
+        region_cut: str = "landmarks",
+    ):
         super().__init__(recipe, len(names))
-        self.names, self.motion = tuple(names), motion
+        self.names, self.motion, self.region_cut = tuple(names), motion, region_cut
 
     def batches(self, data: ClipData, places: Sequence[int], **options: Any) -> Any:
         """Return the clips at these places as batches.
@@ -43,6 +50,9 @@ class ClipTrainer(RenewedModel):
             data: The clips.
             places: Places in `data`.
             **options: Arguments of `fer_data.pipelines.clips.pipeline`.
+
+        Raises:
+            ValueError: If regions are to follow landmarks that nobody knows.
         """
         import tensorflow as tf
 
@@ -51,19 +61,28 @@ class ClipTrainer(RenewedModel):
         recipe = self.recipe
         labels = data.clips.labels[places]
 
+        spec = {
+            "frames": tf.TensorSpec(data.faces.shape[1:], tf.uint8),
+            "label": tf.TensorSpec((), tf.int64),
+        }
+        if data.landmarks is not None:
+            spec["landmarks"] = tf.TensorSpec((68, 2), tf.float32)
+
         # One by one: the pipeline's cache is the only copy of what `data` holds.
         def examples():
             for place, label in zip(places, labels, strict=True):
-                yield data.faces[place], label
+                example = {"frames": data.faces[place], "label": label}
+                if data.landmarks is not None:
+                    example["landmarks"] = data.landmarks[place]
+                yield example
 
-        face = tf.TensorSpec(data.faces.shape[1:], tf.uint8)
-        dataset = tf.data.Dataset.from_generator(
-            examples, output_signature=(face, tf.TensorSpec((), tf.int64))
-        ).apply(tf.data.experimental.assert_cardinality(len(places)))
+        dataset = tf.data.Dataset.from_generator(examples, output_signature=spec)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(places)))
         return clips.pipeline(
             dataset,
             frames=data.faces.shape[1],
             regions=_paths_of(recipe),
+            region_cut=self.region_cut,
             motion=self.motion,
             classes=self.classes,
             size=recipe.input_shape[0],
@@ -71,6 +90,18 @@ class ClipTrainer(RenewedModel):
             batch_size=recipe.batch_size,
             **options,
         )
+
+    def serves(self, recipe: Recipe) -> bool:
+        """Return whether the network can be trained by another recipe as it is.
+
+        It can where network and optimiser are the same. Its step, once traced, is then used again:
+        set `recipe`.
+
+        Args:
+            recipe: The other recipe.
+        """
+        same = ("name", "batch_size", "epochs", "augmentation", "class_weights")
+        return self.recipe.replace(**{name: getattr(recipe, name) for name in same}) == recipe
 
     def predict(self, data: ClipData, places: Sequence[int], where: str = "") -> np.ndarray:
         """Return probabilities `(clips, classes)`.
@@ -92,12 +123,12 @@ class ClipTrainer(RenewedModel):
         return found
 
     def save(self, path: Path) -> None:
-        """Write the network without its optimiser, with the names of its classes."""
+        """Write the network without its optimiser, with its classes and the cut of its regions."""
         alone = self.recipe.build(classes=self.classes, seed=0)
         alone.set_weights(self.model.get_weights())
         with files.whole_file(path) as unfinished:
             alone.save(unfinished)
-            class_names.write(unfinished, self.names)
+            class_names.write(unfinished, self.names, {"region_cut": self.region_cut})
 
 
 def fold_seed(seed: int, number: int) -> int:
@@ -135,6 +166,7 @@ def train_fold(
     seed: int,
     select: str = "last",
     keep_model: bool = False,
+    steps_per_epoch: int | None = None,
     on_epoch: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
     """Train a fold, or go on with it, and keep its result.
@@ -148,6 +180,7 @@ def train_fold(
         select: `"last"` for the last epoch, `"validation"` for that of the least loss on the
             validation part. The test part is first looked at when the epoch is chosen.
         keep_model: Whether to leave the model as `model.keras`.
+        steps_per_epoch: Steps of an epoch; None for as many as the training part has batches.
         on_epoch: Function that is called after every epoch.
 
     Returns:
@@ -174,7 +207,7 @@ def train_fold(
         ),
         folder,
         seed=seed,
-        steps_per_epoch=math.ceil(len(parts["train"]) / recipe.batch_size),
+        steps_per_epoch=steps_per_epoch or math.ceil(len(parts["train"]) / recipe.batch_size),
         validation=trainer.batches(data, parts["validation"]) if chooses else None,
         monitor="val_loss" if chooses else None,
         class_weight=weights,

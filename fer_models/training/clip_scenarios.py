@@ -1,22 +1,24 @@
 """The scenarios of Irawan (2025): twelve trainings a data set, and the ablation."""
 
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fer_models.families.micro_expression_3d import HYBRID, VARIANTS
+from fer_models.training import ha3dnet_published, recipes
 from fer_models.training.cross_validation import PROPORTIONS, Scenario
+from fer_models.training.ha3dnet_published import BATCH_SIZES, EPOCHS
 from fer_models.training.recipes.recipe import Recipe
 
-BATCH_SIZES = (32, 64, 128)
-EPOCHS = (128, 256)
-# Name, what it adds, augmentation, class weights, hybrid attention.
-ABLATION = (
-    ("10_preprocessing", "image preprocessing alone", False, False, False),
-    ("11_augmentation", "with augmentation", True, False, False),
-    ("12_balancing", "with class balancing", False, True, False),
-    ("13_both", "with both, without hybrid attention", True, True, False),
-    ("14_everything", "everything", True, True, True),
-)
+# Experiment: what it has, augmentation, class weights, hybrid attention.
+ABLATION = {
+    10: ("preprocessing and hybrid attention", False, False, True),
+    11: ("with augmentation", True, False, True),
+    12: ("with class balancing", False, True, True),
+    13: ("with both, without hybrid attention", True, True, False),
+    14: ("everything", True, True, True),
+}
 
 
 def grid(
@@ -44,15 +46,28 @@ def grid(
         Scenario(
             recipe.replace(batch_size=size, epochs=count),
             protocol,
-            name=f"{protocol}_batch{size}_epochs{count}",
+            name=grid_name(protocol, size, count),
             words=f"{protocol}, batch {size}, {count} epochs",
         )
         for protocol, size, count in itertools.product(protocols, batch_sizes, epochs)
     ]
 
 
+def grid_name(protocol: str, batch_size: int, epochs: int) -> str:
+    """Return the name of a scenario of `grid`.
+
+    Args:
+        protocol: A name of `fer_models.training.cross_validation.PROTOCOLS`.
+        batch_size: Clips a step.
+        epochs: Epochs.
+    """
+    return f"{protocol}_batch{batch_size}_epochs{epochs}"
+
+
 def ablation(recipe: Recipe, protocol: str) -> list[Scenario]:
-    """Return experiments 10 to 14: what preprocessing, augmentation, balancing, attention add.
+    """Return experiments 10 to 14: what augmentation, balancing and attention add.
+
+    All have the preprocessing, and all but 13 the hybrid attention.
 
     Args:
         recipe: The last experiment, with everything.
@@ -67,7 +82,7 @@ def ablation(recipe: Recipe, protocol: str) -> list[Scenario]:
     >>> from fer_models import recipes
     >>> steps = ablation(recipes.get("ha3dnet"), "80-10-10")
     >>> [step.recipe.model_options.get("attention", "all") for step in steps]
-    [False, False, False, False, 'all']
+    ['all', 'all', 'all', False, 'all']
     """
     attention = attention_of(recipe)
     if not set(HYBRID) & set(attention):
@@ -83,15 +98,64 @@ def ablation(recipe: Recipe, protocol: str) -> list[Scenario]:
         )
     plain = tuple(kind for kind in attention if kind not in HYBRID)
     found = []
-    for name, words, augmented, weighed, hybrid in ABLATION:
+    for number, (words, augmented, weighed, hybrid) in ABLATION.items():
         options = {} if hybrid else {"attention": plain or False}
         changed = recipe.replace(
             augmentation=recipe.augmentation if augmented else "none",
             class_weights=weighed,
             model_options={**recipe.model_options, **options},
         )
-        found.append(Scenario(changed, protocol, name, words))
+        name = f"experiment{number}_{grid_name(protocol, recipe.batch_size, recipe.epochs)}"
+        found.append(Scenario(changed, protocol, name, f"{number}: {words}"))
     return found
+
+
+def published_figures(
+    dataset: str, options: Mapping[str, Any], split: str, recipe: Mapping[str, Any]
+) -> dict[str, float]:
+    """Return what the dissertation publishes of exactly this training.
+
+    That is a training by its own scenario on clips that are divided at random: its data set with
+    its classes, its network, batch and epochs of its best scenario. Its source gives batch and
+    epochs of experiment 14 alone; those of 10 to 13 count as the same. Frames, which it does not
+    give, may be any.
+
+    Args:
+        dataset: Name of the data set, as `ClipSource` has it.
+        options: Arguments of its builder.
+        split: `"80-10-10"` or `"70-15-15"`.
+        recipe: What `Recipe.to_dict` gives.
+
+    Returns:
+        `accuracy` and `f1`, shares of one; empty where this is no training of the dissertation.
+
+    Example:
+
+    >>> from fer_models import recipes
+    >>> recipe = recipes.get("ha3dnet").replace(batch_size=64)
+    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict())
+    {'accuracy': 0.9887, 'f1': 0.9887}
+    >>> published_figures("casme2", {}, "80-10-10", recipe.replace(epochs=9).to_dict())
+    {}
+    """
+    known = dataset in ha3dnet_published.TITLES and split in ha3dnet_published.SPLITS
+    # Of CAS(ME)^2 it takes three classes of its own.
+    if not known or (dataset == "cas_me2" and options.get("classes") != "own"):
+        return {}
+    batch_size, epochs = ha3dnet_published.best_scenario(dataset, split)
+    best = recipes.get("ha3dnet").replace(batch_size=batch_size, epochs=epochs)
+    given = _decisive(recipe)
+    for number, scenario in zip(ABLATION, ablation(best, split), strict=True):
+        if _decisive(scenario.recipe.to_dict()) == given:
+            return ha3dnet_published.figures(dataset, split, number)
+    return {}
+
+
+def _decisive(recipe):
+    """Return what makes a training the dissertation's, of the content of a recipe."""
+    content = {name: value for name, value in recipe.items() if name not in ("name", "source")}
+    content["model_options"] = {**content["model_options"], "frames": None}
+    return json.loads(json.dumps(content))
 
 
 def attention_of(recipe: Recipe) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.checks import check_choice, check_integer, check_number
-from fer_models.training import clip_scenarios, recipes
+from fer_data.faces.regions import CUTS
+from fer_models.training import recipes
 from fer_models.training.clip_data import COMPOSITE as COMPOSITE_OF
 from fer_models.training.clip_data import REAL, SYNTHETIC, ClipSource, clip_sources
 from fer_models.training.clip_folds import SELECT
@@ -23,13 +24,12 @@ SMALL = {
     "frames": 10,
     "size": 32,
     "channels": 1,
-    "batch_size": (8,),
-    "epochs": (12,),
+    "batch_size": 8,
+    "epochs": 12,
     "subjects": 10,
     "clips": 3,
 }
 SMALL_MODEL = {"filters": 8, "head": "grid", "dense_units": 32}
-SMALL_GRID = {"batch_size": (4, 8, 16), "epochs": (6, 12)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,22 +46,22 @@ class ClipSettings:
         data_options: Arguments of the builders: `pictures` of all, `casme2.pictures` of one.
         protocol: `"loso"` leaves one subject out; `"composite"` does so with the clips of MEGC
             2019; `"80-10-10"` and `"70-15-15"` are random splits. None for `"loso"`; for
-            `data="composite"` that; for a grid both random splits.
+            `data="composite"` that.
         by_subject: Whether random splits divide people, not clips.
         allow_leaks: Whether people and copies of clips may stand on both sides.
         select: Which epoch is scored: `"last"` or `"validation"`; None for the protocol's own.
         validation: Share of the training part that chooses the epoch, people apart.
         listed: File of clip ids, one a line: the challenge's own, for `"composite"`.
-        grid: Whether to train the dissertation's twelve scenarios.
-        ablation: Whether to train its experiments 10 to 14.
         model: Name of the network, of `fer_models.registry.CLIP_MODELS`.
         model_options: Arguments of its builder, such as `{"filters": 16}`.
         frames: Frames of every clip; None for the model's own.
         size: Height and width of a region, half of the face's; None for the model's own.
         channels: 1 for grey, 3 for colour; None for the model's own.
+        regions: `"landmarks"` for regions that follow eyes, brows and mouth, `"grid"` for the
+            same windows in every face.
         motion: Whether the network sees what changed since the first frame, not grey levels.
-        epochs: Epochs; several for a grid.
-        batch_size: Clips a step; several for a grid.
+        epochs: Epochs; None for the recipe's.
+        batch_size: Clips a step; None for the recipe's.
         learning_rate: Learning rate of Adam; None for the recipe's.
         augmentation: Whether to turn, crop and light clips.
         class_weights: Whether to weigh classes against their frequency.
@@ -76,7 +76,7 @@ class ClipSettings:
 
     >>> settings = ClipSettings()
     >>> settings.protocol, settings.epochs, settings.subjects
-    ('loso', (12,), 10)
+    ('loso', 12, 10)
     """
 
     data: Sequence[str] = (SYNTHETIC,)
@@ -88,16 +88,15 @@ class ClipSettings:
     select: str | None = None
     validation: float = 0.1
     listed: str | os.PathLike[str] | None = None
-    grid: bool = False
-    ablation: bool = False
     model: str = "triple_path_ha3dnet"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     frames: int | None = None
     size: int | None = None
     channels: int | None = None
+    regions: str = "landmarks"
     motion: bool = True
-    epochs: Sequence[int] | int | None = None
-    batch_size: Sequence[int] | int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
     learning_rate: float | None = None
     augmentation: bool = True
     class_weights: bool = True
@@ -108,16 +107,15 @@ class ClipSettings:
     def __post_init__(self):
         self._set(data=_listed(self.data), path=None if self.path is None else _listed(self.path))
         check_choice("model", self.model, tuple(CLIP_MODELS))
+        check_choice("regions", self.regions, CUTS)
         self._check_data()
-        if self.grid and self.ablation:
-            raise ValueError("`grid` and `ablation` are two studies: choose one. Received: both")
         self._fill()
         self._check_protocol()
         self._check_numbers()
         if self.path is not None:
             self._set(path=tuple(str(Path(path).resolve()) for path in self.path))
-        # The rules of the scenarios, of a recipe and of the options of the data.
-        self.scenarios()
+        # The rules of a recipe and of the options of the data.
+        self.scenario()
         self.sources()
 
     def _set(self, **values):
@@ -167,13 +165,13 @@ class ClipSettings:
             "frames": entry.frames,
             "size": entry.input_shape[0],
             "channels": entry.input_shape[2],
-            "epochs": clip_scenarios.EPOCHS if self.grid else (recipe.epochs,),
-            "batch_size": clip_scenarios.BATCH_SIZES if self.grid else (recipe.batch_size,),
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
             "learning_rate": recipe.learning_rate,
         }
         options = dict(self.model_options)
         if self.data == (SYNTHETIC,):
-            defaults |= SMALL | (SMALL_GRID if self.grid else {})
+            defaults |= SMALL
             # A kernel of 15 frames needs more of them.
             defaults["frames"] = max(defaults["frames"], entry.frames if entry.frames > 16 else 0)
             options = SMALL_MODEL | options
@@ -181,37 +179,28 @@ class ClipSettings:
         for name, value in defaults.items():
             if getattr(self, name) is None:
                 self._set(**{name: value})
-        self._set(epochs=_listed(self.epochs), batch_size=_listed(self.batch_size))
-        if self.protocol is None and not self.grid:
+        if self.protocol is None:
             self._set(protocol=LOSO)
 
     def _check_protocol(self):
-        check_choice("protocol", self.protocol, (None, *PROTOCOLS))
+        check_choice("protocol", self.protocol, PROTOCOLS)
         check_choice("select", self.select, (None, *SELECT))
         if self.listed is not None and self.protocol != COMPOSITE:
             raise ValueError(
                 "`listed` is for the protocol 'composite' alone. "
                 f"Received: protocol={self.protocol!r}"
             )
-        if self.by_subject and self.protocol not in (None, *PROPORTIONS):
+        if self.by_subject and self.protocol not in PROPORTIONS:
             raise ValueError(
                 "`by_subject` is for the protocols 80-10-10 and 70-15-15; loso divides people "
                 f"anyhow. Received: protocol={self.protocol!r}"
             )
 
     def _check_numbers(self):
-        for name in ("frames", "size", "subjects", "clips"):
+        for name in ("frames", "size", "epochs", "batch_size", "subjects", "clips"):
             if (value := getattr(self, name)) is not None:
                 check_integer(name, value, 1)
         check_choice("channels", self.channels, (1, 3))
-        for name in ("epochs", "batch_size"):
-            values = getattr(self, name)
-            for value in values:
-                check_integer(name, value, 1)
-            if not values or len(set(values)) < len(values):
-                raise ValueError(f"`{name}` must be different numbers. Received: {values}")
-            if len(values) > 1 and not self.grid:
-                raise ValueError(f"`{name}` takes several numbers for a grid. Received: {values}")
         check_number("learning_rate", self.learning_rate, 0)
         check_number("validation", self.validation, 0, 1)
         if not 0 < self.validation < 1:
@@ -227,33 +216,24 @@ class ClipSettings:
         return json.loads(json.dumps(content))
 
     def to_recipe(self) -> Recipe:
-        """Return how to train, with the first of several batch sizes and epochs."""
+        """Return how to train."""
         recipe = recipes.get(RECIPE)
         return recipe.replace(
             model=self.model,
             model_options={"frames": self.frames, **self.model_options},
             input_shape=(self.size, self.size, self.channels),
-            batch_size=self.batch_size[0],
-            epochs=self.epochs[0],
+            batch_size=self.batch_size,
+            epochs=self.epochs,
             learning_rate=self.learning_rate,
             augmentation=recipe.augmentation if self.augmentation else "none",
             class_weights=self.class_weights,
         )
 
-    def scenarios(self) -> list[Scenario]:
-        """Return what is trained: one scenario, or all of a grid or an ablation.
-
-        Raises:
-            ValueError: If there is nothing that the ablation could take away.
-        """
+    def scenario(self) -> Scenario:
+        """Return what is trained."""
         recipe = self.to_recipe()
-        if self.ablation:
-            return clip_scenarios.ablation(recipe, self.protocol)
-        if self.grid:
-            protocols = [self.protocol] if self.protocol else PROPORTIONS
-            return clip_scenarios.grid(recipe, protocols, self.batch_size, self.epochs)
         words = f"{self.protocol}, batch {recipe.batch_size}, {recipe.epochs} epochs"
-        return [Scenario(recipe, self.protocol, words=words)]
+        return Scenario(recipe, self.protocol, words=words)
 
     def sources(self) -> list[ClipSource]:
         """Return the data sets to prepare."""

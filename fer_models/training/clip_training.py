@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from fer_models.training import runs
 from fer_models.training.clip_data import ClipData, load_clips
 from fer_models.training.clip_settings import ClipSettings
 from fer_models.training.cross_validation import (
     COMPOSITE,
-    check_scenarios,
+    check_scenario,
     cross_validate,
     default_selection,
     divide,
 )
-from fer_models.training.cross_validation_report import write_reports
+from fer_models.training.cross_validation_report import report_scenario
 from fer_models.training.runs import Run
 
 # Which clips they are is an input of its own, wherever they lie.
@@ -35,9 +37,8 @@ def train_clips(
     """Train networks for micro-expressions and score them on people they have not seen.
 
     The output folder gets `run.json`, `report.md`, `report.json`, `confusion.png`, and under
-    `folds/` what each fold predicted; with a grid or an ablation a folder of these for every row
-    of the table. A stopped training goes on from its last whole epoch when the same call is made
-    again.
+    `folds/` what each fold predicted. A stopped training goes on from its last whole epoch when the
+    same call is made again.
 
     Args:
         settings: The settings.
@@ -66,7 +67,7 @@ def train_clips(
     """
     run = Run(output, settings.to_dict())
     # Before the data are read, which may take an hour.
-    run.open(restart=restart, may_change=NOT_COMPARED)
+    run.open(restart=restart, may_change=_not_compared(settings, output, restart))
     data = load_clips(
         settings.sources(),
         frames=settings.frames,
@@ -114,50 +115,56 @@ def train_on(
     Returns:
         The content of `report.json` and of `report.md`.
     """
-    scenarios = settings.scenarios()
-    divisions = {
-        protocol: divide(
-            data.clips,
-            protocol,
-            select=settings.select or default_selection(protocol),
-            validation=settings.validation,
-            by_subject=settings.by_subject,
-            seed=settings.seed,
-            allow_leaks=settings.allow_leaks,
-        )
-        for protocol in dict.fromkeys(scenario.protocol for scenario in scenarios)
-    }
-    check_scenarios(scenarios, divisions, data)
+    scenario = settings.scenario()
+    select = settings.select or default_selection(scenario.protocol)
+    divisions = divide(
+        data.clips,
+        scenario.protocol,
+        select=select,
+        validation=settings.validation,
+        by_subject=settings.by_subject,
+        seed=settings.seed,
+        allow_leaks=settings.allow_leaks,
+    )
+    check_scenario(scenario, divisions, data)
     run = Run(output, settings.to_dict(), {"clips": data.digest()})
-    run.open(restart=restart, may_change=NOT_COMPARED)
+    run.open(restart=restart, may_change=_not_compared(settings, output, restart))
     run.begin(packages=PACKAGES)
     if on_remark is not None and data.facts.get("differences"):
         on_remark("Not as in MEGC 2019: " + "; ".join(data.facts["differences"]))
     results = cross_validate(
-        scenarios,
+        scenario,
         divisions,
         data,
         output,
         seed=settings.seed,
-        select=settings.select,
+        select=select,
         motion=settings.motion,
+        region_cut=settings.regions,
         keep_models=keep_models,
         progress=progress,
     )
     about = {name: run.record[name] for name in ("date", "versions", "backend", "hardware")}
-    about |= {"seed": settings.seed, "motion": settings.motion, "data": data.facts}
+    about |= {"seed": settings.seed, "motion": settings.motion, "regions": settings.regions}
+    about["data"] = data.facts
     if command:
         about["command"] = command
-    report = write_reports(
-        about,
-        scenarios,
-        divisions,
-        results,
-        data.clips,
-        data.names,
-        output,
-        kind="ablation" if settings.ablation else "grid",
-        select=settings.select,
+    report = report_scenario(
+        about, scenario, divisions, results, data.clips, data.names, output, select=select
     )
     run.finish()
     return report
+
+
+def _not_compared(settings, output, restart):
+    """Return the settings in which an earlier run of the folder may differ."""
+    record, found = Path(output) / runs.RECORD, [*NOT_COMPARED]
+    if not record.exists() or restart:
+        return found
+    held = runs.read(record)["settings"]
+    if settings.regions == "grid" and "regions" not in held:
+        # It was begun when there was no other cut than the grid.
+        found.append("regions")
+    # They were lists while one run could train several.
+    lists = ("epochs", "batch_size")
+    return found + [name for name in lists if held.get(name) == [getattr(settings, name)]]

@@ -6,7 +6,7 @@ folds are pooled, then scored. People that are tested choose nothing, not even a
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Scenario:
     Attributes:
         recipe: A `Recipe` of a network of clips.
         protocol: A name of `PROTOCOLS`.
-        name: Its folder within the output folder; `""` for the output folder itself.
+        name: Its name, of which a folder can be made.
         words: The scenario in words.
     """
 
@@ -131,68 +131,72 @@ def divide(
         ) from error
 
 
-def check_scenarios(
-    scenarios: Sequence[Scenario],
-    divisions: Mapping[str, Sequence[protocols.Division]],
-    data: ClipData,
+def check_scenario(
+    scenario: Scenario, divisions: Sequence[protocols.Division], data: ClipData
 ) -> None:
     """Raise where a scenario cannot be trained, before anything is.
 
     Args:
-        scenarios: The scenarios.
-        divisions: The divisions of each protocol, by its name.
+        scenario: The scenario.
+        divisions: The divisions of its protocol.
         data: The clips.
 
     Raises:
         ValueError: If a network cannot be built, or a fold that weighs classes has no clip of one
             to train on.
     """
-    for scenario in scenarios:
-        scenario.recipe.build(classes=len(data.names))
-        if not scenario.recipe.class_weights:
-            continue
-        for division in divisions[scenario.protocol]:
-            labels = data.clips.labels[division.parts["train"]]
-            lacking = [name for i, name in enumerate(data.names) if not (labels == i).any()]
-            if lacking:
-                where = f" without {division.held_out}" if division.held_out else ""
-                raise ValueError(
-                    f"The training part{where} has no clip of {', '.join(lacking)}, which cannot "
-                    "be weighed: take more clips, or no class weights (--no-class-weights)"
-                )
+    scenario.recipe.build(classes=len(data.names))
+    if not scenario.recipe.class_weights:
+        return
+    for division in divisions:
+        labels = data.clips.labels[division.parts["train"]]
+        lacking = [name for i, name in enumerate(data.names) if not (labels == i).any()]
+        if lacking:
+            where = f" without {division.held_out}" if division.held_out else ""
+            raise ValueError(
+                f"The training part{where} has no clip of {', '.join(lacking)}, which cannot "
+                "be weighed: take more clips, or no class weights (--no-class-weights)"
+            )
 
 
 def cross_validate(
-    scenarios: Sequence[Scenario],
-    divisions: Mapping[str, Sequence[protocols.Division]],
+    scenario: Scenario,
+    divisions: Sequence[protocols.Division],
     data: ClipData,
     output: str | os.PathLike[str],
     *,
     seed: int = 1,
     select: str | None = None,
     motion: bool = True,
+    region_cut: str = "landmarks",
     keep_models: bool = False,
     progress: bool = True,
-) -> dict[str, list[dict[str, Any]]]:
-    """Train all folds of all scenarios that are not there yet, and return their results.
+    trainer: ClipTrainer | None = None,
+    on_epoch: Callable[[], Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Train all folds of a scenario that are not there yet, and return their results.
 
-    Every fold is kept under `folds/` of its scenario's folder: `result.json`, `history.csv` and,
+    Every fold is kept under `folds/` of the output folder: `result.json`, `history.csv` and,
     with `keep_models`, `model.keras`. A stopped training goes on from its last whole epoch when
     the same call is made again, and ends as an unbroken one.
 
     Args:
-        scenarios: The scenarios, with different names.
-        divisions: What `divide` gives, by protocol.
+        scenario: The scenario.
+        divisions: What `divide` gives for its protocol.
         data: What `load_clips` gives.
         output: Folder for everything that is written.
         seed: Integer of 0 or more, from which the seeds of all folds follow.
         select: Which epoch is scored, `"last"` or `"validation"`; None for `default_selection`.
         motion: Whether the networks see what changed since the first frame, not grey levels.
+        region_cut: `"landmarks"` for regions that follow them, `"grid"` for fixed ones.
         keep_models: Whether to keep the model of every fold.
         progress: Whether to show a bar of epochs.
+        trainer: A `ClipTrainer` that `serves` the scenario's recipe, such as one that another
+            scenario was trained with, so that its step is not traced again; None for a new one.
+        on_epoch: Function that is called after every epoch.
 
     Returns:
-        Dictionary from a scenario's name to the results of its folds, as `train_fold` gives them.
+        The results of the folds, as `train_fold` gives them.
 
     Raises:
         ValueError: If a training diverges.
@@ -201,34 +205,36 @@ def cross_validate(
 
     ```python
     scenario = Scenario(recipes.get("ha3dnet"))
-    divisions = {"loso": divide(data.clips)}
-    results = cross_validate([scenario], divisions, data, "runs/casme2")
-    pooled_folds(results[""], data.names).uf1
+    results = cross_validate(scenario, divide(data.clips), data, "runs/casme2")
+    pooled_folds(results, data.names).uf1
     ```
     """
     from tqdm import tqdm
 
-    output = Path(output)
-    works = [
-        (scenario, number, division, output / scenario.name / "folds" / f"{number:03d}")
-        for scenario in scenarios
-        for number, division in enumerate(divisions[scenario.protocol])
-    ]
-    results: dict[str, list[dict[str, Any]]] = {scenario.name: [] for scenario in scenarios}
-    done = sum(fold_epochs_done(w[3], w[0].recipe.epochs, keep_models) for w in works)
-    total = sum(scenario.recipe.epochs for scenario, *_ in works)
-    trainer = trained = None
+    recipe, results = scenario.recipe, []
+    if trainer is not None:
+        trainer.recipe, trainer.motion, trainer.region_cut = recipe, motion, region_cut
+    folders = [Path(output) / "folds" / f"{number:03d}" for number in range(len(divisions))]
+    done = sum(fold_epochs_done(folder, recipe.epochs, keep_models) for folder in folders)
     hidden = None if progress else True
-    with tqdm(total=total, initial=done, desc="epochs", unit="", disable=hidden) as bar:
-        for scenario, number, division, folder in works:
-            bar.set_postfix_str(" ".join(filter(None, (scenario.name, division.held_out))))
+    with tqdm(
+        total=recipe.epochs * len(folders), initial=done, desc="epochs", unit="", disable=hidden
+    ) as bar:
+
+        def count():
+            bar.update()
+            if on_epoch is not None:
+                on_epoch()
+
+        for number, (division, folder) in enumerate(zip(divisions, folders, strict=True)):
+            bar.set_postfix_str(division.held_out or "")
             if fold_is_done(folder, keep_models):
-                results[scenario.name].append(fold_result(folder))
+                results.append(fold_result(folder))
                 continue
-            if trainer is None or trained is not scenario:
+            if trainer is None:
                 keras.utils.clear_session()
-                trainer, trained = ClipTrainer(scenario.recipe, data.names, motion), scenario
-            results[scenario.name].append(
+                trainer = ClipTrainer(recipe, data.names, motion, region_cut)
+            results.append(
                 train_fold(
                     trainer,
                     data,
@@ -237,7 +243,7 @@ def cross_validate(
                     seed=fold_seed(seed, number),
                     select=select or default_selection(scenario.protocol),
                     keep_model=keep_models,
-                    on_epoch=bar.update,
+                    on_epoch=count,
                 )
             )
     return results

@@ -11,8 +11,8 @@ from fer_data import files
 from fer_data.protocols.subjects import Clips, Division
 from fer_models import evaluation
 from fer_models.evaluation.pooled import PooledScores
-from fer_models.training import recipes
 from fer_models.training.clip_data import SYNTHETIC
+from fer_models.training.clip_scenarios import published_figures
 from fer_models.training.cross_validation import (
     COMPOSITE,
     Scenario,
@@ -21,58 +21,51 @@ from fer_models.training.cross_validation import (
 )
 
 REPORT, TEXT, CONFUSION = "report.json", "report.md", "confusion.png"
+# How a division calls itself that splits clips at random, before its proportions.
+RANDOM = "random "
 # What a report says of a fold is short: the predictions stand in the fold's own file.
 LEFT_OUT = ("subjects", "probabilities", "labels")
 
 
-def write_reports(
+def report_scenario(
     about: Mapping[str, Any],
-    scenarios: Sequence[Scenario],
-    divisions: Mapping[str, Sequence[Division]],
-    results: Mapping[str, Sequence[Mapping[str, Any]]],
+    scenario: Scenario,
+    divisions: Sequence[Division],
+    results: Sequence[Mapping[str, Any]],
     clips: Clips,
     names: Sequence[str],
-    output: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
     *,
-    kind: str = "grid",
     select: str | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """Write the report of every scenario, and of several of them one table.
-
-    Each gets `report.md`, `report.json` and `confusion.png` in its own folder.
+    """Write `report.md`, `report.json` and `confusion.png` of a scenario.
 
     Args:
-        about: What all reports say of the run: `date`, `versions`, `backend`, `hardware`, `seed`,
-            `motion`, `data` (the facts of `ClipData`), and `command`, if there is one.
-        scenarios: What was trained.
-        divisions: Who was tested, by protocol.
+        about: What the report says of the run: `date`, `versions`, `backend`, `hardware`, `seed`,
+            `motion`, `data` (the facts of `ClipData`), and if there is one, `command`; `regions`,
+            how they were cut, where a network sees several.
+        scenario: What was trained.
+        divisions: Who was tested.
         results: What `cross_validate` gives.
         clips: The clips.
         names: Names of the classes.
-        output: Folder.
-        kind: `"grid"` or `"ablation"`, the title of several scenarios.
+        folder: Folder.
         select: As for `cross_validate`.
 
     Returns:
-        The content of the last `report.json` and `report.md`.
+        The content of `report.json` and of `report.md`.
     """
-    output, rows = Path(output), []
-    for scenario in scenarios:
-        parts = divisions[scenario.protocol]
-        composite = scenario.protocol == COMPOSITE
-        own = {
-            "scenario": scenario.words or scenario.protocol,
-            "protocol": "MEGC 2019 composite" if composite else parts[0].protocol,
-            "select": select or default_selection(scenario.protocol),
-            "warning": warning_of(parts),
-            "recipe": scenario.recipe.to_dict(),
-            "parts": [part_sizes(division, clips) for division in parts],
-        }
-        folder = output / scenario.name
-        rows.append(write_report({**about, **own}, results[scenario.name], names, folder))
-    if len(rows) == 1:
-        return rows[0]
-    return write_overview(about, [content for content, _ in rows], kind, output)
+    composite = scenario.protocol == COMPOSITE
+    record = {
+        **about,
+        "scenario": scenario.words or scenario.protocol,
+        "protocol": "MEGC 2019 composite" if composite else divisions[0].protocol,
+        "select": select or default_selection(scenario.protocol),
+        "warning": warning_of(divisions),
+        "recipe": scenario.recipe.to_dict(),
+        "parts": [part_sizes(division, clips) for division in divisions],
+    }
+    return write_report(record, results, names, folder)
 
 
 def write_report(
@@ -84,8 +77,8 @@ def write_report(
     """Write `report.json`, `report.md` and `confusion.png` of one scenario.
 
     Args:
-        record: What `write_reports` takes as `about`, and of the scenario: `scenario`, `protocol`,
-            `select`, `warning`, `recipe`, and `parts`, the sizes of each fold.
+        record: What `report_scenario` takes as `about`, and of the scenario: `scenario`,
+            `protocol`, `select`, `warning`, `recipe`, and `parts`, the sizes of each fold.
         results: Results of the folds.
         names: Names of the classes.
         folder: Folder.
@@ -115,30 +108,6 @@ def write_report(
     text = _summary(content, names)
     files.write_text(folder / TEXT, text)
     files.write_json(folder / REPORT, content)
-    return content, text
-
-
-def write_overview(
-    about: Mapping[str, Any],
-    contents: Sequence[Mapping[str, Any]],
-    kind: str,
-    output: str | os.PathLike[str],
-) -> tuple[dict[str, Any], str]:
-    """Write `report.md` and `report.json` of a grid or an ablation.
-
-    Args:
-        about: As for `write_reports`.
-        contents: Content of every scenario's `report.json`, in order.
-        kind: `"grid"` or `"ablation"`.
-        output: Folder, in which every scenario has its own.
-
-    Returns:
-        The content of `report.json` and of `report.md`.
-    """
-    output, text = Path(output), _overview(about, contents, kind)
-    content = {**about, "kind": kind, "scenarios": list(contents)}
-    files.write_text(output / TEXT, text)
-    files.write_json(output / REPORT, content)
     return content, text
 
 
@@ -214,20 +183,18 @@ def validation_of(results: Sequence[Mapping[str, Any]]) -> dict[str, float] | No
     return {name: float(np.mean([each[name] for each in known])) for name in known[0]}
 
 
-def published(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the dissertation's figures where it has some of this data set and this network."""
+def published(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return the dissertation's accuracy and F1 where this is a training of its own, else nothing.
+
+    Args:
+        record: As for `write_report`.
+    """
     sources = record["data"]["sources"]
-    if len(sources) > 1 or record["recipe"]["model"] != "triple_path_ha3dnet":
-        return []
+    if len(sources) > 1 or not record["protocol"].startswith(RANDOM):
+        return {}
     ((name, options),) = sources.items()
-    # Of CAS(ME)^2 it takes three classes of its own.
-    if name == "cas_me2" and options.get("classes") != "own":
-        return []
-    return [
-        {"protocol": paper.faces, **paper.scores}
-        for paper in recipes.get("ha3dnet").published
-        if paper.data == name
-    ]
+    split = record["protocol"].removeprefix(RANDOM)
+    return published_figures(name, options, split, record["recipe"])
 
 
 def _clips_of(results):
@@ -298,7 +265,7 @@ def _summary(content, names):
         f"{recipe['stages'][0]['epochs']} epochs; augmentation {recipe['augmentation']}; classes "
         f"{'weighed' if recipe['class_weights'] else 'not weighed'}; input "
         f"{'minus the first frame' if content['motion'] else 'grey levels'}, "
-        f"{tuple(recipe['input_shape'])}; network {recipe['model_options']}.",
+        f"{tuple(recipe['input_shape'])}{_cut(content)}; network {recipe['model_options']}.",
         "",
     ]
     if len(folds) == 1:
@@ -307,6 +274,14 @@ def _summary(content, names):
         lines += ["; ".join(words) + ".", ""]
     lines += [*_scores(content), f"![Confusion matrix]({CONFUSION})", "", *_beside(content)]
     return "\n".join([*lines, *_datasets(content), *_people(content, names)])
+
+
+def _cut(content):
+    """Return how the regions of the faces were cut, in words; nothing where nobody says it."""
+    if "regions" not in content:
+        return ""
+    follow = content["regions"] == "landmarks"
+    return f", regions {'that follow the landmarks' if follow else 'of the fixed grid'}"
 
 
 def _scores(content):
@@ -380,67 +355,17 @@ def _beside(content):
     """Return lines with the dissertation's figures beside ours."""
     if not content["published"]:
         return []
-    ours = content["scores"]
-    lines = [
-        f"| | ours, {content['protocol']} | "
-        + " | ".join(f"Irawan (2025), {p['protocol']}" for p in content["published"])
-        + " |",
-        "|---|---:|" + "---:|" * len(content["published"]),
-    ]
-    for name, mine in (
-        ("accuracy", f"{ours['accuracy']:.4f}"),
-        ("f1", f"{ours['uf1']:.4f} (UF1), {ours['weighted_f1']:.4f} (weighted)"),
-    ):
-        theirs = " | ".join(f"{p[name]:.4f}" for p in content["published"])
-        lines.append(f"| {name.replace('f1', 'F1')} | {mine} | {theirs} |")
+    ours, theirs = content["scores"], content["published"]
     return [
-        *lines,
+        "| | ours | Irawan (2025), the same scenario |",
+        "|---|---:|---:|",
+        f"| accuracy | {ours['accuracy']:.4f} | {theirs['accuracy']:.4f} |",
+        f"| F1 | {ours['uf1']:.4f} (UF1), {ours['weighted_f1']:.4f} (weighted) | "
+        f"{theirs['f1']:.4f} |",
         "",
-        "Its splits are random, by clip: people stand on both sides. How its F1 is averaged, and "
-        "on what its epoch was chosen, is not known. Compare with a random split of ours alone.",
+        "How its F1 is averaged, and on what its epoch was chosen, is not known.",
         "",
     ]
-
-
-def _overview(about, contents, kind):
-    lines = [f"# {kind.capitalize()}: {contents[0]['recipe']['model']}", "", *_heading(about), ""]
-    for content in contents:
-        new = [line for line in _warning(content) if line and line not in lines]
-        lines += [*new, ""] if new else []
-    known = [content["validation"] for content in contents]
-    if kind == "ablation":
-        lines += [
-            "The five steps are experiments 10 to 14 of Irawan (2025). Whether its first three "
-            "have hybrid attention is not said: we read that the last alone has it.",
-            "",
-        ]
-    lines += [
-        f"Protocol: {', '.join(dict.fromkeys(c['protocol'] for c in contents))}. "
-        + _choice(contents[0]),
-        "",
-        "| | accuracy | error rate | precision | recall (UAR) | F1 (UF1) | weighted F1 | "
-        "validation accuracy | validation loss |",
-        "|---|" + "---:|" * 8,
-    ]
-    for content in contents:
-        s, v = content["scores"], content["validation"]
-        cells = [f"{s['accuracy']:.2%}", f"{s['error_rate']:.2%}"]
-        cells += [f"{s[name]:.4f}" for name in ("precision", "uar", "uf1", "weighted_f1")]
-        cells += [f"{v['accuracy']:.2%}", f"{v['loss']:.4f}"] if v else ["-", "-"]
-        lines.append(f"| {content['scenario']} | {' | '.join(cells)} |")
-    if all(known):
-        best = min(contents, key=lambda content: content["validation"]["loss"])
-        lines += [
-            "",
-            f"Least validation loss: {best['scenario']}. The best test score of several is no "
-            "score of a model that was chosen without the test.",
-        ]
-    figures = [
-        f"Irawan (2025), {p['protocol']}, which leaks: accuracy {p['accuracy']:.2%}, F1 "
-        f"{p['f1']:.4f}.\n"
-        for p in contents[0]["published"]
-    ]
-    return "\n".join([*lines, "", *figures])
 
 
 def _number(value):

@@ -95,7 +95,7 @@ class DPTrainer(keras.Model):
     trainer.network.save("private.keras")
     ```
 
-    Source:
+    Reference:
         Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, algorithm 1.
     """
 

@@ -36,6 +36,8 @@ class FaceSettings:
         path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path.
         teacher: `.keras` files of trained models, whose mean answers are learned instead of the
             labels; None for none.
+        answers: File of `fer answers` (`fer_models.training.teacher_answers`) with the answers of
+            teachers to these faces, which are learned instead of the labels; None for none.
         size: Height and width of the faces in pixels.
         channels: 1 for grey, 3 for colour.
         classes: Number of classes of the model, if more than the data has.
@@ -65,6 +67,8 @@ class FaceSettings:
         validation_fraction: As in `load_faces`.
         validation_from: As in `load_faces`.
         test_fraction: As in `load_faces`.
+        data_options: As in `load_faces`: other options of the data set, such as
+            `{"pictures": "original"}`.
         seed: Of everything random.
 
     Raises:
@@ -81,6 +85,7 @@ class FaceSettings:
     data: str = "synthetic"
     path: str | os.PathLike[str] | None = None
     teacher: tuple[str, ...] | None = None
+    answers: str | os.PathLike[str] | None = None
     size: int | None = None
     channels: int | None = None
     classes: int | None = None
@@ -108,6 +113,7 @@ class FaceSettings:
     validation_fraction: float | None = None
     validation_from: str = "train"
     test_fraction: float | None = None
+    data_options: Mapping[str, Any] | None = None
     seed: int = 1
 
     def __post_init__(self):
@@ -118,7 +124,15 @@ class FaceSettings:
                 "`model` must be arguments of the builder by name, such as {'width': 0.5}. "
                 f"Received: model={self.model!r}"
             )
-        paths = {"path": None if self.path is None else str(Path(self.path).resolve())}
+        if not isinstance(self.data_options, (Mapping, type(None))):
+            raise ValueError(
+                "`data_options` must be options of the data set by name, such as {'pictures': "
+                f"'original'}}. Received: data_options={self.data_options!r}"
+            )
+        paths = {
+            name: None if value is None else str(Path(value).resolve())
+            for name, value in (("path", self.path), ("answers", self.answers))
+        }
         if self.teacher is not None:
             files = [self.teacher] if isinstance(self.teacher, (str, os.PathLike)) else self.teacher
             paths["teacher"] = tuple(str(Path(file).resolve()) for file in files)
@@ -161,6 +175,8 @@ class FaceSettings:
                 "`dp_clip` and `dp_delta` need `dp_noise_multiplier`. "
                 f"Received: dp_clip={self.dp_clip}, dp_delta={self.dp_delta}"
             )
+        if self.answers is not None:
+            self._check_answers()
         if is_packed(self.path) and self.data == "synthetic":
             raise ValueError(
                 f"`data` must be what {self.path} was made of. Received: data='synthetic'"
@@ -169,6 +185,26 @@ class FaceSettings:
             raise ValueError(
                 "`train` is the number of synthetic faces, for data='synthetic' alone. "
                 f"Received: train={self.train} and data={self.data!r}"
+            )
+
+    def _check_answers(self):
+        others = {
+            "teacher": self.teacher,
+            "vote_share": self.vote_share,
+            "class_weights": self.class_weights or None,
+            "dp_noise_multiplier": self.dp_noise_multiplier,
+        }
+        others |= {"labels": self.labels} if self.labels == "soft" else {}
+        given = [name for name, value in others.items() if value is not None]
+        if given:
+            raise ValueError(
+                f"`answers` and `{given[0]}` cannot go together: the answers are all that is "
+                f"learned. Received: answers={self.answers!r}, {given[0]}={others[given[0]]!r}"
+            )
+        if not is_packed(self.path):
+            raise ValueError(
+                "`answers` need the packed faces that they were given to: `path` must be that "
+                f".npz file. Received: answers={self.answers!r}, path={self.path!r}"
             )
 
     @classmethod
@@ -240,7 +276,7 @@ class FaceSettings:
             given = {"l2_norm_clip": self.dp_clip, "delta": self.dp_delta}
             given = {name: value for name, value in given.items() if value is not None}
             changes["dp"] = DPSGD(noise_multiplier=self.dp_noise_multiplier, **given)
-        if self.teacher is not None and self.labels is None:
+        if (self.teacher or self.answers) is not None and self.labels is None:
             # The teacher's answers are the targets; the labels only say how often it is right.
             changes["labels"] = "one_hot"
         height, width, channels = recipe.input_shape

@@ -14,20 +14,31 @@ from typing import Any
 import keras
 
 from fer_data.pipelines.labelled_faces import LabelledFaces, is_packed, load_faces
-from fer_models.training import accountant, jax_products, run_history, runs, training_report
+from fer_models.training import (
+    accountant,
+    ancestry,
+    jax_products,
+    run_history,
+    runs,
+    training_report,
+)
 from fer_models.training.dp_sgd import freeze_batch_norm
 from fer_models.training.ensemble import ensemble
 from fer_models.training.face_settings import FaceSettings
 from fer_models.training.label_distribution import distiller, teacher_for
 from fer_models.training.recipe_batches import Share, scoring_batches, training_batches
 from fer_models.training.recipes.recipe import Recipe
+from fer_models.training.teacher_answers import TeacherAnswers, read_answers
 from fer_models.zoo import class_names, registry
 
 MODELS = ("best", "last")
 # Arguments of every builder that are settings of their own, or none.
 OWN_SETTING = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
 # Where only the report is missing, another machine may write it.
-ELSEWHERE = ("path", "teacher", "convolutions", "teacher file", "file of packed faces")
+ELSEWHERE = (
+    *("path", "teacher", "answers", "convolutions"),
+    *("teacher file", "file of answers", "file of packed faces"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +65,7 @@ def train_faces(
     settings: FaceSettings,
     folder: str | os.PathLike[str],
     *,
+    faces: LabelledFaces | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     restart: bool = False,
     report: bool = True,
@@ -69,6 +81,7 @@ def train_faces(
     Args:
         settings: What to train on what.
         folder: Folder for everything that is written: empty, absent, or of the same run.
+        faces: The faces, where they are loaded already; None to load what the settings name.
         data_dir: Where prepared data sets are kept; None for the default of tensorflow-datasets.
         restart: Whether to delete the run in the folder first.
         report: Whether to write tables and pictures at the end; another machine may do it.
@@ -92,7 +105,7 @@ def train_faces(
     training = FaceTraining(settings, folder, data_dir=data_dir, command=command)
     with training.environment():
         training.open(restart=restart)
-        training.load()
+        training.load(faces)
         training.run.clear()
         if training.over:
             print(f"{training.folder} holds this run, finished: only the report is written again.")
@@ -118,6 +131,7 @@ class FaceTraining:
         run: The `Run` of the folder.
         faces: The `LabelledFaces`, after `load`.
         class_names: A name for every output of the model, after `load`.
+        answers: The answers of teachers that are learned, in `fit`; None where there are none.
         over: Whether the folder holds this run, finished; after `open`.
     """
 
@@ -135,6 +149,7 @@ class FaceTraining:
         self.run = runs.Run(self.folder, settings.to_dict(), _inputs(settings))
         self.faces: LabelledFaces | None = None
         self.class_names: tuple[str, ...] = ()
+        self.answers: TeacherAnswers | None = None
         self.over = False
 
     @contextmanager
@@ -176,10 +191,14 @@ class FaceTraining:
         )
         self.over = self.run.finished and (only_report or self.recipe.epochs == done)
 
-    def load(self) -> None:
-        """Prepare and read the faces."""
+    def load(self, faces: LabelledFaces | None = None) -> None:
+        """Prepare and read the faces.
+
+        Args:
+            faces: The faces, where they are loaded already; None to load what the settings name.
+        """
         settings = self.settings
-        self.faces = load_faces(
+        self.faces = faces or load_faces(
             settings.data,
             settings.path,
             data_dir=self.data_dir,
@@ -188,6 +207,7 @@ class FaceTraining:
             validation_fraction=settings.validation_fraction,
             validation_from=settings.validation_from,
             test_fraction=settings.test_fraction,
+            data_options=settings.data_options,
             seed=settings.seed,
         )
         names, classes = self.faces.class_names, settings.classes
@@ -270,6 +290,11 @@ class FaceTraining:
                 f"{recipe.name} learns from votes, which data={settings.data!r} has not: give a "
                 '`teacher`, or labels="one_hot"'
             )
+        if settings.answers is not None:
+            if recipe.class_weights:
+                raise ValueError("`answers` and `class_weights` cannot go together: choose one")
+            self.answers = read_answers(settings.answers)
+            return faces.with_targets(self.answers.of(faces, self.class_names))
         if not settings.vote_share:
             return faces
         if recipe.class_weights or not voted:
@@ -316,10 +341,24 @@ class FaceTraining:
                 "weights_history": run_history.of_weights(self.recipe),
                 "prepared": self.faces.source,
                 "packed": self.faces.packed,
+                "ancestry": self._ancestry(),
             }
+            if self.answers is not None:
+                about["answers"] = {"note": self.answers.note, **self.answers.about}
+            if trunk := self.recipe.model_options.get("trunk_weights"):
+                about["trunk_sha256"] = runs.sha256_of(trunk)
         # What makes the batches.
         packed = self.faces.packed is not None
         self.run.begin(packages=["cv2" if packed else "tensorflow"], **about)
+
+    def _ancestry(self):
+        """Return the pre-trained trunks from which the network will descend."""
+        recipe, teachers = self.recipe, self.settings.teacher or ()
+        found = set(ancestry.of_options(recipe.model, recipe.model_options))
+        found.update(*map(ancestry.of_weights, teachers))
+        if self.answers is not None:
+            found.update(self.answers.about.get("ancestry", ()))
+        return sorted(found)
 
     def finish(self, *, report: bool = True) -> TrainedFaces:
         """Write the report, and into the models the names of their classes.
@@ -402,6 +441,8 @@ def _inputs(settings):
     found = {}
     if settings.teacher is not None:
         found["teacher file"] = runs.sha256_of(*settings.teacher)
+    if settings.answers is not None:
+        found["file of answers"] = runs.sha256_of(settings.answers)
     if is_packed(settings.path):
         found["file of packed faces"] = runs.sha256_of(settings.path)
     return found

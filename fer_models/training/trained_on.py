@@ -14,6 +14,7 @@ DIVIDING = (
     "validation_fraction",
     "validation_from",
     "test_fraction",
+    "data_options",
     "seed",
 )
 # What says where they lie: the same faces may lie elsewhere now.

@@ -112,6 +112,57 @@ def test_raf_db_gets_a_validation_split(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"validation_from": "test"}, {"train": 14, "validation": 7, "test": 7}),
+        ({"validation_fraction": 0.5}, {"train": 7, "validation": 7, "test": 14}),
+    ],
+)
+def test_a_packed_file_is_divided_as_its_folder_is(tmp_path, options, counts):
+    write_raf_db(tmp_path / "raf")
+    whole = load_faces(
+        "raf_db", tmp_path / "raf", data_dir=tmp_path / "prepared", validation_fraction=0
+    )
+    pack_faces(whole, tmp_path / "raf.npz", about={"data": "raf_db"})
+    found = [
+        load_faces("raf_db", path, data_dir=tmp_path / "prepared", seed=3, **options)
+        for path in (tmp_path / "raf", tmp_path / "raf.npz")
+    ]
+    for faces in found:
+        assert faces.counts == counts
+    for split in counts:
+        pictures = [{image.tobytes() for image in faces.column(split, "image")} for faces in found]
+        assert pictures[0] == pictures[1]
+        assert len(pictures[0]) == counts[split]
+
+
+def test_what_left_the_training_faces_is_no_copy_in_train(tmp_path):
+    train, test = bar_arrays(0), bar_arrays(1)
+    test["image"][:] = train["image"]
+    splits = {
+        "train": train | {"copy_in_train": np.zeros(15, bool)},
+        "test": test | {"copy_in_train": np.ones(15, bool)},
+    }
+    face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "folder"})
+    faces = load_faces("folder", tmp_path / "f.npz", validation_fraction=0.4)
+    assert faces.counts == {"train": 9, "validation": 6, "test": 15}
+    assert not faces.column("validation", "copy_in_train").any()
+    assert faces.column("test", "copy_in_train").sum() == 9
+
+
+def test_joined_splits(prepared, packed):
+    for faces in (prepared, packed):
+        whole = faces.joined(("validation", "train"), "all")
+        assert whole.counts == {"all": 30}
+        labels = [faces.column(name, "label") for name in ("validation", "train")]
+        np.testing.assert_array_equal(whole.column("all", "label"), np.concatenate(labels))
+        assert faces.joined(["train"], "test").counts == {"validation": 15, "test": 15}
+        for names in ((), ("train", "test")):
+            with pytest.raises(ValueError, match="`names` must be some of the splits"):
+                faces.joined(names, "all")
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"data": "affectnet"}, "`data` must be one of"),
@@ -131,8 +182,13 @@ def test_bad_packed_files(packed, folder, tmp_path):
     path = folder / "faces.npz"
     with pytest.raises(ValueError, match="`data` must be 'folder', of which"):
         load_faces("fer2013", path)
-    for given in ({"validation_fraction": 0.1}, {"validation_from": "test"}):
-        with pytest.raises(ValueError, match=f"`{next(iter(given))}` divides folders"):
+    for given, message in (
+        ({"validation_fraction": 0.1}, "`validation_fraction` must be 0 where"),
+        ({"validation_from": "test"}, '`validation_from="test"` needs a data set with a test'),
+        ({"test_fraction": 1}, r"`test_fraction` must lie in \[0, 1\)"),
+        ({"test_fraction": 0.95}, "must leave faces in the train split"),
+    ):
+        with pytest.raises(ValueError, match=message):
             load_faces("folder", path, **given)
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:900])
     with pytest.raises(ValueError, match="must be a file that"):

@@ -65,7 +65,7 @@ def test_stopped(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "NAME must be one of privacy-study"),
+        ([], "NAME must be one of"),
         (["ghostface"], "invalid choice"),
         (["privacy-study", "--rows", "3-none"], "`rows` must be patterns"),
         (["privacy-study", "--data", "nowhere"], "invalid choice"),

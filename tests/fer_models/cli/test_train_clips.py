@@ -24,16 +24,17 @@ def test_the_choices_are_the_library_s():
     assert train_clips.PROTOCOLS == cross_validation.PROTOCOLS
     assert tuple(registry.CLIP_MODELS) == train_clips.MODELS
     assert train_clips.SELECT == clip_settings.SELECT
+    assert train_clips.REGIONS == clip_settings.CUTS
 
 
 def test_what_is_not_given_is_the_settings_own():
     args = command_parser("train-clips").parse_args([])
     assert train_clips.settings_of(args) == clip_settings.ClipSettings()
-    words = ["--model-options", "head=avg", "filters=4", "--raw", "--no-class-weights", "--grid"]
-    args = command_parser("train-clips").parse_args([*words, "--epochs", "1", "2"])
+    words = ["--model-options", "head=avg", "filters=4", "--raw", "--no-class-weights"]
+    args = command_parser("train-clips").parse_args([*words, "--epochs", "2"])
     settings = train_clips.settings_of(args)
     assert settings.model_options == {"head": "avg", "filters": 4, "dense_units": 32}
-    assert (settings.motion, settings.class_weights, settings.epochs) == (False, False, (1, 2))
+    assert (settings.motion, settings.class_weights, settings.epochs) == (False, False, 2)
 
 
 def test_a_training(tmp_path, capsys, monkeypatch, untraced):
@@ -68,7 +69,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
         (["--data", "nowhere"], "invalid choice"),
         (["--data", "casme2"], "`path` must name 1 folders"),
         (["--model-options", "head"], "must be NAME=VALUE"),
-        (["--grid", "--ablation"], "choose one"),
+        (["--grid"], "fer reproduce ha3dnet-table-1"),
+        (["--ablation"], "fer reproduce ha3dnet-table-2"),
     ],
 )
 def test_bad_words(words, message, capsys):

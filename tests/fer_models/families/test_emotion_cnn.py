@@ -1,4 +1,4 @@
-"""The webcam CNN: its table, its two forms, its flattened head."""
+"""The webcam CNN: its table, its two readings and two forms, its flattened head."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def dropout_rates(model):
     return [model.get_layer(name).rate for name in names(model, keras.layers.Dropout)]
 
 
-def test_cost_of_the_published_form():
+def test_cost_of_the_public_network():
     cost = complexity(emotion_cnn())
     assert (cost.trainable, cost.non_trainable) == (2_345_607, 0)
     # 46*46*32*9 + 44*44*64*32*9 + 20*20*128*64*9 + 8*8*128*128*9 + 2048*1024 + 1024*7
@@ -35,6 +35,24 @@ def test_cost_of_the_published_form():
     assert (
         cost.papers_flops == cost.macs + 46 * 46 * 32 + 44 * 44 * 64 + 20 * 20 * 128 + 8 * 8 * 128
     )
+
+
+def test_the_reading_of_the_prose():
+    model = emotion_cnn(dense_units=128, dropout=0)
+    assert model.count_params() == 503_431
+    assert dropout_rates(model) == []
+    assert model.get_layer("hidden").units == 128
+    public = names(emotion_cnn(), keras.layers.Layer)
+    kept = [name for name in public if not name.endswith("_dropout")]
+    assert names(model, keras.layers.Layer) == kept
+
+
+def test_the_dropout_after_a_pooling_is_half_of_that_before_the_classes():
+    assert dropout_rates(emotion_cnn(dropout=0.3)) == [0.15, 0.15, 0.3]
+    cured = emotion_cnn(dense_units=128, dropout=0.3, regularized=True)
+    assert dropout_rates(cured) == [0.15, 0.15, 0.15, 0.3]
+    assert cured.get_layer("hidden_bn").output.shape == (None, 128)
+    assert dropout_rates(emotion_cnn(dropout=0, regularized=True)) == []
 
 
 @pytest.mark.parametrize("regularized", FORMS)
@@ -56,21 +74,21 @@ def test_maps(regularized):
 
 
 def test_regularized_adds_batch_norm_and_dropout_and_nothing_else():
-    published, regularized = (emotion_cnn(regularized=form, seed=1) for form in FORMS)
+    plain, regularized = (emotion_cnn(regularized=form, seed=1) for form in FORMS)
     norms = ["conv1_bn", "conv2_bn", "conv3_bn", "conv4_bn", "hidden_bn"]
-    assert names(published, keras.layers.BatchNormalization) == []
+    assert names(plain, keras.layers.BatchNormalization) == []
     assert names(regularized, keras.layers.BatchNormalization) == norms
     order = names(regularized, keras.layers.Layer)
-    assert set(order) - set(names(published, keras.layers.Layer)) == {*norms, "conv3_dropout"}
+    assert set(order) - set(names(plain, keras.layers.Layer)) == {*norms, "conv3_dropout"}
     assert order.index("conv2") < order.index("conv2_bn") < order.index("conv2_relu")
     assert not regularized.get_layer("conv2").use_bias
-    assert dropout_rates(published) == [0.25, 0.25, 0.5]
+    assert dropout_rates(plain) == [0.25, 0.25, 0.5]
     assert dropout_rates(regularized) == [0.25, 0.25, 0.25, 0.5]
 
 
 @slow_off_tensorflow
 def test_forward_one_fit_step_save_and_load(tmp_path):
-    """Of the regularized form; the published one goes through the tests of the registry."""
+    """Of the regularized form; the plain one goes through the tests of the registry."""
     keras.utils.set_random_seed(0)
     model = emotion_cnn(regularized=True)
     images = faces()
@@ -145,6 +163,11 @@ def test_input_tensor_logits_and_no_preprocessing():
     [
         ({"regularized": 1}, "`regularized` must be True or False. Received: regularized=1"),
         ({"regularized": "yes"}, "regularized='yes'"),
+        ({"dense_units": 0}, "`dense_units` must be an integer >= 1. Received: dense_units=0"),
+        ({"dense_units": 12.5}, "dense_units=12.5"),
+        ({"dropout": 1}, r"`dropout` must be a number in \[0, 1\). Received: dropout=1"),
+        ({"dropout": None}, "dropout=None"),
+        ({"dropout": True}, "dropout=True"),
         (
             {"input_shape": (None, None, 1)},
             r"fixed height and width with `include_top=True`.*input_shape=\(None, None, 1\)",

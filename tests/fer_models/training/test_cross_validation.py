@@ -1,5 +1,6 @@
 """Cross-validation over people: protocols, folds that are gone on with, epochs that are chosen."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,11 +10,12 @@ import pytest
 from helpers.few_clips import clip_data, put_small_clip_networks, some_clips, tiny
 
 from fer_data import protocols
+from fer_data.faces.regions import region_windows
 from fer_models.spotting.clip_network import ClipNetwork
 from fer_models.training import cross_validation
 from fer_models.training.clip_folds import ClipTrainer, train_fold
 from fer_models.training.clip_training import train_clips, train_on
-from fer_models.training.cross_validation import divide
+from fer_models.training.cross_validation import Scenario, divide
 from fer_models.training.cross_validation_report import part_sizes, warning_of
 
 pytestmark = pytest.mark.skipif(
@@ -161,8 +163,45 @@ def test_a_fold_keeps_what_its_model_says(data, tmp_path):
     assert (row["clips"], row["right"]) == (3, int((said == result["labels"]).sum()))
     assert np.sum(content["scores"]["confusion"]) == 9
     assert content["most_frequent_class"]["uar"] == pytest.approx(1 / 3)
-    # The names of the classes travel with the model.
+    # The names of the classes travel with the model, and which regions it was shown.
     assert ClipNetwork(path).class_names == data.names
+    assert ClipNetwork(path).region_cut == "landmarks"
+    assert "regions that follow the landmarks" in (tmp_path / "report.md").read_text()
+
+
+def test_each_cut_has_batches_of_its_own(monkeypatch, untraced):
+    put_small_clip_networks(monkeypatch, plain=False)
+    data, found = clip_data(), {}
+    for cut in ("landmarks", "grid"):
+        trainer = ClipTrainer(tiny().to_recipe(), data.names, region_cut=cut)
+        ((regions, _),) = trainer.batches(data, [0, 4])
+        found[cut] = np.stack(regions)
+    moved = data.faces[[0, 4]] - data.faces[[0, 4], :1].astype("float32")
+    np.testing.assert_array_equal(found["grid"][2], moved[:, :, 4:, 2:6])
+    top, left = region_windows(data.landmarks[4], 4)[2].numpy()
+    assert (top, left) != (4, 2)
+    np.testing.assert_array_equal(
+        found["landmarks"][2, 1], moved[1][:, top : top + 4, left : left + 4]
+    )
+    without = dataclasses.replace(data, landmarks=None)
+    trainer = ClipTrainer(tiny().to_recipe(), data.names)
+    with pytest.raises(ValueError, match="must have the feature `landmarks`"):
+        trainer.batches(without, [0, 4])
+
+
+def test_a_training_from_before_there_was_a_choice_goes_on_with_the_grid_alone(data, tmp_path):
+    train_on(data, tiny(regions="grid"), tmp_path, progress=False)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["settings"].pop("regions") == "grid"
+    # Lists, while one run could train several.
+    record["settings"] |= {"epochs": [2], "batch_size": [4]}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match='regions was null, now "landmarks"'):
+        train_on(data, tiny(), tmp_path, progress=False)
+    train_on(data, tiny(regions="grid"), tmp_path, progress=False)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["settings"]["regions"] == "grid"
+    assert "regions of the fixed grid" in (tmp_path / "report.md").read_text()
 
 
 def test_other_settings_are_refused_and_how_to_go_on_is_said(data, tmp_path, monkeypatch):
@@ -234,15 +273,37 @@ def test_a_training_that_diverged_is_told(data):
         trainer.predict(data, [0, 1], "folds/7")
 
 
-def test_a_grid_has_a_folder_for_every_row(data, tmp_path):
-    settings = tiny(grid=True, epochs=(1, 2), batch_size=(4,), protocol="loso")
-    content, text = train_on(data, settings, tmp_path, progress=False)
-    assert [each["scenario"] for each in content["scenarios"]] == [
-        "loso, batch 4, 1 epochs",
-        "loso, batch 4, 2 epochs",
+def test_a_trainer_serves_what_its_network_can_be_trained_by(data, tmp_path):
+    recipe = tiny().to_recipe()
+    trainer = ClipTrainer(recipe, data.names)
+    other = recipe.replace(epochs=1, batch_size=3, augmentation="none", class_weights=False)
+    assert trainer.serves(other)
+    assert not trainer.serves(recipe.replace(learning_rate=0.1))
+    assert not trainer.serves(recipe.replace(model_options={"frames": 3, "attention": False}))
+    # What it was trained for before leaves no trace.
+    folds, counted = divide(data.clips), []
+    results = [
+        cross_validation.cross_validate(
+            Scenario(other),
+            folds,
+            data,
+            tmp_path / name,
+            seed=2,
+            progress=False,
+            trainer=given,
+            on_epoch=lambda: counted.append(1),
+        )
+        for name, given in (("new", None), ("shared", trainer), ("again", trainer))
     ]
-    assert (tmp_path / "loso_batch4_epochs2" / "confusion.png").exists()
-    assert text.startswith("# Grid: triple_path_ha3dnet")
+    assert results[0] == results[1] == results[2]
+    assert len(counted) == 9
+
+
+def test_steps_of_an_epoch_may_be_given(data, tmp_path):
+    trainer = trainer_for(tiny())
+    (division, *_) = divide(data.clips)
+    train_fold(trainer, data, division, tmp_path, seed=1, steps_per_epoch=5)
+    assert int(trainer.model.optimizer.iterations) == 10
 
 
 @pytest.mark.slow

@@ -109,6 +109,7 @@ def test_recipes_of_clips_are_none_for_faces():
         ({"learning_rate": -0.1}, "`learning_rate` must be a number >= 0"),
         ({"vote_share": 1.5}, r"`vote_share` must be a number in \[0, 1\]"),
         ({"model": "width"}, "`model` must be arguments of the builder by name"),
+        ({"data_options": "original"}, "`data_options` must be options of the data set by name"),
         ({"data": "fer2013", "train": 9}, "`train` is the number of synthetic faces"),
         ({"path": "faces.npz"}, "`data` must be what .*faces.npz was made of"),
         ({"passes": 2, "dp_noise_multiplier": 1.0}, "`passes` and `dp_noise_multiplier` cannot go"),

@@ -282,7 +282,7 @@ def test_a_private_run_says_what_it_guarantees(quick, brief, settings, tmp_path,
         ({"augmentation": "typo"}, "`augmentation` must be"),
         ({"classes": 2}, r"`classes` must be 3 or more, those of the data \(angry, happy, sad\)"),
         ({"convolutions": "products"}, "are for JAX: set KERAS_BACKEND=jax"),
-        ({"validation_fraction": 0.1}, "`validation_fraction` divides folders"),
+        ({"validation_fraction": 0.1}, "`validation_fraction` must be 0 where"),
         ({"dp_noise_multiplier": 2.0, "dp_delta": 0.5}, "`delta` must be below 1 / `examples`"),
     ],
 )

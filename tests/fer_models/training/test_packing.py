@@ -62,6 +62,8 @@ def run(tmp_path, monkeypatch):
         record = {
             "settings": settings.to_dict(),
             "recipe": {"model": "ghostface"},
+            "ancestry": ["dlib"],
+            "answers": {"note": "Mean probabilities"},
             "command": f"{command}{more} --output {output}",
             "versions": {"Keras": keras.__version__},
             "hardware": "a small one",
@@ -115,6 +117,11 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
     assert card["sha256"] in text
     assert f"{card['scores']['all']['accuracy']:.2%}" in text
     assert "Not for: Decisions about a person" in text
+    # Its first training began with a trunk, whose terms go along.
+    assert card["ancestry"] == ["dlib"]
+    assert "Licence: MIT for this file." in text
+    assert "It descends from dlib" in text
+    assert "targets the answers of teachers" in text
     assert list(bundled.all_weights()) == ["ghostface:mine"]
 
     record = json.loads((run / "run.json").read_text()) | {"finished": False}
@@ -171,6 +178,24 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
         f"{train} --seed 2 --output runs/second",
         f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
         "--output runs/taught",
+    ]
+
+
+def test_answers_and_trunks_are_part_of_the_history(tmp_path):
+    earlier = ["fer train --output runs/teacher", "fer answers runs/teacher/last.keras"]
+    record = {
+        "command": "fer train --path /mine/f.npz --answers /mine/answers.npz --model width=1 "
+        "trunk_weights=/mine/dlib.npz faces=/mine/f.npz --output /mine/student",
+        "recipe": {"model": "pretrained_classifier"},
+        "settings": {"data": "fer2013"},
+        "answers": {"note": "Mean probabilities", "commands": earlier},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert packing.commands(tmp_path) == [
+        *earlier,
+        "fer prepare fer2013 --path FOLDER --pack faces.npz",
+        "fer train --path faces.npz --answers answers.npz --model width=1 "
+        "trunk_weights=dlib.npz faces=faces.npz --output runs/student",
     ]
 
 

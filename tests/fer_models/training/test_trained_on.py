@@ -23,6 +23,15 @@ def test_the_record_beside_the_model(model):
     assert moved == known | {"path": "elsewhere"}
 
 
+def test_options_of_the_data_set_come_along(model, tmp_path):
+    options = {"pictures": "original", "detector": "yunet"}
+    record = {"settings": SETTINGS | {"data": "raf_db", "data_options": options}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert trained_on(model)[0]["data_options"] == options
+    with pytest.raises(ValueError, match=r"trained on other faces.*data_options"):
+        trained_on(model, data_options={"pictures": "aligned"})
+
+
 def test_prepared_data_are_where_the_training_had_them(model, tmp_path):
     record = {"settings": SETTINGS, "data_dir": str(tmp_path)}
     (tmp_path / "run.json").write_text(json.dumps(record))

@@ -1,0 +1,102 @@
+"""Setting pictures apart for validation and test: a share of every class, copies on one side."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from fer_data.checks import check_choice
+
+SOURCES = ("train", "test")
+
+
+def check_shares(
+    validation_fraction: float, test_fraction: float, validation_from: str = "train"
+) -> None:
+    """Raise `ValueError` unless these shares leave pictures where they are taken from.
+
+    Args:
+        validation_fraction: Share of the pictures to set apart for validation.
+        test_fraction: Share of the training pictures to set apart as test pictures.
+        validation_from: Which pictures the validation pictures are taken from, one of `SOURCES`.
+    """
+    for split, fraction in {"validation": validation_fraction, "test": test_fraction}.items():
+        if not 0 <= fraction < 1:
+            raise ValueError(
+                f"`{split}_fraction` must lie in [0, 1). Received: {split}_fraction={fraction}"
+            )
+    if validation_fraction + test_fraction >= 1:
+        raise ValueError(
+            "`validation_fraction` and `test_fraction` must leave pictures to train on. "
+            f"Received: {validation_fraction} and {test_fraction}"
+        )
+    check_choice("validation_from", validation_from, SOURCES)
+    if validation_from == "test" and (test_fraction or not validation_fraction):
+        raise ValueError(
+            '`validation_from="test"` needs a `validation_fraction` above 0 and no '
+            f"`test_fraction`. Received: {validation_fraction} and {test_fraction}"
+        )
+
+
+def check_undivided(
+    splits: Collection[str], fractions: Mapping[str, float], validation_from: str = "train"
+) -> None:
+    """Raise `ValueError` where a data set has what is to be set apart, or lacks the source of it.
+
+    Args:
+        splits: Names of the splits that the data set has.
+        fractions: Share to set apart, by the name of the split that gets it.
+        validation_from: One of `SOURCES`.
+    """
+    for split, fraction in fractions.items():
+        if fraction and split in splits:
+            raise ValueError(
+                f"`{split}_fraction` must be 0 where the data set has a {split} split. "
+                f"Received: {split}_fraction={fraction}"
+            )
+    if validation_from == "test" and "test" not in splits:
+        raise ValueError(
+            '`validation_from="test"` needs a data set with a test split. Received: one without'
+        )
+
+
+def set_apart(
+    pictures: Sequence[bytes | str],
+    labels: Sequence[int],
+    fractions: Mapping[str, float],
+    seed: int,
+) -> list[str | None]:
+    """Return which split each picture goes to.
+
+    The shares are those of every class. Which pictures are taken depends on the pictures and the
+    seed, not on their order. Copies of a picture go where it goes and count once, under the label
+    that comes first.
+
+    Args:
+        pictures: A hash for each picture, equal for equal pictures.
+        labels: Class number of each picture.
+        fractions: Share to set apart, by the name of the split that gets it.
+        seed: Of the choice.
+
+    Returns:
+        For each picture the name of a split, or None where it stays.
+
+    Example:
+
+    >>> found = set_apart(list("abcdabcd"), [0, 0, 1, 1] * 2, {"validation": 0.5}, seed=1)
+    >>> found[:4].count("validation"), found[:4] == found[4:]
+    (2, True)
+    """
+    rng = np.random.default_rng(seed)
+    first: dict[bytes | str, int] = {}
+    for picture, label in zip(pictures, labels, strict=True):
+        first.setdefault(picture, label)
+    goes: dict[bytes | str, str] = {}
+    for label in sorted(set(first.values())):
+        own = sorted(picture for picture, given in first.items() if given == label)
+        rng.shuffle(own)
+        start = 0
+        for split, fraction in fractions.items():
+            stop = start + round(fraction * len(own))
+            goes.update(dict.fromkeys(own[start:stop], split))
+            start = stop
+    return [goes.get(picture) for picture in pictures]

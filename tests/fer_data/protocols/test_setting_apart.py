@@ -1,0 +1,61 @@
+"""Pictures set apart: shares of every class, copies on one side, and shares that cannot be."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
+
+
+@given(
+    st.lists(st.integers(0, 2), min_size=1, max_size=60),
+    st.floats(0, 0.5),
+    st.floats(0, 0.49),
+    st.integers(0, 9),
+)
+def test_every_class_gives_its_share(labels, validation, test, seed):
+    pictures = [f"{place:03d}" for place in range(len(labels))]
+    shares = {"validation": validation, "test": test}
+    found = np.array(set_apart(pictures, labels, shares, seed), dtype=object)
+    for label in set(labels):
+        own = found[np.array(labels) == label].tolist()
+        for split, share in shares.items():
+            # The last share of a class takes what rounding has left of it.
+            assert abs(own.count(split) - share * len(own)) <= 1
+    order = np.random.default_rng(seed).permutation(len(labels))
+    again = set_apart([pictures[i] for i in order], [labels[i] for i in order], shares, seed)
+    assert again == found[order].tolist()
+
+
+def test_copies_stay_together_and_count_once():
+    found = set_apart(list("aaaabbcd"), [0, 0, 0, 1, 0, 0, 0, 0], {"validation": 0.5}, seed=2)
+    assert len(set(found[:4])) == 1
+    assert found[4] == found[5]
+    assert (
+        len({*"aaaabbcd"} - {x for x, split in zip("aaaabbcd", found, strict=True) if split}) == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((1, 0), r"`validation_fraction` must lie in \[0, 1\). Received: validation_fraction=1"),
+        ((0, -0.1), "`test_fraction` must lie in"),
+        ((0.5, 0.5), "must leave pictures to train on. Received: 0.5 and 0.5"),
+        ((0.1, 0, "both"), "`validation_from` must be one of"),
+        ((0, 0, "test"), "needs a `validation_fraction` above 0"),
+        ((0.5, 0.1, "test"), "no `test_fraction`"),
+    ],
+)
+def test_bad_shares(given, message):
+    with pytest.raises(ValueError, match=message):
+        check_shares(*given)
+
+
+def test_what_is_there_is_not_set_apart():
+    check_undivided(("train", "test"), {"validation": 0.1, "test": 0})
+    with pytest.raises(ValueError, match="`test_fraction` must be 0 where the data set has a test"):
+        check_undivided(("train", "test"), {"validation": 0.1, "test": 0.1})
+    with pytest.raises(ValueError, match="needs a data set with a test split"):
+        check_undivided(("train",), {"validation": 0.5}, "test")

@@ -1,0 +1,188 @@
+"""The studies of GhostFace's paper, with a network small enough for a test."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers.bars import NAMES, bar_arrays
+
+from fer_data.pipelines import face_arrays
+from fer_data.pipelines.split_arrays import SplitArrays
+from fer_models.studies import (
+    ghostface_figures,
+    ghostface_table_accuracy,
+    ghostface_table_privacy,
+)
+from fer_models.studies.ghostface_figures import run_ghostface_figures
+from fer_models.studies.ghostface_settings import GhostfaceSettings
+from fer_models.studies.ghostface_table_accuracy import costs, run_accuracy_table
+from fer_models.studies.ghostface_table_privacy import ROWS, augmentation_of, run_privacy_table
+from fer_models.studies.ghostface_trainings import Trainings, recipe_for
+from fer_models.studies.study_splits import StudySplits, load_splits
+from fer_models.zoo import registry
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
+)
+TINY = GhostfaceSettings(size=32, channels=1, epochs=1, batch_size=30, seeds=2)
+
+
+def small_network(input_shape, classes, noise_layers=1, noise_stddev=0.1, width=1.0, seed=None):
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 8, 8, name="conv")(image / 255)
+    x = keras.layers.Flatten()(x)
+    return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
+
+
+def plain_network(input_shape, classes):
+    return small_network(input_shape, classes)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    for name, builder in (("ghostface", small_network), ("efficientface", plain_network)):
+        entry = dataclasses.replace(registry.MODELS[name], builder=builder)
+        monkeypatch.setitem(registry.MODELS, name, entry)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    parts = {
+        name: bar_arrays(seed, count=count, noise=(0, 90), bright=120)
+        for seed, (name, count) in enumerate({"train": 20, "validation": 4, "test": 30}.items())
+    }
+    found = {}
+    for name, part in parts.items():
+        images = np.pad(part["image"], ((0, 0), (0, 8), (0, 8), (0, 0)), mode="edge")
+        copies = np.arange(len(images)) < 2 if name == "test" else None
+        found[name] = SplitArrays(images, part["label"], copies)
+    return StudySplits(found, NAMES, ("Bars.",))
+
+
+def never(*_, **__):
+    raise AssertionError("a finished run is trained again")
+
+
+def test_the_accuracy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, monkeypatch):
+    some = dict(list(ghostface_table_accuracy.ROWS.items())[:2])
+    monkeypatch.setattr(ghostface_table_accuracy, "ROWS", some)
+    first = run_accuracy_table(TINY, tmp_path, faces=faces, progress=False)
+    monkeypatch.setattr(Trainings, "fit", never)
+    again = run_accuracy_table(TINY, tmp_path, faces=faces, progress=False)
+    assert again.text == first.text
+    content = json.loads((tmp_path / "report.json").read_text())
+    rows = content["tables"][0]["rows"]
+    assert [row["name"] for row in rows][:2] == ["EfficientFace", "GhostFace"]
+    assert len(rows[1]["measured"]["accuracy"]["values"]) == 2
+    assert rows[1]["published"]["best_loss"] == 0.674
+    # Two test faces count as copies.
+    assert "without test faces that are copies" in first.text
+    assert "GhostFace has 12.65 % fewer" in first.text
+    assert (tmp_path / "report.png").exists()
+    with pytest.raises(ValueError, match="size"):
+        run_accuracy_table(dataclasses.replace(TINY, size=48), tmp_path, faces=faces)
+
+
+def test_the_counts_are_the_paper_s():
+    found = costs()
+    assert found["EfficientFace"] == {"parameters": [1_275_293], "flops": [154_176_526]}
+    assert found["GhostFace"] == {"parameters": [1_279_011], "flops": [134_678_348]}
+
+
+def test_a_shorter_training_keeps_its_steps_in_place():
+    settings = GhostfaceSettings(epochs=20, width=0.5)
+    assert recipe_for(settings, "efficientface", (48, 48, 1)).schedule.every == 6
+    ghost = recipe_for(settings, "ghostface_mixup", (48, 48, 1))
+    assert (ghost.model_options["width"], ghost.batch_size, ghost.epochs) == (0.5, 16, 20)
+
+
+def test_the_privacy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(ghostface_table_privacy, "ROWS", ("1-basic", "2-mixup"))
+    options = {"members": 30, "population": 20, "faces": faces, "progress": False}
+    first = run_privacy_table(TINY, tmp_path, **options)
+    monkeypatch.setattr(Trainings, "fit", never)
+    again = run_privacy_table(TINY, tmp_path, **options)
+    assert again.text == first.text
+    content = json.loads((tmp_path / "report.json").read_text())
+    counted, added = content["tables"]
+    assert [row["name"] for row in counted["rows"]][:2] == [
+        "1 noise layer, basic",
+        "2 noise layers, mixup",
+    ]
+    assert counted["rows"][0]["published"] == {"tp": 5.9, "fp": 4.8, "tn": 45, "fn": 44}
+    measured = counted["rows"][0]["measured"]
+    both = zip(*(measured[name]["values"] for name in ("tp", "fp", "tn", "fn")), strict=True)
+    assert [sum(each) for each in both] == pytest.approx([100, 100])
+    assert 0 <= added["rows"][1]["measured"]["auc"]["mean"] <= 1
+    run = content["runs"][0]["attacks"]["loss"]
+    low, high = run["tpr_interval"]
+    assert low <= run["tpr_at_1_percent"] <= high
+    assert {"report.md", "report.png", "correlation.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_the_sets_of_the_attack_share_no_face(faces):
+    train, test = faces.parts["train"], faces.parts["test"]
+    # Five test faces are mirror images of training faces.
+    images = test.images.copy()
+    images[:5] = train.images[:5, :, ::-1]
+    doubled = dataclasses.replace(
+        faces, parts={**faces.parts, "test": dataclasses.replace(test, images=images)}
+    )
+    found, judged = ghostface_table_privacy.divide(doubled, 30, 20, seed=3)
+    assert (len(judged["members"]), len(judged["non_members"])) == (30, 30)
+    outside = np.concatenate([judged["non_members"], judged["population"]])
+    assert len(set(outside)) == 50
+    assert outside.min() >= 5
+    assert len(found.parts["validation"]) == len(images) - 5 - 50
+    watched = {image.tobytes() for image in found.parts["validation"].images}
+    assert not watched & {images[place].tobytes() for place in outside}
+
+
+def test_the_population_is_checked_before_anything_is_trained(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainings, "fit", never)
+    with pytest.raises(ValueError, match="`population` must be"):
+        run_privacy_table(TINY, tmp_path, members=30, population=5, faces=faces)
+    with pytest.raises(ValueError, match="Take fewer `members` or a smaller `population`"):
+        run_privacy_table(TINY, tmp_path, members=80, population=20, faces=faces)
+
+
+def test_every_image_of_the_privacy_table_is_changed():
+    assert len(ROWS) == 8
+    assert augmentation_of("1-mixup").mixup.fraction == 1
+    assert augmentation_of("2-randaug").rand_aug.operations == (1, 3)
+    # They are alternatives.
+    assert not augmentation_of("2-randaug").geometric
+    assert augmentation_of("1-basic").geometric
+
+
+def test_the_figures(faces, tmp_path, quick, monkeypatch):
+    settings = dataclasses.replace(TINY, seeds=1)
+    first = run_ghostface_figures(settings, tmp_path, faces=faces, progress=False)
+    monkeypatch.setattr(Trainings, "fit", never)
+    assert run_ghostface_figures(settings, tmp_path, faces=faces, progress=False).text == first.text
+    assert (tmp_path / ghostface_figures.CAM).exists()
+    linked = {name for name in vars(ghostface_figures).values() if str(name).endswith(".png")}
+    for name in linked:
+        assert (f"({name})" in first.text) == (tmp_path / name).exists()
+    assert "training labels overruled" in first.text
+
+
+def test_the_data_set_s_own_division(tmp_path):
+    path = tmp_path / "faces.npz"
+    splits = {"train": bar_arrays(0, 20), "validation": bar_arrays(1, 7)}
+    face_arrays.write(path, splits, NAMES, {"data": "fer2013"})
+    found = load_splits("fer2013", path, size=48, train=30)
+    assert {name: len(part) for name, part in found.parts.items()} == {
+        "train": 27,
+        "validation": 3,
+        "test": 21,
+    }
+    assert found.image_shape == (48, 48, 1)
+    assert any("no test faces" in remark for remark in found.remarks)
+    with pytest.raises(ValueError, match="`train` must be at most 60"):
+        load_splits("fer2013", path, size=48, train=70)
+    face_arrays.write(path, {"train": splits["train"]}, NAMES, {"data": "fer2013"})
+    with pytest.raises(ValueError, match="must have test or validation faces"):
+        load_splits("fer2013", path, size=48)

@@ -1,0 +1,190 @@
+"""The slides' report: its split from folders and packed faces, its tables, and going on."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from helpers.bars import NAMES, bar_arrays
+from helpers.fake_datasets import write_raf_db
+from helpers.small_networks import put_small_networks
+
+from fer_data.pipelines import face_arrays
+from fer_data.pipelines.labelled_faces import load_faces, pack_faces
+from fer_models.cli.main import main
+from fer_models.studies import resnet50_cbam_report as study
+from fer_models.studies import scored_training
+from fer_models.studies.resnet50_cbam_report import (
+    ResNet50CBAMSettings,
+    run_resnet50_cbam_report,
+    slides_split,
+)
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="training on faces is tested on TensorFlow"
+)
+TINY = {"data": "folder", "size": 24, "epochs": 2, "batch_size": 8, "weights": "none", "seeds": 2}
+
+
+@pytest.fixture
+def quick(monkeypatch, untraced):
+    put_small_networks(monkeypatch)
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """Faces of three of the seven classes, with test faces to halve."""
+    path = tmp_path / "faces.npz"
+    splits = {"train": bar_arrays(0), "test": bar_arrays(1, count=6)}
+    face_arrays.write(path, splits, NAMES, {"data": "folder"})
+    return path
+
+
+def report(packed, output, **changes):
+    settings = ResNet50CBAMSettings(**TINY | {"path": packed} | changes)
+    return run_resnet50_cbam_report(settings, output, progress=False)
+
+
+def test_the_report_and_going_on(packed, tmp_path, quick, monkeypatch):
+    train, stopped = scored_training.train_faces, []
+
+    def stopping(settings, folder, **options):
+        stopped.append(settings.seed)
+        if stopped == [1, 2]:
+            raise KeyboardInterrupt
+        return train(settings, folder, **options)
+
+    monkeypatch.setattr(scored_training, "train_faces", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        report(packed, tmp_path / "out")
+    outcome = report(packed, tmp_path / "out")
+    assert stopped == [1, 2, 2], "the first seed was there"
+
+    assert {"run.json", "report.md", "report.json", "report.png"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    folder = tmp_path / "out/runs/resnet50_cbam/seed1"
+    assert (folder / "best.keras").exists()
+    assert not (folder / "state").exists()
+    content = json.loads((tmp_path / "out/report.json").read_text())
+    assert content["seeds"] == 2
+    scores, classes, training = content["tables"]
+    (row,) = scores["rows"]
+    assert row["published"] == {
+        "accuracy": 0.82,
+        "loss": 0.9862,
+        "macro_f1": 0.73,
+        "weighted_f1": 0.82,
+    }
+    for number, each in enumerate(content["runs"]):
+        assert each["faces"] == {"train": 15, "validation": 9, "test": 9}
+        for name in row["published"]:
+            assert row["measured"][name]["values"][number] == each["scores"][name]
+        accuracies = each["history"]["val_accuracy"]
+        assert (each["epochs"], len(accuracies)) == (2, 2)
+        assert each["best_epoch"] == int(np.argmax(accuracies)) + 1
+        assert each["recipe"]["model_options"]["weights"] is None
+    # The slides' order and figures, beside ours where the data has the class.
+    assert [each["name"] for each in classes["rows"]] == [
+        *("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
+    ]
+    by_name = {each["name"]: each for each in classes["rows"]}
+    assert by_name["fear"]["published"] == {
+        "precision": 0.56,
+        "recall": 0.51,
+        "f1": 0.54,
+        "support": 37,
+    }
+    assert by_name["fear"]["measured"] == {}
+    assert by_name["happy"]["measured"]["support"]["values"] == [3, 3]
+    (course,) = training["rows"]
+    assert course["published"] == {
+        "best_epoch": 27,
+        "epochs": 37,
+        "validation_accuracy": 0.8096,
+        "training_accuracy": 0.99,
+    }
+    assert course["measured"]["validation_accuracy"]["values"][0] == max(
+        content["runs"][0]["history"]["val_accuracy"]
+    )
+    said = " ".join(training["differs"])
+    for words in ("of a folder", "2 epochs in the place of 80", "No ImageNet weights", "anew"):
+        assert words in said
+    assert "| surprise | 0.80 | | 0.87 | | 0.83 | | 165 | |" in outcome.text
+
+    # A finished study needs neither training nor data.
+    packed.rename(tmp_path / "moved.npz")
+    again = report(tmp_path / "moved.npz", tmp_path / "out")
+    assert stopped == [1, 2, 2]
+    assert again.text == outcome.text
+    with pytest.raises(ValueError, match="epochs was 2, now 3"):
+        report(packed, tmp_path / "out", epochs=3)
+
+
+def test_the_slides_split_from_folders_and_packed_faces(tmp_path):
+    write_raf_db(tmp_path / "raf", per_class=4)
+    prepared = tmp_path / "prepared"
+    whole = load_faces("raf_db", tmp_path / "raf", data_dir=prepared, validation_fraction=0)
+    pack_faces(whole, tmp_path / "raf.npz", about={"data": "raf_db"})
+    drawn = []
+    for path, seed in (("raf", 1), ("raf.npz", 1), ("raf.npz", 2)):
+        settings = ResNet50CBAMSettings(data="raf_db", path=tmp_path / path)
+        faces = slides_split(settings, seed, prepared)
+        assert faces.counts == {"train": 28, "validation": 14, "test": 14}
+        np.testing.assert_array_equal(np.bincount(faces.column("test", "label")), [2] * 7)
+        drawn.append({image.tobytes() for image in faces.column("test", "image")})
+    assert drawn[0] == drawn[1]
+    assert drawn[1] != drawn[2], "every seed halves anew"
+
+
+def test_a_file_with_validation_faces_is_taken_as_it_is(tmp_path):
+    splits = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation", "test"))}
+    face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "raf_db"})
+    settings = ResNet50CBAMSettings(data="raf_db", path=tmp_path / "f.npz")
+    faces = slides_split(settings, 1)
+    assert faces.counts == {"train": 15, "validation": 15, "test": 15}
+    del splits["test"]
+    face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "raf_db"})
+    with pytest.raises(ValueError, match=r"must have test faces. Received: .*f.npz with"):
+        slides_split(settings, 1)
+
+
+@pytest.mark.slow
+def test_quick_on_drawn_faces(tmp_path, quick, capsys):
+    words = ["--quick", "--output", str(tmp_path / "out"), "--data-dir", str(tmp_path / "data")]
+    assert main(["reproduce", "resnet50-cbam-report", *words]) == 0
+    printed = capsys.readouterr().out
+    assert "Drawn faces stand in for RAF-DB" in printed
+    assert "fer reproduce resnet50-cbam-report --quick" in printed
+
+
+def test_where_a_training_starts(tmp_path):
+    settings = ResNet50CBAMSettings()
+    assert settings.train == 2000
+    training = settings.training(3)
+    assert (training.seed, training.model) == (3, {"weights": "imagenet"})
+    recipe = training.to_recipe()
+    assert (recipe.epochs, recipe.batch_size, recipe.input_shape) == (80, 32, (224, 224, 3))
+    assert [stage.epochs for stage in recipe.stages] == [10, 10, 10, 10, 40]
+    file = tmp_path / "mine.weights.h5"
+    file.touch()
+    assert ResNet50CBAMSettings(weights=str(file)).training(1).model == {"weights": str(file)}
+    assert study.FULL["weights"] == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seeds": 0}, "`seeds` must be an integer >= 1"),
+        ({"epochs": 0}, "`epochs` must be an integer >= 1"),
+        ({"precision": "float8"}, "`precision` must be one of"),
+        ({"weights": "no/such/file"}, "`weights` must be 'imagenet', 'none' or the path"),
+        ({"data": "raf_db"}, "`path` must name the data set"),
+        ({"path": "faces"}, "there is none for drawn faces"),
+        ({"data": "raf_db", "path": "x", "train": 9}, "`train` is the number of drawn faces"),
+        ({"train": 3}, "`train` must be an integer >= 7"),
+    ],
+)
+def test_bad_settings(given, message):
+    with pytest.raises(ValueError, match=message):
+        ResNet50CBAMSettings(**given)
