@@ -179,9 +179,10 @@ def complexity(
     cost.papers_flops  # 8 * 8 * 4 more for the bias: 7168
     ```
 
-    Source: Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh" (2022) and
-    Zhao et al., "Robust Lightweight Facial Expression Recognition Network with Label Distribution
-    Training" (2021), whose figures follow the second count.
+    Reference:
+        Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh" (2022) and
+        Zhao et al., "Robust Lightweight Facial Expression Recognition Network with Label
+        Distribution Training" (2021), whose figures follow the second count.
     """
     inputs = model_inputs(model, input_shape)
     batch = keras.tree.flatten(inputs)[0].shape[0]

@@ -83,7 +83,7 @@ def pooled_scores(
     >>> round(scores.uf1, 4), round(scores.uar, 4)
     (0.7778, 0.8333)
 
-    Source:
+    Reference:
         See, Yap, Li, Hong and Wang, "MEGC 2019 - The Second Facial Micro-Expressions Grand
         Challenge", FG 2019.
     """

@@ -45,7 +45,7 @@ def lira_online(margins, reference_margins, inside, *, fixed_variance=None):
     >>> scores.tolist()
     [6.25]
 
-    Source:
+    Reference:
         Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022,
         algorithm 1. Its published code takes medians for means; the paper and this take means.
     """
@@ -82,7 +82,7 @@ def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None
     >>> bool(np.isclose(np.exp(-scores[0]), 0.5)), bool(scores[1] > scores[0])
     (True, True)
 
-    Source:
+    Reference:
         Carlini et al., S&P 2022 (the offline attack).
     """
     from scipy.stats import norm

@@ -59,7 +59,7 @@ def binomial_interval(successes, trials, confidence=0.95):
     >>> interval.low, round(interval.high, 4)
     (0.0, 0.3085)
 
-    Source:
+    Reference:
         Clopper and Pearson, Biometrika 1934.
     """
     from scipy.stats import binomtest
@@ -109,7 +109,7 @@ def auc_interval(member_scores, non_member_scores, confidence=0.95, resamples=10
     Raises:
         ValueError: If an argument is out of range.
 
-    Source:
+    Reference:
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
     confidence = checked_rate("confidence", confidence)

@@ -39,7 +39,7 @@ def population(
     >>> (scores >= 0).tolist()
     [True, False]
 
-    Source:
+    Reference:
         Murakonda and Shokri, "ML Privacy Meter", HotPETs 2020; Ye et al., "Enhanced Membership
         Inference Attacks against Machine Learning Models", CCS 2022 (attack P).
     """
@@ -90,7 +90,7 @@ def loss_quantile(losses, fpr, quantile="linear"):
     >>> loss_quantile(np.arange(101.0), 0.25)
     25.0
 
-    Source:
+    Reference:
         Ye et al., CCS 2022; the functions of their ML Privacy Meter, release 1.0.
     """
     from scipy.stats import norm

@@ -30,7 +30,7 @@ def augmentation_queries(queries=1, seed=0):
     >>> [query(np.arange(3.0).reshape(1, 1, 3, 1)).ravel() for query in augmentation_queries(2)]
     [array([0., 1., 2.]), array([2., 1., 0.])]
 
-    Source:
+    Reference:
         Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022
         (querying the target on augmentations).
     """

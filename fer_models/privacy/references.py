@@ -22,7 +22,7 @@ class References:
 
     Attributes:
         inside: Whether each model was trained on each example, booleans `(models, examples)`.
-        margins: log(p / (1 - p)) of the true class, `(models, examples, queries)`.
+        margins: Logit, log(p / (1 - p)), of the true class, `(models, examples, queries)`.
         labels: True classes, integers `(examples,)`.
         hashes: Content hashes, strings `(examples,)`.
         population_margins: `(models, population, queries)`; a population of 0 without one.
@@ -127,7 +127,7 @@ def train_references(
     margins, inside = references.of(signals(target, images, labels))
     ```
 
-    Source:
+    Reference:
         Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022:
         one set of models for all examples, each in half of them.
     """

@@ -58,7 +58,7 @@ def rmia_online(
     >>> score.tolist()
     [1.0]
 
-    Source:
+    Reference:
         Zarifzadeh, Liu and Shokri, "Low-Cost High-Power Membership Inference Attacks",
         ICML 2024.
     """
@@ -108,7 +108,7 @@ def rmia_offline(
     >>> rmia_offline([0.9, 0.1], [[0.3, 0.3]], [0.2, 0.4], [[0.2, 0.4]], a=1.0).tolist()
     [1.0, 0.0]
 
-    Source:
+    Reference:
         Zarifzadeh, Liu and Shokri, ICML 2024 (the offline attack).
     """
     values, references = _checked(probabilities, reference_probabilities)

@@ -26,8 +26,8 @@ class Signals:
         probabilities: `(examples, queries, classes)`, from 0 to 1.
         true_probability: Probability p of the true class, `(examples, queries)`.
         loss: Cross-entropy -log(p) in nats, `(examples, queries)`.
-        margin: log(p / (1 - p)), Carlini's rescaled confidence, `(examples, queries)`. It is about
-            normally distributed, which p and the loss are not.
+        margin: Logit, log(p / (1 - p)), Carlini's rescaled confidence, `(examples, queries)`. It
+            is about normally distributed, which p and the loss are not.
         entropy: Of the prediction, in nats, `(examples, queries)`.
         hashes: Content hash of every example, strings `(examples,)`.
     """

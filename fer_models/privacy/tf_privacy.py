@@ -83,7 +83,7 @@ def attack(members, non_members, *, attacks=None, seed=0, progress=True):
     print(membership_report(results, members, non_members))
     ```
 
-    Source:
+    Reference:
         https://github.com/tensorflow/privacy, v0.7.3, `privacy_tests`.
     """
     from tqdm import tqdm

@@ -22,7 +22,7 @@ def loss_threshold(losses):
     >>> loss_threshold([0.5, 2.0]).tolist()
     [-0.5, -2.0]
 
-    Source:
+    Reference:
         Yeom et al., "Privacy Risk in Machine Learning: Analyzing the Connection to Overfitting",
         CSF 2018.
     """
@@ -49,7 +49,7 @@ def entropy_threshold(entropies):
     >>> entropy_threshold([0.25, 0.5]).tolist()
     [-0.25, -0.5]
 
-    Source:
+    Reference:
         Salem et al., "ML-Leaks", NDSS 2019.
     """
     return -checked_values("entropies", entropies).mean(axis=1)
@@ -78,7 +78,7 @@ def modified_entropy(probabilities, labels):
     >>> bool(values[0] < 0.1 < 4 < values[1])
     True
 
-    Source:
+    Reference:
         Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models",
         USENIX Security 2021.
     """

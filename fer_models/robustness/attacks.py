@@ -49,11 +49,16 @@ def pgd(
     An image is done as soon as the model errs on it.
 
     Args:
-        model, images, labels, epsilon, batch_size, verbose: As in `fgsm`.
+        model: As in `fgsm`.
+        images: As in `fgsm`.
+        labels: As in `fgsm`.
+        epsilon: As in `fgsm`.
         steps: Steps, 1 or more.
         step_size: Length of a step in grey levels; default `2.5 * epsilon / steps`, with which
             every corner of the allowed box can be reached and left again.
         seed: Of the random starts; each image has its own, whatever stands beside it.
+        batch_size: As in `fgsm`.
+        verbose: As in `fgsm`.
 
     Returns:
         float32 images as from `fgsm`.
@@ -85,11 +90,16 @@ def apgd(model, images, labels, epsilon, *, loss="ce", steps=100, seed=0, batch_
     """Climb the loss with momentum and a step that halves itself where it stops helping.
 
     Args:
-        model, images, labels, epsilon, batch_size, verbose: As in `fgsm`.
+        model: As in `fgsm`.
+        images: As in `fgsm`.
+        labels: As in `fgsm`.
+        epsilon: As in `fgsm`.
         loss: `"ce"` (APGD-CE) or `"dlr"` (APGD-DLR, three classes or more); see
             `InputGradients`.
         steps: Steps, 1 or more. The checkpoints at which the step may be halved follow from it.
         seed: Of the random starts, as in `pgd`.
+        batch_size: As in `fgsm`.
+        verbose: As in `fgsm`.
 
     Returns:
         float32 images as from `fgsm`: where the model holds, those of the largest loss.

@@ -161,10 +161,12 @@ def corruption_accuracy(
     Args:
         model: Built Keras model that takes pixels of [0, 255] and gives `(batch, classes)`, or an
             `InputGradients`. Channels last.
-        images, landmarks, seed: As in `corrupt`.
+        images: As in `corrupt`.
         labels: True class of each image, integers.
         kinds: Some of `CORRUPTIONS`.
         severities: Some of 1 to 5.
+        landmarks: As in `corrupt`.
+        seed: As in `corrupt`.
         batch_size: Images at a time.
         verbose: 0 is silent, 1 shows progress.
 
@@ -218,8 +220,10 @@ def corruption_sheet(
     Args:
         image: `(height, width, 1 or 3)` in [0, 255].
         path: File to write; its ending chooses the format.
-        kinds, severities, seed: As in `corruption_accuracy`.
+        kinds: As in `corruption_accuracy`.
+        severities: As in `corruption_accuracy`.
         landmarks: `(68, 2)` of the face, or `None` as in `corrupt`.
+        seed: As in `corruption_accuracy`.
         title: Heading, or `None`.
 
     Returns:

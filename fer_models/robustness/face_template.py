@@ -35,7 +35,8 @@ def typical_landmarks(height, width):
     width; where landmarks can be had (`fer_data.faces.landmarks`), take them.
 
     Args:
-        height, width: Of the crop in pixels.
+        height: Of the crop, in pixels.
+        width: Of the crop, in pixels.
 
     Returns:
         float64 `(68, 2)`, (x, y) in pixels, whole at pixel centres.

@@ -19,10 +19,15 @@ def square(
     falls to it. An image is done as soon as the model errs on it.
 
     Args:
-        model, images, labels, epsilon, batch_size, verbose: As in `fgsm`.
+        model: As in `fgsm`.
+        images: As in `fgsm`.
+        labels: As in `fgsm`.
+        epsilon: As in `fgsm`.
         queries: Images shown to the model for each face, 1 or more.
         share: Share of the area of the first squares, in (0, 1]; it falls with the queries.
         seed: Of everything random; each image has its own numbers, whatever stands beside it.
+        batch_size: As in `fgsm`.
+        verbose: As in `fgsm`.
 
     Returns:
         float32 images as from `fgsm`.

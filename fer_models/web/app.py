@@ -62,6 +62,8 @@ class SecurityHeaders:
         self.headers = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
 
     async def __call__(self, scope, receive, send):
+        """Answer a request as the application does, with the headers added."""
+
         async def send_with_headers(message):
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *self.headers]
@@ -77,8 +79,7 @@ class PassingFiles(StaticFiles):
         super().__init__(directory=directory, check_dir=False)
 
     async def check_config(self):
-        # A folder that is not there is answered as a file that is not: by 404, not by 500.
-        pass
+        """Check nothing: without the folder its files are answered by 404, not by 500."""
 
 
 class Client:
@@ -163,6 +164,7 @@ class Client:
 
 
 async def close(socket, refusal, limits):
+    """Close a connection with the code and the reason of a refusal."""
     # Whoever is gone already, or reads nothing, needs no good-bye.
     with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(limits.send_seconds):
