@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FULL", "QUICK", "add_arguments", "describe", "run", "run_ghostface_figures"]
 
+NAME = "ghostface-figures"
 PLAIN, AUGMENTED = "no augmentation", "RandAug + MixUp"
 ROWS = {PLAIN: "ghostface_none", AUGMENTED: "ghostface_randaug_mixup"}
 PREDICTIONS, MODEL = "predictions.npz", "model.keras"
@@ -46,7 +47,7 @@ COLUMNS = (
     Column("accuracy", "test accuracy, %", scale=100, digits=1),
     Column("training_accuracy", "accuracy on training faces, %", scale=100, digits=1),
     Column("overruled", "training labels overruled, %", scale=100, digits=1),
-    Column("own", "test faces that only this one gets right, %", scale=100, digits=1),
+    Column("only_this", "right with this network only, % of test faces", scale=100, digits=1),
 )
 
 
@@ -117,10 +118,12 @@ def run_ghostface_figures(
     """
     from fer_models.studies.ghostface_trainings import Trainings, epochs_left
     from fer_models.studies.study_splits import load_splits
+    from fer_models.training.renewed_model import clear_state
     from fer_models.training.runs import Run
 
     output = Path(output)
-    record = Run(output, settings.compared())
+    compared = {"study": NAME, **settings.compared()}
+    record = Run(output, compared)
     # Before the data are read, which may take long.
     record.open()
     faces = faces or load_splits(
@@ -131,7 +134,7 @@ def run_ghostface_figures(
         train=settings.train,
         data_dir=data_dir,
     )
-    record = Run(output, settings.compared(), {"faces": faces.digest()})
+    record = Run(output, compared, {"faces": faces.digest()})
     record.open()
     record.begin(packages=("tensorflow",))
     runs = plan_runs(tuple(ROWS), settings.seeds, output / "runs")
@@ -143,6 +146,8 @@ def run_ghostface_figures(
         progress=progress,
         steps=lambda run: epochs_left(settings, run.folder),
     )
+    for run in runs:
+        clear_state(run.folder)
     about = about_run(record.record, command) | {"seeds": settings.seeds}
     outcome = write_figures(settings, faces, results, about, output)
     record.finish()
@@ -155,7 +160,7 @@ def train_one(
     run: "PlannedRun",
     on_epoch: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
-    """Train one network, keep it, and what it says of the training and the test faces.
+    """Train one network, keep its best epoch, and what that says of training and test faces.
 
     Args:
         settings: The settings.
@@ -165,12 +170,12 @@ def train_one(
     """
     from fer_data import files
     from fer_models.studies.ghostface_trainings import predict, recipe_for
-    from fer_models.training.renewed_model import clear_state
     from fer_models.zoo import class_names
 
     faces = trainings.faces
     recipe = recipe_for(settings, ROWS[run.row], faces.image_shape)
     renewed, history = trainings.fit(recipe, run.folder, seed=run.seed, on_epoch=on_epoch)
+    renewed.load_best(run.folder)
     said = {
         name: predict(renewed.model, recipe, faces.parts[name], len(faces.names))
         for name in ("train", "test")
@@ -181,7 +186,6 @@ def train_one(
     with files.whole_file(run.folder / MODEL) as unfinished:
         renewed.model.save(unfinished)
         class_names.write(unfinished, faces.names)
-    clear_state(run.folder)
     return {"recipe": recipe.to_dict(), "epochs": len(history)}
 
 
@@ -343,13 +347,13 @@ def _counts(faces, said, row):
     train, test = faces.parts["train"].labels, faces.parts["test"].labels
     right = {run: p["test"].argmax(-1) == test for run, p in said.items()}
     of_row = [run for run in said if run.row == row]
-    heeded = {run: float(np.mean(said[run]["train"].argmax(-1) == train)) for run in of_row}
-    rival = {run.seed: right[run] for run in said if run.row != row}
+    agreed = {run: float(np.mean(said[run]["train"].argmax(-1) == train)) for run in of_row}
+    other = {run.seed: right[run] for run in said if run.row != row}
     return {
         "accuracy": [float(right[run].mean()) for run in of_row],
-        "training_accuracy": [heeded[run] for run in of_row],
-        "overruled": [1 - heeded[run] for run in of_row],
-        "own": [float((right[run] & ~rival[run.seed]).mean()) for run in of_row],
+        "training_accuracy": [agreed[run] for run in of_row],
+        "overruled": [1 - agreed[run] for run in of_row],
+        "only_this": [float((right[run] & ~other[run.seed]).mean()) for run in of_row],
     }
 
 

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 from fer_data.checks import check_choice, check_integer, check_number
@@ -85,10 +86,23 @@ class GhostfaceSettings:
         """Return the settings that decide a training."""
         return {name: getattr(self, name) for name in COMPARED}
 
+    def stated(self, published: Mapping[str, float]) -> dict[str, float]:
+        """Return a row's published scores, or none for drawn faces, of which nobody published any.
+
+        Args:
+            published: The scores by the name of a column.
+        """
+        return {} if self.data == "synthetic" else dict(published)
+
     def differences(self) -> list[str]:
         """Return in words what differs from the paper's settings, a sentence each."""
         said = []
-        if self.data != "raf_db":
+        if self.data == "raf_db":
+            said.append(
+                "The faces are those that the path holds: the owners' aligned ones are of 100x100; "
+                "`fer crop raf_db` cuts the original pictures at 224x224, as the paper does."
+            )
+        else:
             stands = {
                 "synthetic": "Drawn faces stand in for RAF-DB: the numbers only show that it runs.",
                 "fer2013": "FER2013 stands in for RAF-DB, whose faces are larger and in colour.",
@@ -98,11 +112,13 @@ class GhostfaceSettings:
             said.append(f"Faces of {self.size}x{self.size} in the place of 224x224.")
         if self.width != FULL["width"]:
             said.append(f"GhostFace's channels times {self.width:g}.")
-        for name, what in (("epochs", "epochs"), ("batch_size", "faces a step")):
+        for name, what in (("epochs", "epochs"), ("batch_size", "faces a step of GhostFace")):
             if getattr(self, name) != FULL[name]:
                 said.append(f"{getattr(self, name)} {what} in the place of {FULL[name]}.")
         if self.learning_rate != FULL["learning_rate"]:
-            said.append(f"A learning rate of {self.learning_rate:g} in the place of 0.1.")
+            said.append(
+                f"A learning rate of {self.learning_rate:g} for GhostFace in the place of 0.1."
+            )
         return said
 
 

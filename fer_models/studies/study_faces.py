@@ -16,6 +16,7 @@ def study_faces(
     train: int,
     validation: int,
     test: int,
+    validation_fraction: float | None = None,
 ) -> LabelledFaces:
     """Return the faces of a data set, or as many drawn ones as a study needs.
 
@@ -28,12 +29,21 @@ def study_faces(
         train: Drawn faces to train on.
         validation: Drawn faces to choose an epoch by.
         test: Drawn faces to score on.
+        validation_fraction: As in `load_faces`: 0 takes no validation faces out of the training
+            faces.
 
     Returns:
         `LabelledFaces`.
     """
     if data != "synthetic":
-        return load_faces(data, path, data_dir=data_dir, size=size, seed=seed)
+        return load_faces(
+            data,
+            path,
+            data_dir=data_dir,
+            size=size,
+            validation_fraction=validation_fraction,
+            seed=seed,
+        )
     counts = {"train": train, "validation": validation, "test": test}
     builder = datasets.prepare(
         FACES[data], path=path, data_dir=data_dir, seed=seed, size=max(size, RENDERED), **counts

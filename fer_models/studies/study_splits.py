@@ -9,6 +9,7 @@ import numpy as np
 
 from fer_data.pipelines.split_arrays import SplitArrays, split_arrays
 from fer_data.protocols import stratified
+from fer_data.protocols.setting_apart import set_apart
 from fer_models.studies.study_faces import study_faces
 
 # Drawn faces to score on, as a share of those to train on.
@@ -80,9 +81,17 @@ def load_splits(
     """
     wanted = train or 1000
     few = max(7, round(SHARE * wanted))
-    # Drawn faces to choose an epoch by come out of the training faces, as those of a data set do.
+    # Faces to choose an epoch by come out of the training faces below, and only where wanted.
     faces = study_faces(
-        data, path, data_dir=data_dir, size=size, seed=seed, train=wanted, validation=7, test=few
+        data,
+        path,
+        data_dir=data_dir,
+        size=size,
+        seed=seed,
+        train=wanted,
+        validation=7,
+        test=few,
+        validation_fraction=0,
     )
     if channels is None:
         split = faces.splits["train"]
@@ -112,8 +121,17 @@ def load_splits(
             f"Received: train={train}"
         )
     if choosing:
-        apart = stratified(found.labels, {"train": 1 - CHOOSING, "validation": CHOOSING}, seed=seed)
-        parts |= {name: found.some(places) for name, places in apart.items()}
+        goes = set_apart(
+            [hashlib.sha256(image).hexdigest() for image in found.images],
+            found.labels.tolist(),
+            {"validation": CHOOSING},
+            seed,
+        )
+        chosen = np.array([split == "validation" for split in goes])
+        parts |= {
+            "train": found.some(np.flatnonzero(~chosen)),
+            "validation": found.some(np.flatnonzero(chosen)),
+        }
         remarks.append(
             f"The best epoch is chosen on {len(parts['validation']):,} of the training faces, "
             f"which leaves {len(parts['train']):,} to train on."

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.bars import NAMES, bar_arrays
+from helpers.fake_datasets import write_raf_db
 
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.split_arrays import SplitArrays
@@ -26,7 +27,7 @@ from fer_models.zoo import registry
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
 )
-TINY = GhostfaceSettings(size=32, channels=1, epochs=1, batch_size=30, seeds=2)
+TINY = GhostfaceSettings(data="raf_db", size=32, channels=1, epochs=1, batch_size=30, seeds=2)
 
 
 def small_network(input_shape, classes, noise_layers=1, noise_stddev=0.1, width=1.0, seed=None):
@@ -79,7 +80,7 @@ def test_the_accuracy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, m
     assert rows[1]["published"]["best_loss"] == 0.674
     # Two test faces count as copies.
     assert "without test faces that are copies" in first.text
-    assert "GhostFace has 12.65 % fewer" in first.text
+    assert "GhostFace has 12.65 % fewer FLOPs" in first.text
     assert (tmp_path / "report.png").exists()
     with pytest.raises(ValueError, match="size"):
         run_accuracy_table(dataclasses.replace(TINY, size=48), tmp_path, faces=faces)
@@ -89,6 +90,19 @@ def test_the_counts_are_the_paper_s():
     found = costs()
     assert found["EfficientFace"] == {"parameters": [1_275_293], "flops": [154_176_526]}
     assert found["GhostFace"] == {"parameters": [1_279_011], "flops": [134_678_348]}
+
+
+def test_a_folder_holds_one_study(faces, tmp_path, monkeypatch, quick):
+    monkeypatch.setattr(ghostface_table_accuracy, "finish_runs", never)
+    with pytest.raises(AssertionError):
+        run_accuracy_table(TINY, tmp_path, faces=faces, progress=False)
+    with pytest.raises(ValueError, match="study"):
+        run_ghostface_figures(TINY, tmp_path, faces=faces, progress=False)
+
+
+def test_nobody_published_figures_of_drawn_faces():
+    assert GhostfaceSettings().stated({"accuracy": 0.7797}) == {}
+    assert TINY.stated({"accuracy": 0.7797}) == {"accuracy": 0.7797}
 
 
 def test_a_shorter_training_keeps_its_steps_in_place():
@@ -119,6 +133,8 @@ def test_the_privacy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, mo
     run = content["runs"][0]["attacks"]["loss"]
     low, high = run["tpr_interval"]
     assert low <= run["tpr_at_1_percent"] <= high
+    assert run["auc_interval"][0] <= run["auc"] <= run["auc_interval"][1]
+    assert "2 noise layers, mixup, seed 2 |" in first.text
     assert {"report.md", "report.png", "correlation.png"} <= {p.name for p in tmp_path.iterdir()}
 
 
@@ -167,6 +183,27 @@ def test_the_figures(faces, tmp_path, quick, monkeypatch):
     for name in linked:
         assert (f"({name})" in first.text) == (tmp_path / name).exists()
     assert "training labels overruled" in first.text
+
+
+def test_the_whole_training_set_of_raf_db(tmp_path):
+    path = write_raf_db(tmp_path / "raf", per_class=10)
+    options = {"size": 32, "data_dir": tmp_path / "prepared"}
+    whole = load_splits("raf_db", path, choosing=False, **options)
+    assert {name: len(part) for name, part in whole.parts.items()} == {"train": 70, "test": 70}
+    divided = load_splits("raf_db", path, **options)
+    assert (len(divided.parts["train"]), len(divided.parts["validation"])) == (63, 7)
+
+
+def test_copies_of_a_face_stay_together(tmp_path):
+    path = tmp_path / "faces.npz"
+    part = bar_arrays(0, 20)
+    doubled = {name: np.concatenate([values, values]) for name, values in part.items()}
+    splits = {"train": doubled, "validation": bar_arrays(1, 7)}
+    face_arrays.write(path, splits, NAMES, {"data": "fer2013"})
+    found = load_splits("fer2013", path, size=24)
+    chosen = {image.tobytes() for image in found.parts["validation"].images}
+    assert len(chosen) == 6
+    assert not chosen & {image.tobytes() for image in found.parts["train"].images}
 
 
 def test_the_data_set_s_own_division(tmp_path):
