@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from fer_data.checks import check_choice, check_integer
-from fer_data.datasets.class_tree import find_splits, read_picture, tree_items
+from fer_data.datasets.class_tree import UNREADABLE, find_splits, read_picture, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import Item
 from fer_data.faces.cut import FRAMINGS
@@ -174,13 +174,11 @@ class RafDb(LocalBuilder):
     def _cut_items(self, items, report):
         """Find and cut the faces of pictures; return the items of the faces."""
         folder = self._faces_folder
-        photos = photos_of(items, self._on_miss)
+        photos = self.photos_of(items, self._on_miss)
         rules = {"on_miss": self._on_miss}
-        outcomes, _ = cut_all(
-            photos, folder, self._cutting, more_rules=rules, workers=self._workers
-        )
+        found = cut_all(photos, folder, self._cutting, more_rules=rules, workers=self._workers)
         faces = []
-        for item, outcome in zip(items, outcomes, strict=True):
+        for item, outcome in zip(items, found.outcomes, strict=True):
             if outcome.face:
                 faces.append(dataclasses.replace(item, read=_reader(folder / outcome.face)))
                 if outcome.reason == NO_FACE:
@@ -197,6 +195,28 @@ class RafDb(LocalBuilder):
                 self._policy.bad(report, reason, item.where, detail)
         return faces
 
+    def photos_of(self, items, on_miss):
+        """Return the `Photo` of each original picture, whose face goes to `split/class/id.png`.
+
+        Args:
+            items: `Item`s of uncut pictures, as `listed_items` returns them.
+            on_miss: One of `ON_MISS`.
+        """
+        whole = {"skip_train": ("test",), "skip": (), "whole": ("train", "test")}[on_miss]
+        return [
+            Photo(
+                item.id,
+                f"{item.split}/{EMOTIONS[item.label]}/{item.id}.png",
+                item.read,
+                functools.partial(_content, self._source, self._name(item.id)),
+                item.split in whole,
+            )
+            for item in items
+        ]
+
+    def _name(self, stem):
+        return f"{self._folder}/{stem}{self._suffix}.jpg"
+
     def _one(self, file_name):
         found = [n for n in self._source.sizes if PurePosixPath(n).name == file_name]
         return min(found, key=lambda name: name.count("/"), default=None)
@@ -210,7 +230,7 @@ class RafDb(LocalBuilder):
             if not line.strip():
                 continue
             problem, stem, split, label = _parse(line)
-            name = f"{self._folder}/{stem}{self._suffix}.jpg"
+            name = self._name(stem)
             if not problem and name in claimed:
                 problem = f"{stem} is listed twice"
             if problem:
@@ -284,23 +304,11 @@ class RafDb(LocalBuilder):
             ) from error
 
 
-def photos_of(items, on_miss):
-    """Return the `Photo` of each original picture, whose face goes to `split/class/id.png`.
-
-    Args:
-        items: `Item`s of uncut pictures.
-        on_miss: One of `ON_MISS`.
-    """
-    whole = {"skip_train": ("test",), "skip": (), "whole": ("train", "test")}[on_miss]
-    return [
-        Photo(
-            item.id,
-            f"{item.split}/{EMOTIONS[item.label]}/{item.id}.png",
-            item.read,
-            item.split in whole,
-        )
-        for item in items
-    ]
+def _content(source, name):
+    try:
+        return source.read(name)
+    except UNREADABLE as error:
+        raise OSError(f"{source.where(name)} cannot be read: {error}") from error
 
 
 def _reader(path):

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_data.checks import check_choice
 from fer_data.datasets.preparation_report import Report
-from fer_data.datasets.raf_db import CUT, ON_MISS, RafDb, photos_of
+from fer_data.datasets.raf_db import CUT, ON_MISS, RafDb
 from fer_data.faces.cutting import Cutting, FindsFaces, cut_all
 from fer_data.faces.folder import FolderCut, Miss, account
 from fer_data.labels import EMOTIONS
@@ -58,9 +58,13 @@ def cut_raf_db(
     """Find the faces in RAF-DB's original pictures and cut them as recognition does.
 
     `train_00001.jpg` of class 5 becomes `train/sad/train_00001.png`: a tree that the data sets
-    `raf_db` and `image_folder` read. The largest face of a picture is taken. `faces.csv` says where
-    each lay, and `misses.csv` which pictures gave none, which are missing, and which lines of the
-    list cannot be read. After an interruption the same call goes on.
+    `raf_db` and `image_folder` read. The largest face of a picture is taken. `faces.csv` holds the
+    place of each face in its picture. `misses.csv` lists the pictures without a face, the pictures
+    that are missing, and the lines of the list that cannot be read.
+
+    After an interruption the same call goes on. A picture whose file has changed is cut again, and
+    one whose label has changed goes to its new class. Faces of earlier calls that no picture of
+    the list gives now are deleted.
 
     Args:
         path: Folder or zip archive in the owners' layout, with `EmoLabel` and `Image/original`.
@@ -97,7 +101,7 @@ def cut_raf_db(
     report = Report(builder.name, str(path), {}, EMOTIONS)
     items = builder.listed_items(report)
     target = Path(target)
-    photos = photos_of(items, on_miss)
+    photos = builder.photos_of(items, on_miss)
     rules = {"on_miss": on_miss}
     found = cut_all(photos, target, cutting, more_rules=rules, workers=workers, progress=progress)
     misses = [
@@ -107,8 +111,8 @@ def cut_raf_db(
     ]
     splits = {}
     for split in SPLITS:
-        own = [row for item, row in zip(items, found[0], strict=True) if item.split == split]
+        own = [row for item, row in zip(items, found.outcomes, strict=True) if item.split == split]
         cut = sum(bool(row.face) and not row.reason for row in own)
         whole = sum(bool(row.face and row.reason) for row in own)
         splits[split] = SplitCut(len(own), cut, whole, len(own) - cut - whole)
-    return RafDbCut(**account(target, cutting, *found, misses), splits=splits)
+    return RafDbCut(**account(target, cutting, found, misses), splits=splits)

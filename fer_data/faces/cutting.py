@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import hashlib
 import io
 import json
 import multiprocessing
@@ -9,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -25,8 +26,10 @@ RULE = "cut.json"
 FACES = "faces.csv"
 NO_FACE = "no face was found"
 
-# Photos that are searched together, and those that wait for it: as many, or fewer large ones.
-TOGETHER, MOST_PIXELS = 8, 8_000_000
+# Most photos that a detector gets at once, and that are read ahead for it.
+TOGETHER = 8
+# A detector gets fewer photos at once where they have this many pixels, since memory is limited.
+MOST_PIXELS = 8_000_000
 # Photos that a worker process is given at a time.
 CHUNK = 16
 
@@ -46,12 +49,15 @@ class Photo(NamedTuple):
         place: File of its face, a PNG file, relative to the folder of the faces.
         read: Function that returns its pixels, uint8 RGB, or raises `OSError`, `ValueError` or
             `UnreadableError`. Worker processes get it pickled.
+        content: Function that returns the bytes of its file, or raises `OSError`. By their hash a
+            later call knows whether it is the same photo. Worker processes get it pickled.
         whole: Whether the whole picture is taken where no face is found.
     """
 
     name: str
     place: str
     read: Callable[[], np.ndarray]
+    content: Callable[[], bytes]
     whole: bool = False
 
 
@@ -68,6 +74,8 @@ class Outcome(NamedTuple):
         height: Likewise.
         score: The detector's score of that face.
         reason: Why no face was cut; empty where one was.
+        digest: Hash of the photo's file when the face was cut. Empty where the file could not be
+            read, or where the face in its place may no longer be that photo's.
     """
 
     photo: str
@@ -79,6 +87,21 @@ class Outcome(NamedTuple):
     height: float | None
     score: float | None
     reason: str
+    digest: str
+
+
+class CutPhotos(NamedTuple):
+    """What `cut_all` did.
+
+    Attributes:
+        outcomes: What became of each photo, in the order of the photos.
+        done_before: Names of the photos that an earlier call had done.
+        removed: Number of faces of earlier calls that were deleted, since no photo gives them now.
+    """
+
+    outcomes: list[Outcome]
+    done_before: frozenset[str]
+    removed: int
 
 
 class Cutting(NamedTuple):
@@ -134,12 +157,17 @@ def cut_all(
     more_rules: Mapping[str, Any] | None = None,
     workers: int = 1,
     progress: bool = True,
-) -> tuple[list[Outcome], frozenset[str]]:
+) -> CutPhotos:
     """Find and cut the faces of photos, but for those that an earlier call has cut.
 
     Threads read the next photos and write the last faces, while the detector works. Each face is
-    written whole, and then noted in `faces.csv`: a photo is done if it stands there and its face
-    is in its place. The rule by which the faces are cut is kept in `cut.json`.
+    written whole, and then noted in `faces.csv` with a hash of its photo's file. A photo is done if
+    it stands there with the same hash and its face is in its place. So a moved folder of photos
+    goes on, and a photo that was changed or exchanged is cut again. The rule by which the faces are
+    cut is kept in `cut.json`.
+
+    At the end, faces of earlier calls that no photo gives now are deleted: their photo is gone,
+    shows no face any more, or has another place. Only files that `faces.csv` names are deleted.
 
     Args:
         photos: The photos.
@@ -150,8 +178,7 @@ def cut_all(
         progress: Whether to show it on standard error, where a person watches that.
 
     Returns:
-        The `Outcome` of each photo in their order, and the names of those that an earlier call had
-        done.
+        A `CutPhotos`.
 
     Raises:
         ImportError: If the detector's package is missing.
@@ -170,13 +197,9 @@ def cut_all(
         )
     rule = cutting.rule() | dict(more_rules or {})
     _check_rule(target, rule)
-    places = {photo.name: photo.place for photo in photos}
     path = target / FACES
-    known = {
-        row.photo: row
-        for row in _noted(path)
-        if row.face and places.get(row.photo) == row.face and (target / row.face).is_file()
-    }
+    noted = [row for row in _noted(path) if row.face]
+    known = _done(photos, noted, target)
     found = dict(known)
     left = [photo for photo in photos if photo.name not in known]
     # Before anything is written, so that a wrong option leaves no folder behind.
@@ -189,8 +212,9 @@ def cut_all(
         unit=" photo",
         disable=None if progress else True,
     )
-    # Without half a line that a killed process has left, and without photos to look at again.
-    write_table(path, Outcome._fields, known.values())
+    # Without half a line that a killed process has left. Old rows stay until their faces are
+    # deleted, or a call that is stopped would forget which files those are.
+    write_table(path, Outcome._fields, [*known.values(), *_old(noted, known, photos)])
     with bar, path.open("a", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         for outcome in _outcomes(left, target, cutting, find, workers):
@@ -199,12 +223,13 @@ def cut_all(
             found[outcome.photo] = outcome
             bar.update()
     outcomes = [found[photo.name] for photo in photos]
+    removed = _remove(noted, outcomes, target, cutting.every_face)
     write_table(path, Outcome._fields, outcomes)
     for torn in target.rglob(".*.unfinished.png"):
         # What a killed process was at would be a picture of its class.
         if torn.stat().st_mtime < begin:
             torn.unlink()
-    return outcomes, frozenset(known)
+    return CutPhotos(outcomes, frozenset(known), removed)
 
 
 def _check_rule(target, rule):
@@ -234,13 +259,87 @@ def _noted(path):
     noted = []
     for row in rows[1:]:
         try:
-            photo, face, faces, *place, reason = row
+            photo, face, faces, *place, reason, digest = row
             numbers = [float(value) if value else None for value in place]
-            noted.append(Outcome(photo, face, int(faces), *numbers, reason))
+            noted.append(Outcome(photo, face, int(faces), *numbers, reason, digest))
         except (TypeError, ValueError):
             # A torn row is as good as none: its photo is looked at again.
             continue
     return noted
+
+
+def _done(photos, noted, target):
+    """Return `{name: row}` of the photos whose face is there, cut from the same file."""
+    places = {photo.name: photo.place for photo in photos}
+    rows = {
+        row.photo: row
+        for row in noted
+        if row.digest and places.get(row.photo) == row.face and (target / row.face).is_file()
+    }
+    asked = [photo for photo in photos if photo.name in rows]
+    with ThreadPoolExecutor(4, "hash") as pool:
+        digests = list(pool.map(_digest, asked))
+    same = zip(asked, digests, strict=True)
+    return {photo.name: rows[photo.name] for photo, now in same if now == rows[photo.name].digest}
+
+
+def _old(noted, known, photos):
+    """Return the rows of faces that may have to be deleted at the end."""
+    # Without case, since many file systems tell none apart.
+    planned = {photo.place.lower() for photo in photos}
+    # A face that is going to be written over is no longer surely that of the old photo.
+    return [
+        row._replace(digest="") if row.face.lower() in planned else row
+        for row in noted
+        if known.get(row.photo) != row
+    ]
+
+
+def _digest(photo):
+    """Return a hash of a photo's file, empty if it cannot be read."""
+    try:
+        return hashlib.blake2b(photo.content(), digest_size=16).hexdigest()
+    except OSError:
+        # Reading its pixels fails too, and says why; if not, the photo is cut again next time.
+        return ""
+
+
+def _files(rows, every_face):
+    """Return the names of the files in which the faces of rows are."""
+    return {
+        row.face if number == 1 else str(_numbered(PurePosixPath(row.face), number))
+        for row in rows
+        if row.face
+        for number in range(1, 1 + max(1, row.faces if every_face else 1))
+    }
+
+
+def _numbered(path, number):
+    return path.with_name(f"{path.stem}.face{number}.png")
+
+
+def _remove(noted, outcomes, target, every_face):
+    """Delete the faces of earlier calls that no outcome names; return how many there were."""
+    kept = _files(outcomes, every_face)
+    alike = {name.lower(): target / name for name in kept}
+    removed = 0
+    for name in sorted(_files(noted, every_face) - kept):
+        path, twin = target / name, alike.get(name.lower())
+        # An edited list must not reach other folders' files.
+        inside = not path.is_symlink() and path.resolve().is_relative_to(target.resolve())
+        if not inside or path.suffix != ".png" or not path.is_file():
+            continue
+        if twin is not None and twin.exists() and twin.samefile(path):
+            # The file system does not tell the two names apart.
+            continue
+        path.unlink()
+        removed += 1
+        # An empty folder would be a class without pictures.
+        for folder in path.parents:
+            if folder == target or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    return removed
 
 
 def _outcomes(photos, target, cutting, find, workers):
@@ -299,12 +398,12 @@ def _cut_some(photos, target, cutting, find, readers):
     together = getattr(find, "detect_batch", None)
     try:
         for batch in _batches(photos, reading, TOGETHER if together else 1):
-            pictures = [pixels for _, pixels in batch if not isinstance(pixels, str)]
+            pictures = [pixels for _, pixels, _ in batch if not isinstance(pixels, str)]
             try:
                 found = iter(together(pictures) if together else map(find.detect, pictures))
-                for photo, pixels in batch:
+                for photo, pixels, digest in batch:
                     faces = [] if isinstance(pixels, str) else list(next(found))
-                    work = writing.submit(_write, photo, pixels, faces, target, cutting)
+                    work = writing.submit(_write, photo, pixels, digest, faces, target, cutting)
                     written.append(work)
             except BaseException:
                 # What is found is kept, whatever stops the search.
@@ -320,22 +419,28 @@ def _cut_some(photos, target, cutting, find, readers):
         writing.shutdown()
 
 
-def _batches(photos: Sequence[Photo], reading, most) -> Iterator[list[tuple[Photo, Any]]]:
-    """Yield photos with their pixels, or with why they cannot be read; the next are read."""
+def _batches(photos: Sequence[Photo], reading, most) -> Iterator[list[tuple[Photo, Any, str]]]:
+    """Yield photos with their pixels, or why they cannot be read, and hashes; read the next."""
     rest, ahead, batch, pixels = iter(photos), collections.deque(), [], 0
     while True:
         while len(ahead) < TOGETHER and (photo := next(rest, None)) is not None:
-            ahead.append((photo, reading.submit(_read, photo)))
+            ahead.append((photo, reading.submit(_look, photo)))
         if not ahead:
             break
         photo, future = ahead.popleft()
-        batch.append((photo, future.result()))
+        batch.append((photo, *future.result()))
         pixels += getattr(batch[-1][1], "size", 0) // 3
         if len(batch) >= most or pixels >= MOST_PIXELS:
             yield batch
             batch, pixels = [], 0
     if batch:
         yield batch
+
+
+def _look(photo):
+    # The hash first: a file that changes in between is then cut again by the next call.
+    digest = _digest(photo)
+    return _read(photo), digest
 
 
 def _read(photo):
@@ -347,27 +452,28 @@ def _read(photo):
         return str(error)
 
 
-def _write(photo, pixels, faces, target, cutting):
+def _write(photo, pixels, digest, faces, target, cutting):
     """Cut the faces of a photo and write them; return the `Outcome`."""
     nowhere = (None,) * 5
     if isinstance(pixels, str):
-        return Outcome(photo.name, "", 0, *nowhere, pixels)
+        return Outcome(photo.name, "", 0, *nowhere, pixels, digest)
     if not faces:
         if photo.whole:
             box = (0, 0, *pixels.shape[1::-1])
             face = cut_face(pixels, box, cutting.size, cutting.channels, framing=WHOLE)
             _save(target / photo.place, face)
-        return Outcome(photo.name, photo.place if photo.whole else "", 0, *nowhere, NO_FACE)
+        place = photo.place if photo.whole else ""
+        return Outcome(photo.name, place, 0, *nowhere, NO_FACE, digest)
     faces = sorted(faces, key=lambda face: -float(np.prod(face.box[2:])))
     for number in reversed(range(len(faces) if cutting.every_face else 1)):
         path = target / photo.place
         if number:
-            path = path.with_name(f"{path.stem}.face{number + 1}.png")
+            path = _numbered(path, number + 1)
         # The largest face comes last: while its file is missing, the photo is not done.
         _save(path, cut_face(pixels, faces[number], cutting.size, cutting.channels))
     place = [round(float(value), 2) for value in faces[0].box]
     score = round(float(faces[0].score), 4)
-    return Outcome(photo.name, photo.place, len(faces), *place, score, "")
+    return Outcome(photo.name, photo.place, len(faces), *place, score, "", digest)
 
 
 def _save(path, face):

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from fer_data import picture
 from fer_data.checks import check_choice
-from fer_data.faces.cutting import NO_FACE, Cutting, FindsFaces, Outcome, Photo, cut_all
+from fer_data.faces.cutting import (
+    NO_FACE,
+    CutPhotos,
+    Cutting,
+    FindsFaces,
+    Outcome,
+    Photo,
+    cut_all,
+)
 from fer_data.faces.image import read_image
 from fer_data.files import write_table
 
@@ -43,6 +51,7 @@ class FolderCut:
         faces: Number of faces that this call has cut.
         done_before: Number of photos that an earlier call had done.
         several: Number of photos in which several faces were found.
+        removed: Number of faces of earlier calls that were deleted, since no photo gives them now.
         misses: Files of which no face was cut, also in the file `misses.csv`.
     """
 
@@ -51,6 +60,7 @@ class FolderCut:
     faces: int
     done_before: int
     several: int
+    removed: int
     misses: tuple[Miss, ...]
 
     @property
@@ -95,8 +105,10 @@ def cut_folder(
     `misses.csv` which photos gave none.
 
     Each file is written whole. After an interruption the same call goes on: photos whose face is
-    there are not looked at again. The rule by which the faces are cut is kept in `cut.json`, and
-    a call with another rule is refused.
+    there are not looked at again, unless their file has changed. The folder of photos may have
+    moved in between. Faces of earlier calls are deleted if their photo is gone or gives no face
+    any more; other files in the target are left alone. The rule by which the faces are cut is kept
+    in `cut.json`, and a call with another rule is refused.
 
     Args:
         source: Folder of photos, as a rule with a folder for each class. Hidden files do not count.
@@ -138,19 +150,24 @@ def cut_folder(
     source, target = Path(source), Path(target)
     places, misses = _photos(source, target)
     photos = [
-        Photo(name, place, functools.partial(read_image, source / name), on_miss == "whole")
+        Photo(
+            name,
+            place,
+            functools.partial(read_image, source / name),
+            (source / name).read_bytes,
+            on_miss == "whole",
+        )
         for name, place in places.items()
     ]
     rules = {"on_miss": on_miss}
     found = cut_all(photos, target, cutting, more_rules=rules, workers=workers, progress=progress)
-    return FolderCut(**account(target, cutting, *found, misses))
+    return FolderCut(**account(target, cutting, found, misses))
 
 
 def account(
     target: Path,
     cutting: Cutting,
-    outcomes: list[Outcome],
-    done_before: frozenset[str],
+    found: CutPhotos,
     misses: list[Miss],
 ) -> dict[str, Any]:
     """Write `misses.csv` and return what became of photos, as the arguments of a `FolderCut`.
@@ -158,10 +175,13 @@ def account(
     Args:
         target: Folder of the faces.
         cutting: How they were cut.
-        outcomes: What became of each photo, those done before among them.
-        done_before: Their names.
-        misses: What is missed besides.
+        found: What `cut_all` returned.
+        misses: Files of which no face was cut and that `found` does not name.
+
+    Returns:
+        The arguments by name.
     """
+    outcomes, done_before, removed = found
     misses = sorted(misses + [miss_of(outcome) for outcome in outcomes if outcome.reason])
     write_table(target / MISSES, Miss._fields, misses)
     most = None if cutting.every_face else 1
@@ -172,6 +192,7 @@ def account(
         "faces": sum(min(outcome.faces, most or outcome.faces) for outcome in new),
         "done_before": len(done_before),
         "several": sum(outcome.faces > 1 for outcome in outcomes),
+        "removed": removed,
         "misses": tuple(misses),
     }
 

@@ -2,8 +2,10 @@
 
 The faces are cut as recognition cuts them. Those of a folder go into the same class folders of
 another folder, as PNG files; those of raf_db into train/CLASS and test/CLASS, which both `fer train
---data raf_db` and `--data folder` read. After an interruption the same command goes on. Photos that
-gave no face are listed in misses.csv there, with the reason; faces.csv says where each face lay.
+--data raf_db` and `--data folder` read. After an interruption the same command goes on; photos that
+have changed since are cut again. Faces that it cut before are deleted if their photo is gone, gives
+no face any more, or has another class. Photos that gave no face are listed in misses.csv there,
+with the reason; faces.csv says where each face lay.
 """
 
 import argparse
@@ -144,7 +146,7 @@ def _tell(found):
         f"{found.done_before} photos done before, {len(found.without_face)} without a face "
         f"({len(found.whole)} of them taken whole), {len(found.unreadable)} unreadable, "
         f"{len(found.other_files)} files that are no photos; {found.several} photos show several "
-        "faces"
+        f"faces; {found.removed} faces of earlier calls removed, which no photo gives now"
     )
     for split, count in getattr(found, "splits", {}).items():
         print(

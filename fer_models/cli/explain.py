@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips("--subject", help="only clips of this subject")
     clips("--per-class", type=int, default=1, help="clips of each class")
     clips("--raw", action="store_true", help="the network was trained on grey levels, not motion")
-    clips("--regions", choices=REGIONS, help="it was trained on (default: what its file says)")
+    clips(
+        "--regions",
+        choices=REGIONS,
+        help="the regions that the network was trained on (default: what its file says)",
+    )
     clips("--columns", type=int, default=8, help="time steps that are shown, at most")
     clips("--type", choices=TYPES, default="png", help="of the pictures")
 

@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the network (default: those in its file, else negative positive surprise)",
     )
     add("--raw", action="store_true", help="it was trained on grey levels, not on motion")
-    add("--regions", choices=REGIONS, help="it was trained on (default: what its file says)")
+    add(
+        "--regions",
+        choices=REGIONS,
+        help="the regions that the network was trained on (default: what its file says)",
+    )
     add("--output", type=Path, default=Path("runs/spot"), help="folder to write into")
     add("--no-copy", action="store_true", help="write no annotated copy of the video")
     add("--json", action="store_true", help="print what report.json holds, not a line an interval")

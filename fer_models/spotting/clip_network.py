@@ -28,9 +28,8 @@ class ClipNetwork:
             positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         batch_size: Windows that go through the network together.
-        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; `None` for what
-            its file says. Where no file says it, the grid is taken, as for all networks that were
-            trained before there was a choice, with a warning.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on. `None`: as the
+            file says; if it does not say, the grid, with a warning.
 
     Attributes:
         model: The `keras.Model`.

@@ -188,7 +188,7 @@ def why_none(trained: TrainedSet, published: Sequence[Mapping[str, float]]) -> l
         return ["Nobody published figures of drawn people."]
     return [
         f"No published figure stands here: none of these trainings on {title(trained.name)} is the "
-        "dissertation's own (its network, batch, epochs, classes and random split)."
+        "dissertation's own (its network, batch, epochs, clips, classes, regions and random split)."
     ]
 
 

@@ -12,6 +12,7 @@ from fer_models.studies.clip_study_settings import ClipStudySettings
 from fer_models.studies.planned_runs import PlannedRun, finish_runs, plan_runs
 from fer_models.training.clip_data import ClipData, load_clips
 from fer_models.training.clip_folds import ClipTrainer, fold_epochs_done
+from fer_models.training.clip_scenarios import published_figures
 from fer_models.training.cross_validation import (
     PROPORTIONS,
     Scenario,
@@ -36,12 +37,14 @@ class TrainedSet:
         facts: What is known of its clips, as in `ClipData`.
         scenarios: What was trained, by name.
         results: For every scenario what came out, a dictionary for each seed.
+        regions: How the regions were cut, `"landmarks"` or `"grid"`.
     """
 
     name: str
     facts: Mapping[str, Any]
     scenarios: Mapping[str, Scenario]
     results: Mapping[str, Sequence[Mapping[str, Any]]]
+    regions: str
 
     def measured(self, scenario: str, columns: Mapping[str, str]) -> dict[str, list[float]]:
         """Return scores of a scenario, one for each seed, by the name of a column.
@@ -56,6 +59,17 @@ class TrainedSet:
             for column, score in columns.items()
             if found
         }
+
+    def published(self, scenario: Scenario) -> dict[str, float]:
+        """Return what the dissertation publishes of exactly this training, else nothing.
+
+        Args:
+            scenario: One of the scenarios.
+        """
+        options, recipe = self.facts["sources"][self.name], scenario.recipe.to_dict()
+        return published_figures(
+            self.name, options, scenario.protocol, recipe, regions=self.regions
+        )
 
     def warnings(self) -> list[str]:
         """Return what leaks in the first seed's splits."""
@@ -74,6 +88,7 @@ class TrainedSet:
         return {
             "data": self.name,
             "facts": dict(self.facts),
+            "regions": self.regions,
             "runs": [
                 {
                     "scenario": name,
@@ -237,7 +252,7 @@ def train_set(
     results: dict[str, list[dict[str, Any]]] = {scenario.name: [] for scenario in scenarios}
     for run, result in finished.items():
         results[run.row].append(result)
-    return TrainedSet(name, data.facts, by_name, results)
+    return TrainedSet(name, data.facts, by_name, results, clip_settings.regions)
 
 
 def numbers(scores: PooledScores) -> dict[str, float]:

@@ -105,7 +105,7 @@ def given_options(args: argparse.Namespace, quick_model: Mapping[str, Any]) -> d
 class ClipStudySettings:
     """Settings of a study on micro-expressions.
 
-    What is left open is the dissertation's own, or for drawn people small.
+    None means the dissertation's value, or for drawn people a small one.
 
     Attributes:
         data: Names of `DATA`, one or more; each is a table of its own.
@@ -217,7 +217,17 @@ class ClipStudySettings:
         Args:
             name: Of the data set.
             protocol: A name of `PROTOCOLS`.
+
+        Raises:
+            ValueError: If several were given, which only `ha3dnet-table-1` trains.
         """
+        for setting in ("batch_size", "epochs"):
+            given = getattr(self, setting)
+            if given is not None and len(given) > 1:
+                raise ValueError(
+                    f"`{setting}` must be one value here, such as ({given[0]},): only "
+                    f"ha3dnet-table-1 takes several. Received: {setting}={tuple(given)}"
+                )
         if name == SYNTHETIC:
             small = self.clip_settings(name)
             batch_size, epochs = small.batch_size, small.epochs

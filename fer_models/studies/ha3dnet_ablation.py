@@ -106,7 +106,8 @@ def run_ablation(
 
     Raises:
         FileNotFoundError: If there is nothing at a path.
-        ValueError: If a scenario cannot be trained, or the folder holds another study.
+        ValueError: If there are several batch sizes or epochs, a scenario cannot be trained, or the
+            folder holds another study.
 
     Example:
 
@@ -148,14 +149,12 @@ def table_of(trained: "TrainedSet") -> PaperTable:
         trained: What was trained on it.
     """
     from fer_models.studies.clip_study_report import scenario_columns, why_none
-    from fer_models.training.clip_scenarios import published_figures
 
-    options = trained.facts["sources"][trained.name]
     rows: dict[str, Row] = {}
     for name, scenario in sorted(trained.scenarios.items()):
         protocol = scenario.protocol
         scores = scenario_columns("accuracy", "f1", *(["recall"] if protocol == LOSO else []))
-        figures = published_figures(trained.name, options, protocol, scenario.recipe.to_dict())
+        figures = trained.published(scenario)
         row = rows.setdefault(scenario.words, Row(scenario.words, {}, {}))
         columns = {f"{column} {protocol}": score for column, score in scores.items()}
         rows[scenario.words] = Row(

@@ -125,8 +125,8 @@ def run_rivals(
 
     Raises:
         FileNotFoundError: If there is nothing at a path.
-        ValueError: If there is no such network, it cannot be trained, or the folder holds another
-            study.
+        ValueError: If there is no such network, there are several batch sizes or epochs, a network
+            cannot be trained, or the folder holds another study.
 
     Example:
 
@@ -199,14 +199,12 @@ def table_of(trained: "TrainedSet", rivals: Sequence[Rival]) -> PaperTable:
         rivals: Published figures; those of other data sets are left out.
     """
     from fer_models.studies.clip_study_report import scenario_columns, why_none
-    from fer_models.training.clip_scenarios import published_figures
 
-    options = trained.facts["sources"][trained.name]
     columns = scenario_columns("accuracy", "f1", "recall")
     rows = [
         Row(
             scenario.words,
-            published_figures(trained.name, options, scenario.protocol, scenario.recipe.to_dict()),
+            trained.published(scenario),
             trained.measured(name, columns),
         )
         for name, scenario in trained.scenarios.items()

@@ -162,10 +162,9 @@ def table_of(settings: ClipStudySettings, trained: "TrainedSet") -> PaperTable:
         trained: What was trained on it.
     """
     from fer_models.studies.clip_study_report import HONEST, scenario_columns, why_none
-    from fer_models.training.clip_scenarios import grid_name, published_figures
+    from fer_models.training.clip_scenarios import grid_name
 
     splits = [each for each in settings.protocols if each != LOSO]
-    options = trained.facts["sources"][trained.name]
     rows = []
     for split, batch_size, epochs in itertools.product(
         splits or [LOSO], *batches_and_epochs(settings, trained.name)
@@ -174,8 +173,7 @@ def table_of(settings: ClipStudySettings, trained: "TrainedSet") -> PaperTable:
         scenario = trained.scenarios[name]
         measured = {} if split == LOSO else trained.measured(name, scenario_columns())
         measured |= trained.measured(grid_name(LOSO, batch_size, epochs), HONEST)
-        figures = published_figures(trained.name, options, split, scenario.recipe.to_dict())
-        rows.append(Row(scenario.words, figures, measured))
+        rows.append(Row(scenario.words, trained.published(scenario), measured))
     differs = why_none(trained, [row.published for row in rows])
     if LOSO in settings.protocols:
         differs.append(LEFT_OUT)

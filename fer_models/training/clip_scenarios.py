@@ -11,6 +11,19 @@ from fer_models.training.cross_validation import PROPORTIONS, Scenario
 from fer_models.training.ha3dnet_published import BATCH_SIZES, EPOCHS
 from fer_models.training.recipes.recipe import Recipe
 
+# How the dissertation's regions lie: they follow the landmarks.
+REGIONS = "landmarks"
+# Options of the builders that say where the files lie and how they are read, not what is read.
+NOT_DECISIVE = ("sheet", "samm_sheet", "on_bad", "beam_runner", "beam_options")
+# The others, of the training of the dissertation; None for one that is not here.
+DATA_OPTIONS = {
+    "size": 128,
+    "align": True,
+    "detector": "mtcnn",
+    "expressions": "micro",
+    "on_duplicate": "keep",
+    "on_conflict": "keep",
+}
 # Experiment: what it has, augmentation, class weights, hybrid attention.
 ABLATION = {
     10: ("preprocessing and hybrid attention", False, False, True),
@@ -111,20 +124,27 @@ def ablation(recipe: Recipe, protocol: str) -> list[Scenario]:
 
 
 def published_figures(
-    dataset: str, options: Mapping[str, Any], split: str, recipe: Mapping[str, Any]
+    dataset: str,
+    options: Mapping[str, Any],
+    split: str,
+    recipe: Mapping[str, Any],
+    *,
+    regions: str | None,
 ) -> dict[str, float]:
     """Return what the dissertation publishes of exactly this training.
 
     That is a training by its own scenario on clips that are divided at random: its data set with
-    its classes, its network, batch and epochs of its best scenario. Its source gives batch and
-    epochs of experiment 14 alone; those of 10 to 13 count as the same. Frames, which it does not
-    give, may be any.
+    its classes, prepared by the defaults of its builder; regions that follow the landmarks; its
+    network, batch and epochs of its best scenario. Its source gives batch and epochs of experiment
+    14 alone; those of 10 to 13 count as the same. Frames, which it does not give, may be any.
 
     Args:
         dataset: Name of the data set, as `ClipSource` has it.
-        options: Arguments of its builder.
+        options: Arguments of its builder. With one that changes the clips, such as `pictures` or
+            `on_duplicate="drop"`, this is no training of the dissertation.
         split: `"80-10-10"` or `"70-15-15"`.
         recipe: What `Recipe.to_dict` gives.
+        regions: How the regions were cut, `"landmarks"` or `"grid"`; None where nobody says it.
 
     Returns:
         `accuracy` and `f1`, shares of one; empty where this is no training of the dissertation.
@@ -133,14 +153,13 @@ def published_figures(
 
     >>> from fer_models import recipes
     >>> recipe = recipes.get("ha3dnet").replace(batch_size=64)
-    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict())
+    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict(), regions="landmarks")
     {'accuracy': 0.9887, 'f1': 0.9887}
-    >>> published_figures("casme2", {}, "80-10-10", recipe.replace(epochs=9).to_dict())
+    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict(), regions="grid")
     {}
     """
     known = dataset in ha3dnet_published.TITLES and split in ha3dnet_published.SPLITS
-    # Of CAS(ME)^2 it takes three classes of its own.
-    if not known or (dataset == "cas_me2" and options.get("classes") != "own"):
+    if not known or regions != REGIONS or not _are_its_clips(dataset, options):
         return {}
     batch_size, epochs = ha3dnet_published.best_scenario(dataset, split)
     best = recipes.get("ha3dnet").replace(batch_size=batch_size, epochs=epochs)
@@ -149,6 +168,19 @@ def published_figures(
         if _decisive(scenario.recipe.to_dict()) == given:
             return ha3dnet_published.figures(dataset, split, number)
     return {}
+
+
+def _are_its_clips(dataset, options):
+    """Return whether options of a builder give the clips of the dissertation."""
+    expected = dict(DATA_OPTIONS)
+    if dataset == "cas_me2":
+        # Of this set it takes three classes of its own.
+        if "classes" not in options:
+            return False
+        expected["classes"] = "own"
+    return all(
+        value == expected.get(name) for name, value in options.items() if name not in NOT_DECISIVE
+    )
 
 
 def _decisive(recipe):

@@ -36,8 +36,8 @@ SMALL_MODEL = {"filters": 8, "head": "grid", "dense_units": 32}
 class ClipSettings:
     """Settings of a training on micro-expressions.
 
-    What is left open becomes the dissertation's own (Irawan, 2025), or, with rendered people,
-    small enough for minutes on two cores.
+    None means the dissertation's value (Irawan, 2025), or for rendered people one that is small
+    enough for minutes on two cores.
 
     Attributes:
         data: Names of the data sets: one or more of `REAL`, or `"synthetic"`, or `"composite"` for
@@ -159,7 +159,7 @@ class ClipSettings:
             )
 
     def _fill(self):
-        """Give every setting that was left open its default."""
+        """Give every setting that is None its default."""
         entry, recipe = CLIP_MODELS[self.model], recipes.get(RECIPE)
         defaults = {
             "frames": entry.frames,

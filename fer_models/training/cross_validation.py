@@ -167,8 +167,8 @@ def cross_validate(
     *,
     seed: int = 1,
     select: str | None = None,
-    motion: bool = True,
-    region_cut: str = "landmarks",
+    motion: bool | None = None,
+    region_cut: str | None = None,
     keep_models: bool = False,
     progress: bool = True,
     trainer: ClipTrainer | None = None,
@@ -187,19 +187,22 @@ def cross_validate(
         output: Folder for everything that is written.
         seed: Integer of 0 or more, from which the seeds of all folds follow.
         select: Which epoch is scored, `"last"` or `"validation"`; None for `default_selection`.
-        motion: Whether the networks see what changed since the first frame, not grey levels.
-        region_cut: `"landmarks"` for regions that follow them, `"grid"` for fixed ones.
+        motion: Whether the networks see what changed since the first frame, not grey levels. None
+            for the trainer's own; without a trainer, True.
+        region_cut: `"landmarks"` for regions that follow them, `"grid"` for fixed ones. None for
+            the trainer's own; without a trainer, `"landmarks"`.
         keep_models: Whether to keep the model of every fold.
         progress: Whether to show a bar of epochs.
         trainer: A `ClipTrainer` that `serves` the scenario's recipe, such as one that another
-            scenario was trained with, so that its step is not traced again; None for a new one.
+            scenario was trained with, so that its step is not traced again. It keeps its `motion`
+            and its `region_cut`. None for a new one.
         on_epoch: Function that is called after every epoch.
 
     Returns:
         The results of the folds, as `train_fold` gives them.
 
     Raises:
-        ValueError: If a training diverges.
+        ValueError: If a training diverges, or `motion` or `region_cut` is not the trainer's.
 
     Example:
 
@@ -213,7 +216,14 @@ def cross_validate(
 
     recipe, results = scenario.recipe, []
     if trainer is not None:
-        trainer.recipe, trainer.motion, trainer.region_cut = recipe, motion, region_cut
+        for name, value in (("motion", motion), ("region_cut", region_cut)):
+            own = getattr(trainer, name)
+            if value is not None and value != own:
+                raise ValueError(
+                    f"`{name}` must be that of the given trainer, {own!r}, or None. "
+                    f"Received: {name}={value!r}"
+                )
+        trainer.recipe = recipe
     folders = [Path(output) / "folds" / f"{number:03d}" for number in range(len(divisions))]
     done = sum(fold_epochs_done(folder, recipe.epochs, keep_models) for folder in folders)
     hidden = None if progress else True
@@ -233,7 +243,12 @@ def cross_validate(
                 continue
             if trainer is None:
                 keras.utils.clear_session()
-                trainer = ClipTrainer(recipe, data.names, motion, region_cut)
+                trainer = ClipTrainer(
+                    recipe,
+                    data.names,
+                    True if motion is None else motion,
+                    "landmarks" if region_cut is None else region_cut,
+                )
             results.append(
                 train_fold(
                     trainer,

@@ -194,7 +194,8 @@ def published(record: Mapping[str, Any]) -> dict[str, float]:
         return {}
     ((name, options),) = sources.items()
     split = record["protocol"].removeprefix(RANDOM)
-    return published_figures(name, options, split, record["recipe"])
+    regions = record.get("regions")
+    return published_figures(name, options, split, record["recipe"], regions=regions)
 
 
 def _clips_of(results):

@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +148,34 @@ def test_photos_in_the_tree_that_the_command_makes(photos, tmp_path):
         prepare("raf_db", path=target, data_dir=tmp_path, pictures="original", detector="yunet")
 
 
+def test_changed_labels_and_pictures_replace_their_faces(tmp_path):
+    path, target = fake.write_raf_db_photos(tmp_path / "raf"), tmp_path / "faces"
+    cut_raf_db(path, target, "yunet", size=8)
+    listed = path / "EmoLabel" / "list_patition_label.txt"
+    lines = listed.read_text().splitlines()
+    [old] = [line for line in lines if line.startswith("train_00001")]
+    # Surprise becomes anger; one picture is taken off the list, another gets other content.
+    lines[lines.index(old)] = "train_00001.jpg 6"
+    lines = [line for line in lines if not line.startswith("test_00006")]
+    listed.write_text("\n".join(lines) + "\n")
+    originals = path / "Image" / "original"
+    other = (originals / "train_00005.jpg").read_bytes()
+    (originals / "train_00004.jpg").write_bytes(other)
+    found = cut_raf_db(path, target, "yunet", size=8)
+    assert (found.faces, found.done_before, found.removed) == (2, 11, 2)
+    assert not (target / "train" / "surprise").exists()
+    assert not (target / "test" / "angry").exists()
+    assert sorted(file.stem for file in (target / "train" / "angry").iterdir()) == [
+        "train_00001",
+        "train_00006",
+    ]
+    written = read_image(target / "train" / "happy" / "train_00004.png")
+    np.testing.assert_array_equal(written, expected(path, "train_00005", 8))
+    # An archive of the same pictures goes on too.
+    archive = shutil.make_archive(tmp_path / "archive", "zip", path)
+    assert cut_raf_db(archive, target, "yunet", size=8).done_before == 13
+
+
 def test_lines_and_files_that_are_missing_are_listed(tmp_path):
     path = fake.write_raf_db_photos(tmp_path / "raf")
     (path / "Image" / "original" / "train_00001.jpg").unlink()
@@ -171,8 +200,6 @@ def test_lines_and_files_that_are_missing_are_listed(tmp_path):
 
 
 def test_an_archive_is_as_good_as_a_folder(photos, tmp_path):
-    import shutil
-
     archive = shutil.make_archive(tmp_path / "raf", "zip", photos)
     found = cut_raf_db(archive, tmp_path / "faces", "yunet", size=8)
     assert found.splits["train"] == SplitCut(7, 6, 0, 1)

@@ -1,6 +1,7 @@
 """Folders of photos become folders of faces: where they go, resuming, misses, refusals."""
 
 import csv
+import hashlib
 import os
 
 import cv2
@@ -114,6 +115,8 @@ def test_where_each_face_lay_is_written_down(tmp_path):
     cut(tmp_path)
     with open(tmp_path / "faces" / "faces.csv", newline="") as file:
         first, second = csv.DictReader(file)
+    content = (tmp_path / "photos" / "a,b.png").read_bytes()
+    assert first.pop("digest") == hashlib.blake2b(content, digest_size=16).hexdigest()
     assert first == {
         **{"photo": "a,b.png", "face": "a,b.png", "faces": "2", "score": "0.9", "reason": ""},
         **{"x": "40.0", "y": "8.0", "width": "30.0", "height": "30.0"},
@@ -139,6 +142,88 @@ def test_a_killed_process_leaves_half_a_line_at_worst(tmp_path):
     os.utime(torn, (0, 0))
     cut(tmp_path)
     assert files(tmp_path / "faces") == ["0.png", "1.png", "2.png"]
+
+
+def test_photos_of_another_folder_are_cut_though_their_names_are_the_same(tmp_path):
+    for number in range(3):
+        photo(tmp_path / "photos" / f"{number}.png", (10, 12, 20), seed=number)
+        photo(tmp_path / "others" / f"{number}.png", (10, 12, 20), seed=7 + number)
+    # One is the same in both.
+    same = tmp_path / "others" / "2.png"
+    same.write_bytes((tmp_path / "photos" / "2.png").read_bytes())
+    cut(tmp_path)
+    find = Finder()
+    found = cut_folder(tmp_path / "others", tmp_path / "faces", find, size=16)
+    assert (find.seen, found.faces, found.done_before, found.removed) == (2, 2, 1, 0)
+    for number in range(3):
+        image = read_image(tmp_path / "others" / f"{number}.png")
+        written = read_image(tmp_path / "faces" / f"{number}.png")
+        np.testing.assert_array_equal(written, np.rint(cut_box(image, (10, 12, 20, 20))))
+
+
+def test_a_moved_folder_goes_on_and_a_changed_photo_is_cut_again(tmp_path):
+    for number in range(2):
+        photo(tmp_path / "first" / f"{number}.png", (10, 12, 20), seed=number)
+    cut_folder(tmp_path / "first", tmp_path / "faces", Finder(), size=16)
+    (tmp_path / "first").rename(tmp_path / "photos")
+    os.utime(tmp_path / "photos" / "0.png", (0, 0))
+    find = Finder()
+    assert (cut(tmp_path, find).done_before, find.seen) == (2, 0)
+    before = (tmp_path / "photos" / "1.png").stat()
+    photo(tmp_path / "photos" / "1.png", (10, 12, 20), seed=5)
+    # A changed photo is known even by its old time.
+    os.utime(tmp_path / "photos" / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    find = Finder()
+    assert (cut(tmp_path, find).done_before, find.seen) == (1, 1)
+    expected = cut_box(read_image(tmp_path / "photos" / "1.png"), (10, 12, 20, 20))
+    written = read_image(tmp_path / "faces" / "1.png")
+    np.testing.assert_array_equal(written, np.rint(expected))
+
+
+def test_faces_that_no_photo_gives_any_more_are_deleted(tmp_path):
+    source, target = tmp_path / "photos", tmp_path / "faces"
+    photo(source / "happy" / "stays.png", (10, 12, 20))
+    photo(source / "happy" / "fewer.png", (10, 12, 20), (40, 8, 30), (5, 30, 25))
+    photo(source / "happy" / "none.png", (10, 12, 20))
+    photo(source / "sad" / "gone.png", (10, 12, 20), (40, 8, 30))
+    photo(source / "sad" / "moves.png", (10, 12, 20))
+    assert cut(tmp_path, every_face=True).removed == 0
+    own = target / "happy" / "own.png"
+    own.write_bytes(b"not of this program")
+    photo(source / "happy" / "fewer.png", (40, 8, 30), (5, 30, 25))
+    photo(source / "happy" / "none.png")
+    (source / "sad" / "gone.png").unlink()
+    (source / "sad" / "moves.png").rename(source / "happy" / "moves.png")
+
+    class Stopping(Finder):
+        def detect(self, image):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut(tmp_path, Stopping(), every_face=True)
+    # A call that is stopped deletes nothing, and the next one still knows what to delete.
+    assert (target / "sad" / "gone.png").exists()
+    found = cut(tmp_path, every_face=True)
+    # One of three faces, the only face, both faces of a photo, and one that has a new place.
+    assert (found.removed, found.done_before) == (5, 1)
+    kept = ["fewer.face2", "fewer", "moves", "own", "stays"]
+    assert files(target) == [f"happy/{name}.png" for name in kept]
+    # Else it would be a class without pictures.
+    assert not (target / "sad").exists()
+    assert cut(tmp_path, every_face=True).removed == 0
+
+
+def test_a_list_that_was_edited_deletes_nothing_elsewhere(tmp_path):
+    photo(tmp_path / "photos" / "a.png", (10, 12, 20))
+    cut(tmp_path)
+    outside = [tmp_path / "outside.png", tmp_path / "faces" / "notes.txt"]
+    for path in outside:
+        path.write_bytes(b"")
+    with open(tmp_path / "faces" / "faces.csv", "a") as file:
+        for name in ("../outside.png", str(outside[0]), "notes.txt"):
+            file.write(f"x.png,{name},1,1,1,1,1,0.9,,00\n")
+    assert cut(tmp_path).removed == 0
+    assert all(path.exists() for path in outside)
 
 
 def test_pictures_are_searched_together_where_the_detector_can(tmp_path):

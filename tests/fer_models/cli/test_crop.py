@@ -36,12 +36,16 @@ def test_faces_of_a_folder(asked, tmp_path, capsys):
     told = capsys.readouterr()
     assert "1 faces cut out of 3 photos" in told.out
     assert "1 without a face (0 of them taken whole), 1 unreadable, 0 files that" in told.out
-    assert "1 photos show several faces" in told.out
+    assert "1 photos show several faces; 0 faces of earlier calls removed" in told.out
     assert "sad/two.png: no face was found" in told.err
     unreadable = told.err.partition("unreadable (all of them in ")[2]
     assert "not a picture of a known format" in unreadable
     assert "0x" not in told.err
     assert read_image(target / "happy" / "one.png").shape == (24, 24, 3)
+    (source / "happy" / "one.png").rename(source / "sad" / "one.png")
+    assert main([*words, "--size", "24", "--detector", "yunet", *more]) == 0
+    assert "1 faces of earlier calls removed, which no photo gives now" in capsys.readouterr().out
+    assert not (target / "happy").exists()
     assert main([*words, "--size", "32"]) == 2
     assert "were cut by the rule" in capsys.readouterr().err
 
@@ -54,7 +58,7 @@ def test_json_and_no_face_at_all(asked, tmp_path, capsys):
     content = json.loads(told.out)
     miss = {"photo": "one.png", "reason": "no face was found", "taken": "nothing"}
     assert content["misses"] == [miss]
-    assert (content["photos"], content["faces"]) == (1, 0)
+    assert (content["photos"], content["faces"], content["removed"]) == (1, 0, 0)
     assert (content["without_face"], content["unreadable"], content["other_files"]) == (1, 0, 0)
     assert "no face was found in" in told.err
     photo(tmp_path / "photos" / "one.png", (10, 12, 20), (40, 8, 30))

@@ -5,15 +5,16 @@ import json
 import keras
 import pytest
 from helpers.clip_studies import filmed_clips, tiny_study
-from helpers.few_clips import put_small_clip_networks
+from helpers.few_clips import plain_batches, put_small_clip_networks
 
 from fer_models.cli import main
-from fer_models.studies import ha3dnet_ablation, ha3dnet_rivals, ha3dnet_scenarios
+from fer_models.studies import ha3dnet_ablation, ha3dnet_leak, ha3dnet_rivals, ha3dnet_scenarios
 from fer_models.studies.clip_study_runs import TrainedSet
 from fer_models.studies.clip_study_settings import ClipStudySettings
+from fer_models.studies.ha3dnet_leak_settings import LeakSettings
 from fer_models.studies.published_rivals import Rival, read_rivals
 from fer_models.training import cross_validation
-from fer_models.training.clip_folds import train_fold
+from fer_models.training.clip_folds import ClipTrainer, train_fold
 from fer_models.training.clip_scenarios import ablation, grid
 from fer_models.training.cross_validation import Scenario
 
@@ -50,6 +51,7 @@ def trained_set(settings, scenarios, name="casme2", options=()):
         },
         {scenario.name: scenario for scenario in scenarios},
         {scenario.name: [result] * settings.seeds for scenario in scenarios},
+        settings.regions,
     )
 
 
@@ -121,6 +123,44 @@ def test_the_ablation_of_drawn_people(clips, tmp_path):
     assert "Trained with 70-15-15: batch 16, 1 epochs." in outcome.text
 
 
+def test_a_study_cuts_by_the_grid_where_it_is_told_to(monkeypatch, untraced, tmp_path):
+    put_small_clip_networks(monkeypatch)
+    cuts = []
+
+    def noting(self, *args, **options):
+        cuts.append((self.region_cut, self.motion))
+        return plain_batches(self, *args, **options)
+
+    monkeypatch.setattr(ClipTrainer, "batches", noting)
+    outcome = ha3dnet_scenarios.run_scenarios(
+        tiny_study(protocols=("80-10-10",), regions="grid"),
+        tmp_path,
+        data={"synthetic": filmed_clips()},
+        progress=False,
+    )
+    assert set(cuts) == {("grid", True)}
+    assert outcome.content["sets"][0]["regions"] == "grid"
+
+
+@pytest.mark.parametrize("setting", ["batch_size", "epochs"])
+@pytest.mark.parametrize(
+    ("study", "kind"),
+    [
+        (ha3dnet_ablation.run_ablation, ClipStudySettings),
+        (ha3dnet_rivals.run_rivals, ClipStudySettings),
+        (ha3dnet_leak.run_leak_study, LeakSettings),
+    ],
+)
+def test_several_batch_sizes_or_epochs_are_refused_where_one_is_trained(
+    study, kind, setting, tmp_path
+):
+    settings = tiny_study(kind, **{setting: (2, 4)})
+    message = rf"`{setting}` must be one value here.*Received: {setting}=\(2, 4\)"
+    with pytest.raises(ValueError, match=message):
+        study(settings, tmp_path / "out", data={"synthetic": filmed_clips()}, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_published_figures_of_table_1_stand_beside_their_scenario_alone():
     settings = ClipStudySettings(**CASME2, seeds=1)
     scenarios = grid(settings.clip_settings("casme2").to_recipe(), settings.protocols)
@@ -132,6 +172,10 @@ def test_published_figures_of_table_1_stand_beside_their_scenario_alone():
     }
     assert len(table.rows) == 12
     assert "accuracy, %: paper" in table.markdown()
+    # The dissertation's regions follow the landmarks.
+    grids = ClipStudySettings(**CASME2, seeds=1, regions="grid")
+    table = ha3dnet_scenarios.table_of(grids, trained_set(grids, scenarios))
+    assert not any(row.published for row in table.rows)
     # A part of it, with a scenario that is not the paper's.
     settings = ClipStudySettings(**CASME2, seeds=1, epochs=(9,), protocols=("80-10-10",))
     scenarios = grid(settings.clip_settings("casme2").to_recipe(), ("80-10-10",), epochs=(9,))

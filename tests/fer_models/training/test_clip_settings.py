@@ -129,10 +129,12 @@ def test_what_cannot_be_ablated(given, message):
         ablation(recipe_of(**given), "loso")
 
 
-def figures_of(dataset="casme2", split="80-10-10", options=(), experiment=14, **changes):
+def figures_of(
+    dataset="casme2", split="80-10-10", options=(), experiment=14, regions="landmarks", **changes
+):
     best = recipe_of().replace(batch_size=64, epochs=128)
     recipe = ablation(best, split)[experiment - 10].recipe.replace(**changes)
-    return published_figures(dataset, dict(options), split, recipe.to_dict())
+    return published_figures(dataset, dict(options), split, recipe.to_dict(), regions=regions)
 
 
 def test_a_published_figure_is_of_its_own_scenario_alone():
@@ -158,6 +160,31 @@ def test_a_published_figure_is_of_its_own_scenario_alone():
     assert figures_of(model_options={"frames": 20}), "the source gives no number of frames"
     for dataset, split in (("synthetic", "80-10-10"), ("casme2", "loso")):
         assert figures_of(dataset, split) == {}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pictures": "raw"},
+        {"on_duplicate": "drop"},
+        {"on_conflict": "drop"},
+        {"align": False},
+        {"size": 96},
+        {"max_frames": 30},
+        {"detector": "retinaface"},
+        {"expressions": "both"},
+    ],
+)
+def test_other_clips_have_no_published_figure(options):
+    assert figures_of(options=options) == {}
+    assert figures_of("cas_me2", options={"classes": "own", **options}, epochs=256) == {}
+
+
+def test_a_published_figure_is_of_its_regions_and_of_the_default_clips():
+    assert figures_of(regions="grid") == {}
+    assert figures_of(regions=None) == {}
+    same = {"size": 128, "on_duplicate": "keep", "pictures": None, "sheet": "codes.xlsx"}
+    assert figures_of(options=same) == {"accuracy": 0.9887, "f1": 0.9887}
 
 
 def test_the_published_figures_are_whole():

@@ -299,6 +299,25 @@ def test_a_trainer_serves_what_its_network_can_be_trained_by(data, tmp_path):
     assert len(counted) == 9
 
 
+def test_a_given_trainer_keeps_how_it_cuts(data, tmp_path):
+    trainer = ClipTrainer(tiny().to_recipe(), data.names, False, "grid")
+    scenario, folds = Scenario(tiny(epochs=1).to_recipe()), divide(data.clips)[:1]
+
+    def validate(**options):
+        return cross_validation.cross_validate(
+            scenario, folds, data, tmp_path, progress=False, trainer=trainer, **options
+        )
+
+    for options, message in (
+        ({"region_cut": "landmarks"}, "`region_cut` must be that of the given trainer, 'grid'"),
+        ({"motion": True}, "`motion` must be that of the given trainer, False"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            validate(**options)
+    assert len(validate(region_cut="grid", motion=False)) == len(validate()) == 1
+    assert (trainer.motion, trainer.region_cut, trainer.recipe.epochs) == (False, "grid", 1)
+
+
 def test_steps_of_an_epoch_may_be_given(data, tmp_path):
     trainer = trainer_for(tiny())
     (division, *_) = divide(data.clips)

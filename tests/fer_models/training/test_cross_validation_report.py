@@ -44,6 +44,7 @@ def record_for(given, facts=(), **changes):
         "hardware": "x86_64, 2 cores",
         "seed": 1,
         "motion": True,
+        "regions": settings.regions,
         "data": {
             "datasets": list(settings.data),
             "clips": 6,
@@ -83,10 +84,16 @@ def test_a_training_of_the_dissertation_has_its_figure_beside_ours(tmp_path):
         (OWN | {"batch_size": 32}, "random 80-10-10"),
         (OWN | {"model": "ha_3dnet"}, "random 80-10-10"),
         (OWN | {"data": "cas_me2"}, "random 80-10-10"),
+        (OWN | {"regions": "grid"}, "random 80-10-10"),
+        (OWN | {"data_options": {"on_duplicate": "drop"}}, "random 80-10-10"),
         (BOTH, "random 80-10-10"),
         ({}, "random 80-10-10"),
     ):
         assert published(record_for(other, protocol=protocol)) == {}
+    # A record from before there was a choice of regions has those of the grid, and does not say it.
+    old = record_for(OWN, protocol="random 80-10-10")
+    del old["regions"]
+    assert published(old) == {}
     _, text = write_report(record_for(CASME2), results, NAMES, tmp_path)
     assert "Irawan" not in text
     assert "The last epoch is scored" in text

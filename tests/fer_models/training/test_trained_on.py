@@ -55,6 +55,23 @@ def test_other_faces_than_those(model, given):
     assert next(iter(given)) in str(raised.value)
 
 
+def test_faces_that_the_settings_do_not_divide(model, tmp_path):
+    record = {"settings": SETTINGS, "faces_given": "two splits as one"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    for given in ({}, {"path": "/faces"}, {"data": "fer2013"}):
+        with pytest.raises(ValueError, match=r"\(two splits as one\). Name `data` and `path`"):
+            trained_on(model, **given)
+    # The caller's word counts, as for a model without a record.
+    known, source = trained_on(model, data="fer2013", path="/faces")
+    assert (known, source) == ({"data": "fer2013", "path": "/faces", "seed": 1}, "")
+    with pytest.raises(ValueError, match="was trained on other faces"):
+        trained_on(model, data="raf_db", path="/faces")
+    record["settings"] = {"data": "synthetic", "train": 140, "seed": 1}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="were drawn and given to the training"):
+        trained_on(model, data="synthetic")
+
+
 def test_nothing_known(tmp_path):
     assert trained_on(tmp_path / "best.keras") == ({"data": "synthetic", "seed": 1}, "")
     # Bundled weights have no record, wherever the command is given.
