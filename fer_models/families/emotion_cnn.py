@@ -42,7 +42,8 @@ def emotion_cnn(
 
     The paper finds that its network over-fits and asks for batch norm and dropout:
     `regularized=True` puts batch norm before every ReLU (in the place of the bias before it) and
-    dropout after every pooling. Where they stand and the rates are our choice.
+    dropout after every pooling, at half of the rate `dropout`: with `dropout=0` there is batch norm
+    alone. Where they stand and the rates are our choice.
 
     Pooling comes before batch norm and ReLU, which then have a quarter of the elements; with ReLU
     alone that gives what the usual order gives.
@@ -62,7 +63,8 @@ def emotion_cnn(
             in the paper's prose.
         dropout: Rate of the dropout before the classes, at least 0 and below 1; after a pooling
             it is half of that. 0 for none, as in the paper's prose.
-        regularized: Whether to add the batch norm and dropout that the paper asks for.
+        regularized: Whether to add the batch norm that the paper asks for, and dropout after every
+            pooling, unless `dropout` is 0.
         seed: Seed of the dropout.
 
     Example:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from fer_models.training.face_settings import FaceSettings
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+# Why a paper's figures do not stand beside ours, where the faces are drawn.
+UNPUBLISHED = "Nobody published figures of drawn people, so none stand beside ours."
 # Drawn training faces, where nothing else is said.
 DRAWN = 2000
 
@@ -72,11 +75,23 @@ class FaceStudySettings:
         """Return what decides the trainings; more seeds may be asked for later."""
         return {name: value for name, value in vars(self).items() if name != "seeds"}
 
-    def training(self, seed: int, **model: Any) -> "FaceSettings":
+    def published(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return published figures where they may stand beside ours: not beside drawn faces.
+
+        Args:
+            values: The figures of a paper, by name.
+        """
+        return {} if self.data == "synthetic" else values
+
+    def training(
+        self, seed: int, division: Mapping[str, Any] | None = None, **model: Any
+    ) -> "FaceSettings":
         """Return the settings of one training.
 
         Args:
             seed: Of everything random.
+            division: How `load_faces` divided the faces, such as `validation_from`, so that the
+                record of the training says it; None for the data set's own splits.
             **model: Arguments of the model's builder, over the recipe's.
         """
         from fer_models.training.face_settings import FaceSettings
@@ -86,5 +101,6 @@ class FaceStudySettings:
             recipe=self.RECIPE,
             seed=seed,
             model=model,
+            **(division or {}),
             **{name: getattr(self, name) for name in names},
         )

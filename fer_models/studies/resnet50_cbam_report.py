@@ -10,12 +10,13 @@ ResNet-50 at 224x224 wants a graphics card. A stopped study goes on from the las
 
 import argparse
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_models.studies.face_study_settings import DRAWN, PRECISIONS, FaceStudySettings
+from fer_models.studies.face_study_settings import DRAWN, PRECISIONS, UNPUBLISHED, FaceStudySettings
 from fer_models.studies.outcome import Outcome, about_run
 from fer_models.studies.paper_table import Column, PaperTable, Row
 from fer_models.studies.planned_runs import PlannedRun, finish_runs, plan_runs
@@ -44,6 +45,8 @@ QUICK = {
     "weights": "none",
 }
 ROW = "resnet50_cbam"
+# How the test faces are halved, as `load_faces` takes it.
+HALVED = {"validation_from": "test", "validation_fraction": 0.5}
 # Of the slides, besides what the recipe says: when they stopped, and the epoch that they kept.
 COURSE = {"best_epoch": 27, "epochs": 37, "validation_accuracy": 0.8096}
 SCORES = (
@@ -58,6 +61,8 @@ CLASSES = (
     Column("f1", "F1"),
     Column("support", "faces", digits=0),
 )
+# Of the classes' table, in the picture.
+DRAWN_COLUMNS = ("precision", "recall", "f1")
 TRAINING = (
     Column("best_epoch", "best epoch", digits=1),
     Column("epochs", "stopped after epoch", digits=1),
@@ -103,10 +108,10 @@ class ResNet50CBAMSettings(FaceStudySettings):
                 )
             object.__setattr__(self, "weights", str(Path(self.weights).resolve()))
 
-    def training(self, seed: int, **model: Any) -> Any:
+    def training(self, seed: int, division: Mapping[str, Any] | None = None, **model: Any) -> Any:
         """Return the settings of one training; see `FaceStudySettings.training`."""
         weights = None if self.weights == "none" else self.weights
-        return super().training(seed, **{"weights": weights, **model})
+        return super().training(seed, division, **{"weights": weights, **model})
 
     def differences(self) -> list[str]:
         """Return in words what differs from the slides, a sentence each."""
@@ -114,7 +119,7 @@ class ResNet50CBAMSettings(FaceStudySettings):
         if self.data == "synthetic":
             said.append(
                 "Drawn faces stand in for RAF-DB: the numbers only show that it runs. They come "
-                "with validation faces, so none are halved."
+                f"with validation faces, so none are halved. {UNPUBLISHED}"
             )
         elif self.data == "folder":
             said.append("The faces are those of a folder; the slides' are RAF-DB's.")
@@ -209,21 +214,33 @@ def run_resnet50_cbam_report(
         "Facial Emotion Recognition via ResNet-50 with Convolutional Block Attention Module"
         (slides).
     """
+    from fer_models.studies.faces_digest import faces_digest
     from fer_models.studies.scored_training import scored_training
     from fer_models.training.renewed_model import clear_state
     from fer_models.training.runs import Run
 
     output = Path(output)
     runs = plan_runs((ROW,), settings.seeds, output / "runs")
-    record = Run(output, settings.compared())
+    # The next seed's faces are other ones, and one division at a time is enough in memory.
+    split = functools.lru_cache(maxsize=1)(lambda seed: slides_split(settings, seed, data_dir))
     # What is finished does not need the data any more, wherever they are by now.
-    record.open(ignore=("path",) if all(run.done for run in runs) else ())
+    done = all(run.done for run in runs)
+    inputs = {} if done else {"faces": faces_digest(split(1)[0])}
+    record = Run(output, settings.compared(), inputs)
+    record.open(ignore=("path",) if done else ())
     record.begin(packages=("sklearn",))
 
     def train(run: PlannedRun) -> dict[str, Any]:
-        faces = slides_split(settings, run.seed, data_dir)
+        faces, division = split(run.seed)
         return scored_training(
-            run, settings.training(run.seed), faces, epoch="best", scored="test", command=command
+            run,
+            settings.training(run.seed, division),
+            faces,
+            epoch="best",
+            scored="test",
+            data_dir=data_dir,
+            faces_given="drawn for a study" if settings.path is None else None,
+            command=command,
         )
 
     results = finish_runs(runs, train, progress=progress)
@@ -237,7 +254,9 @@ def run_resnet50_cbam_report(
         results,
         about,
         output,
-        drawn=[tables[0], tables[1].only("precision", "recall", "f1"), tables[2]],
+        drawn=[
+            table.only(*DRAWN_COLUMNS) if table.title == "Classes" else table for table in tables
+        ],
     )
     record.finish()
     return outcome
@@ -247,7 +266,7 @@ def slides_split(
     settings: ResNet50CBAMSettings,
     seed: int,
     data_dir: str | os.PathLike[str] | None = None,
-) -> "LabelledFaces":
+) -> tuple["LabelledFaces", dict[str, Any]]:
     """Return the faces with half of the test faces as validation faces, as on the slides.
 
     Args:
@@ -255,6 +274,10 @@ def slides_split(
         seed: Which half. Drawn faces, and a packed file that has validation faces, have no such
             choice.
         data_dir: Where prepared data sets are kept.
+
+    Returns:
+        `(faces, division)`. With the division, the seed, the data and the path `load_faces` gives
+        the same faces; of drawn ones it does not.
 
     Raises:
         ValueError: If there are no test faces.
@@ -265,7 +288,7 @@ def slides_split(
     data, path = settings.data, settings.path
     if path is None:
         few = max(14, settings.train // 5)
-        return study_faces(
+        faces = study_faces(
             data,
             path,
             data_dir=data_dir,
@@ -275,28 +298,27 @@ def slides_split(
             validation=few,
             test=few,
         )
+        return faces, {}
     # A share of 0: the file as it is.
     faces = load_faces(data, path, validation_fraction=0) if is_packed(path) else None
+    division: dict[str, Any] = {}
     if faces is None or "validation" not in faces.splits:
-        faces = load_faces(
-            data,
-            path,
-            data_dir=data_dir,
-            validation_from="test",
-            validation_fraction=0.5,
-            seed=seed,
-        )
+        division = dict(HALVED)
+        faces = load_faces(data, path, data_dir=data_dir, seed=seed, **division)
     if "test" not in faces.splits:
         raise ValueError(
             f"The data set must have test faces. Received: {path} with {sorted(faces.splits)}"
         )
-    return faces
+    return faces, division
 
 
 def report_tables(
     settings: ResNet50CBAMSettings, results: Sequence[Mapping[str, Any]]
-) -> tuple[PaperTable, PaperTable, PaperTable]:
+) -> list[PaperTable]:
     """Return the scores, those of each class, and the course of the training.
+
+    Where copies of training faces are known among the test faces, a table without them comes
+    after the first.
 
     Args:
         settings: The settings.
@@ -305,7 +327,10 @@ def report_tables(
     from fer_models.training import recipes
 
     (paper,) = recipes.get(settings.RECIPE).published
-    scores = {name: [found["scores"][name] for found in results] for name in paper.scores}
+    stated = settings.published({**COURSE, "training_accuracy": paper.training_accuracy})
+    classes = (
+        paper.classes if settings.published(paper.classes) else dict.fromkeys(paper.classes, ())
+    )
     counts = results[0]["faces"]
     differs = settings.differences()
     if settings.data != "synthetic":
@@ -320,12 +345,20 @@ def report_tables(
         "validation_accuracy": [max(found["history"]["val_accuracy"]) for found in results],
         "training_accuracy": [found["training_accuracy"] for found in results],
     }
-    stated = {**COURSE, "training_accuracy": paper.training_accuracy}
-    return (
-        PaperTable("Test faces", SCORES, [Row("test faces", paper.scores, scores)]),
-        PaperTable("Classes", CLASSES, _class_rows(paper.classes, results)),
+    tables = [_scores("Test faces", settings.published(paper.scores), results, "scores")]
+    if all("without_copies" in found for found in results):
+        title = "Test faces that are no copies of training faces"
+        tables.append(_scores(title, {}, results, "without_copies"))
+    return [
+        *tables,
+        PaperTable("Classes", CLASSES, _class_rows(classes, results)),
         PaperTable("Training", TRAINING, [Row("training", stated, course)], differs),
-    )
+    ]
+
+
+def _scores(title, published, results, key):
+    measured = {each.name: [found[key][each.name] for found in results] for each in SCORES}
+    return PaperTable(title, SCORES, [Row("test faces", published, measured)])
 
 
 def _class_rows(published, results):

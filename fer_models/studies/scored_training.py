@@ -1,6 +1,7 @@
 """One training of a study, scored: on faces apart, and on those that it learned."""
 
 import csv
+import os
 from typing import Any
 
 from fer_data.pipelines.labelled_faces import LabelledFaces
@@ -19,6 +20,8 @@ def scored_training(
     *,
     epoch: str,
     scored: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    faces_given: str | None = None,
     command: str | None = None,
 ) -> dict[str, Any]:
     """Train, or go on, and score the model.
@@ -29,6 +32,9 @@ def scored_training(
         faces: The faces, with the splits `"train"` and `"validation"`.
         epoch: `"best"` for the epoch that validates best, `"last"` for the last one.
         scored: Name of the split to score.
+        data_dir: Where prepared data sets are kept, for the record of the training.
+        faces_given: How the faces came about, in words, where the settings do not say how they
+            were divided; the record then says so.
         command: The command line, for the record of the training.
 
     Returns:
@@ -38,7 +44,15 @@ def scored_training(
         these are known (`without_copies`), and the accuracy on the training faces as they are
         (`training_accuracy`), without augmentation, dropout and noise.
     """
-    train_faces(settings, run.folder, faces=faces, report=False, command=command)
+    train_faces(
+        settings,
+        run.folder,
+        faces=faces,
+        data_dir=data_dir,
+        report=False,
+        command=command,
+        about={} if faces_given is None else {"faces_given": faces_given},
+    )
     recipe, names = settings.to_recipe(), faces.class_names
     with (run.folder / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

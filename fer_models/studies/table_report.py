@@ -1,4 +1,4 @@
-"""The report of a study whose result are tables beside those of a paper."""
+"""The report of a study that sets its tables beside those of a paper."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

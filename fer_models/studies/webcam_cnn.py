@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_data.checks import check_choice
-from fer_models.studies.face_study_settings import DRAWN, PRECISIONS, FaceStudySettings
+from fer_models.studies.face_study_settings import DRAWN, PRECISIONS, UNPUBLISHED, FaceStudySettings
 from fer_models.studies.outcome import Outcome, about_run
 from fer_models.studies.paper_table import Column, PaperTable, Row
 from fer_models.studies.planned_runs import PlannedRun, finish_runs, plan_runs
@@ -48,6 +48,8 @@ FULL = {
     "readings": tuple(READINGS),
 }
 QUICK = {"seeds": 2, "train": 140, "epochs": 2, "batch_size": 28}
+# What the record of a training says of its faces, which no option of `load_faces` makes.
+GIVEN = "all faces apart from those to train on are one split, validation, and chose nothing"
 # FER2013's faces, to train on and to score on.
 COUNTS = (28_709, 7_178)
 # Of the paper, besides what the recipe says: the last line of its log.
@@ -111,6 +113,7 @@ class WebcamCNNSettings(FaceStudySettings):
         said = []
         if self.data == "synthetic":
             said.append("Drawn faces stand in for FER2013's: the numbers only show that it runs.")
+            said.append(UNPUBLISHED)
         elif self.data == "folder":
             said.append("The faces are those of a folder; the paper's are FER2013's.")
         for name, what in (("epochs", "epochs"), ("size", "pixels a side")):
@@ -219,17 +222,19 @@ def run_webcam_cnn(
     Reference:
         Edy, "Deteksi Emosi dari Ekspresi Wajah dengan Deep Learning".
     """
+    from fer_models.studies.faces_digest import faces_digest
     from fer_models.studies.scored_training import scored_training
     from fer_models.training.renewed_model import clear_state
     from fer_models.training.runs import Run
 
     output = Path(output)
     runs = plan_runs(settings.readings, settings.seeds, output / "runs")
-    record = Run(output, settings.compared())
-    # What is finished does not need the data any more, wherever they are by now.
-    record.open(ignore=("path",) if all(run.done for run in runs) else ())
-    record.begin(packages=("sklearn",))
     faces = functools.cache(lambda: watched_faces(settings, data_dir))
+    # What is finished does not need the data any more, wherever they are by now.
+    done = all(run.done for run in runs)
+    record = Run(output, settings.compared(), {} if done else {"faces": faces_digest(faces())})
+    record.open(ignore=("path",) if done else ())
+    record.begin(packages=("sklearn",))
 
     def train(run: PlannedRun) -> dict[str, Any]:
         return scored_training(
@@ -238,6 +243,8 @@ def run_webcam_cnn(
             faces(),
             epoch="last",
             scored="validation",
+            data_dir=data_dir,
+            faces_given=GIVEN,
             command=command,
         )
 
@@ -320,7 +327,7 @@ def report_tables(
         scores = {name: [found["scores"][name] for found in own] for name in paper.scores}
         if copies:
             scores["without_copies"] = [found["without_copies"]["accuracy"] for found in own]
-        scored.append(Row(title, paper.scores, scores))
+        scored.append(Row(title, settings.published(paper.scores), scores))
         course = {
             "training_accuracy": [found["training_accuracy"] for found in own],
             "log_accuracy": [found["history"]["accuracy"][-1] for found in own],
@@ -328,7 +335,7 @@ def report_tables(
             "steps": [math.ceil(found["faces"]["train"] / settings.batch_size) for found in own],
             "parameters": [found["parameters"] for found in own],
         }
-        stated = {**LOG, "training_accuracy": paper.training_accuracy}
+        stated = settings.published({**LOG, "training_accuracy": paper.training_accuracy})
         trained.append(Row(title, stated, course))
     counts = first["faces"]
     return (

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ def train_faces(
     restart: bool = False,
     report: bool = True,
     command: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> TrainedFaces:
     """Train a model on faces, or go on with it, and say how good it is and why.
 
@@ -86,6 +87,9 @@ def train_faces(
         restart: Whether to delete the run in the folder first.
         report: Whether to write tables and pictures at the end; another machine may do it.
         command: The command line that asks for it, for the record.
+        about: What else the record says, by name; values of JSON's types. `faces_given` says in
+            words how `faces` came about, where the settings do not: what reads the record then
+            does not divide the data anew.
 
     Returns:
         `TrainedFaces`.
@@ -110,7 +114,7 @@ def train_faces(
         if training.over:
             print(f"{training.folder} holds this run, finished: only the report is written again.")
         else:
-            training.fit()
+            training.fit(**(about or {}))
         return training.finish(report=report)
 
 

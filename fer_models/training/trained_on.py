@@ -42,7 +42,9 @@ def trained_on(
 
     Raises:
         ValueError: If the record says that the model was trained on other faces than those given,
-            or is no record of a training on faces.
+            or is no record of a training on faces. If its `faces_given` says that the settings do
+            not tell how the faces were divided, unless `data` and `path` are both given: the
+            caller's word then counts, as for a model without a record.
 
     Example:
 
@@ -70,4 +72,19 @@ def trained_on(
     ]
     if changed:
         raise ValueError(f"the model was trained on other faces, says {path}: {', '.join(changed)}")
-    return DEFAULTS | known | given, path.name
+    if not content.get("faces_given"):
+        return DEFAULTS | known | given, path.name
+    if settings["data"] == "synthetic":
+        raise ValueError(
+            f"{path} does not tell which faces were trained on: they were drawn and given to the "
+            f"training ({content['faces_given']}). Measure on other faces with a copy of the model "
+            "that does not lie beside its run.json"
+        )
+    if not {"data", "path"} <= given.keys():
+        raise ValueError(
+            f"{path} does not tell how the faces were divided: they were given to the training "
+            f"({content['faces_given']}). Name `data` and `path` (--data and --path) yourself, "
+            "with splits whose training faces are those of the training. "
+            f"Received: data={given.get('data')!r} and path={given.get('path')!r}"
+        )
+    return DEFAULTS | given, ""

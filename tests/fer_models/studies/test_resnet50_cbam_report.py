@@ -14,11 +14,14 @@ from fer_data.pipelines.labelled_faces import load_faces, pack_faces
 from fer_models.cli.main import main
 from fer_models.studies import resnet50_cbam_report as study
 from fer_models.studies import scored_training
+from fer_models.studies.faces_digest import faces_digest
 from fer_models.studies.resnet50_cbam_report import (
     ResNet50CBAMSettings,
+    report_tables,
     run_resnet50_cbam_report,
     slides_split,
 )
+from fer_models.training.trained_on import trained_on
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="training on faces is tested on TensorFlow"
@@ -119,6 +122,65 @@ def test_the_report_and_going_on(packed, tmp_path, quick, monkeypatch):
     assert again.text == outcome.text
     with pytest.raises(ValueError, match="epochs was 2, now 3"):
         report(packed, tmp_path / "out", epochs=3)
+    # Other faces for a further seed do not mix with the first ones.
+    splits = {"train": bar_arrays(0), "test": bar_arrays(2, count=6)}
+    face_arrays.write(tmp_path / "moved.npz", splits, NAMES, {"data": "folder"})
+    with pytest.raises(ValueError, match=r"other settings \(another faces\)"):
+        report(tmp_path / "moved.npz", tmp_path / "out", seeds=3)
+
+
+def test_the_record_divides_the_faces_as_the_training_did(tmp_path, quick):
+    write_raf_db(tmp_path / "raf", per_class=4)
+    prepared = tmp_path / "prepared"
+    settings = ResNet50CBAMSettings(
+        **TINY | {"data": "raf_db", "path": tmp_path / "raf", "epochs": 1, "seeds": 1}
+    )
+    run_resnet50_cbam_report(settings, tmp_path / "out", data_dir=prepared, progress=False)
+    model = tmp_path / "out/runs/resnet50_cbam/seed1/best.keras"
+    known, source = trained_on(model)
+    assert source == "run.json"
+    assert known == {
+        "data": "raf_db",
+        "path": str(tmp_path / "raf"),
+        "validation_from": "test",
+        "validation_fraction": 0.5,
+        "seed": 1,
+        "data_dir": str(prepared),
+    }
+    again, (faces, _) = load_faces(**known), slides_split(settings, 1, prepared)
+    assert again.counts == faces.counts == {"train": 28, "validation": 14, "test": 14}
+    assert faces_digest(again) == faces_digest(faces)
+    inputs = json.loads((tmp_path / "out/run.json").read_text())["inputs"]
+    assert inputs == {"faces": faces_digest(faces)}
+
+
+def found(accuracy, **more):
+    names = ("accuracy", "loss", "macro_f1", "weighted_f1")
+    own = {"name": "happy", "precision": 1, "recall": 1, "f1": 1, "support": 3}
+    return {
+        "scores": dict.fromkeys(names, accuracy) | {"classes": [own]},
+        "faces": {"train": 20, "validation": 3, "test": 3},
+        "history": {"val_accuracy": [0.5]},
+        **{"best_epoch": 1, "epochs": 1, "training_accuracy": 1.0, **more},
+    }
+
+
+def test_no_figure_of_the_slides_stands_beside_drawn_faces():
+    tables = report_tables(ResNet50CBAMSettings(), [found(0.5), found(0.6)])
+    assert [table.title for table in tables] == ["Test faces", "Classes", "Training"]
+    assert not any(row.published for table in tables for row in table.rows)
+    assert "Nobody published figures of drawn people" in tables[-1].markdown()
+
+
+def test_scores_without_copies_have_a_table(tmp_path):
+    settings = ResNet50CBAMSettings(data="folder", path=tmp_path)
+    apart = found(0.25)["scores"]
+    scores, without, *_ = report_tables(settings, [found(0.5, without_copies=apart)])
+    assert without.title == "Test faces that are no copies of training faces"
+    (row,) = without.rows
+    assert (row.published, row.measured["accuracy"]) == ({}, [0.25])
+    assert scores.rows[0].measured["accuracy"] == [0.5]
+    assert scores.rows[0].published["accuracy"] == 0.82
 
 
 def test_the_slides_split_from_folders_and_packed_faces(tmp_path):
@@ -126,10 +188,14 @@ def test_the_slides_split_from_folders_and_packed_faces(tmp_path):
     prepared = tmp_path / "prepared"
     whole = load_faces("raf_db", tmp_path / "raf", data_dir=prepared, validation_fraction=0)
     pack_faces(whole, tmp_path / "raf.npz", about={"data": "raf_db"})
+    assert faces_digest(whole) == faces_digest(
+        load_faces("raf_db", tmp_path / "raf.npz", validation_fraction=0)
+    )
     drawn = []
     for path, seed in (("raf", 1), ("raf.npz", 1), ("raf.npz", 2)):
         settings = ResNet50CBAMSettings(data="raf_db", path=tmp_path / path)
-        faces = slides_split(settings, seed, prepared)
+        faces, division = slides_split(settings, seed, prepared)
+        assert division == {"validation_from": "test", "validation_fraction": 0.5}
         assert faces.counts == {"train": 28, "validation": 14, "test": 14}
         np.testing.assert_array_equal(np.bincount(faces.column("test", "label")), [2] * 7)
         drawn.append({image.tobytes() for image in faces.column("test", "image")})
@@ -141,8 +207,12 @@ def test_a_file_with_validation_faces_is_taken_as_it_is(tmp_path):
     splits = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation", "test"))}
     face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "raf_db"})
     settings = ResNet50CBAMSettings(data="raf_db", path=tmp_path / "f.npz")
-    faces = slides_split(settings, 1)
+    faces, division = slides_split(settings, 1)
+    assert division == {}
     assert faces.counts == {"train": 15, "validation": 15, "test": 15}
+    settled = settings.training(1, division)
+    assert (settled.validation_from, settled.validation_fraction) == ("train", None)
+    assert faces_digest(load_faces("raf_db", settled.path)) == faces_digest(faces)
     del splits["test"]
     face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "raf_db"})
     with pytest.raises(ValueError, match=r"must have test faces. Received: .*f.npz with"):
@@ -155,6 +225,7 @@ def test_quick_on_drawn_faces(tmp_path, quick, capsys):
     assert main(["reproduce", "resnet50-cbam-report", *words]) == 0
     printed = capsys.readouterr().out
     assert "Drawn faces stand in for RAF-DB" in printed
+    assert "paper |" not in printed
     assert "fer reproduce resnet50-cbam-report --quick" in printed
 
 

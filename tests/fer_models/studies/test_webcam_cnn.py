@@ -16,12 +16,16 @@ from fer_data.synthetic import generate
 from fer_models import evaluation, load_model
 from fer_models.cli.main import main
 from fer_models.studies import scored_training
+from fer_models.studies.faces_digest import faces_digest
+from fer_models.studies.planned_runs import PlannedRun
 from fer_models.studies.webcam_cnn import (
     READINGS,
     WebcamCNNSettings,
+    report_tables,
     run_webcam_cnn,
     watched_faces,
 )
+from fer_models.training.trained_on import trained_on
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="training on faces is tested on TensorFlow"
@@ -103,6 +107,11 @@ def test_kaggle_s_folders_as_they_come(kaggle, tmp_path, monkeypatch, untraced):
     folder = tmp_path / "out/runs/prose/seed1"
     assert not (folder / "best.keras").exists()
     faces = watched_faces(WebcamCNNSettings(**settings), tmp_path / "prepared")
+    inputs = json.loads((tmp_path / "out/run.json").read_text())["inputs"]
+    assert inputs == {"faces": faces_digest(faces)}
+    # Its validation faces are those of no option, so the record does not divide them.
+    with pytest.raises(ValueError, match=r"does not tell how.*one split, validation.*--path"):
+        trained_on(folder / "last.keras")
     found = evaluation.score_split(
         load_model(folder / "last.keras")[0], faces.batches("validation", size=48)
     )
@@ -115,6 +124,19 @@ def test_kaggle_s_folders_as_they_come(kaggle, tmp_path, monkeypatch, untraced):
     assert len(trained) == 2
     with pytest.raises(ValueError, match="batch_size was 8, now 9"):
         study(seeds=1, batch_size=9)
+
+
+def test_no_figure_of_the_paper_stands_beside_drawn_faces(tmp_path):
+    result = {
+        "scores": {"accuracy": 0.5, "loss": 1.0},
+        "faces": {"train": 140, "validation": 34},
+        "history": {"accuracy": [0.5]},
+        **{"epochs": 1, "training_accuracy": 1.0, "parameters": 9},
+    }
+    settings = WebcamCNNSettings(seeds=1, readings=("prose",))
+    tables = report_tables(settings, {PlannedRun("prose", 1, tmp_path): result})
+    assert not any(row.published for table in tables for row in table.rows)
+    assert "Nobody published figures of drawn people" in tables[-1].markdown()
 
 
 def test_both_test_sets_of_the_owners_file_are_one(tmp_path):

@@ -1,0 +1,41 @@
+"""The hash by which a study knows its faces again."""
+
+import dataclasses
+
+import pytest
+from helpers.bars import NAMES, bar_arrays
+
+from fer_data.pipelines.labelled_faces import LabelledFaces
+from fer_models.studies.faces_digest import faces_digest
+
+
+@pytest.fixture
+def faces():
+    splits = {"train": bar_arrays(0), "test": bar_arrays(1)}
+    counts = {name: len(part["label"]) for name, part in splits.items()}
+    return LabelledFaces(splits, counts, NAMES, "faces.npz", packed={})
+
+
+def changed(faces, **test):
+    splits = {**faces.splits, "test": {**faces.splits["test"], **test}}
+    return dataclasses.replace(faces, splits=splits)
+
+
+def test_order_and_place_do_not_matter(faces):
+    turned = {name: values[::-1] for name, values in faces.splits["test"].items()}
+    moved = dataclasses.replace(changed(faces, **turned), source="elsewhere.npz")
+    assert faces_digest(moved) == faces_digest(faces)
+
+
+def test_pixels_labels_splits_and_names_do(faces):
+    image, label = (faces.splits["test"][name].copy() for name in ("image", "label"))
+    image[0, 0, 0] += 1
+    label[0] = 2
+    others = [
+        changed(faces, image=image),
+        changed(faces, label=label),
+        dataclasses.replace(faces, splits={"train": faces.splits["train"]}),
+        dataclasses.replace(faces, class_names=NAMES[::-1]),
+        faces.joined(("train", "test"), "train"),
+    ]
+    assert len({faces_digest(each) for each in (faces, *others)}) == 6
