@@ -98,6 +98,7 @@ def test_weights_of_a_network_with_noise_elsewhere_fit(tmp_path):
     np.testing.assert_allclose(infer(model, images), infer(saved, images), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_files_with_a_stack_of_noise_on_the_image_still_load(tmp_path):
     """As the network was saved before its noise went to feature maps."""
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1)).astype("float32")

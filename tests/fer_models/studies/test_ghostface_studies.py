@@ -66,6 +66,7 @@ def never(*_, **__):
     raise AssertionError("a finished run is trained again")
 
 
+@pytest.mark.slow
 def test_the_accuracy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, monkeypatch):
     some = dict(list(ghostface_table_accuracy.ROWS.items())[:2])
     monkeypatch.setattr(ghostface_table_accuracy, "ROWS", some)
@@ -173,6 +174,7 @@ def test_every_image_of_the_privacy_table_is_changed():
     assert augmentation_of("1-basic").geometric
 
 
+@pytest.mark.slow
 def test_the_figures(faces, tmp_path, quick, monkeypatch):
     settings = dataclasses.replace(TINY, seeds=1)
     first = run_ghostface_figures(settings, tmp_path, faces=faces, progress=False)

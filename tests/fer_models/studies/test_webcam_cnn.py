@@ -47,6 +47,7 @@ def kaggle(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_kaggle_s_folders_as_they_come(kaggle, tmp_path, monkeypatch, untraced):
     put_small_networks(monkeypatch)
     train, trained = scored_training.train_faces, []
