@@ -36,11 +36,11 @@ def test_an_untrained_network_betrays_nothing():
         signals(model, *pictures(400, seed, 32), progress=False) for seed in range(3)
     )
     for attack in audit_membership(members, others, known).attacks:
-        assert 0.5 in attack.auc, attack.name
         assert attack.auc.high - attack.auc.low < 0.15, attack.name
-    # Wide intervals of the rates: their thresholds are the best of these non-members, and eight
-    # attacks are tried.
-    for attack in audit_membership(members, others, known, confidence=0.999).attacks:
+    # Wide intervals of what is asserted: eight attacks are tried, of which one in twenty misses at
+    # 95 %, and the thresholds of the rates are the best of these non-members.
+    for attack in audit_membership(members, others, known, confidence=0.9999).attacks:
+        assert 0.5 in attack.auc, attack.name
         assert attack.tpr_at[0].tpr.low < 0.01, attack.name
 
 
