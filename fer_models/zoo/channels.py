@@ -1,5 +1,7 @@
 """Channels of an image tensor, by Keras's global data format."""
 
+from collections.abc import Sequence
+
 import keras
 
 
@@ -18,3 +20,16 @@ def in_colour(x: keras.KerasTensor) -> keras.KerasTensor:
     if x.shape[axis] == 3:
         return x
     return keras.layers.Concatenate(axis=axis, name="grey_as_colour")([x, x, x])
+
+
+def by_channel(values: Sequence[float]) -> list:
+    """Return a value for each channel in a form that broadcasts over images of the data format.
+
+    `keras.layers.Rescaling` turns its scale for channels first, and leaves its offset as it is.
+
+    Args:
+        values: One for each channel.
+    """
+    if channel_axis() == 1:
+        return [[[value]] for value in values]
+    return list(values)

@@ -2,7 +2,7 @@
 
 import keras
 
-from fer_models.zoo.channels import channel_axis
+from fer_models.zoo.channels import by_channel, channel_axis
 from fer_models.zoo.trunks.trunk import Trunk
 
 MEANS = (122.782, 117.001, 104.298)
@@ -25,7 +25,7 @@ EPSILON = 1e-5
 def scaling(x: keras.KerasTensor) -> keras.KerasTensor:
     """Return the pixels less the three means, in units of 256."""
     offset = [-mean * SCALE for mean in MEANS]
-    return keras.layers.Rescaling(SCALE, offset=offset, name="trunk_scaling")(x)
+    return keras.layers.Rescaling(SCALE, offset=by_channel(offset), name="trunk_scaling")(x)
 
 
 def body(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -2,7 +2,7 @@
 
 import keras
 
-from fer_models.zoo.channels import channel_axis
+from fer_models.zoo.channels import by_channel, channel_axis
 from fer_models.zoo.trunks.trunk import Trunk
 
 MEANS = (103.939, 116.779, 123.68)
@@ -25,7 +25,7 @@ EPSILON = 1e-3
 def scaling(x: keras.KerasTensor) -> keras.KerasTensor:
     """Return the pixels less the three means, channel by channel."""
     offset = [-mean for mean in MEANS]
-    return keras.layers.Rescaling(1.0, offset=offset, name="trunk_scaling")(x)
+    return keras.layers.Rescaling(1.0, offset=by_channel(offset), name="trunk_scaling")(x)
 
 
 def body(x: keras.KerasTensor) -> keras.KerasTensor:
