@@ -8,7 +8,6 @@ looks. The paper's own pictures are not known to us; these follow what its text 
 """
 
 import argparse
-import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +21,6 @@ from fer_models.studies.ghostface_settings import (
 )
 from fer_models.studies.outcome import PICTURE, Outcome, about_run, heading
 from fer_models.studies.paper_table import Column, PaperTable, Row, draw
-from fer_models.studies.planned_runs import finish_runs, plan_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,40 +114,20 @@ def run_ghostface_figures(
     Reference:
         Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022.
     """
-    from fer_models.studies.ghostface_trainings import Trainings, epochs_left
-    from fer_models.studies.study_splits import load_splits
-    from fer_models.training.renewed_model import clear_state
-    from fer_models.training.runs import Run
+    from fer_models.studies.ghostface_trainings import finish_study, load_faces_for
 
     output = Path(output)
-    compared = {"study": NAME, **settings.compared()}
-    record = Run(output, compared)
-    # Before the data are read, which may take long.
-    record.open()
-    faces = faces or load_splits(
-        settings.data,
-        settings.path,
-        size=settings.size,
-        channels=settings.channels,
-        train=settings.train,
-        data_dir=data_dir,
-    )
-    record = Run(output, compared, {"faces": faces.digest()})
-    record.open()
-    record.begin(packages=("tensorflow",))
-    runs = plan_runs(tuple(ROWS), settings.seeds, output / "runs")
-    one = functools.partial(train_one, settings, Trainings(faces))
-    results = finish_runs(
-        runs,
-        one,
-        unit="epoch",
+    record, divided, results = finish_study(
+        settings,
+        {"study": NAME, **settings.compared()},
+        tuple(ROWS),
+        lambda: faces or load_faces_for(settings, data_dir=data_dir),
+        train_one,
+        output,
         progress=progress,
-        steps=lambda run: epochs_left(settings, run.folder),
     )
-    for run in runs:
-        clear_state(run.folder)
     about = about_run(record.record, command) | {"seeds": settings.seeds}
-    outcome = write_figures(settings, faces, results, about, output)
+    outcome = write_figures(settings, divided, results, about, output)
     record.finish()
     return outcome
 

@@ -24,7 +24,6 @@ from fer_models.studies.ghostface_settings import QUICK as SHARED_QUICK
 from fer_models.studies.ghostface_settings import GhostfaceSettings, add_ghostface_arguments
 from fer_models.studies.outcome import PICTURE, Outcome, about_run, heading
 from fer_models.studies.paper_table import Column, PaperTable, Row, draw
-from fer_models.studies.planned_runs import finish_runs, plan_runs
 from fer_models.studies.study_options import add_defaulted, settled
 
 if TYPE_CHECKING:
@@ -139,56 +138,41 @@ def run_privacy_table(
         Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022; Ye et al.,
         "Enhanced Membership Inference Attacks against Machine Learning Models", CCS 2022.
     """
-    from fer_models.studies.ghostface_trainings import Trainings, epochs_left
-    from fer_models.studies.study_splits import load_splits
-    from fer_models.training.renewed_model import clear_state
-    from fer_models.training.runs import Run
+    from fer_models.studies.ghostface_trainings import finish_study, load_faces_for
 
     check_integer("members", members, 2)
     check_integer("seed", seed, 0)
     checked_rate("tolerated_fpr", tolerated_fpr)
-    least = -(-LEAST_BELOW // tolerated_fpr)
-    check_integer("population", population, int(least))
+    check_integer("population", population, int(-(-LEAST_BELOW // tolerated_fpr)))
     output = Path(output)
-    compared = {
-        "study": NAME,
-        **settings.compared(),
-        "members": members,
-        "population": population,
-        "seed": seed,
-    }
-    record = Run(output, compared)
-    # Before the data are read, which may take long.
-    record.open()
-    faces = faces or load_splits(
-        settings.data,
-        settings.path,
-        size=settings.size,
-        channels=settings.channels,
-        train=settings.train,
-        choosing=False,
-        data_dir=data_dir,
-    )
-    faces, judged = divide(faces, members, population, seed)
-    record = Run(output, compared, {"faces": faces.digest()})
-    record.open()
-    record.begin(packages=("tensorflow", "sklearn"))
-    runs = plan_runs(ROWS, settings.seeds, output / "runs")
-    one = functools.partial(train_one, settings, Trainings(faces), judged)
-    results = finish_runs(
-        runs,
-        one,
-        unit="epoch",
+    judged: dict[str, np.ndarray] = {}
+
+    def load():
+        whole = faces or load_faces_for(settings, choosing=False, data_dir=data_dir)
+        divided, places = divide(whole, members, population, seed)
+        judged.update(places)
+        return divided
+
+    record, divided, results = finish_study(
+        settings,
+        {
+            "study": NAME,
+            **settings.compared(),
+            "members": members,
+            "population": population,
+            "seed": seed,
+        },
+        ROWS,
+        load,
+        functools.partial(train_one, judged),
+        output,
         progress=progress,
-        steps=lambda run: epochs_left(settings, run.folder),
     )
-    for run in runs:
-        clear_state(run.folder)
     about = about_run(record.record, command) | {
         "seeds": settings.seeds,
         "tolerated_fpr": tolerated_fpr,
     }
-    outcome = write_privacy_table(settings, faces, judged, results, about, output)
+    outcome = write_privacy_table(settings, divided, judged, results, about, output)
     record.finish()
     return outcome
 
@@ -266,18 +250,18 @@ def augmentation_of(row: str) -> Any:
 
 
 def train_one(
+    judged: "Mapping[str, np.ndarray]",
     settings: GhostfaceSettings,
     trainings: Any,
-    judged: "Mapping[str, np.ndarray]",
     run: "PlannedRun",
     on_epoch: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
     """Train one network, and keep what it says of the faces that are judged.
 
     Args:
+        judged: What `divide` gives.
         settings: The settings.
         trainings: `Trainings` on the faces.
-        judged: What `divide` gives.
         run: Which one.
         on_epoch: Function that is called after every epoch.
     """

@@ -1,8 +1,10 @@
 """The trainings behind the tables of GhostFace's paper."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,86 @@ import numpy as np
 from fer_data.pipelines.split_arrays import SplitArrays
 from fer_models import evaluation
 from fer_models.studies.ghostface_settings import FULL, GhostfaceSettings
-from fer_models.studies.study_splits import StudySplits
+from fer_models.studies.planned_runs import PlannedRun, finish_runs, plan_runs
+from fer_models.studies.study_splits import StudySplits, load_splits
 from fer_models.training import recipes, resume
 from fer_models.training.recipes.recipe import Recipe
-from fer_models.training.renewed_model import STATE, RenewedModel
+from fer_models.training.renewed_model import STATE, RenewedModel, clear_state
+from fer_models.training.runs import Run
+
+PACKAGES = ("tensorflow", "sklearn")
+
+
+def finish_study(
+    settings: GhostfaceSettings,
+    compared: Mapping[str, Any],
+    rows: Sequence[str],
+    load: Callable[[], StudySplits],
+    train: Callable[..., dict[str, Any]],
+    output: Path,
+    *,
+    progress: bool = True,
+) -> tuple[Run, StudySplits, dict[PlannedRun, dict[str, Any]]]:
+    """Train every row by every seed that is not trained yet, in a folder that holds no other study.
+
+    Args:
+        settings: The settings.
+        compared: What the folder must have in common with this study, its name among it.
+        rows: Names of the rows.
+        load: Function that returns the faces.
+        train: Function of the settings, the `Trainings`, a `PlannedRun` and a function to call
+            after every epoch, which does one training and returns its result.
+        output: Folder of the study.
+        progress: Whether to show a bar.
+
+    Returns:
+        The open record of the folder, the faces, and the result of every training.
+
+    Raises:
+        ValueError: If the folder holds another study.
+    """
+    # Before the data are read, which may take long.
+    Run(output, compared).open()
+    faces = load()
+    record = Run(output, compared, {"faces": faces.digest()})
+    record.open()
+    record.begin(packages=PACKAGES)
+    runs = plan_runs(rows, settings.seeds, output / "runs")
+    results = finish_runs(
+        runs,
+        functools.partial(train, settings, Trainings(faces)),
+        unit="epoch",
+        progress=progress,
+        steps=lambda run: epochs_left(settings, run.folder),
+    )
+    # Only now: a training whose result is not kept yet may have to go on from its state.
+    for run in runs:
+        clear_state(run.folder)
+    return record, faces, results
+
+
+def load_faces_for(
+    settings: GhostfaceSettings,
+    *,
+    choosing: bool = True,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> StudySplits:
+    """Return the faces that the settings name.
+
+    Args:
+        settings: The settings.
+        choosing: Whether to set faces apart to choose an epoch by.
+        data_dir: Where prepared data sets are kept.
+    """
+    return load_splits(
+        settings.data,
+        settings.path,
+        size=settings.size,
+        channels=settings.channels,
+        train=settings.train,
+        choosing=choosing,
+        data_dir=data_dir,
+    )
 
 
 def recipe_for(

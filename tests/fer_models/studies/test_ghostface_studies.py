@@ -15,6 +15,7 @@ from fer_models.studies import (
     ghostface_figures,
     ghostface_table_accuracy,
     ghostface_table_privacy,
+    ghostface_trainings,
 )
 from fer_models.studies.ghostface_figures import run_ghostface_figures
 from fer_models.studies.ghostface_settings import GhostfaceSettings
@@ -94,7 +95,7 @@ def test_the_counts_are_the_paper_s():
 
 
 def test_a_folder_holds_one_study(faces, tmp_path, monkeypatch, quick):
-    monkeypatch.setattr(ghostface_table_accuracy, "finish_runs", never)
+    monkeypatch.setattr(ghostface_trainings, "finish_runs", never)
     with pytest.raises(AssertionError):
         run_accuracy_table(TINY, tmp_path, faces=faces, progress=False)
     with pytest.raises(ValueError, match="study"):
