@@ -2,86 +2,190 @@
 
 import hashlib
 import io
+import struct
 
 import numpy as np
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+from fer_data.file_limits import PHOTO, UnreadableError
 
+__all__ = ["FORMATS", "SUFFIXES", "UnreadableError", "decode", "encode_png", "pixel_hash"]
 
-# What sets a picture upright, by the value of its EXIF orientation.
+# The formats that are decoded, known by their first bytes and never by the name, and the endings
+# that files of them have. Pillow knows many more, some by starting other programs.
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm"),
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+# Pixels that are converted at a time.
+BAND = 1_000_000
+# Values of a tag of TIFF or EXIF. Of a picture in strips there is one for each strip.
+TAG_VALUES = 200_000
+# Scans of a JPEG, each of which goes over the whole picture. Cameras write at most ten or so, but
+# the mark of a scan also occurs by chance in what they append.
+SCANS = 2_000
+
+# What sets a picture upright, by the value of its EXIF orientation: whether rows and columns change
+# places, and then whether the columns and the rows are turned round.
 _TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
 }
 
 
-class UnreadableError(Exception):
-    """A picture that cannot be used.
-
-    Attributes:
-        reason: Short name of the reason, a key of the report.
-    """
-
-    def __init__(self, reason, detail):
-        super().__init__(detail)
-        self.reason = reason
-
-
-def decode(data, channels):
-    """Decode a whole picture file, upright as its EXIF orientation says.
+def decode(data: bytes, channels: int, pixels: int = PHOTO.pixels) -> np.ndarray:
+    """Decode a whole picture file, turned upright by its EXIF orientation.
 
     Args:
-        data: Bytes of the file.
-        channels: 1 for grey, 3 for RGB. Transparency is laid on black.
+        data: Bytes of a file in one of `FORMATS`. Of several frames the first is taken.
+        channels: 1 for grey, 3 for RGB. Transparency is laid on black. Of 16 bits the high ones
+            are kept. Of 32 bits, values up to 255 count as 8 bits and up to 65,535 as 16.
+        pixels: Most pixels, height times width.
 
     Returns:
         uint8 array `(height, width, channels)`.
 
     Raises:
-        UnreadableError: If the file is empty, truncated, damaged, no picture, or one of float
-            pixels.
+        UnreadableError: If the file is empty, truncated, damaged, in no format of `FORMATS`, too
+            large, or has pixels that are floats or integers of more than 16 bits.
     """
     from PIL import ExifTags, Image, UnidentifiedImageError
 
     if not data:
         raise UnreadableError("empty", "the file has 0 bytes")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        if data[:4] in _TIFF:
+            _check_tags(data)
+        if data[:2] == b"\xff\xd8" and (scans := data.count(b"\xff\xda")) > SCANS:
+            raise ValueError(f"a JPEG of {scans} scans, more than {SCANS}")
+        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as picture:
+            _check_pixels(picture, pixels)
             picture.load()
+            _check_tags(picture.info.get("exif", b"").removeprefix(b"Exif\0\0"))
             # Not `ImageOps.exif_transpose`: it writes all tags anew, and fails on odd ones.
-            turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
-            upright = picture if turn is None else picture.transpose(Image.Transpose[turn])
-            if upright.mode == "F":
-                # Nothing says what their white is, and Pillow would clip them at 255.
-                raise ValueError("pixels of type float")
-            if upright.mode.startswith("I"):
-                # Pillow clips 16-bit pixels at 255 when it converts; keep the high byte instead.
-                grey = np.clip(np.asarray(upright, dtype=np.int64) // 256, 0, 255)
-                upright = Image.fromarray(grey.astype(np.uint8))
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                ground = Image.new("RGBA", upright.size, (0, 0, 0, 255))
-                upright = Image.alpha_composite(ground, upright.convert("RGBA"))
-            pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"))
+            turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))  # type: ignore[arg-type]
+            found = _converted(picture, channels)
     except UnidentifiedImageError as error:
-        # Its own words hold the address of an object in memory.
-        raise UnreadableError("corrupt", "not a picture of a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        # Pillow's own message holds the address of an object in memory.
+        raise UnreadableError("corrupt", f"in none of the formats {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableError("too_many_pixels", str(error)) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         # Pillow's decoders raise all of these on damaged files.
         raise UnreadableError("corrupt", f"{type(error).__name__}: {error}") from error
-    return pixels.reshape(*pixels.shape[:2], channels)
+    return found if turn is None else _turned(found, *turn)
 
 
-def encode_png(pixels, effort=6):
+def _check_pixels(picture, most):
+    """Raise `UnreadableError` if a picture, not yet decoded, is larger than allowed."""
+    from PIL import ExifTags
+
+    width, height = picture.size
+    if picture.format == "TIFF":
+        # A tile is decoded whole, however small the picture in it.
+        tags = (ExifTags.Base.TileWidth, ExifTags.Base.TileLength)
+        tile = [picture.tag_v2.get(tag, 0) for tag in tags]
+        width, height = max((width, height), tile, key=lambda sides: sides[0] * sides[1])
+    if width * height > most:
+        raise UnreadableError("too_many_pixels", f"{width}x{height}, more than {most} pixels")
+
+
+def _converted(picture, channels):
+    """Return the pixels of a decoded picture, converted in bands: copies of all would add up."""
+    width, height = picture.size
+    scale = _scale(picture)
+    found = np.empty((height, width, channels), np.uint8)
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        band = picture.crop((0, top, width, bottom))
+        found[top:bottom] = _band(band, channels, scale).reshape(-1, width, channels)
+    return found
+
+
+def _scale(picture):
+    """Return by what integer pixels are divided, `None` for a picture of bytes."""
+    if picture.mode == "F":
+        # Their range is unknown, and Pillow would clip them at 255.
+        raise ValueError("pixels of type float")
+    if not picture.mode.startswith("I"):
+        return None
+    # Pillow brings other depths of PPM to 16 bits, and 16 bits of PNG and TIFF have modes or tags.
+    bits = {"PPM": 16, "PNG": 16}.get(picture.format, 16 if ";16" in picture.mode else 32)
+    if bits == 16:
+        return 256
+    low, high = picture.getextrema()
+    if low < 0 or high > 65535:
+        raise ValueError(f"pixels of 32 bits from {low} to {high}, not from 0 to 255 or 65535")
+    return 1 if high <= 255 else 256
+
+
+def _band(band, channels, scale):
+    from PIL import Image
+
+    if scale is not None:
+        # Pillow clips 16-bit pixels at 255 when it converts; keep the high byte instead.
+        grey = np.clip(np.asarray(band, dtype=np.int64) // scale, 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], channels, axis=-1)
+    if band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
+        ground = Image.new("RGBA", band.size, (0, 0, 0, 255))
+        band = Image.alpha_composite(ground, band.convert("RGBA"))
+    return np.asarray(band.convert("L" if channels == 1 else "RGB"))
+
+
+def _turned(pixels, exchanged, columns, rows):
+    pixels = pixels.swapaxes(0, 1) if exchanged else pixels
+    steps = (slice(None, None, -1 if rows else 1), slice(None, None, -1 if columns else 1))
+    return np.ascontiguousarray(pixels[steps])
+
+
+# How files of TIFF and its large kind begin.
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Types of TIFF whose values stay bytes, or a text: byte, text, undefined.
+_AS_BYTES = (1, 2, 7)
+
+
+def _check_tags(data):
+    """Raise `ValueError` for a tag of more values than any has: each becomes an object.
+
+    Args:
+        data: A TIFF file, or EXIF tags, which have its form. Others pass.
+    """
+    if data[:4] not in _TIFF:
+        return
+    order = "<" if data[:2] == b"II" else ">"
+    large = b"+" in data[2:4]
+    entry = struct.Struct(order + ("HHQ8x" if large else "HHL4x"))
+    try:
+        (start,) = struct.unpack_from(order + ("Q" if large else "L"), data, 8 if large else 4)
+        (count,) = struct.unpack_from(order + ("Q" if large else "H"), data, start)
+        start += 8 if large else 2
+        for number in range(count):
+            tag, kind, values = entry.unpack_from(data, start + number * entry.size)
+            if kind not in _AS_BYTES and values > TAG_VALUES:
+                raise ValueError(f"tag {tag} states {values} values, more than {TAG_VALUES}")
+    except struct.error:
+        # Here the tags end. Pillow raises for a missing one, or does without.
+        return
+
+
+def encode_png(pixels: np.ndarray, effort: int = 6) -> bytes:
     """Encode uint8 pixels `(height, width, 1 or 3)` as PNG bytes, without loss.
 
     Args:
         pixels: The pixels.
-        effort: From 1 to 9. Of a face of 224 pixels 1 makes 8 % more bytes than 6, in a quarter of
+        effort: From 1 to 9. For a face of 224 pixels, 1 makes 8 % more bytes than 6 in a quarter of
             the time.
     """
     from PIL import Image
@@ -92,15 +196,16 @@ def encode_png(pixels, effort=6):
     return buffer.getvalue()
 
 
-def pixel_hash(image):
+def pixel_hash(image: np.ndarray) -> bytes:
     """Return a hash of a picture's size, type and pixels: equal for equal pictures only.
 
     Args:
-        image: array of any shape.
+        image: Array of any shape.
 
     Returns:
         32 bytes.
     """
     image = np.ascontiguousarray(image)
-    head = f"{image.dtype.str}{image.shape}".encode()
-    return hashlib.blake2b(head + image.tobytes(), digest_size=32).digest()
+    digest = hashlib.blake2b(f"{image.dtype.str}{image.shape}".encode(), digest_size=32)
+    digest.update(memoryview(image).cast("B") if image.size else b"")  # type: ignore[arg-type]
+    return digest.digest()

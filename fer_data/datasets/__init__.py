@@ -2,6 +2,10 @@
 
 import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 BUILDERS = {
     "fer2013": "fer_data.datasets.fer2013:Fer2013",
@@ -21,12 +25,17 @@ BUILDERS = {
 WITHOUT_PATH = ("synthetic_faces", "synthetic_micro_expressions")
 
 
-def prepare(name, path=None, data_dir=None, **options):
+def prepare(
+    name: str,
+    path: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> "tfds.core.GeneratorBasedBuilder":
     """Make a data set ready to read, once; the next call with the same files returns at once.
 
     Nothing is downloaded: the data sets are obtained by the user under their owners' terms, and
-    `path` says where they lie. What was read, used and dropped, and why, is printed at the end
-    and stays beside the prepared data in `report.json` (`builder.report()`). An interrupted
+    `path` is their place. The report of the files that were read, used and dropped is printed at
+    the end and stays beside the prepared data in `report.json` (`builder.report()`). An interrupted
     preparation leaves nothing that a later call would take as complete.
 
     Args:

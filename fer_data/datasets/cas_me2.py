@@ -1,6 +1,7 @@
 """CAS(ME)^2: 30 frames a second, 22 people, macro- and micro-expressions in long videos."""
 
 import re
+from typing import Any
 
 from fer_data.checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
@@ -14,6 +15,7 @@ from fer_data.datasets.clip_rows import (
 )
 from fer_data.datasets.frame_folders import FrameFolders
 from fer_data.datasets.spreadsheet import as_text, without_header
+from fer_data.file_limits import is_number
 from fer_data.labels import CAS_ME2_CLASSES, MICRO_EXPRESSION_CLASSES, canonical, is_emotion
 
 COLUMNS = (
@@ -31,8 +33,8 @@ class CasMe2(ClipBuilder, skip_registration=True):
     Reads `CAS(ME)^2code_final.xlsx`, whose first sheet has no header (subject, name, onset, apex,
     offset, action units, emotion, macro- or micro-expression, self-report) and whose second and
     third give the folders of subjects (`15` or `s15`, its number) and the codes of videos (`0101`,
-    `disgust1`). As `pictures` says: `"selected"`, `selectedpic/s15/anger1_1/img557.jpg`; `"raw"`,
-    the long videos `rawpic/s15/15_0101disgustingteeth/img557.jpg`; `"cropped"`,
+    `disgust1`). By `pictures`: `"selected"`, `selectedpic/s15/anger1_1/img557.jpg`; `"raw"`, the
+    long videos `rawpic/s15/15_0101disgustingteeth/img557.jpg`; `"cropped"`,
     `cropped/15/anger1_1/img557.jpg`.
 
     An apex or offset of 0 is missing. Without an offset, a clip ends with its folder where the
@@ -63,7 +65,9 @@ class CasMe2(ClipBuilder, skip_registration=True):
     sheet_pattern = r"(CAS\(ME\)\^?2)?code_final.*\.xlsx"
     expected = "CAS(ME)^2code_final.xlsx"
 
-    def __init__(self, *, expressions="micro", classes="three", **kwargs):
+    def __init__(
+        self, *, expressions: str = "micro", classes: str = "three", **kwargs: Any
+    ) -> None:
         check_choice("expressions", expressions, EXPRESSIONS)
         check_choice("classes", classes, ("three", "own"))
         self._classes = classes
@@ -162,8 +166,8 @@ def _people(cells):
     for row in cells:
         values = [as_text(value) for value in row if value is not None]
         if len(values) >= 2:
-            folder = re.fullmatch(r"s?(\d+)", values[-2], re.IGNORECASE)
-            if folder and values[-1].isdecimal():
+            folder = re.fullmatch(r"s?([0-9]+)", values[-2], re.IGNORECASE)
+            if folder and is_number(values[-1]):
                 people[int(values[-1])] = folder.group(1)
     return people
 
@@ -173,7 +177,7 @@ def _videos(cells):
     videos = {}
     for row in cells:
         values = [as_text(value) for value in row if value is not None]
-        if len(values) >= 2 and values[0].isdecimal():
+        if len(values) >= 2 and is_number(values[0]):
             videos[values[1].casefold()] = values[0].zfill(4)
     return videos
 

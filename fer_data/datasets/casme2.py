@@ -20,7 +20,7 @@ class Casme2(ClipBuilder, skip_registration=True):
     """CASME II: spontaneous micro-expressions, 255 clips of 26 people at 200 frames a second.
 
     Reads `CASME2-coding-*.xlsx` (Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action
-    Units, Estimated Emotion) and, as `pictures` says, `"raw"`:
+    Units, Estimated Emotion) and, by `pictures`, `"raw"`:
     `CASME2_RAW_selected/sub01/EP02_01f/img46.jpg`, or `"cropped"`:
     `Cropped/sub01/EP02_01f/reg_img46.jpg`. Other top folders will do; those with "crop" in their
     path are the cropped ones.

@@ -1,12 +1,16 @@
 """Class-per-folder trees: which folders are splits, which are classes, which files are pictures."""
 
 import functools
-import zipfile
-import zlib
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from fer_data import picture
-from fer_data.datasets.policy import Item
+from fer_data.datasets.policy import FilePolicy, Item
+from fer_data.datasets.preparation_report import Report
+from fer_data.datasets.source import Source
+from fer_data.zip_members import DAMAGED
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -20,13 +24,8 @@ SPLIT_FOLDERS = {
     "privatetest": "test",
 }
 
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError),  # damaged or exotic zip members
-    *(PermissionError, FileNotFoundError),
-)
 
-
-def find_splits(source):
+def find_splits(source: Source) -> dict[str, list[str]] | None:
     """Find the split folders of a tree.
 
     The shallowest folder with a "train" folder is the top; single wrapping folders, as archives
@@ -54,7 +53,7 @@ def find_splits(source):
     return None
 
 
-def read_picture(source, name, channels):
+def read_picture(source: Source, name: str, channels: int) -> np.ndarray:
     """Read and decode one picture of a source.
 
     Args:
@@ -66,16 +65,24 @@ def read_picture(source, name, channels):
         uint8 array `(height, width, channels)`.
 
     Raises:
-        picture.UnreadableError: If the file or the picture cannot be read.
+        picture.UnreadableError: If the file or the picture cannot be read, or is beyond a limit of
+            the source.
     """
     try:
         data = source.read(name)
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise picture.UnreadableError("unreadable", f"{type(error).__name__}: {error}") from error
-    return picture.decode(data, channels)
+    return picture.decode(data, channels, source.limits.pixels)
 
 
-def tree_items(source, splits, label_of, channels, policy, report):
+def tree_items(
+    source: Source,
+    splits: Mapping[str, list[str]],
+    label_of: Callable[[str], int | None],
+    channels: int,
+    policy: FilePolicy,
+    report: Report,
+) -> list[Item]:
     """List the pictures of a class-per-folder tree.
 
     Args:

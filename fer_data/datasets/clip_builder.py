@@ -31,6 +31,7 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -43,9 +44,16 @@ from fer_data.datasets.face_finder import FaceFinder
 from fer_data.datasets.local_builder import LocalInfo, ReportedBuilder
 from fer_data.datasets.policy import without_repeats
 from fer_data.datasets.preparation_report import Report
-from fer_data.datasets.source import open_source
-from fer_data.datasets.spreadsheet import existing_file, file_stamp, find_sheet, read_cells
+from fer_data.datasets.spreadsheet import (
+    existing_file,
+    file_stamp,
+    find_sheet,
+    read_cells,
+    read_sheet,
+)
+from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.labels import MICRO_EXPRESSION_CLASSES
+from fer_data.zip_members import DAMAGED
 
 SPLIT = "clips"
 
@@ -75,6 +83,8 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         on_bad: `"skip"` or `"raise"`, for rows and pictures that cannot be used.
         on_duplicate: `"keep"`, `"drop"` or `"raise"`, for clips with the same frames and label.
         on_conflict: The same for clips with the same frames and different labels.
+        limits, follow_links: See `fer_data.datasets.local_builder.LocalBuilder`. Here five million
+            files are allowed, since long videos come as pictures.
         beam_runner, beam_options: See `fer_data.datasets.clip_runs.prepare_all`; they do not
             change the data.
 
@@ -83,33 +93,36 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    fps = None
+    default_limits = FileLimits(files=5_000_000)
+    fps: float | None = None
     # Most frames of an expression, `None` for no limit.
-    longest = None
-    longest_macro = None
-    pictures_of = ("raw",)
-    sheet_pattern = None
+    longest: int | None = None
+    longest_macro: int | None = None
+    pictures_of: tuple[str, ...] = ("raw",)
+    sheet_pattern: str | None = None
     expected = ""
 
     def __init__(
         self,
         *,
-        path,
-        data_dir=None,
-        sheet=None,
-        pictures=None,
-        align=True,
-        size=128,
-        max_frames=None,
-        detector="mtcnn",
-        predictor=None,
-        on_bad=None,
-        on_duplicate=None,
-        on_conflict=None,
-        beam_runner=None,
-        beam_options=None,
-        **options,
-    ):
+        path: str | os.PathLike[str],
+        data_dir: str | os.PathLike[str] | None = None,
+        sheet: str | os.PathLike[str] | None = None,
+        pictures: str | None = None,
+        align: bool = True,
+        size: int = 128,
+        max_frames: int | None = None,
+        detector: Any = "mtcnn",
+        predictor: Any = None,
+        on_bad: str | None = None,
+        on_duplicate: str | None = None,
+        on_conflict: str | None = None,
+        limits: FileLimits | None = None,
+        follow_links: bool = False,
+        beam_runner: Any = None,
+        beam_options: Any = None,
+        **options: Any,
+    ) -> None:
         self._policy = self._policy_of(
             on_bad=on_bad, on_duplicate=on_duplicate, on_conflict=on_conflict
         )
@@ -124,9 +137,15 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         finder = FaceFinder(detector, predictor)
         self._max_frames = max_frames
         self._given_sheet = None if sheet is None else existing_file("sheet", sheet)
-        self._source = open_source(path)
+        self._source, reading = self._opened(path, limits, follow_links)
         self._recipe = Recipe(
-            str(self._source.root), finder, size, bool(align), self._pictures == "cropped"
+            str(self._source.root),
+            finder,
+            size,
+            bool(align),
+            self._pictures == "cropped",
+            self._source.limits,
+            follow_links,
         )
         self._options = {
             "on_bad": self._policy.on_bad,
@@ -138,6 +157,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
             "max_frames": max_frames,
             "sheet": file_stamp(self._given_sheet),
             **finder.description(),
+            **reading,
             **options,
         }
         self._find(**options)
@@ -157,6 +177,8 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
             "on_bad": on_bad,
             "on_duplicate": on_duplicate,
             "on_conflict": on_conflict,
+            "limits": limits,
+            "follow_links": follow_links,
             **options,
         }
 
@@ -184,7 +206,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
     def _class_names(self):
         return MICRO_EXPRESSION_CLASSES
 
-    def download_and_prepare(self, **kwargs):
+    def download_and_prepare(self, **kwargs: Any) -> None:
         """Prepare the clips and print the report; nothing is downloaded.
 
         Args:
@@ -233,6 +255,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager):
         classes = tuple(self._class_names())
         report = Report(self.name, str(self._source.root), self._options, classes, unit="rows")
+        self.note_refused(report)
         clips = self._clips(report)
         prepare_all(clips, self._recipe, self._unfinished, **self._beam, name=self.name)
         clips = self._usable(clips, report)
@@ -308,7 +331,15 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         """Return `(cells, where)` of the owners' spreadsheet."""
         if self._given_sheet is not None:
             where = str(self._given_sheet)
-            return read_cells(self._given_sheet.read_bytes(), where, number), where
+            return read_cells(read_sheet(self._given_sheet), where, number), where
         name = find_sheet(self._source, self.sheet_pattern, self.expected)
         where = self._source.where(name)
-        return read_cells(read_member(self._recipe.root, name), where, number), where
+        return read_cells(self._read(name), where, number), where
+
+    def _read(self, name):
+        """Return the bytes of a file that must be there, or raise `ValueError`."""
+        try:
+            return read_member(self._recipe, name)
+        except (*DAMAGED, UnreadableError) as error:
+            where = self._source.where(name)
+            raise ValueError(f"{where} cannot be read: {type(error).__name__}: {error}") from error

@@ -3,25 +3,30 @@
 import dataclasses
 import functools
 import hashlib
-import io
 import itertools
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from fer_data import picture
+from fer_data.datasets.clip_rows import Clip
 from fer_data.datasets.face_finder import FaceFinder
+from fer_data.datasets.source import read_inside
+from fer_data.file_limits import FileLimits
 from fer_data.files import whole_file
+from fer_data.zip_members import DAMAGED, open_archive
+from fer_data.zip_members import read_member as read_zip_member
 
-# Frames that are decoded and aligned together; a macro-expression may have thousands.
-CHUNK = 32
+# Frames that are decoded and aligned together; a macro-expression may have thousands. Fewer, where
+# they have more bytes than this.
+CHUNK, CHUNK_BYTES = 32, 32 << 20
+LIMITS = FileLimits()
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What is done to every clip of a data set; it pickles.
+    """The preparation of every clip of a data set; it pickles.
 
     Attributes:
         root: The folder or zip archive of the data set.
@@ -29,6 +34,8 @@ class Recipe:
         size: Height and width of the aligned faces.
         align: Whether to align the faces, or keep the frames as they are.
         cropped: Whether the pictures are faces that the owners cropped.
+        limits: `FileLimits` of the pictures.
+        follow_links: Whether links may lead out of the folder.
     """
 
     root: str
@@ -36,14 +43,16 @@ class Recipe:
     size: int = 128
     align: bool = True
     cropped: bool = False
+    limits: FileLimits = LIMITS
+    follow_links: bool = False
 
 
 @dataclasses.dataclass
 class Prepared:
-    """What became of a clip.
+    """A prepared clip, or the reason why it cannot be used.
 
     Attributes:
-        frames: List of PNG files as bytes, one a frame.
+        frames: List of PNG files as bytes, one for each frame.
         landmarks: float32 `(68, 2)`, of the first frame, in pixels of `frames`.
         content: Hash of the frames' pixels: the same for the same frames only.
         note: `(reason, detail)` that is worth a line in the report, or `None`.
@@ -57,7 +66,7 @@ class Prepared:
     failure: tuple | None = None
 
 
-def prepare_clip(clip, recipe):
+def prepare_clip(clip: Clip, recipe: Recipe) -> Prepared:
     """Decode a clip, find the face in its first frame, and align all frames by it.
 
     One similarity for all frames, from the first: aligned one by one they would shake with the
@@ -77,7 +86,7 @@ def prepare_clip(clip, recipe):
         return Prepared(failure=(error.reason, str(error)))
 
 
-def prepare_and_keep(clip, recipe, folder):
+def prepare_and_keep(clip: Clip, recipe: Recipe, folder: str | os.PathLike[str]) -> str:
     """Prepare a clip and keep the outcome in a folder, unless it is there from before.
 
     Returns:
@@ -89,13 +98,13 @@ def prepare_and_keep(clip, recipe, folder):
     return clip.id
 
 
-def kept_path(folder, clip):
+def kept_path(folder: str | os.PathLike[str], clip: Clip) -> Path:
     """Return where a finished clip is kept."""
     name = hashlib.blake2b(clip.id.encode(), digest_size=12).hexdigest()
     return Path(folder) / f"{name}.npz"
 
 
-def kept(folder, clip, frames=True):
+def kept(folder: str | os.PathLike[str], clip: Clip, frames: bool = True) -> Prepared:
     """Return the `Prepared` of a finished clip.
 
     Args:
@@ -105,8 +114,23 @@ def kept(folder, clip, frames=True):
 
     Raises:
         FileNotFoundError: If it is not finished.
+        ValueError: If its file is damaged.
     """
-    with np.load(kept_path(folder, clip)) as file:
+    path = kept_path(folder, clip)
+    try:
+        return _kept(path, frames)
+    except FileNotFoundError:
+        raise
+    # Whatever a damaged archive makes NumPy, zipfile or zlib raise.
+    except Exception as error:
+        raise ValueError(
+            f"A finished clip, {clip.id}, cannot be read; remove its file to have it prepared "
+            f"again. Received: {str(path)!r} ({error})"
+        ) from error
+
+
+def _kept(path, frames):
+    with np.load(path) as file:
         failure, note = _pair(file["failure"]), _pair(file["note"])
         if failure:
             return Prepared(failure=failure)
@@ -118,25 +142,25 @@ def kept(folder, clip, frames=True):
     return outcome
 
 
-def read_member(root, name):
-    """Return the bytes of a file in a folder, or of a member of a zip archive."""
-    if os.path.isdir(root):
-        return Path(root, name).read_bytes()
-    return _archive(root).read(name)
+def read_member(recipe: Recipe, name: str) -> bytes:
+    """Return the bytes of a file in a recipe's folder, or of a member of its zip archive."""
+    if os.path.isdir(recipe.root):
+        return read_inside(recipe.root, name, recipe.limits, recipe.follow_links)
+    archive = _archive(recipe.root, recipe.limits.files)
+    return read_zip_member(archive, name, recipe.limits.file_bytes)
 
 
 @functools.lru_cache(maxsize=4)
-def _archive(root):
+def _archive(root, most):
     # One a process: an open archive does not pickle, and opening it reads its whole directory.
-    return zipfile.ZipFile(root)
+    return open_archive(root, most)
 
 
 def _prepare(clip, recipe):
     outcome = Prepared()
     digest = hashlib.blake2b(digest_size=16)
     points = shape = None
-    for names in _chunks(clip.names):
-        pictures = [_decode(recipe.root, name) for name in names]
+    for names, pictures in _chunks(clip.names, recipe):
         if shape is None:
             shape = pictures[0].shape
             points, outcome.note = recipe.finder(pictures[0], recipe.cropped)
@@ -156,17 +180,26 @@ def _prepare(clip, recipe):
     return outcome
 
 
-def _chunks(names):
-    for start in range(0, len(names), CHUNK):
-        yield names[start : start + CHUNK]
+def _chunks(names, recipe):
+    """Yield names and their pictures, as many as are worked on together."""
+    chunk, pictures, size = [], [], 0
+    for name in names:
+        chunk.append(name)
+        pictures.append(_decode(recipe, name))
+        size += pictures[-1].nbytes
+        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+            yield chunk, pictures
+            chunk, pictures, size = [], [], 0
+    if chunk:
+        yield chunk, pictures
 
 
-def _decode(root, name):
+def _decode(recipe, name):
     try:
-        return picture.decode(read_member(root, name), 3)
+        return picture.decode(read_member(recipe, name), 3, recipe.limits.pixels)
     except picture.UnreadableError as error:
         raise picture.UnreadableError(error.reason, f"{name}: {error}") from error
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise picture.UnreadableError("unreadable", f"{name}: {error}") from error
 
 
@@ -202,7 +235,6 @@ def _png(frame):
 
 
 def _write(path, outcome):
-    buffer = io.BytesIO()
     fields = {"failure": np.array(outcome.failure or ()), "note": np.array(outcome.note or ())}
     if not outcome.failure:
         fields |= {
@@ -211,9 +243,8 @@ def _write(path, outcome):
             "lengths": np.array([len(data) for data in outcome.frames]),
             "data": np.frombuffer(b"".join(outcome.frames), np.uint8),
         }
-    np.savez(buffer, **fields)
     with whole_file(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        np.savez(temporary, **fields)
 
 
 def _pair(array):

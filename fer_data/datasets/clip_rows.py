@@ -21,7 +21,10 @@ Dropped rows raise instead with `on_bad="raise"`.
 """
 
 import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from fer_data.datasets.spreadsheet import Row
 from fer_data.labels import MICRO_EXPRESSION_CLASSES, NO_LABEL, three_class
 
 MISSING = ("", "/", "\\", "-", "--", "n/a", "na", "nan", "none", "null", "?")
@@ -34,7 +37,7 @@ class BadRow(Exception):  # noqa: N818 (the rows are bad, the program is not)
         reason: Short name, a key of the report.
     """
 
-    def __init__(self, reason, detail):
+    def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
 
@@ -77,8 +80,8 @@ class Clip:
     pixels: str = ""
 
 
-def whole(text, missing=()):
-    """Return a cell's text as a whole number, `None` if it says that there is none.
+def whole(text: str, missing: Collection[str] = ()) -> int | None:
+    """Return a cell's text as a whole number, `None` if the cell holds none.
 
     Args:
         text: As from `Row.text`.
@@ -89,13 +92,14 @@ def whole(text, missing=()):
     """
     if text.casefold() in MISSING or text in missing:
         return None
-    number = float(text)
+    # Python reads "4_6" as 46.
+    number = float("nan" if "_" in text else text)
     if not number.is_integer():
         raise ValueError(f"{text!r} is no whole number")
     return int(number)
 
 
-def number_of(row, column, reason, missing=()):
+def number_of(row: Row, column: str, reason: str, missing: Collection[str] = ()) -> int | None:
     """Return the whole number in a row's cell, `None` if missing; `BadRow` for anything else."""
     try:
         return whole(row.text(column), missing)
@@ -103,7 +107,9 @@ def number_of(row, column, reason, missing=()):
         raise BadRow(reason, f"{column} is {row.text(column)!r}") from error
 
 
-def clip_between(row, frames, folder, span, **known):
+def clip_between(
+    row: Row, frames: Mapping[int, str], folder: str, span: tuple[int, int, int], **known: Any
+) -> tuple[Clip, list[tuple[str, str]]]:
     """Return the `Clip` of a row's frames from onset to offset, and notes on what is missing there.
 
     Args:
@@ -130,7 +136,9 @@ def clip_between(row, frames, folder, span, **known):
     return clip, gaps
 
 
-def interval(row, max_frames, missing=(), offset=None):
+def interval(
+    row: Row, max_frames: int | None, missing: Collection[str] = (), offset: int | None = None
+) -> tuple[int, int, int, list[tuple[str, str]]]:
     """Return `(onset, apex, offset, notes)` of a row, by the rules above.
 
     Args:
@@ -171,11 +179,11 @@ def interval(row, max_frames, missing=(), offset=None):
     return onset, apex, end, notes
 
 
-def emotion_label(emotion):
+def emotion_label(emotion: str) -> int:
     """Return the three-class label of a row's emotion.
 
     Raises:
-        BadRow: If it is none that micro-expression data sets have.
+        BadRow: If no micro-expression data set has it.
     """
     try:
         return three_class(emotion)
@@ -183,7 +191,9 @@ def emotion_label(emotion):
         raise BadRow("unknown_emotion", f"emotion is {emotion!r}") from error
 
 
-def frames_between(frames, onset, offset, folder):
+def frames_between(
+    frames: Mapping[int, str], onset: int, offset: int, folder: str
+) -> tuple[tuple[str, ...], tuple[int, ...], list[tuple[str, str]]]:
     """Return `(names, numbers, notes)` of the frames from onset to offset.
 
     Args:
@@ -207,7 +217,7 @@ def frames_between(frames, onset, offset, folder):
     return tuple(frames[number] for number in numbers), numbers, notes
 
 
-def only(folders, what, prefer=()):
+def only(folders: Sequence[str], what: str, prefer: Sequence[str] = ()) -> str:
     """Return the one folder of a list.
 
     Args:
@@ -227,7 +237,9 @@ def only(folders, what, prefer=()):
     return folders[0]
 
 
-def count_labels(clips, classes=MICRO_EXPRESSION_CLASSES):
+def count_labels(
+    clips: Iterable[Clip], classes: Sequence[str] = MICRO_EXPRESSION_CLASSES
+) -> dict[str, int]:
     """Return `{class name: number}` of clips, with those without a label under "no label"."""
     counts = {name: sum(clip.label == i for clip in clips) for i, name in enumerate(classes)}
     return {**counts, "no label": sum(clip.label == NO_LABEL for clip in clips)}

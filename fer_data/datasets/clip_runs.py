@@ -2,14 +2,26 @@
 
 import contextlib
 import functools
+import os
 import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
-from fer_data.datasets.clip_preparation import kept_path, prepare_and_keep
+from fer_data.datasets.clip_preparation import Recipe, kept_path, prepare_and_keep
+from fer_data.datasets.clip_rows import Clip
 
 INSTALL = 'pip install "fer-keras[beam]"'
 
 
-def prepare_all(clips, recipe, folder, beam_runner=None, beam_options=None, name="clips"):
+def prepare_all(
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    folder: str | os.PathLike[str],
+    beam_runner: Any = None,
+    beam_options: Any = None,
+    name: str = "clips",
+) -> None:
     """Prepare clips and keep them in a folder; those that are kept there already are not redone.
 
     Args:
@@ -82,8 +94,8 @@ def _by_beam(left, work, runner, options):
         )
 
 
-def import_beam():
-    """Return `apache_beam`, or raise `ImportError` that says how to install it."""
+def import_beam() -> ModuleType:
+    """Return `apache_beam`, or raise `ImportError` with the command that installs it."""
     try:
         import apache_beam
         import apache_beam.options.pipeline_options

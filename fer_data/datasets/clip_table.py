@@ -1,13 +1,18 @@
-"""What protocols need to know of prepared clips, without decoding a frame."""
+"""The facts about prepared clips that protocols need, read without decoding a frame."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_data.protocols.subjects import Clips
 
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
 FEATURES = ("id", "subject", "label", "content")
 
 
-def read(*builders, split="clips"):
+def read(*builders: "tfds.core.DatasetBuilder", split: str = "clips") -> Clips:
     """Return the ids, subjects, labels and content hashes of prepared data sets of clips.
 
     The order is that of `builder.as_dataset(split="clips")`, one builder after the other: place

@@ -1,5 +1,7 @@
 """The face of a clip's first frame: detector and landmark predictor as one thing that pickles."""
 
+from typing import Any
+
 import numpy as np
 
 from fer_data.picture import UnreadableError
@@ -26,7 +28,7 @@ class FaceFinder:
         ValueError: If the detector's name is unknown or it has no method `detect`.
     """
 
-    def __init__(self, detector="mtcnn", predictor=None):
+    def __init__(self, detector: Any = "mtcnn", predictor: Any = None) -> None:
         if isinstance(detector, str):
             from fer_data.checks import check_choice
             from fer_data.faces.detectors import DETECTORS
@@ -40,14 +42,14 @@ class FaceFinder:
         self.detector, self.predictor = detector, predictor
         self._tools = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_tools": None}
 
-    def description(self):
+    def description(self) -> dict[str, Any]:
         """Return what names the detector and the predictor in a data set's options."""
         return {"detector": _described(self.detector), "predictor": _described(self.predictor)}
 
-    def __call__(self, image, cropped=False):
+    def __call__(self, image: np.ndarray, cropped: bool = False) -> Any:
         """Return `(landmarks, note)` of a picture's face.
 
         Args:
@@ -72,7 +74,7 @@ class FaceFinder:
             from fer_data.faces.face import Face
 
             height, width = image.shape[:2]
-            face = Face((border, border, width, height), 0.0)
+            face = Face(np.asarray((border, border, width, height)), 0.0)
             note = ("no_detection", "nothing detected; the whole cropped picture is the face")
         else:
             raise UnreadableError("no_face", "no face was found in the first frame")

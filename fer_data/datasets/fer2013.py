@@ -1,9 +1,9 @@
 """FER2013, with the FER+ votes where they are at hand."""
 
-import csv
 import functools
-import io
+import os
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -12,27 +12,31 @@ from fer_data import picture
 from fer_data.datasets.class_tree import find_splits, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import Item
+from fer_data.datasets.text_tables import csv_rows
 from fer_data.labels import EMOTIONS, FERPLUS_VOTE_COLUMNS, canonical, is_emotion
 
 SIZE = 48
+# The two names that the table has at Kaggle. In the second, blanks stand before the columns' names.
+TABLES = ("fer2013.csv", "icml_face_data.csv")
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 NO_VOTES = (-1.0,) * len(FERPLUS_VOTE_COLUMNS)
 
 EXPECTED = (
-    "expected fer2013.csv (columns emotion, pixels, Usage; beside it, if you have it, "
-    "fer2013new.csv with the FER+ votes), or class folders train/<class>/ (and valid/<class>/, "
-    "test/<class>/; labels.csv with the votes), or a zip archive of either"
+    "expected fer2013.csv or icml_face_data.csv (columns emotion, pixels, Usage; beside it, if you "
+    "have it, fer2013new.csv with the FER+ votes), or class folders train/<class>/ (and "
+    "valid/<class>/, test/<class>/; labels.csv with the votes), or a zip archive of either"
 )
 
 
 class Fer2013(LocalBuilder):
     """FER2013: 48x48 grey faces from the web, seven expressions, with FER+ votes.
 
-    Reads, in this order of preference, `fer2013.csv` (with `fer2013new.csv` beside it: FER+
-    votes joined by row); class folders `train`, `valid`, `test` (with `labels.csv`: votes joined
-    by file name). Folders and zip archives read alike. Splits: train is Training, validation
-    PublicTest, test PrivateTest. The copy on Kaggle has both test sets in one folder: that is
-    `test`, and there is no validation split unless `validation_fraction` takes one from train.
+    Reads, in this order of preference, `fer2013.csv` or `icml_face_data.csv` (with
+    `fer2013new.csv` beside it: FER+ votes joined by row); class folders `train`, `valid`, `test`
+    (with `labels.csv`: votes joined by file name). Folders and zip archives read alike. Splits:
+    train is Training, validation PublicTest, test PrivateTest. The copy on Kaggle has both test
+    sets in one folder: that is `test`, and there is no validation split unless
+    `validation_fraction` takes one from train.
 
     Features: `image` uint8 (H, W, 1), 48x48 in every known copy; `label` in the order of
     `EMOTIONS`; `id`, the row (`row00000`) or the path in the tree; `votes` float32 (10,), FER+
@@ -40,7 +44,7 @@ class Fer2013(LocalBuilder):
     a pixel-identical picture stands in the training split (always false in train itself).
 
     Args:
-        path: Folder, zip archive, or the `fer2013.csv` itself.
+        path: Folder, zip archive, or the `fer2013.csv` or `icml_face_data.csv` itself.
         **kwargs: See `LocalBuilder`.
 
     Reference:
@@ -51,8 +55,8 @@ class Fer2013(LocalBuilder):
     name = "fer2013"
     channels = 1
 
-    def __init__(self, *, path, **kwargs):
-        if Path(path).name.lower() == "fer2013.csv":
+    def __init__(self, *, path: str | os.PathLike[str], **kwargs: Any) -> None:
+        if Path(path).name.lower() in TABLES:
             path = Path(path).parent
         super().__init__(path=path, **kwargs)
 
@@ -61,12 +65,12 @@ class Fer2013(LocalBuilder):
             raise ValueError(f"fer2013 has no options of the names {sorted(options)}.")
         names = sorted(self._source.sizes, key=lambda name: (name.count("/"), name))
         by_name = {PurePosixPath(name).name: name for name in reversed(names)}
-        self._csv = by_name.get("fer2013.csv")
+        self._csv = next((by_name[name] for name in TABLES if name in by_name), None)
         self._votes_csv = by_name.get("fer2013new.csv")
         self._labels_csv = by_name.get("labels.csv")
         self._splits = None if self._csv else find_splits(self._source)
         if self._csv:
-            first = next(self._rows(self._csv), {})
+            _, first = next(csv_rows(self._source, self._csv), (0, {}))
             self._need_columns(self._csv, first, ("emotion", "pixels", "Usage"))
         elif not self._splits:
             raise ValueError(
@@ -99,9 +103,9 @@ class Fer2013(LocalBuilder):
         report.ignored += [self._source.where(n) for n in self._source.sizes if n not in used]
         items = []
         count = 0
-        for count, row in enumerate(self._rows(self._csv), start=1):
+        for count, (line, row) in enumerate(csv_rows(self._source, self._csv), start=1):
             number = count - 1
-            where = f"{self._source.where(self._csv)}:{count + 1}"
+            where = f"{self._source.where(self._csv)}:{line}"
             problem = _row_problem(row)
             if problem:
                 report.read += 1
@@ -113,7 +117,7 @@ class Fer2013(LocalBuilder):
                 if number >= len(votes) or votes[number][0] != row["Usage"]:
                     raise ValueError(
                         f"{self._source.where(self._votes_csv)} must have the rows of fer2013.csv "
-                        f"in their order. Received: another usage, or no row, at line {count + 1}"
+                        f"in their order. Received: another usage, or no row, at line {line}"
                     )
                 item.extra["votes"] = votes[number][1]
             items.append(item)
@@ -128,7 +132,7 @@ class Fer2013(LocalBuilder):
         if self._votes_csv is None:
             return None
         rows = []
-        for row in self._rows(self._votes_csv):
+        for _, row in csv_rows(self._source, self._votes_csv):
             if not rows:
                 self._need_columns(self._votes_csv, row, ("Usage", *FERPLUS_VOTE_COLUMNS))
             rows.append((row["Usage"], self._vote_array(self._votes_csv, row)))
@@ -151,7 +155,7 @@ class Fer2013(LocalBuilder):
 
     def _join_labels(self, items, report):
         listed = {}
-        for row in self._rows(self._labels_csv):
+        for _, row in csv_rows(self._source, self._labels_csv):
             if not listed:
                 needed = ("image", "usage", "fer2013_label", *FERPLUS_VOTE_COLUMNS)
                 self._need_columns(self._labels_csv, row, needed)
@@ -177,17 +181,6 @@ class Fer2013(LocalBuilder):
                 report.read += 1
                 self._policy.bad(report, "missing", name, "listed in labels.csv")
         return kept
-
-    def _rows(self, name):
-        # A piece at a time: fer2013.csv has 300 MB.
-        with (
-            self._source.open(name) as file,
-            io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-        ):
-            reader = csv.reader(text)
-            header = [column.strip() for column in next(reader, [])]
-            for row in reader:
-                yield dict(zip(header, row, strict=False))
 
     def _need_columns(self, name, row, columns):
         lacking = [column for column in columns if column not in row]

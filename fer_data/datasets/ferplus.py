@@ -1,5 +1,9 @@
 """FER2013's faces under the labels that FER+ gave them."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from fer_data.datasets.fer2013 import Fer2013
@@ -30,7 +34,9 @@ class FerPlus(Fer2013):
 
     name = "ferplus"
 
-    def __init__(self, *, path, contempt=False, **kwargs):
+    def __init__(
+        self, *, path: str | os.PathLike[str], contempt: bool = False, **kwargs: Any
+    ) -> None:
         if not isinstance(contempt, bool):
             raise ValueError(f"`contempt` must be True or False. Received: contempt={contempt!r}")
         self._contempt = contempt
@@ -62,7 +68,7 @@ class FerPlus(Fer2013):
         return kept
 
 
-def majority(votes):
+def majority(votes: Sequence[int] | np.ndarray) -> int | None:
     """Return the place of the majority among votes, or `None` where there is none.
 
     Args:

@@ -1,10 +1,12 @@
 """Clips as folders of numbered pictures: which folder, which file is frame 46."""
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from fer_data import picture
 from fer_data.datasets.clip_rows import BadRow
+from fer_data.datasets.source import Source
 
 
 class FrameFolders:
@@ -12,10 +14,12 @@ class FrameFolders:
 
     Args:
         source: `Source` to look in.
-        accept: Function of a folder's parts, in small letters, that says whether to look at it.
+        accept: Function of a folder's parts, in small letters; it returns whether to look at it.
     """
 
-    def __init__(self, source, accept=lambda parts: True):
+    def __init__(
+        self, source: Source, accept: Callable[[tuple[str, ...]], bool] = lambda parts: True
+    ) -> None:
         self._names = {}
         self._by_end = {}
         self._frames = {}
@@ -29,10 +33,10 @@ class FrameFolders:
             if parts and accept(parts):
                 self._by_end.setdefault(parts[-1], []).append((parts, folder))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(len(folders) for folders in self._by_end.values())
 
-    def find(self, *end):
+    def find(self, *end: str) -> list[str]:
         """Return the folders whose path ends in these parts; case does not count."""
         end = tuple(part.casefold() for part in end)
         return [
@@ -41,11 +45,11 @@ class FrameFolders:
             if parts[len(parts) - len(end) :] == end
         ]
 
-    def all(self):
+    def all(self) -> list[str]:
         """Return all folders, sorted."""
         return sorted(folder for found in self._by_end.values() for _, folder in found)
 
-    def frames(self, folder):
+    def frames(self, folder: str) -> dict[int, str]:
         """Return `{frame number: file name}` in the order of the numbers.
 
         The number is the last one in the file's name, padded or not (`img46.jpg`,
@@ -62,12 +66,12 @@ class FrameFolders:
         return numbered
 
 
-def has_part(*words):
+def has_part(*words: str) -> Callable[[tuple[str, ...]], bool]:
     """Return a function for `FrameFolders`: whether one of the words is in a part of the path."""
     return lambda parts: any(word in part for part in parts for word in words)
 
 
-def lacks_part(*words):
+def lacks_part(*words: str) -> Callable[[tuple[str, ...]], bool]:
     """Return a function for `FrameFolders`: whether none of the words is in a part of the path."""
     return lambda parts: not has_part(*words)(parts)
 

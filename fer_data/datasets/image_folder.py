@@ -1,11 +1,19 @@
 """Any class-per-folder tree of pictures."""
 
+import hashlib
+import json
+import os
 from pathlib import PurePosixPath
+from typing import Any
+
+import tensorflow_datasets as tfds
 
 from fer_data import picture
 from fer_data.datasets.class_tree import SPLIT_FOLDERS, find_splits, tree_items
+from fer_data.datasets.group_file import feature_name, read_groups
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import FilePolicy
+from fer_data.file_limits import is_number
 from fer_data.labels import EMOTIONS_WITH_CONTEMPT, canonical, is_emotion
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
@@ -19,29 +27,44 @@ class ImageFolder(LocalBuilder, skip_registration=True):
     train, validation (also val, valid) and test with class folders in them. Pictures may lie
     deeper below their class folder.
 
-    Classes, unless `class_map` or `classes` says otherwise: when every class folder is named
-    after an emotion, in any known spelling, the emotions that occur, in the order of `EMOTIONS`
-    (contempt last); else the folder names, sorted (numbers by value).
+    Classes, without `class_map` and `classes`: when every class folder is named after an emotion,
+    in any known spelling, the emotions that occur, in the order of `EMOTIONS` (contempt last); else
+    the folder names, sorted (numbers of the digits 0 to 9 by value, before the others).
 
     Args:
         path: Folder or zip archive.
         class_map: Dictionary from folder name to class name, `None` for a folder to leave out.
-            Folders it lacks are of unknown class and treated as `on_bad` says.
+            Folders it lacks are of unknown class; `on_bad` decides on them.
         classes: Class names in label order, to fix it or to hold classes that do not occur.
         color_mode: `"rgb"` or `"grayscale"`.
+        groups: CSV file that names the group of the person in each picture, as for
+            `fer_data.datasets.group_file.read_groups`. Each of its columns becomes a feature of the
+            pictures, `group_` and the column's name, `""` where nothing is known.
         **kwargs: See `LocalBuilder`. Here `on_duplicate` and `on_conflict` default to `"drop"`.
     """
 
     name = "image_folder"
     default_policy = FilePolicy(on_duplicate="drop", on_conflict="drop")
 
-    def _find(self, class_map=None, classes=None, color_mode="rgb"):
+    def __init__(
+        self,
+        *,
+        path: str | os.PathLike[str],
+        groups: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Named only where it is given, so that data prepared without it are found again.
+        given: dict[str, Any] = {} if groups is None else {"groups": os.fspath(groups)}
+        super().__init__(path=path, **given, **kwargs)
+
+    def _find(self, class_map=None, classes=None, color_mode="rgb", groups=None):
         if color_mode not in CHANNELS:
             raise ValueError(
                 f"`color_mode` must be one of {tuple(CHANNELS)}. "
                 f"Received: color_mode={color_mode!r}"
             )
         self.channels = CHANNELS[color_mode]
+        self._groups = None if groups is None else read_groups(groups)
         self._splits = find_splits(self._source) or {"train": [self._top()]}
         folders = self._class_folders()
         self._map = _class_map(folders, class_map)
@@ -67,7 +90,33 @@ class ImageFolder(LocalBuilder, skip_registration=True):
                 raise KeyError(folder)
             return self._classes.index(name)
 
-        return tree_items(self._source, self._splits, label_of, self.channels, self._policy, report)
+        items = tree_items(
+            self._source, self._splits, label_of, self.channels, self._policy, report
+        )
+        if self._groups is not None:
+            self._add_groups(items, report)
+        return items
+
+    def _add_groups(self, items, report):
+        found, unused = self._groups.of([item.id for item in items])
+        for place, item in enumerate(items):
+            known = {feature_name(column): values[place] for column, values in found.items()}
+            item.extra |= known
+            if not any(known.values()):
+                report.keep("no_group", item.where, f"of no group in {self._groups.path}")
+        for name in unused:
+            report.drop("group_without_picture", name, f"a row of {self._groups.path}")
+
+    def _extra_features(self):
+        columns = () if self._groups is None else self._groups.columns
+        return {feature_name(column): tfds.features.Text() for column in columns}
+
+    def _identity(self):
+        # The prepared data depend on the file's content, not on its place.
+        if self._groups is None:
+            return super()._identity()
+        rows = json.dumps(self._groups.rows, sort_keys=True)
+        return super()._identity() | {"groups": hashlib.sha256(rows.encode()).hexdigest()}
 
     def _top(self):
         """Pass through single wrapping folders, as archives have them."""
@@ -120,7 +169,7 @@ def _class_order(names):
     if names <= set(EMOTIONS_WITH_CONTEMPT):
         return tuple(name for name in EMOTIONS_WITH_CONTEMPT if name in names)
     return tuple(
-        sorted(names, key=lambda name: (not name.isdigit(), name.isdigit() and int(name), name))
+        sorted(names, key=lambda name: (not is_number(name), is_number(name) and int(name), name))
     )
 
 

@@ -1,6 +1,7 @@
 """The tensorflow-datasets builder that all data sets read from the user's disk share."""
 
 import abc
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -8,6 +9,7 @@ import io
 import json
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -16,22 +18,26 @@ from fer_data import picture
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import open_source
+from fer_data.file_limits import FileLimits
 from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
 
 SPLITS = ("train", "validation", "test")
+# Bytes of examples that tensorflow-datasets holds in memory before it sorts them by way of the
+# disk. Its own limit is a gigabyte.
+HELD = 16 << 20
 
 
 class LocalInfo(tfds.core.DatasetInfo):
     """Description of a data set that only this machine knows."""
 
-    def initialize_from_bucket(self):
+    def initialize_from_bucket(self) -> None:
         """Ask no network for it."""
 
 
 class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Builder that asks no network and leaves nothing half-written on a full disk."""
 
-    def download_and_prepare(self, **kwargs):
+    def download_and_prepare(self, **kwargs: Any) -> None:
         """Prepare the data, unless that is done; nothing is downloaded.
 
         Raises:
@@ -42,7 +48,8 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         print(f"Preparing {self.name} in {self.data_dir}", file=sys.stderr, flush=True)
         kwargs.setdefault("download_config", tfds.download.DownloadConfig(try_download_gcs=False))
         try:
-            super().download_and_prepare(**kwargs)
+            with _little_held():
+                super().download_and_prepare(**kwargs)
         except Exception as error:
             if _lost_a_race(error) and self.data_path.exists():
                 self.info.read_from_directory(self.data_dir)
@@ -69,20 +76,40 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 class ReportedBuilder(OfflineBuilder, skip_registration=True):
-    """Builder of a data set on the user's disk that says what it read, used and dropped.
+    """Builder of a data set on the user's disk; it reports the files it read, used and dropped.
 
-    Subclasses set `default_policy`, and, before they call `OfflineBuilder.__init__`, `_policy`,
-    `_source` and `_options`.
+    Subclasses set `default_policy` and `default_limits`, and, before they call
+    `OfflineBuilder.__init__`, `_policy`, `_source` and `_options`.
     """
 
     default_policy = FilePolicy()
+    default_limits = FileLimits()
+
+    def _opened(self, path, limits, follow_links):
+        """Return the `Source` of a path, and the options of reading that are not the usual ones."""
+        if not isinstance(follow_links, bool):
+            raise ValueError(
+                f"`follow_links` must be True or False. Received: follow_links={follow_links!r}"
+            )
+        chosen = self.default_limits.changed(limits)
+        # Named only where it matters, so that data prepared without it are found again.
+        options = {"follow_links": True} if follow_links else {}
+        if chosen != self.default_limits:
+            options["limits"] = dataclasses.asdict(chosen)
+        return open_source(path, chosen, follow_links), options
+
+    def note_refused(self, report: Report) -> None:
+        """Count the unopened files in a report, or raise `ValueError`, as the policy asks."""
+        for name, (reason, detail) in self._source.refused.items():
+            report.read += 1
+            self._policy.bad(report, reason, self._source.where(name), detail)
 
     def _policy_of(self, **options):
         """Return the `FilePolicy` of options of which those that are `None` have the default."""
         given = {key: value for key, value in options.items() if value is not None}
         return FilePolicy(**{**dataclasses.asdict(self.default_policy), **given})
 
-    def report(self):
+    def report(self) -> Report:
         """Return the `Report` of the prepared data.
 
         Raises:
@@ -90,7 +117,7 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         """
         return Report.read_from(self.data_dir)
 
-    def download_and_prepare(self, **kwargs):
+    def download_and_prepare(self, **kwargs: Any) -> None:
         """Prepare the data and print the report; nothing is downloaded.
 
         Raises:
@@ -125,6 +152,9 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
+        limits: How much is read of a file, such as `{"pixels": 50_000_000}`: the names and numbers
+            of `fer_data.file_limits.FileLimits`, those that are left out as they are there.
+        follow_links: Whether links are followed that lead out of the folder. Others always are.
         validation_fraction: Share of the training pictures to set apart as validation split,
             stratified by class; only where the data set ships none.
         validation_from: `"train"`, or `"test"` to take that share from the test pictures, as the
@@ -139,17 +169,19 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
     def __init__(
         self,
         *,
-        path,
-        data_dir=None,
-        on_bad=None,
-        on_duplicate=None,
-        on_conflict=None,
-        validation_fraction=0.0,
-        validation_from="train",
-        test_fraction=0.0,
-        seed=0,
-        **options,
-    ):
+        path: str | os.PathLike[str],
+        data_dir: str | os.PathLike[str] | None = None,
+        on_bad: str | None = None,
+        on_duplicate: str | None = None,
+        on_conflict: str | None = None,
+        limits: FileLimits | None = None,
+        follow_links: bool = False,
+        validation_fraction: float = 0.0,
+        validation_from: str = "train",
+        test_fraction: float = 0.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
         self._policy = self._policy_of(
             on_bad=on_bad, on_duplicate=on_duplicate, on_conflict=on_conflict
         )
@@ -160,22 +192,23 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         if validation_from == "test":
             # Named only where it matters, so that data prepared without it are found again.
             options["validation_from"] = validation_from
-        self._source = open_source(path)
+        self._source, reading = self._opened(path, limits, follow_links)
         self._find(**{k: v for k, v in options.items() if k != "validation_from"})
         self._options = {
             **dataclasses.asdict(self._policy),
             "validation_fraction": validation_fraction,
             "test_fraction": test_fraction,
             "seed": seed,
+            **reading,
             **options,
         }
         super().__init__(data_dir=data_dir, config=self._configuration())
-        # What pickling hands to __init__ again.
+        # Pickling hands these to __init__ again.
         self._original_state = {"path": os.fspath(path), "data_dir": data_dir, **self._options}
 
     @abc.abstractmethod
     def _find(self, **options):
-        """Check that the data set is there; raise `ValueError` that says what was expected."""
+        """Check that the data set is there; raise `ValueError` that names the files expected."""
 
     @abc.abstractmethod
     def _items(self, report):
@@ -211,6 +244,7 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager):
         classes = tuple(self._class_names())
         report = Report(self.name, str(self._source.root), self._options, classes)
+        self.note_refused(report)
         items = examine(self._items(report), self._policy, report)
         self._divide(items)
         self._check(items, report, classes)
@@ -253,6 +287,19 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         )
         for item, split in zip(chosen, found, strict=True):
             item.split = split or source
+
+
+@contextlib.contextmanager
+def _little_held():
+    """Let tensorflow-datasets hold few examples in memory. Their order stays the same."""
+    from tensorflow_datasets.core import shuffle
+
+    usual = shuffle.MAX_MEM_BUFFER_SIZE
+    shuffle.MAX_MEM_BUFFER_SIZE = min(usual, HELD)
+    try:
+        yield
+    finally:
+        shuffle.MAX_MEM_BUFFER_SIZE = usual
 
 
 def _chain(error):

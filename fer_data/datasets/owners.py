@@ -1,4 +1,4 @@
-"""Who gives each data set out, on which page and under which terms, and what they send."""
+"""The owners of the data sets: their pages, their terms, and the files that they send."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ from fer_data.checks import check_choice
 
 @dataclasses.dataclass(frozen=True)
 class Owners:
-    """Where a data set comes from. What the owners' page says when you ask counts, not this.
+    """The source of a data set. The owners' page counts, where it differs from this.
 
     Attributes:
         title: The data set's own name.
-        by: Who gives it out.
+        by: The people or institution that gives it out.
         page: Address of their page; empty where there is nobody to ask.
-        how: How to get it, in a line.
+        how: The way to get it, in a line.
         terms: Their terms, in a line.
-        holds: What the folder or archive must hold.
+        holds: The files that the folder or archive must hold.
     """
 
     title: str

@@ -1,12 +1,13 @@
-"""What happens to pictures that are unreadable, repeated or labelled two ways."""
+"""Rules for pictures that are unreadable, repeated or labelled two ways."""
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from fer_data import picture
+from fer_data.datasets.preparation_report import Report
 
 
 @dataclasses.dataclass
@@ -35,7 +36,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class FilePolicy:
-    """What to do with odd files; everything done is counted and listed in the report.
+    """Rules for odd files; the report counts and lists every use of them.
 
     Args:
         on_bad: `"skip"` or `"raise"`, for empty, corrupt and non-picture files and for folders of
@@ -54,7 +55,7 @@ class FilePolicy:
     on_duplicate: str = "keep"
     on_conflict: str = "keep"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         allowed = {
             "on_bad": ("skip", "raise"),
             "on_duplicate": ("keep", "drop", "raise"),
@@ -67,17 +68,17 @@ class FilePolicy:
                     f"Received: {option}={getattr(self, option)!r}"
                 )
 
-    def bad(self, report, reason, where, detail=""):
+    def bad(self, report: Report, reason: str, where: str, detail: str = "") -> None:
         """Note a file that cannot be used, or raise `ValueError`."""
         if self.on_bad == "raise":
             raise ValueError(f'{where} cannot be used and `on_bad="raise"`: {reason}. {detail}')
         report.drop(reason, where, detail)
 
-    def odd(self, option, report, reason, where, detail=""):
+    def odd(self, option: str, report: Report, reason: str, where: str, detail: str = "") -> bool:
         """Note a duplicate or conflict; return whether the picture stays.
 
         Raises:
-            ValueError: If the option says so.
+            ValueError: If the option is `"raise"`.
         """
         action = getattr(self, option)
         if action == "raise":
@@ -86,7 +87,7 @@ class FilePolicy:
         return action == "keep"
 
 
-def examine(items, policy, report):
+def examine(items: Iterable[Item], policy: FilePolicy, report: Report) -> list[Item]:
     """Read every picture once, apply the policy, and return the items that are used.
 
     Args:
@@ -105,13 +106,13 @@ def examine(items, policy, report):
         try:
             item.pixels = picture.pixel_hash(item.read())
         except picture.UnreadableError as error:
-            policy.bad(report, error.reason, item.where, error)
+            policy.bad(report, error.reason, item.where, str(error))
             continue
         readable.append(item)
     return without_repeats(readable, policy, report)
 
 
-def count_copies(items, report):
+def count_copies(items: Iterable[Item], report: Report) -> None:
     """Count in the report the pictures that stand pixel-identical in an earlier split."""
     order = ("train", "validation", "test")
     hashes = {split: {item.pixels for item in items if item.split == split} for split in order}
@@ -122,7 +123,7 @@ def count_copies(items, report):
                 report.copies_across_splits[f"{later}/{earlier}"] = number
 
 
-def without_repeats(items, policy, report):
+def without_repeats(items: Iterable[Item], policy: FilePolicy, report: Report) -> list[Item]:
     """Apply the policy to items with the same `pixels` in one split; return those that stay."""
     groups = collections.defaultdict(list)
     for item in items:

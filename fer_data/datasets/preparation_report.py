@@ -1,10 +1,12 @@
-"""What became of every file: the account that each preparation leaves behind."""
+"""The report of a preparation: it accounts for every file."""
 
 import dataclasses
 import json
+import os
 from pathlib import Path
+from typing import Self
 
-from fer_data.files import write_text
+from fer_data.files import read_json, write_text
 
 FILE_NAME = "report.json"
 
@@ -40,25 +42,27 @@ class Report:
     copies_across_splits: dict = dataclasses.field(default_factory=dict)
     unit: str = "pictures"
 
-    def drop(self, reason, file, detail=""):
+    def drop(self, reason: str, file: str, detail: str = "") -> None:
         """Note a picture that is left out."""
         self.dropped.setdefault(reason, []).append({"file": file, "detail": str(detail)})
 
-    def keep(self, reason, file, detail=""):
+    def keep(self, reason: str, file: str, detail: str = "") -> None:
         """Note a picture that is used although something is odd about it."""
         self.kept.setdefault(reason, []).append({"file": file, "detail": str(detail)})
 
-    def write(self, folder):
+    def write(self, folder: str | os.PathLike[str]) -> None:
         """Write `report.json` into a folder."""
         text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
         write_text(Path(folder) / FILE_NAME, text + "\n")
 
     @classmethod
-    def read_from(cls, folder):
+    def read_from(cls, folder: str | os.PathLike[str]) -> Self:
         """Read the `report.json` of a prepared data set."""
-        return cls(**json.loads((Path(folder) / FILE_NAME).read_text(encoding="utf-8")))
+        known = [field.name for field in dataclasses.fields(cls)]
+        content = read_json(Path(folder) / FILE_NAME, known)
+        return cls(**{name: content[name] for name in known})
 
-    def summary(self, examples=5):
+    def summary(self, examples: int = 5) -> str:
         """Return the report as text, with the first `examples` files of each reason."""
         total = sum(sum(counts.values()) for counts in self.used.values())
         lines = [f"{self.dataset}: {self.read} {self.unit} read, {total} used, from {self.source}"]

@@ -1,21 +1,24 @@
 """RAF-DB, the basic (single-label) part."""
 
-import csv
 import dataclasses
 import functools
-import io
 import shutil
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from fer_data.checks import check_choice, check_integer
-from fer_data.datasets.class_tree import UNREADABLE, find_splits, read_picture, tree_items
+from fer_data.datasets.class_tree import find_splits, read_picture, tree_items
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import Item
+from fer_data.datasets.preparation_report import Report
+from fer_data.datasets.text_tables import csv_rows, text_lines
 from fer_data.faces.cut import FRAMINGS
 from fer_data.faces.cutting import NO_FACE, Cutting, Photo, cut_all
 from fer_data.faces.detectors import DETECTORS
 from fer_data.faces.image import read_image
 from fer_data.labels import EMOTIONS, RAF_DB_CLASSES, canonical, is_emotion, remap_labels
+from fer_data.zip_members import DAMAGED
 
 LIST = "list_patition_label.txt"
 # By kind of picture: its folder below Image, and the end of its name.
@@ -25,7 +28,12 @@ PICTURES = {
     "uncut": ("original", ""),
 }
 # How the faces of originals are cut: the detector and the size of the GhostFace paper.
-CUT = {"detector": "retinaface", "detector_options": {}, "size": 224, "on_miss": "skip_train"}
+CUT: dict[str, Any] = {
+    "detector": "retinaface",
+    "detector_options": {},
+    "size": 224,
+    "on_miss": "skip_train",
+}
 ON_MISS = ("skip_train", "skip", "whole")
 
 EXPECTED = (
@@ -78,10 +86,11 @@ class RafDb(LocalBuilder):
 
     name = "raf_db"
 
-    def __init__(self, *, pictures="aligned", workers=1, **kwargs):
+    def __init__(self, *, pictures: str = "aligned", workers: int = 1, **kwargs: Any) -> None:
         check_choice("pictures", pictures, tuple(PICTURES))
         check_integer("workers", workers, 1)
-        self._workers, self._faces_folder = workers, None
+        self._workers = workers
+        self._faces_folder: Path | None = None
         if pictures != "aligned":
             # Named only where it matters, so that data prepared without it are found again.
             kwargs["pictures"] = pictures
@@ -143,7 +152,7 @@ class RafDb(LocalBuilder):
         # Faces that were cut by another framing are other faces.
         return {**super()._identity(), "framing": FRAMINGS[self._cutting.detector]}
 
-    def download_and_prepare(self, **kwargs):
+    def download_and_prepare(self, **kwargs: Any) -> None:
         """Prepare the data and print the report; nothing is downloaded.
 
         Raises:
@@ -195,7 +204,7 @@ class RafDb(LocalBuilder):
                 self._policy.bad(report, reason, item.where, detail)
         return faces
 
-    def photos_of(self, items, on_miss):
+    def photos_of(self, items: Iterable[Item], on_miss: str) -> list[Photo]:
         """Return the `Photo` of each original picture, whose face goes to `split/class/id.png`.
 
         Args:
@@ -221,15 +230,14 @@ class RafDb(LocalBuilder):
         found = [n for n in self._source.sizes if PurePosixPath(n).name == file_name]
         return min(found, key=lambda name: name.count("/"), default=None)
 
-    def listed_items(self, report):
+    def listed_items(self, report: Report) -> list[Item]:
         """Return the `Item`s of the owners' list, noting in the `Report` what is not one."""
         items = []
         claimed = {self._list}
-        lines = self._source.read(self._list).decode("utf-8-sig").splitlines()
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(text_lines(self._source, self._list), start=1):
             if not line.strip():
                 continue
-            problem, stem, split, label = _parse(line)
+            problem, stem, split, label = _parse(line.strip())
             name = self._name(stem)
             if not problem and name in claimed:
                 problem = f"{stem} is listed twice"
@@ -250,10 +258,8 @@ class RafDb(LocalBuilder):
             if name not in claimed:
                 report.read += 1
                 self._policy.bad(report, "unlisted", self._source.where(name), f"not in {LIST}")
-        in_folder = set(self._source.files_below(self._folder))
-        report.ignored += [
-            self._source.where(n) for n in self._source.sizes if n not in claimed | in_folder
-        ]
+        claimed.update(self._source.files_below(self._folder))
+        report.ignored += [self._source.where(n) for n in self._source.sizes if n not in claimed]
         return items
 
     def _tree_items(self, report):
@@ -293,8 +299,7 @@ class RafDb(LocalBuilder):
         return kept
 
     def _labels(self, labels_csv):
-        text = io.StringIO(self._source.read(labels_csv).decode("utf-8-sig"), newline="")
-        rows = list(csv.DictReader(text))
+        rows = [row for _, row in csv_rows(self._source, labels_csv)]
         try:
             return {row["image"]: _index(int(row["label"])) for row in rows}
         except (KeyError, TypeError, ValueError) as error:
@@ -307,7 +312,7 @@ class RafDb(LocalBuilder):
 def _content(source, name):
     try:
         return source.read(name)
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise OSError(f"{source.where(name)} cannot be read: {error}") from error
 
 

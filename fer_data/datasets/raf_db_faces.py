@@ -17,7 +17,7 @@ SPLITS = ("train", "test")
 
 @dataclasses.dataclass(frozen=True)
 class SplitCut:
-    """What became of the pictures of a split.
+    """Counts of a split's pictures: cut, taken whole, left out.
 
     Attributes:
         pictures: Number of pictures that the list names and that are there.
@@ -34,7 +34,7 @@ class SplitCut:
 
 @dataclasses.dataclass(frozen=True)
 class RafDbCut(FolderCut):
-    """What became of RAF-DB's original pictures.
+    """Counts of RAF-DB's original pictures: cut, taken whole, left out.
 
     Attributes:
         splits: `SplitCut` by name of the split.
@@ -82,7 +82,7 @@ def cut_raf_db(
         A `RafDbCut`.
 
     Raises:
-        ImportError: If the detector's package is missing; the message says what to install.
+        ImportError: If the detector's package is missing; the message names it.
         OSError: If the detector's weights cannot be fetched.
         ValueError: If an argument breaks its rule, the path does not hold the pictures, or the
             faces in `target` were cut by another rule.
@@ -99,6 +99,7 @@ def cut_raf_db(
     cutting.check()
     builder = RafDb(path=path, pictures="uncut")
     report = Report(builder.name, str(path), {}, EMOTIONS)
+    builder.note_refused(report)
     items = builder.listed_items(report)
     target = Path(target)
     photos = builder.photos_of(items, on_miss)

@@ -1,5 +1,8 @@
 """SAMM Long Videos, with the emotions of the SAMM sheet; and SAMM itself."""
 
+import os
+from typing import Any
+
 from fer_data.checks import check_choice
 from fer_data.datasets.clip_builder import ClipBuilder
 from fer_data.datasets.clip_rows import (
@@ -16,6 +19,7 @@ from fer_data.datasets.spreadsheet import (
     find_sheet,
     no_header,
     read_cells,
+    read_sheet,
     with_header,
     without_header,
 )
@@ -54,7 +58,7 @@ EXPRESSIONS = ("micro", "macro", "all")
 class SammLongVideos(ClipBuilder, skip_registration=True):
     """SAMM Long Videos: micro- and macro-movements at 200 frames a second, grey.
 
-    Reads, as `pictures` says,
+    Reads, by `pictures`,
 
     - `"long"`: `SAMM_LongVideos_V*_Release.xlsx` (Subject, Filename, Inducement Code, Onset, Apex,
       Offset, Duration, Type, Action Units, Notes) and `SAMM_longvideos/006_1/*.jpg`. This sheet has
@@ -86,7 +90,13 @@ class SammLongVideos(ClipBuilder, skip_registration=True):
     sheet_pattern = r"SAMM_?LongVideos.*\.xlsx"
     expected = "SAMM_LongVideos_V*_Release.xlsx"
 
-    def __init__(self, *, expressions="micro", samm_sheet=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        expressions: str = "micro",
+        samm_sheet: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         check_choice("expressions", expressions, EXPRESSIONS)
         self._samm_path = None if samm_sheet is None else existing_file("samm_sheet", samm_sheet)
         super().__init__(expressions=expressions, samm_sheet=file_stamp(self._samm_path), **kwargs)
@@ -120,14 +130,14 @@ class SammLongVideos(ClipBuilder, skip_registration=True):
 
     def _emotion_rows(self):
         if self._samm_path is not None:
-            data, where = self._samm_path.read_bytes(), str(self._samm_path)
+            data, where = read_sheet(self._samm_path), str(self._samm_path)
         else:
             name = find_sheet(
                 self._source,
                 EMOTION_SHEET,
                 "SAMM_Micro_FACS_Codes_v2.xlsx (the option for it is `samm_sheet`)",
             )
-            data, where = self._source.read(name), self._source.where(name)
+            data, where = self._read(name), self._source.where(name)
         rows = with_header(read_cells(data, where), where, SHEET_COLUMNS)
         if rows is None:
             raise no_header(where, SHEET_COLUMNS)

@@ -29,7 +29,7 @@ COLUMNS = {
 class SmicHs(ClipBuilder, skip_registration=True):
     """SMIC-HS: 164 spontaneous micro-expressions of 16 people at 100 frames a second.
 
-    Reads, as `pictures` says,
+    Reads, by `pictures`,
 
     - `"raw"`: `HS/s1/micro/negative/s1_ne_01/`, where the folders are the labels and each folder
       is one clip, from its first picture to its last;
@@ -89,7 +89,8 @@ class SmicHs(ClipBuilder, skip_registration=True):
         return [self._folder_row(folder) for folder in self._folders.all()]
 
     def _folder_row(self, folder):
-        *_, subject, _, emotion, name = (*("",) * 3, *PurePosixPath(folder).parts)
+        parts = [""] * 3 + list(PurePosixPath(folder).parts)
+        subject, _, emotion, name = parts[-4:]
         cells = {"subject": subject, "emotion": emotion, "filename": name, "folder": folder}
         return Row(0, cells, self._source.where(folder))
 
@@ -131,7 +132,7 @@ class SmicHs(ClipBuilder, skip_registration=True):
 
 
 def _subject(text):
-    number = re.fullmatch(r"s?0*(\d+)", text, re.IGNORECASE)
+    number = re.fullmatch(r"s?0*([0-9]+)", text, re.IGNORECASE)
     if number is None:
         raise BadRow("unknown_subject", f"subject is {text!r}")
     return f"s{number.group(1)}"

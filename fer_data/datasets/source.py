@@ -1,46 +1,87 @@
-"""Where a data set's files lie: a folder, or a zip archive read in place."""
+"""Sources of a data set's files: a folder, or a zip archive that is read in place."""
 
+import abc
+import bisect
 import functools
 import hashlib
 import os
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from fer_data.file_limits import (
+    PATH_CHARACTERS,
+    FileLimits,
+    UnreadableError,
+    kind_of,
+    open_regular,
+    printable,
+    read_file,
+    way_out,
+)
+from fer_data.zip_members import open_archive, open_member, read_member
 
 ENCRYPTED = 0x1  # bit 0 of a member's flags, APPNOTE 4.4.4
 
 
-class Source:
+class Source(abc.ABC):
     """Files under one root, named by their path relative to it, with "/" between the parts.
 
     Attributes:
         root: Absolute path of the folder or archive.
         sizes: Dictionary from name to size in bytes, in sorted order of the names.
+        refused: Dictionary from name to `(reason, detail)` of what is never opened: devices, links
+            out of the folder, what lies too deep.
+        limits: `FileLimits` of what is read.
     """
 
-    def __init__(self, root, stamps):
+    def __init__(self, root: Path, stamps: Any, refused: Any, limits: FileLimits) -> None:
         self.root = root
+        self.limits = limits
+        self.refused = dict(sorted(refused.items()))
         self._stamps = dict(sorted(stamps.items()))
         self.sizes = {name: stamp[0] for name, stamp in self._stamps.items()}
 
-    def fingerprint(self):
+    @abc.abstractmethod
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, of at most `limits.file_bytes`."""
+
+    @abc.abstractmethod
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file of at most `limits.table_bytes` for reading bytes, a piece at a time."""
+
+    @abc.abstractmethod
+    def where(self, name: str) -> str:
+        """Return how a report names a file."""
+
+    def fingerprint(self) -> str:
         """Return a hash of the listing (names, sizes, change times), not of the contents."""
         digest = hashlib.sha256(str(self.root).encode())
-        for name, stamp in self._stamps.items():
-            digest.update(repr((name, stamp)).encode())
+        for listing in (self._stamps, self.refused):
+            for entry in listing.items():
+                digest.update(repr(entry).encode())
         return digest.hexdigest()
 
-    def folders(self, parent=""):
+    def folders(self, parent: str = "") -> list[str]:
         """Return the sorted names of the folders directly below `parent`."""
         return self._children(parent)[0]
 
-    def files(self, parent=""):
+    def files(self, parent: str = "") -> list[str]:
         """Return the names of the files directly in `parent`."""
         return self._children(parent)[1]
 
-    def files_below(self, parent=""):
+    def files_below(self, parent: str = "") -> list[str]:
         """Return the names of all files below `parent`, at any depth."""
         prefix = f"{parent}/" if parent else ""
-        return [name for name in self.sizes if name.startswith(prefix)]
+        # An archive may have as many folders as files: each must not cost a look at all names.
+        start = end = bisect.bisect_left(self._names, prefix)
+        while end < len(self._names) and self._names[end].startswith(prefix):
+            end += 1
+        return self._names[start:end]
+
+    @functools.cached_property
+    def _names(self):
+        return list(self.sizes)
 
     @functools.cached_property
     def _tree(self):
@@ -62,29 +103,35 @@ class Source:
 class FolderSource(Source):
     """The files of a folder and of all folders below it."""
 
-    def __init__(self, root):
+    def __init__(
+        self, root: Path, limits: FileLimits | None = None, follow_links: bool = False
+    ) -> None:
         root = Path(root)
-        super().__init__(root, dict(_walk(os.fspath(root), "")))
+        limits = limits or FileLimits()
+        self._follow = follow_links
+        walk = _Walk(os.fspath(root), limits, follow_links)
+        super().__init__(root, walk.stamps, walk.refused, limits)
 
-    def read(self, name):
-        """Return the bytes of a file."""
-        return (self.root / name).read_bytes()
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, of at most `limits.file_bytes`."""
+        return read_inside(self.root, name, self.limits, self._follow)
 
-    def open(self, name):
+    def open(self, name: str) -> IO[bytes]:
         """Open a file for reading bytes, a piece at a time."""
-        return (self.root / name).open("rb")
+        return open_regular(_inside(self.root, name, self._follow))
 
-    def where(self, name):
+    def where(self, name: str) -> str:
         """Return how a report names a file."""
-        return os.fspath(self.root / name)
+        return printable(os.fspath(self.root / name))
 
 
 class ZipSource(Source):
     """The members of a zip archive, read without unpacking it."""
 
-    def __init__(self, root):
+    def __init__(self, root: Path, limits: FileLimits | None = None) -> None:
         root = Path(root)
-        with zipfile.ZipFile(root) as archive:
+        limits = limits or FileLimits()
+        with open_archive(root, limits.files) as archive:
             members = [
                 info
                 for info in archive.infolist()
@@ -95,57 +142,68 @@ class ZipSource(Source):
                 "`path` must name an archive without a password; unpack it with the password of "
                 f"its owners and give the folder. Received: path={str(root)!r}"
             )
-        super().__init__(root, {info.filename: (info.file_size, info.CRC) for info in members})
+        stamps, refused = {}, {}
+        for info in members:
+            reason = _name_reason(info.filename, limits)
+            if reason is None:
+                stamps[info.filename] = (info.file_size, info.CRC)
+            else:
+                refused[_short(info.filename, len(refused))] = reason
+        super().__init__(root, stamps, refused, limits)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # Another process opens the archive anew.
         return {name: value for name, value in self.__dict__.items() if name != "_archive"}
 
     @functools.cached_property
     def _archive(self):
-        return zipfile.ZipFile(self.root)
+        return open_archive(self.root, self.limits.files)
 
-    def read(self, name):
-        """Return the bytes of a member."""
-        return self._archive.read(name)
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member, of at most `limits.file_bytes`."""
+        return read_member(self._archive, name, self.limits.file_bytes)
 
-    def open(self, name):
-        """Open a member for reading bytes, a piece at a time."""
-        return self._archive.open(name)
+    def open(self, name: str) -> IO[bytes]:
+        """Open a member of at most `limits.table_bytes` for reading bytes, a piece at a time."""
+        return open_member(self._archive, name, self.limits.table_bytes)
 
-    def where(self, name):
+    def where(self, name: str) -> str:
         """Return how a report names a member."""
         return f"{self.root}!{name}"
 
 
-def open_source(path):
+def open_source(
+    path: str | os.PathLike[str], limits: FileLimits | None = None, follow_links: bool = False
+) -> Source:
     """Open a folder or a zip archive; a folder that holds nothing but one zip counts as the zip.
 
     Args:
         path: The folder, the archive, or the folder the archive lies in.
+        limits: `FileLimits`; `None` for the usual ones.
+        follow_links: Whether links that lead out of the folder are followed.
 
     Returns:
         A `Source`.
 
     Raises:
-        ValueError: If nothing is there, the folder is empty, or the file is not a zip archive that
-            can be read without a password.
+        ValueError: If nothing is there, the folder is empty or has too many files, or the file is
+            not a zip archive that can be read without a password.
     """
     root = Path(path).expanduser().resolve()
     if not root.exists():
         raise ValueError(f"`path` must exist: there is nothing there. Received: path={str(path)!r}")
-    if root.is_file():
-        if not zipfile.is_zipfile(root):
+    if not root.is_dir():
+        if not root.is_file() or not zipfile.is_zipfile(root):
             raise ValueError(
                 "`path` must be a folder or a zip archive; this file is not a readable zip "
                 f"archive. Received: path={str(path)!r}"
             )
-        return ZipSource(root)
-    source = FolderSource(root)
+        return ZipSource(root, limits)
+    source = FolderSource(root, limits, follow_links)
     if not source.sizes:
         raise ValueError(
-            "`path` must be a folder with the data set in it; this one holds no files. "
-            f"Received: path={str(path)!r}"
+            "`path` must be a folder with the data set in it; this one holds no files"
+            f"{_refusals(source)}. Received: path={str(path)!r}"
         )
     archives = [name for name in source.files() if name.lower().endswith(".zip")]
     if source.folders() or any(name.lower().endswith(".csv") for name in source.files()):
@@ -155,22 +213,115 @@ def open_source(path):
             f"`path` must name one archive where a folder holds several: {archives}. "
             f"Received: path={str(path)!r}"
         )
-    return open_source(root / archives[0]) if archives else source
+    return open_source(root / archives[0], limits) if archives else source
 
 
-def _walk(folder, prefix, above=()):
-    here = os.path.realpath(folder)
-    if here in above:
-        # A link to a folder above this one: its files are listed already.
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = f"{prefix}{entry.name}"
-            if entry.is_dir():
-                yield from _walk(entry.path, f"{name}/", (*above, here))
-            elif entry.is_file():
-                stat = entry.stat()
-                yield name, (stat.st_size, stat.st_mtime_ns)
-            elif entry.is_symlink():
+def read_inside(
+    root: str | os.PathLike[str], name: str, limits: FileLimits, follow_links: bool = False
+) -> bytes:
+    """Return the bytes of a file of a folder.
+
+    Args:
+        root: The folder.
+        name: Path of the file in it.
+        limits: `FileLimits`, of which `file_bytes` counts.
+        follow_links: Whether a link may lead out of the folder.
+
+    Raises:
+        OSError: If there is no such file or it cannot be read.
+        UnreadableError: If it is no regular file, too large, or a link out of the folder.
+    """
+    return read_file(_inside(root, name, follow_links), limits.file_bytes)
+
+
+def _inside(root, name, follow_links):
+    path = os.path.join(root, name)
+    # Where nothing is, opening it says so.
+    detail = None if follow_links or not os.path.exists(path) else way_out(path, root)
+    if detail is not None:
+        raise UnreadableError("link_outside", detail)
+    return path
+
+
+def _refusals(source):
+    """Return why a source has no files, where some were refused."""
+    reasons = ", ".join(sorted({reason for reason, _ in source.refused.values()}))
+    return f" that may be read ({len(source.refused)} refused: {reasons})" if reasons else ""
+
+
+def _short(name, number):
+    """Return a name as a report can show it, unlike the others'."""
+    name = printable(name)
+    return name if len(name) <= PATH_CHARACTERS else f"{name[:200]}... (number {number + 1})"
+
+
+def _name_reason(name, limits):
+    """Return `(reason, detail)` of a name that is refused, or `None`."""
+    if len(name) > PATH_CHARACTERS:
+        return "too_deep", f"its path has {len(name)} characters"
+    if name.count("/") > limits.depth:
+        return "too_deep", f"{name.count('/')} folders above it, more than {limits.depth}"
+    if printable(name) != name:
+        return "odd_name", "its name is no text in UTF-8"
+    return None
+
+
+class _Walk:
+    """The listing of a folder.
+
+    Attributes:
+        stamps: Size and time of the last change of each regular file, by its name.
+        refused: `(reason, detail)` of what is not opened.
+    """
+
+    def __init__(self, root, limits, follow_links):
+        self.stamps, self.refused = {}, {}
+        self._root = os.path.realpath(root)
+        self._limits = limits
+        self._follow = follow_links
+        self._seen = 0
+        self._look_into(root, "", ())
+
+    def _look_into(self, folder, prefix, above):
+        here = os.path.realpath(folder)
+        if here in above:
+            # A link to a folder above this one: its files are listed already.
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._seen += 1
+                if self._seen > self._limits.files:
+                    raise ValueError(
+                        f"`path` must hold at most {self._limits.files} files and folders; "
+                        '`limits={"files": ...}` allows more. '
+                        f"Received: path={printable(self._root)!r}"
+                    )
+                name = f"{prefix}{entry.name}"
+                try:
+                    reason = self._take(entry, name, (*above, here))
+                except OSError as error:
+                    reason = "unreadable", f"{type(error).__name__}: {error.strerror}"
+                if reason is not None:
+                    self.refused[_short(name, len(self.refused))] = reason
+
+    def _take(self, entry, name, above):
+        """List a file or look into a folder; return why it is refused, if it is."""
+        reason = _name_reason(name, self._limits)
+        if reason is not None:
+            return reason
+        if entry.is_symlink():
+            if not os.path.exists(entry.path):
                 # A broken link is listed, so that it is reported when it cannot be read.
-                yield name, (0, 0)
+                self.stamps[name] = (0, 0)
+                return None
+            detail = None if self._follow else way_out(entry.path, self._root)
+            if detail is not None:
+                return "link_outside", detail
+        found = entry.stat()
+        if entry.is_dir():
+            self._look_into(entry.path, f"{name}/", above)
+        elif entry.is_file():
+            self.stamps[name] = (found.st_size, found.st_mtime_ns)
+        else:
+            return "not_a_file", f"it is {kind_of(found.st_mode)}"
+        return None

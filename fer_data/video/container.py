@@ -1,25 +1,61 @@
-"""What a video file's structure says where the decoder says nothing.
+"""Checks of a video file's structure, for faults that the decoder does not report.
 
 Decoders end a truncated file quietly, and half-decode its last frame.
 """
 
 import math
 import os
+from pathlib import Path
 
 ISO_NEEDED = (b"moov", b"moof", b"mdat")
 ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 EBML_LIMIT = 4096  # bytes; the head of a Matroska file has about 40
+# Boxes, or chunks, that are looked at one after another. A file of nothing else would take hours.
+MOST_BOXES = 1_000_000
+EDITS_LIMIT = 1 << 20  # bytes of an edit list; most have one entry, of 12 or 20
+# How video files begin, and at which byte. FFmpeg also plays lists of other files.
+SIGNATURES = {
+    "MP4 or MOV": ((4, (*ISO_FIRST, b"moof", b"sidx", b"uuid", b"pnot")),),
+    "AVI": ((0, (b"RIFF", b"RF64")),),
+    "Matroska or WebM": ((0, (EBML,)),),
+    "GIF": ((0, (b"GIF87a", b"GIF89a")),),
+    "MPEG": ((0, (b"\0\0\1", b"\0\0\0\1")),),
+    "MPEG-TS": ((0, (b"G",)), (4, (b"G",))),
+    "WMV": ((0, (b"\x30\x26\xb2\x75",)),),
+    "FLV": ((0, (b"FLV",)),),
+    "Ogg": ((0, (b"OggS",)),),
+    "MXF": ((0, (b"\x06\x0e\x2b\x34",)),),
+    "YUV4MPEG2": ((0, (b"YUV4MPEG2",)),),
+}
+TS_PACKET = {0: 188, 4: 192}  # bytes from one "G" of MPEG-TS to the next
 
 
-def missing_bytes(path):
-    """Return by how many bytes a file is shorter than its structure says.
+def is_video(path: Path) -> bool:
+    """Return whether a file begins like one of the formats that are decoded.
+
+    Args:
+        path: `pathlib.Path` of a regular file.
+    """
+    with path.open("rb") as file:
+        head = file.read(1024)
+    for name, places in SIGNATURES.items():
+        for place, marks in places:
+            if head[place:].startswith(marks):
+                again = place + TS_PACKET[place] if name == "MPEG-TS" else place
+                if head[again:].startswith(marks):
+                    return True
+    return False
+
+
+def missing_bytes(path: Path) -> int:
+    """Return the number of bytes that a file lacks by its structure.
 
     Args:
         path: `pathlib.Path` of an MP4 or MOV (ISO base media), AVI (RIFF), or Matroska file.
 
     Returns:
-        0 for a whole file and for a structure that does not say.
+        0 for a whole file and for a structure that does not tell.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -35,8 +71,8 @@ def missing_bytes(path):
     return max(0, end - size)
 
 
-def shown_seconds(path):
-    """Return how long the video of an MP4 or MOV file is shown, as its edit list says.
+def shown_seconds(path: Path) -> float:
+    """Return how long the video of an MP4 or MOV file is shown by its edit list.
 
     A trimmed video keeps frames that are not shown, before the start and after the end.
 
@@ -44,7 +80,7 @@ def shown_seconds(path):
         path: `pathlib.Path`.
 
     Returns:
-        Seconds; infinity where no edit list says so.
+        Seconds; infinity without an edit list.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -61,7 +97,9 @@ def shown_seconds(path):
 
 def _boxes(file, start, end):
     """Yield `(kind, start, end)` of each box, the start being that of its contents."""
-    while start + 8 <= end:
+    for _ in range(MOST_BOXES):
+        if start + 8 > end:
+            return
         file.seek(start)
         head = file.read(16)
         length, kind, contents = int.from_bytes(head[:4], "big"), head[4:8], start + 8
@@ -101,7 +139,7 @@ def _is_picture(file, track):
 def _iso_edits(file, start, end):
     """Return the ticks that an edit list shows (ISO/IEC 14496-12, 8.6.6), without empty edits."""
     file.seek(start)
-    data = file.read(end - start)
+    data = file.read(min(end - start, EDITS_LIMIT))
     width = 8 if data[0] == 1 else 4
     ticks = 0
     for place in range(8, len(data), 2 * width + 4):
@@ -120,7 +158,9 @@ def _iso_end(file, size):
 def _riff_end(file, size):
     end = 0
     # Beyond a gigabyte AVI goes on in further RIFF chunks.
-    while end < size:
+    for _ in range(MOST_BOXES):
+        if end >= size:
+            break
         file.seek(end)
         head = file.read(8)
         length = int.from_bytes(head[4:], "little")

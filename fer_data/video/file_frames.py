@@ -1,11 +1,15 @@
 """The frames of a video file, decoded in sequence by OpenCV's FFmpeg."""
 
 import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fer_data import picture
-from fer_data.video.container import missing_bytes, shown_seconds
+from fer_data.file_limits import PHOTO
+from fer_data.video.container import SIGNATURES, is_video, missing_bytes, shown_seconds
 
 TICK = 0.01  # milliseconds, below the resolution of any time stamp
 
@@ -13,21 +17,26 @@ TICK = 0.01  # milliseconds, below the resolution of any time stamp
 class FileFrames:
     """Reads one video file; see `fer_data.video.Video`."""
 
-    def __init__(self, path, bad):
+    def __init__(self, path: Path, bad: Callable[..., Any]) -> None:
         self.path = path
         self._bad = bad
-        self._total = None
+        self._total: int | None = None
         # FFmpeg plays GIFs, but not WebP.
         if path.suffix.lower() in set(picture.SUFFIXES) - {".gif"}:
             raise ValueError(
                 f"{str(path)!r} is a picture, not a video: name the folder that holds the frames."
             )
+        if path.stat().st_size and not is_video(path):
+            raise ValueError(
+                f"{str(path)!r} cannot be read as a video: it does not begin like "
+                f"{', '.join(SIGNATURES)}."
+            )
         self._missing = missing_bytes(path) if path.stat().st_size else 0
         if self._missing:
             bad("end", f"is missing: the file is truncated, {self._missing} bytes too short")
 
-    def facts(self):
-        """Return what the file says of itself, as the fields of `VideoInfo`."""
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of `VideoInfo`, from the file's header."""
         import cv2
 
         for _, _, _, image in self.read(0):
@@ -50,14 +59,14 @@ class FileFrames:
             "rotation": int(rotation) % 360,
         }
 
-    def count(self):
+    def count(self) -> int:
         """Return how many frames there are, with those that were skipped."""
         if self._total is None:
             for _ in self._grab_all(self._open()):
                 pass
-        return self._total
+        return self._total  # type: ignore[return-value]
 
-    def read(self, start):
+    def read(self, start: int) -> Iterator[tuple[int, float, None, np.ndarray]]:
         """Yield `(number, seconds, None, image)` from frame `start` on."""
         import cv2
 
@@ -143,4 +152,12 @@ class FileFrames:
             if self._missing:
                 state += f": it is truncated, {self._missing} bytes too short"
             raise ValueError(f"{str(self.path)!r} {state}.")
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(capture.get(side)) for side in sides)
+        if width * height > PHOTO.pixels:
+            capture.release()
+            raise ValueError(
+                f"The frames of {str(self.path)!r} must have at most {PHOTO.pixels} pixels. "
+                f"Received: {width}x{height}"
+            )
         return capture

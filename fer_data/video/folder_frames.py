@@ -1,11 +1,17 @@
 """The pictures of a folder as frames."""
 
 import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fer_data import picture
+from fer_data.file_limits import PHOTO, read_file
 
 
-def natural_key(name):
+def natural_key(name: str) -> tuple[list[int | str], str]:
     """Return a sort key by which the numbers in names count as numbers."""
     parts = re.split(r"(\d+)", name.casefold())
     return [int(part) if part.isdecimal() else part for part in parts], name
@@ -18,11 +24,11 @@ def _is_litter(name):
 class FolderFrames:
     """Reads the pictures of one folder in natural order; see `fer_data.video.Video`.
 
-    What file managers leave in folders (names that begin with a dot, `Thumbs.db`) is no content
-    and is passed over.
+    It passes over the files that file managers leave in folders (names that begin with a dot,
+    `Thumbs.db`).
     """
 
-    def __init__(self, path, bad):
+    def __init__(self, path: Path, bad: Callable[..., Any]) -> None:
         self.path = path
         self._bad = bad
         self.names = []
@@ -41,8 +47,8 @@ class FolderFrames:
                 f"ends in {', '.join(picture.SUFFIXES)}."
             )
 
-    def facts(self):
-        """Return what the first readable picture says, as the fields of `VideoInfo`."""
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of `VideoInfo`, from the first readable picture."""
         for _, _, _, image in self.read(0):
             height, width = image.shape[:2]
             return {
@@ -56,15 +62,15 @@ class FolderFrames:
             f"Of the {len(self.names)} pictures in {str(self.path)!r} not one can be read."
         )
 
-    def count(self):
+    def count(self) -> int:
         """Return the number of pictures."""
         return len(self.names)
 
-    def read(self, start):
+    def read(self, start: int) -> Iterator[tuple[int, None, str, np.ndarray]]:
         """Yield `(number, None, name, image)` from frame `start` on."""
         for number, name in enumerate(self.names[start:], start):
             try:
-                image = picture.decode((self.path / name).read_bytes(), 3)
+                image = picture.decode(read_file(self.path / name, PHOTO.file_bytes), 3)
             except (picture.UnreadableError, OSError) as error:
                 self._bad(name, f"(frame {number}) cannot be read: {error}")
                 continue

@@ -1,11 +1,14 @@
 """Reading a video file or a folder of pictures, one frame at a time."""
 
 import dataclasses
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.file_limits import kind_of
 from fer_data.video.file_frames import FileFrames
 from fer_data.video.folder_frames import FolderFrames
 from fer_data.video.sampling import interpolate, sample_positions
@@ -17,12 +20,12 @@ class VideoInfo:
 
     Attributes:
         path: Absolute path of the file or folder.
-        frames: How many frames the file's header promises, which is an estimate in some formats
-            and wrong in some files, or `None`; how many pictures the folder holds. `Video.count`
-            is exact.
-        fps: Frames a second on average, or `None` where nothing says so.
+        frames: Number of frames by the file's header, or `None`. It is an estimate in some formats
+            and wrong in some files; `Video.count` is exact. Of a folder, the number of its
+            pictures.
+        fps: Mean frames per second, or `None` if unknown.
         width: Of a frame as it is handed out, in pixels.
-        height: likewise.
+        height: Likewise.
         rotation: By how many degrees clockwise the frames of the file were turned, as its
             metadata asks, to be upright: 0, 90, 180 or 270.
     """
@@ -67,11 +70,11 @@ class Video:
 
     Args:
         path: Name of the file or folder.
-        fps: Frames a second, in place of what the file says; for a folder, which says nothing.
+        fps: Frames per second, instead of the file's own; a folder has none of its own.
         on_bad: `"error"` to raise, or `"skip"` to leave out and note in `skipped`: frames that
-            cannot be decoded or differ from the first in size, what is no picture in a folder, and
-            what is missing of a truncated file, with its last frame, which may be torn. Numbers
-            stay those of the undamaged video.
+            cannot be decoded or differ from the first in size, entries of a folder that are not
+            pictures, and the missing end of a truncated file, with its last frame, which may be
+            torn. Numbers stay those of the undamaged video.
 
     Attributes:
         info: `VideoInfo`.
@@ -81,7 +84,8 @@ class Video:
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If the file is empty, truncated, or no video, or not one frame can be decoded;
-            if a folder holds no pictures, or anything else beside them.
+            if its frames have more pixels than `fer_data.file_limits.PHOTO` allows; if a folder
+            holds no pictures, or anything else beside them.
 
     Example:
 
@@ -99,7 +103,9 @@ class Video:
     (96, [0.4, 0.44, 0.48], (8, 64, 96, 3))
     """
 
-    def __init__(self, path, *, fps=None, on_bad="error"):
+    def __init__(
+        self, path: str | os.PathLike[str], *, fps: float | None = None, on_bad: str = "error"
+    ) -> None:
         if fps is not None:
             check_number("fps", fps, 1e-6)
         check_choice("on_bad", on_bad, ("error", "skip"))
@@ -108,20 +114,23 @@ class Video:
         self._path = path
         self._strict = on_bad == "error"
         if path.is_dir():
-            self._source = FolderFrames(path, self._bad)
+            self._source: FolderFrames | FileFrames = FolderFrames(path, self._bad)
         elif path.is_file():
             self._source = FileFrames(path, self._bad)
+        elif path.exists():
+            kind = kind_of(path.stat().st_mode)
+            raise ValueError(f"{str(path)!r} must be a file or a folder. Received: {kind}")
         else:
             raise FileNotFoundError(f"There is no video and no folder at {str(path)!r}.")
         self._fps = fps
         facts = self._source.facts() | ({"fps": fps} if fps else {})
         self.info = VideoInfo(path=path, **facts)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         """Iterate over all frames."""
         return self.frames()
 
-    def frames(self, start=0, stop=None):
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Return an iterator over the frames from `start` up to, not including, `stop`.
 
         Args:
@@ -147,14 +156,16 @@ class Video:
             raise self._outside(start, stop)
         return self._frames(start, stop)
 
-    def count(self):
+    def count(self) -> int:
         """Return the number of frames, counted by decoding the whole video once.
 
         Frames that are skipped count, so that the last frame's number is one less.
         """
         return self._source.count()
 
-    def sample(self, count, onset=0, offset=None, apex=None):
+    def sample(
+        self, count: int, onset: int = 0, offset: int | None = None, apex: int | None = None
+    ) -> np.ndarray:
         """Return a clip of fixed length, interpolated between the frames from onset to offset.
 
         Args:

@@ -1,13 +1,14 @@
 """A clip of fixed length from one of any length, by interpolation in time."""
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fer_data.checks import check_integer, check_number
 
 
-def sample_positions(count, onset, offset, apex=None):
+def sample_positions(count: int, onset: int, offset: int, apex: int | None = None) -> np.ndarray:
     """Return where in time to take the frames of a clip of fixed length.
 
     The positions are evenly spaced from onset to offset, both included. With an apex, one of them
@@ -62,7 +63,9 @@ def sample_positions(count, onset, offset, apex=None):
     return np.concatenate([rise, np.linspace(apex, offset, count - place)[1:]])
 
 
-def interpolate(frames, positions):
+def interpolate(
+    frames: Iterable[tuple[int, np.ndarray]], positions: np.ndarray
+) -> Iterator[np.ndarray]:
     """Yield a picture for each position, blended linearly from the two frames beside it.
 
     It holds two frames at a time. Linear blending replaces the temporal interpolation model of the

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class VideoWriter:
     1
     """
 
-    def __init__(self, path, fps, codec=None):
+    def __init__(self, path: str | os.PathLike[str], fps: float, codec: str | None = None) -> None:
         self.path = Path(path)
         check_number("fps", fps, 1e-3)
         suffix = self.path.suffix.lower()
@@ -55,19 +56,19 @@ class VideoWriter:
             raise ValueError(f"`codec` must be four letters. Received: codec={codec!r}")
         self.frames = 0
         self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
-        self._writer = None
-        self._shape = None
+        self._writer: Any = None
+        self._shape: tuple[int, ...] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is None:
             self.close()
         else:
             self._discard()
 
-    def write(self, image):
+    def write(self, image: np.ndarray) -> None:
         """Append a picture.
 
         Args:
@@ -95,7 +96,7 @@ class VideoWriter:
         self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         self.frames += 1
 
-    def close(self):
+    def close(self) -> None:
         """Finish the file, read it back, and put it under its name."""
         if self._writer is None:
             raise ValueError(f"There is no frame to write to {str(self.path)!r}.")
@@ -127,7 +128,7 @@ class VideoWriter:
         self._shape = shape
 
     def _check(self):
-        """Raise `OSError` unless the frames can be read back; OpenCV itself says nothing."""
+        """Raise `OSError` unless the frames can be read back; OpenCV itself raises nothing."""
         import cv2
 
         name = str(self._temporary.absolute())

@@ -144,3 +144,31 @@ def test_bad_arguments(tmp_path, tree, options, message):
     with pytest.raises(ValueError, match=message):
         prepare("image_folder", path=tmp_path / "root", data_dir=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_groups_become_features(tmp_path):
+    path = fake.write_tree(tmp_path / "root", {"train": ["happy", "sad"]}, 2)
+    groups = tmp_path / "groups.csv"
+    groups.write_text(
+        "file,Sex,age\ntrainhappy0.jpg,f,old\nsad/trainsad1.jpg,m,\nother.jpg,f,old\n"
+    )
+    options = {"path": path, "data_dir": tmp_path / "out"}
+    builder = prepare("image_folder", groups=groups, **options)
+    found = {
+        example["id"].decode(): (example["group_sex"], example["group_age"])
+        for example in fake.examples(builder, "train")
+    }
+    assert found == {
+        "train/happy/trainhappy0.jpg": (b"f", b"old"),
+        "train/happy/trainhappy1.jpg": (b"", b""),
+        "train/sad/trainsad0.jpg": (b"", b""),
+        "train/sad/trainsad1.jpg": (b"m", b""),
+    }
+    report = builder.report()
+    assert len(report.kept["no_group"]) == 2
+    assert [entry["file"] for entry in report.dropped["group_without_picture"]] == ["other.jpg"]
+    groups.write_text(groups.read_text().replace("old", "young"))
+    assert prepare("image_folder", groups=groups, **options).data_dir != builder.data_dir
+    groups.write_text("file\n")
+    with pytest.raises(ValueError, match="first row that names its columns"):
+        prepare("image_folder", groups=groups, **options)

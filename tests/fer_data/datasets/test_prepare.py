@@ -92,6 +92,15 @@ def test_order_on_disk_is_the_same_every_time(faces, tmp_path):
     assert orders[0] == orders[1]
 
 
+def test_order_is_the_same_where_examples_are_sorted_on_disk(faces, tmp_path, monkeypatch):
+    orders = []
+    for held in (local_builder.HELD, 1):
+        monkeypatch.setattr(local_builder, "HELD", held)
+        builder = prepare("fer2013", path=faces, data_dir=tmp_path / str(held))
+        orders.append([e["id"] for e in fake.examples(builder, "train")])
+    assert orders[0] == orders[1]
+
+
 def test_two_folders_and_a_changed_folder_do_not_share(faces, tmp_path):
     out = tmp_path / "out"
     first = prepare("fer2013", path=faces, data_dir=out)
