@@ -2,19 +2,23 @@
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import platform
-import zipfile
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+# In the names of files that are being written.
+UNFINISHED = ".unfinished"
+
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary name to write to; rename it to `path` when the block ends without an error.
 
     The temporary file lies in the same folder, which is made if absent, and has the same ending.
@@ -22,6 +26,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: Name of the file.
+        durable: Whether the content reaches the disk before the file has its name, so that the
+            file is whole after a loss of power too. That takes some milliseconds.
 
     Yields:
         The temporary name, a `pathlib.Path`.
@@ -39,13 +45,98 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Machine and process in the name: two workers of a cluster may write one file.
     owner = f"{platform.node()}.{os.getpid()}"
-    temporary = path.with_name(f".{path.stem}.{owner}.unfinished{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{owner}{UNFINISHED}{path.suffix}")
     try:
         yield temporary
+        if durable:
+            sync(temporary)
         os.replace(temporary, path)
+        if durable:
+            sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk.
+
+    Args:
+        path: The file or folder.
+
+    Raises:
+        OSError: If it cannot be opened or written.
+    """
+    folder = os.path.isdir(path)
+    if folder and os.name == "nt":
+        # Windows opens no folder, and writes the names by itself.
+        return
+    number = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        # Some network file systems write names at once, and refuse to be asked for it.
+        if not folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(number)
+
+
+def is_free(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a folder is absent, or holds nothing but what a killed process left.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        True also where all that is there is a file that was never finished.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(map(is_unfinished, folder.iterdir()))
+
+
+def is_unfinished(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file has the name that `whole_file` gives until the file is whole.
+
+    Args:
+        path: The file; it may be absent.
+
+    Example:
+
+    >>> is_unfinished("runs/.run.node.17.unfinished.json"), is_unfinished("runs/run.json")
+    (True, False)
+    """
+    name = Path(path).name
+    return name.startswith(".") and UNFINISHED in name
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Delete what killed processes left in a folder, and in those inside.
+
+    Args:
+        folder: The folder, in which nothing else writes; it may be absent.
+    """
+    for path in list(Path(folder).rglob(f".*{UNFINISHED}*")):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: str | os.PathLike[str]) -> None:
+    """Delete a folder with all that it holds, at one moment for whoever reads it.
+
+    Args:
+        folder: The folder; it may be absent.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    aside = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}{UNFINISHED}")
+    os.replace(folder, aside)
+    shutil.rmtree(aside)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -71,6 +162,67 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def read_json(
+    path: str | os.PathLike[str],
+    names: Iterable[str] = (),
+    *,
+    same: Mapping[str, Any] | None = None,
+    remove: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Args:
+        path: The file.
+        names: Names that the object must have.
+        same: Values that it must have, by name; None for any.
+        remove: What a user removes to have the file made again, for the message of an error; None
+            for the file.
+
+    Returns:
+        The object.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If the file is damaged, or holds something else.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json(f"{folder}/result.json", {"accuracy": 0.5})
+    ...     read_json(f"{folder}/result.json", ["accuracy"])
+    {'accuracy': 0.5}
+    """
+    what = f"remove {'it' if remove is None else remove} to have it made again"
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"A JSON file cannot be read; {what}. Received: {str(path)!r} ({error})"
+        ) from error
+    same = dict(same or {})
+    wanted = list(dict.fromkeys([*names, *same]))
+    missing = [name for name in wanted if not isinstance(content, dict) or name not in content]
+    if missing or not isinstance(content, dict):
+        raise ValueError(
+            f"A JSON file must hold an object{' with ' * bool(wanted)}{', '.join(wanted)}; {what}. "
+            f"Received: {str(path)!r} with {_kind(content)}"
+        )
+    for name, value in same.items():
+        if content[name] != value:
+            raise ValueError(
+                f"A JSON file must be the one of {name}={value!r}; {what}. "
+                f"Received: {str(path)!r} with {name}={content[name]!r}"
+            )
+    return content
+
+
+def _kind(content):
+    if isinstance(content, dict):
+        return f"an object of {', '.join(content) or 'nothing'}"
+    return "null" if content is None else f"a {type(content).__name__}"
 
 
 def write_table(
@@ -127,16 +279,18 @@ def read_arrays(path: str | os.PathLike[str], names: Iterable[str]) -> dict[str,
     Raises:
         ValueError: If the file cannot be read or holds other arrays.
     """
-    try:
-        with np.load(os.fspath(path), allow_pickle=False) as file:
-            if sorted(file.files) == sorted(names):
-                return {name: file[name] for name in names}
-            found = file.files
-    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f"A file of arrays cannot be read; remove it to have it made again. "
-            f"Received: {str(path)!r} ({error})"
-        ) from error
+    with open(path, "rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as file:
+                if sorted(file.files) == sorted(names):
+                    return {name: file[name] for name in names}
+                found = file.files
+        # Whatever a damaged archive makes NumPy, zipfile or zlib raise, `OSError` too.
+        except Exception as error:
+            raise ValueError(
+                f"A file of arrays cannot be read; remove it to have it made again. "
+                f"Received: {str(path)!r} ({error})"
+            ) from error
     raise ValueError(
         f"A file of arrays must hold {', '.join(names)}. Received: {str(path)!r} with {found}"
     )

@@ -1,24 +1,29 @@
-"""Reference models: each trained on a random half of the audited examples, and remembered."""
+"""Reference models, each trained on a random half of the audited examples, and their signals."""
 
 import dataclasses
 import gc
 import hashlib
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.files import read_arrays, write_arrays
+from fer_data.files import read_arrays, remove_unfinished, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
 from fer_models.privacy.queries import augmentation_queries
-from fer_models.privacy.signals import content_hashes, signals
+from fer_models.privacy.signals import Signals, content_hashes, signals
 
 PLAN = "plan.npz"
+KEPT = ("margin", "population_margin", "belongs")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class References:
-    """What reference models say of the audited examples; `train_references` makes it.
+    """The answers of reference models to the audited examples; `train_references` makes it.
 
     Attributes:
         inside: Whether each model was trained on each example, booleans `(models, examples)`.
@@ -38,15 +43,15 @@ class References:
     population_labels: np.ndarray
     population_hashes: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.inside)
 
     @property
-    def queries(self):
-        """Number of queries an example."""
+    def queries(self) -> int:
+        """Number of queries per example."""
         return self.margins.shape[-1]
 
-    def of(self, target):
+    def of(self, target: Signals) -> tuple[np.ndarray, np.ndarray]:
         """Return `(margins, inside)` of the examples of a target's signals, in their order.
 
         Args:
@@ -56,12 +61,12 @@ class References:
             `(models, examples, queries)` and `(models, examples)`.
 
         Raises:
-            ValueError: If an example (pixels and label) is none of the references'.
+            ValueError: If an example (pixels and label) is not among the references'.
         """
         rows = _rows(target, self.hashes, self.labels, "the audited examples of the references")
         return self.margins[:, rows], self.inside[:, rows]
 
-    def of_population(self, target):
+    def of_population(self, target: Signals) -> np.ndarray:
         """Return margins `(models, examples, queries)` of a population's signals.
 
         Args:
@@ -77,35 +82,35 @@ class References:
 
 
 def train_references(
-    build_and_train,
-    images,
-    labels,
-    folder,
+    build_and_train: Callable[[np.ndarray, np.ndarray, int], keras.Model],
+    images: np.ndarray,
+    labels: ArrayLike,
+    folder: str | os.PathLike[str],
     *,
-    count=16,
-    population=None,
-    queries=1,
-    seed=0,
-    batch_size=64,
-    from_logits=None,
-    progress=True,
-):
+    count: int = 16,
+    population: tuple[np.ndarray, ArrayLike] | None = None,
+    queries: int | Sequence[Callable[[np.ndarray], np.ndarray]] = 1,
+    seed: int = 0,
+    batch_size: int = 64,
+    from_logits: bool | None = None,
+    progress: bool = True,
+) -> References:
     """Train reference models, each on a random half of the examples, and keep their signals.
 
     Every example is in exactly half of the models; copies of one picture go in or stay out
-    together. What each model says of all examples is kept, not the model. Killed and started
-    again with the same arguments, it goes on with the first model that is missing, and the result
-    is the same wherever `build_and_train` gives the same model for the same arguments.
+    together. The answers of each model to all examples are kept, not the model. If it is stopped
+    and called again with the same arguments, it goes on with the first missing model. The result is
+    the same if `build_and_train` gives the same model for the same arguments.
 
     Args:
         build_and_train: Function of `(images, labels, seed)` that returns a trained Keras model.
-            Keras's own random numbers are seeded with `seed` before it is called. It must treat
-            its pictures just as the target model was trained, or the attacks get weaker.
+            Keras's own random numbers are seeded with `seed` before it is called. It must train
+            just as the target model was trained, or the attacks get weaker.
         images: Members and non-members of the audit together, `(examples, ...)`.
         labels: Integers `(examples,)`.
         folder: Where the signals go, a file for each model; made if absent.
-        count: Number of models, even, 2 or more. LiRA's first gains come with 16, its best with
-            hundreds; RMIA is content with 2.
+        count: Number of models, even, 2 or more. LiRA needs 16 for first gains and hundreds for its
+            best; RMIA works with 2.
         population: Pair `(images, labels)` that no model is trained on, for RMIA; or `None`.
         queries: As in `signals`, and as in the target's signals.
         seed: Integer of 0 or more; decides the halves and the seeds of the models.
@@ -146,8 +151,9 @@ def train_references(
         refuse_overlap({"examples": hashes, "population": known_hashes})
     inside = _halves(hashes, count, seed)
     folder = Path(folder)
-    _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed)
-    asked = {
+    fingerprint = _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed)
+    remove_unfinished(folder)
+    asked: dict[str, Any] = {
         "queries": queries,
         "batch_size": batch_size,
         "seed": seed,
@@ -157,6 +163,7 @@ def train_references(
     margins, population_margins = [], []
     for number in tqdm(range(count), desc="reference models", disable=not progress):
         path = folder / f"reference-{number:04d}.npz"
+        belongs = f"{fingerprint} {number}"
         if not path.exists():
             # Independent of the models before, so that a resumed run trains the same one.
             model_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
@@ -169,10 +176,15 @@ def train_references(
                 if len(known)
                 else np.zeros((0, found["margin"].shape[1]))
             )
-            write_arrays(path, found)
+            write_arrays(path, {**found, "belongs": np.array(belongs)})
             del model
             gc.collect()
-        found = read_arrays(path, ("margin", "population_margin"))
+        found = read_arrays(path, KEPT)
+        if str(found["belongs"]) != belongs:
+            raise ValueError(
+                f"{path} must hold the answers of model {number} of these references; remove it to "
+                "have it made again. Received: those of another model or of other references"
+            )
         margins.append(found["margin"])
         population_margins.append(found["population_margin"])
     return References(
@@ -186,7 +198,9 @@ def train_references(
     )
 
 
-def _checked_examples(name, images, labels):
+def _checked_examples(
+    name: str, images: Any, labels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     images, labels = np.asarray(images), np.asarray(labels)
     if images.ndim < 2 or not len(images) or labels.shape != (len(images),):
         raise ValueError(
@@ -208,11 +222,15 @@ def _halves(hashes, count, seed):
 
 
 def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed):
-    """Note in the folder what it is for, or raise `ValueError` where it is for something else."""
+    """Note in the folder which references it holds; raise `ValueError` if it holds others.
+
+    Returns:
+        A hexadecimal number that identifies these references.
+    """
     text = "\n".join([*hashes, *map(str, labels), "-", *known_hashes, *map(str, known_labels)])
     asked = queries
     if not isinstance(queries, (int, np.integer)):
-        # By name: what `repr` shows of a function differs from one process to the next.
+        # By name: the `repr` of a function differs from one process to the next.
         asked = [getattr(query, "__qualname__", type(query).__qualname__) for query in queries]
     text += f"\n{asked}\n{seed}\n{len(inside)}"
     print_of = np.array(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
@@ -227,6 +245,7 @@ def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, 
             )
     else:
         write_arrays(path, {"fingerprint": print_of, "inside": inside})
+    return str(print_of)
 
 
 def _rows(target, hashes, labels, where):

@@ -1,4 +1,4 @@
-"""What DP-SGD guarantees: epsilon, by the accountants of dp-accounting."""
+"""The guarantee of DP-SGD: epsilon, by the accountants of dp-accounting."""
 
 import math
 from typing import Any
@@ -69,12 +69,12 @@ def epsilon(
             f"`delta` must be below 1 / `examples` = {1 / examples:.2g}, or one face may be given "
             f"away whole. Received: delta={delta!r}"
         )
-    for name, value, known in (
+    for name, word, known in (
         ("sampling", sampling, SAMPLINGS),
         ("accountant", accountant, ACCOUNTANTS),
     ):
-        if value not in known:
-            raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
+        if word not in known:
+            raise ValueError(f"`{name}` must be one of {known}. Received: {name}={word!r}")
     if noise_multiplier == 0:
         return math.inf
     accounting = _dp_accounting()

@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_models.training import runs
 from fer_models.zoo import bundled, trunks
+from fer_models.zoo.model_files import names_file
 
 
 def of_options(model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -66,14 +67,14 @@ def of_weights(
     ()
     """
     record = Path(source).parent / runs.RECORD
-    if Path(source).suffix == ".keras":
+    if names_file(source):
         return of_record(runs.read(record)) if record.is_file() else ()
     known = bundled.all_weights().get(":".join(bundled.split(os.fspath(source), model)))
     return () if known is None else tuple(known.card.get("ancestry", ()))
 
 
 def terms(names: Iterable[str]) -> str:
-    """Return what a card says of the trunks from which a network descends.
+    """Return a card's description of the trunks from which a network descends.
 
     Args:
         names: Names of trunks.

@@ -1,4 +1,4 @@
-"""What a training on micro-expressions works with: labelled clips of one length, in memory."""
+"""The data of a training on micro-expressions: labelled clips of one length, in memory."""
 
 import dataclasses
 import hashlib
@@ -47,7 +47,7 @@ class ClipData:
         faces: uint8 `(clips, frames, 2 * size, 2 * size, 3)`, all brought to one length.
         clips: `fer_data.protocols.Clips`, in the same order.
         names: Names of the classes.
-        facts: What a report says of them, of JSON's types.
+        facts: Their description for a report, of JSON's types.
         landmarks: float32 `(clips, 68, 2)`, of the first frame of each, in pixels of `faces`; or
             None where nobody knows them, which leaves only the grid of regions.
     """
@@ -61,7 +61,8 @@ class ClipData:
     def digest(self) -> str:
         """Return a hash of which clips, labels and frames these are."""
         columns = (self.clips.ids, self.clips.subjects, self.clips.labels, self.clips.content)
-        words = "\n".join(" ".join(map(str, row)) for row in zip(*columns, strict=True))
+        rows = zip(*columns, strict=True)  # type: ignore[arg-type]
+        words = "\n".join(" ".join(map(str, row)) for row in rows)
         return hashlib.sha256(words.encode()).hexdigest()
 
 
@@ -93,14 +94,14 @@ def clip_sources(
     >>> [source.options for source in found]
     [{'pictures': 'raw'}, {}]
     """
-    paths = [None] * len(names) if paths is None else list(paths)
-    if len(paths) != len(names):
+    places: list[Any] = [None] * len(names) if paths is None else list(paths)
+    if len(places) != len(names):
         raise ValueError(
             f"`paths` must name {len(names)} folders, of {' '.join(names)} in this order. "
-            f"Received: {len(paths)}"
+            f"Received: {len(places)}"
         )
     found = []
-    for name, path in zip(names, paths, strict=True):
+    for name, path in zip(names, places, strict=True):
         own = {"pictures": "clips"} if composite and name == "samm_long_videos" else {}
         for key, value in (options or {}).items():
             whose, dot, option = key.rpartition(".")
@@ -158,7 +159,7 @@ def load_clips(
         for source in sources
     ]
     table = clip_table.read(*builders)
-    facts = {}
+    facts: dict[str, Any] = {}
     if composite:
         chosen_ones = protocols.megc_2019(table, listed=None if listed is None else list(listed))
         chosen = chosen_ones.places

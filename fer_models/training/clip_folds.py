@@ -1,6 +1,5 @@
 """One fold of a training on clips: gone on with after a stop, scored, and kept for good."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,12 +14,15 @@ from fer_models import evaluation
 from fer_models.training import resume
 from fer_models.training.clip_data import ClipData
 from fer_models.training.recipes.recipe import Recipe
-from fer_models.training.renewed_model import STATE, RenewedModel, clear_state
+from fer_models.training.renewed_model import HISTORY, STATE, RenewedModel, clear_state
 from fer_models.zoo import class_names
 from fer_models.zoo.registry import CLIP_MODELS
 
 RESULT, MODEL = "result.json", "model.keras"
 SELECT = ("last", "validation")
+# What every result has.
+HELD: tuple[str, ...] = ("held_out", "seed", "epoch", "training_accuracy", "train_counts")
+HELD += ("ids", "subjects", "labels", "probabilities")
 
 
 class ClipTrainer(RenewedModel):
@@ -39,11 +41,11 @@ class ClipTrainer(RenewedModel):
         names: Sequence[str],
         motion: bool = True,
         region_cut: str = "landmarks",
-    ):
+    ) -> None:
         super().__init__(recipe, len(names))
         self.names, self.motion, self.region_cut = tuple(names), motion, region_cut
 
-    def batches(self, data: ClipData, places: Sequence[int], **options: Any) -> Any:
+    def batches(self, data: ClipData, places: Sequence[int] | np.ndarray, **options: Any) -> Any:
         """Return the clips at these places as batches.
 
         Args:
@@ -82,7 +84,7 @@ class ClipTrainer(RenewedModel):
             dataset,
             frames=data.faces.shape[1],
             regions=_paths_of(recipe),
-            region_cut=self.region_cut,
+            region_cut=self.region_cut,  # type: ignore[arg-type]
             motion=self.motion,
             classes=self.classes,
             size=recipe.input_shape[0],
@@ -103,7 +105,9 @@ class ClipTrainer(RenewedModel):
         same = ("name", "batch_size", "epochs", "augmentation", "class_weights")
         return self.recipe.replace(**{name: getattr(recipe, name) for name in same}) == recipe
 
-    def predict(self, data: ClipData, places: Sequence[int], where: str = "") -> np.ndarray:
+    def predict(
+        self, data: ClipData, places: Sequence[int] | np.ndarray, where: str = ""
+    ) -> np.ndarray:
         """Return probabilities `(clips, classes)`.
 
         Args:
@@ -151,10 +155,41 @@ def fold_epochs_done(folder: Path, epochs: int, keep_model: bool = False) -> int
     return epochs if fold_is_done(folder, keep_model) else resume.epochs_done(folder / STATE)
 
 
-def fold_result(folder: Path) -> dict[str, Any]:
-    """Return the result of a finished fold, after clearing away what only going on needs."""
+def fold_result(
+    folder: Path, *, seed: int | None = None, held_out: str | None = None
+) -> dict[str, Any]:
+    """Return the result of a finished fold, after clearing away what only going on needs.
+
+    Args:
+        folder: Where the fold is kept.
+        seed: Seed that it must have been trained with; None for any.
+        held_out: Who must have been tested; None for anybody.
+
+    Raises:
+        ValueError: If the result is damaged, or of another fold.
+    """
+    path = folder / RESULT
+    wanted = {"seed": seed, "held_out": held_out}
+    same = {name: value for name, value in wanted.items() if value is not None}
+    result = files.read_json(path, HELD, same=same, remove=folder)
+    if not _fits(result):
+        raise ValueError(
+            f"{path} must have a label, an id, a subject and probabilities of each clip; remove "
+            f"{folder} to have the fold trained again. Received: others"
+        )
     clear_state(folder)
-    return json.loads((folder / RESULT).read_text())
+    return result
+
+
+def _fits(result):
+    """Return whether a result has all it should for each tested clip."""
+    try:
+        said = np.asarray(result["probabilities"], float)
+        labels = np.asarray(result["labels"], int)
+        counts = {len(result["ids"]), len(result["subjects"]), len(said)}
+    except (TypeError, ValueError):
+        return False
+    return said.ndim == 2 and labels.ndim == 1 and counts == {len(labels)}
 
 
 def train_fold(
@@ -191,6 +226,9 @@ def train_fold(
         ValueError: If the training diverges.
     """
     recipe, parts, labels = trainer.recipe, division.parts, data.clips.labels
+    if (folder / RESULT).exists() and not (folder / STATE).exists():
+        # It is finished, and trained again for its model.
+        (folder / HISTORY).unlink(missing_ok=True)
     chooses = select == "validation"
     weights = None
     if recipe.class_weights:
@@ -246,7 +284,7 @@ def train_fold(
     }
     if keep_model:
         trainer.save(folder / MODEL)
-    # Last: it says that the fold is finished.
+    # Last: it marks the fold as finished.
     files.write_json(folder / RESULT, result)
     return fold_result(folder)
 

@@ -15,7 +15,7 @@ from fer_models.training.recipes.recipe import Recipe
 REGIONS = "landmarks"
 # Options of the builders that say where the files lie and how they are read, not what is read.
 NOT_DECISIVE = ("sheet", "samm_sheet", "on_bad", "beam_runner", "beam_options")
-# The others, of the training of the dissertation; None for one that is not here.
+# The others, as the dissertation trained.
 DATA_OPTIONS = {
     "size": 128,
     "align": True,
@@ -23,6 +23,12 @@ DATA_OPTIONS = {
     "expressions": "micro",
     "on_duplicate": "keep",
     "on_conflict": "keep",
+}
+# What it does not take by the default of the builder: its own three classes, and the owners' faces
+# of 280x340 pixels. These must be given.
+SET_OPTIONS: dict[str, dict[str, str]] = {
+    "cas_me2": {"classes": "own"},
+    "casme2": {"pictures": "cropped"},
 }
 # Experiment: what it has, augmentation, class weights, hybrid attention.
 ABLATION = {
@@ -105,7 +111,7 @@ def ablation(recipe: Recipe, protocol: str) -> list[Scenario]:
         )
     if recipe.augmentation == "none" or not recipe.class_weights:
         raise ValueError(
-            "The ablation itself says what is augmented and weighed: the recipe must do both. "
+            "The ablation itself sets what is augmented and weighed: the recipe must do both. "
             f"Received: augmentation={recipe.augmentation!r}, "
             f"class_weights={recipe.class_weights}"
         )
@@ -134,9 +140,10 @@ def published_figures(
     """Return what the dissertation publishes of exactly this training.
 
     That is a training by its own scenario on clips that are divided at random: its data set with
-    its classes, prepared by the defaults of its builder; regions that follow the landmarks; its
-    network, batch and epochs of its best scenario. Its source gives batch and epochs of experiment
-    14 alone; those of 10 to 13 count as the same. Frames, which it does not give, may be any.
+    its classes and, of CASME II, the owners' cropped faces, otherwise prepared by the defaults of
+    the builder; regions that follow the landmarks; its network, batch and epochs of its best
+    scenario. Its source gives batch and epochs of experiment 14 alone; those of 10 to 13 count as
+    the same. Frames, which it does not give, may be any.
 
     Args:
         dataset: Name of the data set, as `ClipSource` has it.
@@ -144,7 +151,7 @@ def published_figures(
             `on_duplicate="drop"`, this is no training of the dissertation.
         split: `"80-10-10"` or `"70-15-15"`.
         recipe: What `Recipe.to_dict` gives.
-        regions: How the regions were cut, `"landmarks"` or `"grid"`; None where nobody says it.
+        regions: How the regions were cut, `"landmarks"` or `"grid"`; None if it is not known.
 
     Returns:
         `accuracy` and `f1`, shares of one; empty where this is no training of the dissertation.
@@ -153,9 +160,10 @@ def published_figures(
 
     >>> from fer_models import recipes
     >>> recipe = recipes.get("ha3dnet").replace(batch_size=64)
-    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict(), regions="landmarks")
+    >>> cut = {"pictures": "cropped"}
+    >>> published_figures("casme2", cut, "80-10-10", recipe.to_dict(), regions="landmarks")
     {'accuracy': 0.9887, 'f1': 0.9887}
-    >>> published_figures("casme2", {}, "80-10-10", recipe.to_dict(), regions="grid")
+    >>> published_figures("casme2", cut, "80-10-10", recipe.to_dict(), regions="grid")
     {}
     """
     known = dataset in ha3dnet_published.TITLES and split in ha3dnet_published.SPLITS
@@ -172,12 +180,10 @@ def published_figures(
 
 def _are_its_clips(dataset, options):
     """Return whether options of a builder give the clips of the dissertation."""
-    expected = dict(DATA_OPTIONS)
-    if dataset == "cas_me2":
-        # Of this set it takes three classes of its own.
-        if "classes" not in options:
-            return False
-        expected["classes"] = "own"
+    needed = SET_OPTIONS.get(dataset, {})
+    if not needed.keys() <= options.keys():
+        return False
+    expected = {**DATA_OPTIONS, **needed}
     return all(
         value == expected.get(name) for name, value in options.items() if name not in NOT_DECISIVE
     )

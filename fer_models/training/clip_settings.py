@@ -51,7 +51,7 @@ class ClipSettings:
         allow_leaks: Whether people and copies of clips may stand on both sides.
         select: Which epoch is scored: `"last"` or `"validation"`; None for the protocol's own.
         validation: Share of the training part that chooses the epoch, people apart.
-        listed: File of clip ids, one a line: the challenge's own, for `"composite"`.
+        listed: File of clip ids, one on each line: the challenge's own, for `"composite"`.
         model: Name of the network, of `fer_models.registry.CLIP_MODELS`.
         model_options: Arguments of its builder, such as `{"filters": 16}`.
         frames: Frames of every clip; None for the model's own.
@@ -104,7 +104,7 @@ class ClipSettings:
     clips: int | None = None
     seed: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._set(data=_listed(self.data), path=None if self.path is None else _listed(self.path))
         check_choice("model", self.model, tuple(CLIP_MODELS))
         check_choice("regions", self.regions, CUTS)
@@ -233,7 +233,7 @@ class ClipSettings:
         """Return what is trained."""
         recipe = self.to_recipe()
         words = f"{self.protocol}, batch {recipe.batch_size}, {recipe.epochs} epochs"
-        return Scenario(recipe, self.protocol, words=words)
+        return Scenario(recipe, self.protocol, words=words)  # type: ignore[arg-type]
 
     def sources(self) -> list[ClipSource]:
         """Return the data sets to prepare."""

@@ -70,8 +70,8 @@ def train_clips(
     run.open(restart=restart, may_change=_not_compared(settings, output, restart))
     data = load_clips(
         settings.sources(),
-        frames=settings.frames,
-        size=settings.size,
+        frames=settings.frames,  # type: ignore[arg-type]
+        size=settings.size,  # type: ignore[arg-type]
         data_dir=data_dir,
         composite=settings.protocol == COMPOSITE,
         listed=settings.listed_ids(),

@@ -53,7 +53,7 @@ class Scenario:
 
 
 def default_selection(protocol: str) -> str:
-    """Return which epoch of a protocol's folds is scored where nothing else is said.
+    """Return which epoch of a protocol's folds is scored by default.
 
     Proportions have a validation part, of which the epoch of least loss is taken. Leaving one
     subject out has none: the last epoch counts.
@@ -202,7 +202,8 @@ def cross_validate(
         The results of the folds, as `train_fold` gives them.
 
     Raises:
-        ValueError: If a training diverges, or `motion` or `region_cut` is not the trainer's.
+        ValueError: If a training diverges, `motion` or `region_cut` is not the trainer's, or what
+            a fold has left is damaged or of another one.
 
     Example:
 
@@ -238,8 +239,9 @@ def cross_validate(
 
         for number, (division, folder) in enumerate(zip(divisions, folders, strict=True)):
             bar.set_postfix_str(division.held_out or "")
+            own_seed = fold_seed(seed, number)
             if fold_is_done(folder, keep_models):
-                results.append(fold_result(folder))
+                results.append(fold_result(folder, seed=own_seed, held_out=division.held_out))
                 continue
             if trainer is None:
                 keras.utils.clear_session()
@@ -255,7 +257,7 @@ def cross_validate(
                     data,
                     division,
                     folder,
-                    seed=fold_seed(seed, number),
+                    seed=own_seed,
                     select=select or default_selection(scenario.protocol),
                     keep_model=keep_models,
                     on_epoch=count,

@@ -1,4 +1,4 @@
-"""What a training on micro-expressions leaves to look at: scores, tables, a confusion matrix."""
+"""The report of a training on micro-expressions: scores, tables, a confusion matrix."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from fer_models.training.cross_validation import (
 REPORT, TEXT, CONFUSION = "report.json", "report.md", "confusion.png"
 # How a division calls itself that splits clips at random, before its proportions.
 RANDOM = "random "
-# What a report says of a fold is short: the predictions stand in the fold's own file.
+# The report's part on a fold is short: the predictions stand in the fold's own file.
 LEFT_OUT = ("subjects", "probabilities", "labels")
 
 
@@ -41,7 +41,7 @@ def report_scenario(
     """Write `report.md`, `report.json` and `confusion.png` of a scenario.
 
     Args:
-        about: What the report says of the run: `date`, `versions`, `backend`, `hardware`, `seed`,
+        about: Facts of the run for the report: `date`, `versions`, `backend`, `hardware`, `seed`,
             `motion`, `data` (the facts of `ClipData`), and if there is one, `command`; `regions`,
             how they were cut, where a network sees several.
         scenario: What was trained.
@@ -225,7 +225,7 @@ def _heading(content):
         lines += [
             "",
             "**Rendered people, small frames, a small network and few epochs.** That a network "
-            "learns them says that the code works, and nothing about real micro-expressions.",
+            "learns them shows that the code works, and nothing about real micro-expressions.",
         ]
     return lines
 
@@ -278,7 +278,7 @@ def _summary(content, names):
 
 
 def _cut(content):
-    """Return how the regions of the faces were cut, in words; nothing where nobody says it."""
+    """Return how the regions of the faces were cut, in words; empty if it is not known."""
     if "regions" not in content:
         return ""
     follow = content["regions"] == "landmarks"

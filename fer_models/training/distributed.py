@@ -51,7 +51,7 @@ class Processes:
     number: int | None = None
     coordinator: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("processes", self.count, 1)
         if (self.number is None) != (self.coordinator is None):
             raise ValueError(
@@ -253,8 +253,8 @@ def start_all(processes: int, words: Sequence[str]) -> int:
     with interrupted_by_termination():
         try:
             for number in range(processes):
-                each = [*common, "--process", str(number), *words]
-                running.append(subprocess.Popen(each, **options))
+                words_of = [*common, "--process", str(number), *words]
+                running.append(subprocess.Popen(words_of, **options))
             # One that fails leaves the others waiting for it.
             while None in [each.poll() for each in running] and not _failed(running):
                 time.sleep(0.2)

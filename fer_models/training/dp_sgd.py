@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import secrets
+from typing import Any
 
 import keras
 from keras import ops
@@ -44,7 +45,7 @@ class DPSGD:
     delta: float = 1e-5
     seed: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         noise, clip = self.noise_multiplier, self.l2_norm_clip
         _check("noise_multiplier", noise, 0 <= noise < math.inf, "0 or more and finite")
         _check("l2_norm_clip", clip, 0 < clip < math.inf, "above 0 and finite")
@@ -62,7 +63,7 @@ class DPTrainer(keras.Model):
     the gradient of each example by itself, scales it down to an L2 norm of `l2_norm_clip` where it
     is larger, adds them up, adds noise of standard deviation `noise_multiplier * l2_norm_clip` to
     every weight's sum and divides by `batch_size`, also where a batch is smaller.
-    `fer_models.training.accountant.epsilon` says what that guarantees.
+    `fer_models.training.accountant.epsilon` computes what that guarantees.
 
     Batch norm mixes the examples of a batch, so that no example has a gradient of its own, and its
     moving statistics keep faces without noise. So it must be frozen (`freeze_batch_norm`): it
@@ -99,7 +100,9 @@ class DPTrainer(keras.Model):
         Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, algorithm 1.
     """
 
-    def __init__(self, network, options, batch_size, name="dp_trainer"):
+    def __init__(
+        self, network: keras.Model, options: Any, batch_size: int, name: str = "dp_trainer"
+    ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise NotImplementedError(
                 "DP-SGD is here for the TensorFlow backend; on JAX use jax_privacy.keras_api. "
@@ -127,13 +130,13 @@ class DPTrainer(keras.Model):
         self.generator = keras.random.SeedGenerator(seed)
         self.build(network.input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.built = True
 
-    def call(self, images, training=False):
+    def call(self, images: keras.KerasTensor, training: bool | None = False) -> keras.KerasTensor:
         return self.network(images, training=training)
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Set up the training, as `keras.Model.compile`."""
         mixing = [layer.name for layer in batch_norm_layers(self.network) if layer.trainable]
         if mixing:
@@ -148,7 +151,7 @@ class DPTrainer(keras.Model):
                 "or mixed_bfloat16. Received: a LossScaleOptimizer"
             )
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         import tensorflow as tf
 
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -172,7 +175,7 @@ class DPTrainer(keras.Model):
         self._loss_tracker.update_state(ops.mean(losses), sample_weight=tf.shape(losses)[0])
         return self.compute_metrics(x, y, outputs)
 
-    def clipped_sums(self, images, labels):
+    def clipped_sums(self, images: Any, labels: Any) -> tuple[list[Any], Any, Any, Any]:
         """Return the sums of the clipped gradients of a batch, without noise.
 
         Args:
@@ -180,8 +183,8 @@ class DPTrainer(keras.Model):
             labels: `(batch, ...)`.
 
         Returns:
-            Sums, one a trainable variable; losses `(batch,)`; outputs `(batch, classes)`; norms
-            `(batch,)` before the clipping.
+            Sums, one for each trainable variable; losses `(batch,)`; outputs `(batch, classes)`;
+            norms `(batch,)` before the clipping.
         """
         import tensorflow as tf
 
@@ -249,11 +252,11 @@ class DPTrainer(keras.Model):
         factor = clip / tf.maximum(norm, clip)
         return [g * factor for g in gradients], loss, output[0], norm
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         raise NotImplementedError("Save `network`, the trained model, and not its DP trainer.")
 
 
-def freeze_batch_norm(model):
+def freeze_batch_norm(model: keras.Model) -> int:
     """Freeze every batch norm layer of a model, also inside of composed layers.
 
     They keep their statistics, scales and offsets, and each example passes by itself.

@@ -28,7 +28,7 @@ CONVOLUTIONS = ("library", "products")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceSettings:
-    """Settings of a training on faces; None leaves to the recipe what the recipe says.
+    """Settings of a training on faces; None takes the recipe's value.
 
     Attributes:
         recipe: Name of the recipe, one of `face_recipes()`.
@@ -116,7 +116,7 @@ class FaceSettings:
     data_options: Mapping[str, Any] | None = None
     seed: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check_choices()
         self._check_numbers()
         if not isinstance(self.model, Mapping):
@@ -129,7 +129,7 @@ class FaceSettings:
                 "`data_options` must be options of the data set by name, such as {'pictures': "
                 f"'original'}}. Received: data_options={self.data_options!r}"
             )
-        paths = {
+        paths: dict[str, Any] = {
             name: None if value is None else str(Path(value).resolve())
             for name, value in (("path", self.path), ("answers", self.answers))
         }
@@ -273,7 +273,7 @@ class FaceSettings:
         if self.patience is not None:
             changes["patience"] = self.patience or None
         if self.dp_noise_multiplier is not None:
-            given = {"l2_norm_clip": self.dp_clip, "delta": self.dp_delta}
+            given: dict[str, Any] = {"l2_norm_clip": self.dp_clip, "delta": self.dp_delta}
             given = {name: value for name, value in given.items() if value is not None}
             changes["dp"] = DPSGD(noise_multiplier=self.dp_noise_multiplier, **given)
         if (self.teacher or self.answers) is not None and self.labels is None:

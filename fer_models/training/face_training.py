@@ -87,8 +87,8 @@ def train_faces(
         restart: Whether to delete the run in the folder first.
         report: Whether to write tables and pictures at the end; another machine may do it.
         command: The command line that asks for it, for the record.
-        about: What else the record says, by name; values of JSON's types. `faces_given` says in
-            words how `faces` came about, where the settings do not: what reads the record then
+        about: Further entries of the record, by name; values of JSON's types. `faces_given` states
+            in words how `faces` came about, if the settings do not. A reader of the record then
             does not divide the data anew.
 
     Returns:
@@ -135,7 +135,7 @@ class FaceTraining:
         run: The `Run` of the folder.
         faces: The `LabelledFaces`, after `load`.
         class_names: A name for every output of the model, after `load`.
-        answers: The answers of teachers that are learned, in `fit`; None where there are none.
+        answers: The answers of teachers that are learned, in `fit`; None without teachers.
         over: Whether the folder holds this run, finished; after `open`.
     """
 
@@ -146,12 +146,12 @@ class FaceTraining:
         *,
         data_dir: str | os.PathLike[str] | None = None,
         command: str | None = None,
-    ):
+    ) -> None:
         self.settings, self.folder = settings, Path(folder)
         self.data_dir, self.command = data_dir, command
         self.recipe = settings.to_recipe()
         self.run = runs.Run(self.folder, settings.to_dict(), _inputs(settings))
-        self.faces: LabelledFaces | None = None
+        self.faces: Any = None  # `LabelledFaces`, after `load`
         self.class_names: tuple[str, ...] = ()
         self.answers: TeacherAnswers | None = None
         self.over = False
@@ -179,16 +179,17 @@ class FaceTraining:
         More epochs may be asked for than those of the earlier run, where the schedule of its
         learning rate does not depend on their number.
         """
-        done, now = self.epochs_done, self.run.settings
+        # What is deleted may be damaged.
+        done, now = 0 if restart else self.epochs_done, self.run.settings
         only_report = False
-        if done and not restart and (self.folder / runs.RECORD).exists():
+        if done and (self.folder / runs.RECORD).exists():
             held = runs.read(self.folder)
             only_report = bool(held.get("finished"))
             only_report &= held["settings"].get("epochs") == now["epochs"]
         longer = self.recipe.schedule.any_length and self.recipe.epochs >= done
         self.run.open(
             restart=restart,
-            # A run that trained nothing is none.
+            # Nothing was trained, so there is no run to keep.
             replaceable=not done,
             may_change=("epochs",) if longer else (),
             ignore=ELSEWHERE if only_report else (),
@@ -235,7 +236,7 @@ class FaceTraining:
         Args:
             folder: Where to write; None for the run's own folder, which gets the record, too.
             share: What this process of several takes of whole batches; see `training_batches`.
-            **about: What else the record says.
+            **about: Further entries of the record.
 
         Returns:
             The history of the epochs that were trained.
@@ -416,7 +417,7 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
             f"{recipe.model} has no arguments of the names {unknown}; it takes {allowed} "
             "(size, channels and classes are settings of their own)"
         )
-    model = recipe.build(classes=classes, **{"seed": settings.seed} if "seed" in taken else {})
+    model = recipe.build(classes=classes, **{"seed": settings.seed} if "seed" in taken else {})  # type: ignore[arg-type]
     if settings.teacher is None:
         return model
     if recipe.class_weights:

@@ -1,4 +1,4 @@
-"""What Irawan (2025) publishes of Triple Path HA3DNet: accuracy and F1, and of which training.
+"""Published figures of Triple Path HA3DNet, Irawan (2025): accuracy and F1, by training.
 
 Its splits are random, by clip. Table 2 has experiments 10 to 14, what preprocessing, augmentation,
 class balancing and hybrid attention add; experiment 14, with everything, is the best of the twelve

@@ -1,6 +1,7 @@
 """Label distribution learning: soft targets from votes or from a larger teacher."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -59,12 +60,12 @@ class LabelDistributionLoss(keras.losses.Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "label_distribution",
         dtype: str | keras.DTypePolicy | None = None,
-    ):
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.from_logits = _checked_flag("from_logits", from_logits)
         self.class_mean = _checked_flag("class_mean", class_mean)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         shapes = tuple(y_true.shape), tuple(y_pred.shape)
         classes = shapes[1][-1] if shapes[1] else None
         if len(shapes[0]) != len(shapes[1]) or shapes[0][-1:] != (classes,) or classes == 1:
@@ -82,7 +83,7 @@ class LabelDistributionLoss(keras.losses.Loss):
             loss = loss / ops.cast(ops.shape(y_pred)[-1], loss.dtype)
         return loss
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "from_logits": self.from_logits,
@@ -112,13 +113,13 @@ class LabelDistributionDistillation(keras.distillation.DistillationLoss):
     ```
     """
 
-    def __init__(self, from_logits: bool = False, class_mean: bool = False):
+    def __init__(self, from_logits: bool = False, class_mean: bool = False) -> None:
         self.loss = LabelDistributionLoss(from_logits=from_logits, class_mean=class_mean)
 
-    def validate_model_compatibility(self, teacher, student):
+    def validate_model_compatibility(self, teacher: keras.Model, student: keras.Model) -> None:
         for role, model in (("teacher", teacher), ("student", student)):
             outputs = model.outputs or ()
-            if len(outputs) != 1 or len(outputs[0].shape) != 2:
+            if len(outputs) != 1 or len(outputs[0].shape) != 2:  # type: ignore[misc]
                 shapes = [tuple(output.shape) for output in outputs]
                 raise ValueError(
                     f"`{role}` must have one output, of shape (batch, classes). "
@@ -130,19 +131,21 @@ class LabelDistributionDistillation(keras.distillation.DistillationLoss):
                     f"Received: {role} '{model.name}', whose last layer has no activation"
                 )
 
-    def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+    def compute_loss(
+        self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any
+    ) -> keras.KerasTensor:
         # The distiller freezes the teacher, but `trainable = True` on the whole thaws it again.
         target = ops.cast(ops.stop_gradient(teacher_outputs), "float32")
         if self.loss.from_logits:
             target = ops.softmax(target)
         return self.loss(target, student_outputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"from_logits": self.loss.from_logits, "class_mean": self.loss.class_mean}
 
     # Keras's base class is no serialisable object of its own.
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**config)
 
 
@@ -176,8 +179,8 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
         student: keras.Model,
         distillation_losses: keras.distillation.DistillationLoss
         | list[keras.distillation.DistillationLoss],
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(teacher, student, distillation_losses, **kwargs)
         self.build(student.input_shape)
 
@@ -186,7 +189,7 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
         optimizer: str | keras.optimizers.Optimizer = "adam",
         loss: str | keras.losses.Loss | Callable = "categorical_crossentropy",
         metrics: list | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         """Set up the training.
 
@@ -202,7 +205,14 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
         super().compile(optimizer=optimizer, loss=found, metrics=metrics, **kwargs)
         self.label_loss = loss
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> keras.KerasTensor:
         if sample_weight is not None:
             raise ValueError(
                 "`keras.distillation.Distiller` knows no sample or class weights. "
@@ -214,13 +224,13 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
             loss = loss + keras.Model.compute_loss(self, x, y, y_pred, training=training)
         return loss
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
         if config:
             config["loss"] = keras.saving.serialize_keras_object(self.label_loss)
         return config
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -240,7 +250,7 @@ def distiller(
     student is trained in place: `.student` is the plain model, to save and use by itself.
 
     The loss is `w * loss to the labels + (1 - w) * cross-entropy to the teacher's
-    probabilities`, in validation too: with `w = 0`, `val_loss` says how near the student is to
+    probabilities`, in validation too: with `w = 0`, `val_loss` shows how near the student is to
     the teacher, and `val_accuracy` how often it is right. Both models must hold the classes in
     one order.
 

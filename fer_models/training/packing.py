@@ -22,6 +22,8 @@ from fer_models.training import ancestry, run_history, runs
 from fer_models.training.face_settings import FaceSettings
 from fer_models.training.face_training import MODELS, FaceTraining
 from fer_models.training.recipe_batches import scoring_batches
+from fer_models.training.recipes.recipe import Recipe
+from fer_models.training.set_fitting import sets_of
 from fer_models.training.training_report import trained_model
 from fer_models.zoo import registry
 from fer_models.zoo.bundled import FOLDER
@@ -73,8 +75,9 @@ def pack_weights(
 
     Fits the temperature on the validation faces and puts it into the last layer, writes the weights
     as float16, reads them back through the model's builder, and scores that on the validation
-    faces: the card says what a user gets, not what the training had. The calibration error is
-    cross-fitted: each half of the faces is scored with the temperature of the other.
+    faces: the card states what a user gets, not what the training had. The calibration error is
+    cross-fitted: each half of the faces is scored with the temperature of the other. So are the
+    rules for answers that may be unsure, which the card gets where there are enough faces.
 
     Args:
         run: Folder of a finished run of `train_faces`.
@@ -142,7 +145,7 @@ def pack_weights(
             input_shape=recipe.input_shape, classes=len(names), **options
         )
         read_weights(packed, temporary)
-        reports = score_split(packed, batches, names, copies).reports
+        scored = score_split(packed, batches, names, copies)
         known = {
             "model": recipe.model,
             "tag": tag,
@@ -159,8 +162,12 @@ def pack_weights(
             "epoch": epoch,
             "commands": commands(run),
         }
-        card = {**known, **_training(record, settings, recipe), **_scores(reports)}
+        card = {**known, **_training(record, settings, recipe), **_scores(scored.reports)}
         card["calibration"] = calibration
+        fitting = shlex.join(["fer", "weights", "pack", f"runs/{run.name}", "--tag", tag])
+        sets = sets_of(scored.labels, scored.probabilities, copies, names, fitting)
+        if sets is not None:
+            card["prediction_sets"] = sets
         write_json(temporary.with_suffix(".json"), card)
         # Weights without a card are not looked at: an interruption never leaves new weights with
         # the card of the old ones.
@@ -171,7 +178,7 @@ def pack_weights(
 
 
 def _training(record, settings, recipe):
-    """Return what the card says of the training."""
+    """Return the card's description of the training."""
     options = {k: v for k, v in recipe.model_options.items() if k != "weights"}
     return {
         "data": settings.data,
@@ -232,7 +239,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def builder_options(recipe) -> dict[str, Any]:
+def builder_options(recipe: Recipe) -> dict[str, Any]:
     """Return the arguments of a recipe's builder that shape the network."""
     taken = inspect.signature(registry.entry(recipe.model).builder).parameters
     shaping = SHAPING & taken.keys()

@@ -96,7 +96,7 @@ def scoring_batches(
     Returns:
         Batches `(images, one-hot labels)`.
     """
-    options = {
+    options: dict[str, Any] = {
         "size": tuple(recipe.input_shape[:2]),
         "channels": recipe.input_shape[2],
         "classes": classes,

@@ -3,7 +3,6 @@
 import csv
 import inspect
 import random
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data import files
 from fer_models.training import resume
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.zoo import registry
@@ -51,7 +51,7 @@ class RenewedModel:
     True
     """
 
-    def __init__(self, recipe: Recipe, classes: int, steps_per_epoch: int | None = None):
+    def __init__(self, recipe: Recipe, classes: int, steps_per_epoch: int | None = None) -> None:
         freezes = recipe.freeze_batch_norm or recipe.stages[0].trainable is not None
         if len(recipe.stages) > 1 or recipe.ema is not None or recipe.dp is not None or freezes:
             raise ValueError(
@@ -81,8 +81,6 @@ class RenewedModel:
             mine.assign(given)
         for mine, given in zip(self.model.optimizer.variables, self._unused, strict=True):
             mine.assign(given)
-        # Left there by `BackupAndRestore` in a training before, it overrules `initial_epoch`.
-        self.model._initial_epoch = None
 
     def fit(
         self,
@@ -114,25 +112,30 @@ class RenewedModel:
 
         Returns:
             The metrics of every epoch by name.
+
+        Raises:
+            ValueError: If the folder holds the state of another training, or no whole one any
+                more.
         """
         recipe, state = self.recipe, folder / STATE
         self.renew(seed)
-        first = resume.epochs_done(state)
-        resume.trim_history(folder / HISTORY, first)
+        kept: dict[str, Any] = {
+            "whose": {**recipe.to_dict(), "seed": seed, "classes": self.classes},
+            "history": folder / HISTORY,
+            "best": None if monitor is None else folder / BEST,
+        }
+        generation = resume.pick_up(state, **kept)
         folder.mkdir(parents=True, exist_ok=True)
-        if resume.is_over(state, recipe.epochs):
-            resume.restore(self.model, state)
+        files.remove_unfinished(folder)
+        if resume.is_over(generation, recipe.epochs):
+            resume.restore(self.model, generation)  # type: ignore[arg-type]
             return history_of(folder)
+        first = generation.epoch if generation else 0
         watching = recipe.callbacks()
         if monitor is not None:
+            mode = "min" if "loss" in monitor else "max"
             watching.append(
-                keras.callbacks.ModelCheckpoint(
-                    folder / BEST,
-                    monitor=monitor,
-                    mode="min" if "loss" in monitor else "max",
-                    save_best_only=True,
-                    save_weights_only=True,
-                )
+                resume.BestFile(folder / BEST, monitor=monitor, mode=mode, save_weights_only=True)
             )
         self.model.fit(
             batches(first),
@@ -144,8 +147,8 @@ class RenewedModel:
             callbacks=[
                 *watching,
                 keras.callbacks.CSVLogger(folder / HISTORY, append=True),
-                *resume.resumable(state, watching)[len(watching) :],
-                # After the backup: an epoch that is counted is kept.
+                resume.KeepState(state, watching, **kept),
+                # After it: an epoch that is counted is kept.
                 keras.callbacks.LambdaCallback(
                     on_epoch_end=lambda epoch, logs: None if on_epoch is None else on_epoch()
                 ),
@@ -189,5 +192,6 @@ def clear_state(folder: Path) -> None:
     Args:
         folder: Where `RenewedModel.fit` keeps it.
     """
-    shutil.rmtree(folder / STATE, ignore_errors=True)
+    files.remove_folder(folder / STATE)
     (folder / BEST).unlink(missing_ok=True)
+    files.remove_unfinished(folder)

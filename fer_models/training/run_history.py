@@ -1,4 +1,4 @@
-"""Where a run's weights come from: the commands that led to them, from the first one on."""
+"""The origin of a run's weights: the commands that led to them, from the first one on."""
 
 import shlex
 from collections.abc import Mapping
@@ -39,5 +39,5 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_weights(recipe: Recipe) -> dict[str, Any] | None:
     """Return the history of the bundled weights that a recipe begins with, or None."""
-    bundled = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))
+    bundled = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))  # type: ignore[arg-type]
     return None if bundled is None else of_card(bundled.card)

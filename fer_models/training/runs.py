@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,11 +75,11 @@ class Run:
         folder: str | os.PathLike[str],
         settings: Mapping[str, Any],
         inputs: Mapping[str, Any] | None = None,
-    ):
+    ) -> None:
         self.folder = Path(folder)
         self.settings = json.loads(json.dumps(dict(settings)))
         self.inputs = json.loads(json.dumps(dict(inputs or {})))
-        self.record: dict[str, Any] | None = None
+        self.record: Any = None  # a dictionary after `open` or `begin`
         self._replaces = False
 
     @property
@@ -117,7 +116,7 @@ class Run:
         self.record, self._replaces = None, False
         path = self.folder / RECORD
         if not path.exists():
-            if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            if not files.is_free(self.folder):
                 raise ValueError(
                     f"{self.folder} is not empty and holds no run: choose another output folder"
                 )
@@ -139,7 +138,13 @@ class Run:
     def clear(self) -> None:
         """Delete the earlier run that `open(restart=True)` found."""
         if self._replaces and (self.folder / RECORD).exists():
-            shutil.rmtree(self.folder)
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    files.remove_folder(path)
+                elif path.name != RECORD:
+                    path.unlink()
+            # Last: where this is stopped, the folder is still one of a run.
+            (self.folder / RECORD).unlink()
         self._replaces = False
 
     def begin(self, *, packages: Iterable[str] = (), **about: Any) -> None:
@@ -153,6 +158,7 @@ class Run:
             **about: What else to note, by name; values of JSON's types.
         """
         self.clear()
+        files.remove_unfinished(self.folder)
         if self.record is None:
             self.record = {
                 "settings": self.settings,
@@ -219,11 +225,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         held = isinstance(record["settings"], dict)
-    except (ValueError, KeyError, TypeError):
+        held &= isinstance(record.get("inputs", {}), dict)
+        held &= isinstance(record.get("finished", False), bool)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         held = False
     if not held:
         raise ValueError(
-            f"{path} is no {RECORD} of a run, a JSON file with the settings under `settings`"
+            f"{path} is no {RECORD} of a run, a JSON file with the settings under `settings`: "
+            "put the file back, or restart the run (`--restart`), which deletes what is there"
         )
     return record
 

@@ -179,7 +179,7 @@ def read_answers(path: str | os.PathLike[str]) -> TeacherAnswers:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not such a file, or its answers are no probabilities.
+        ValueError: If it is not such a file, or its answers are not probabilities.
 
     Example:
 

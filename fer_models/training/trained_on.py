@@ -1,10 +1,11 @@
-"""Which faces a model was trained on, as the record beside its file says."""
+"""The faces that a model was trained on, from the record beside its file."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from fer_models.training import runs
+from fer_models.zoo.model_files import names_file
 
 # What decides which faces are in which split, as `load_faces` takes it.
 DIVIDING = (
@@ -17,7 +18,7 @@ DIVIDING = (
     "data_options",
     "seed",
 )
-# What says where they lie: the same faces may lie elsewhere now.
+# These name places, and the same faces may lie elsewhere now.
 PLACES = ("path", "data_dir")
 DEFAULTS = {"data": "synthetic", "seed": 1}
 
@@ -41,10 +42,10 @@ def trained_on(
         is known but what was given.
 
     Raises:
-        ValueError: If the record says that the model was trained on other faces than those given,
-            or is no record of a training on faces. If its `faces_given` says that the settings do
-            not tell how the faces were divided, unless `data` and `path` are both given: the
-            caller's word then counts, as for a model without a record.
+        ValueError: If, by the record, the model was trained on other faces than those given, or is
+            no record of a training on faces. If, by its `faces_given`, the settings do not tell how
+            the faces were divided, unless `data` and `path` are both given: the caller's word then
+            counts, as for a model without a record.
 
     Example:
 
@@ -56,7 +57,7 @@ def trained_on(
         raise ValueError(f"`given` must be some of {(*DIVIDING, 'data_dir')}. Received: {unknown}")
     given = {name: value for name, value in given.items() if value is not None}
     path = Path(record or Path(model).parent / runs.RECORD)
-    if record is None and (Path(model).suffix != ".keras" or not path.is_file()):
+    if record is None and (not names_file(model) or not path.is_file()):
         return DEFAULTS | given, ""
     content = runs.read(path)
     settings = content["settings"]

@@ -1,4 +1,4 @@
-"""What a training on faces leaves for people to look at: scores, tables and pictures."""
+"""The report of a training on faces: scores, tables and pictures."""
 
 import csv
 import json
@@ -100,7 +100,7 @@ def draw_grad_cam(
         model: The model.
         faces: Batches of faces.
         labels: Their class numbers.
-        probabilities: What the model says of them.
+        probabilities: The model's answers for them.
         names: Names of the classes.
         where: Name of the split, for the title.
         path: The picture.
@@ -208,7 +208,7 @@ def private(promised: Mapping[str, Any] | None) -> list[str]:
     """Return lines with what DP-SGD guarantees, where it was used.
 
     Args:
-        promised: What `accountant.guarantee` says; None without DP-SGD.
+        promised: The result of `accountant.guarantee`; None without DP-SGD.
     """
     if promised is None:
         return []
@@ -228,7 +228,7 @@ def epsilon_text(promised: Mapping[str, Any]) -> str:
     """Return epsilon and delta in words, and the usual smaller figure beside them.
 
     Args:
-        promised: What `accountant.guarantee` says.
+        promised: The result of `accountant.guarantee`.
     """
     if promised["epsilon"] is None:
         return "infinite: without noise nothing is guaranteed"

@@ -1,4 +1,4 @@
-"""How each paper trains, as data that can be run: see `Recipe`."""
+"""Recipes: the training of each paper, as data that can be run. See `Recipe`."""
 
 from fer_models.training.recipes.averaging import AverageWeights, some_images
 from fer_models.training.recipes.papers import RECIPES, get

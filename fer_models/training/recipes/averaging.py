@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -44,24 +44,27 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
     def __init__(self, network: keras.Model, batches: Sequence[np.ndarray]) -> None:
         super().__init__()
         self.network, self.batches = network, batches
-        self.own = self.trained = None
+        self.own: list[np.ndarray] | None = None
+        self.trained: list[np.ndarray] = []
         self.forward = forward(network)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self.own = None
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_test_begin(logs)
         self.trained = statistics(self.network)
         self.settle()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         assign(self.network, self.trained)
         super().on_test_end(logs)
 
-    def on_train_end(self, logs=None):
-        # `fit` has put the average into the model.
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        # `fit` has put the average into the model. Measured anew: swapping the two before each
+        # validation has rounded it, and a training that goes on from its end has not swapped.
+        self.own = None
         self.settle()
 
     def settle(self) -> None:
@@ -88,7 +91,7 @@ def some_images(
         ValueError: If `data` can be read only once, or has several inputs.
     """
     numbered = isinstance(data, keras.utils.PyDataset)
-    batches = (data[number] for number in range(len(data))) if numbered else iter(data)
+    batches = (data[number] for number in range(len(data))) if numbered else iter(data)  # type: ignore[index, arg-type]
     if batches is data:
         raise ValueError(
             "`train` must be a data set, arrays, or a function that makes a data set: the moving "
@@ -106,18 +109,20 @@ def some_images(
     return kept
 
 
-def statistics(network):
+def statistics(network: keras.Model) -> list[np.ndarray]:
     """Return the moving means and variances of the batch norm that trains."""
     return [keras.ops.convert_to_numpy(variable).copy() for variable in _variables(network)]
 
 
-def assign(network, values):
+def assign(network: keras.Model, values: Iterable[np.ndarray]) -> None:
     """Give the batch norm that trains other statistics."""
     for variable, value in zip(_variables(network), values, strict=True):
         variable.assign(value)
 
 
-def measured(network, batches, forward):
+def measured(
+    network: keras.Model, batches: Iterable[Any], forward: Callable[..., Any]
+) -> list[np.ndarray]:
     """Return the statistics of the network as it is, the means of those of the batches."""
     norms = _norms(network)
     if not norms:
@@ -138,7 +143,7 @@ def measured(network, batches, forward):
     return [np.average(each, axis=0, weights=sizes) for each in zip(*found, strict=True)]
 
 
-def forward(network):
+def forward(network: keras.Model) -> Callable[..., Any]:
     """Return a function from batches to the statistics after each, compiled where that is known.
 
     Batch norm must have its momentum of 0 whenever it is called, which is compiled in.

@@ -1,9 +1,11 @@
 """The run of a recipe: its stages, one `model.fit` after the other, each resumable."""
 
 import importlib.util
-import json
 import math
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -16,27 +18,44 @@ from fer_models.zoo.batch_norm import batch_norm_layers
 
 
 def fit(
-    recipe, model, train, validation, *, directory, steps_per_epoch, class_weight, callbacks,
-    verbose,
-):  # fmt: skip
+    recipe: Any,
+    model: keras.Model,
+    train: Any,
+    validation: Any,
+    *,
+    directory: str | os.PathLike[str] | None,
+    steps_per_epoch: int | None,
+    class_weight: Mapping[int, float] | None,
+    callbacks: Iterable[keras.callbacks.Callback],
+    verbose: int | str,
+) -> keras.callbacks.History:
     """Train `model` through the stages of `recipe`; see `Recipe.fit`."""
     if recipe.dp is not None:
         model = DPTrainer(model, recipe.dp, recipe.batch_size)
+    kept: dict[str, Any] = {}
+    generation = None
     if directory is not None:
-        _claim(Path(directory), recipe, model)
+        directory = Path(directory)
+        files.remove_unfinished(directory)
+        kept = {
+            "whose": _whose(recipe, model),
+            "history": directory / "history.csv",
+            # Without validation no epoch is the best.
+            "best": None if validation is None else directory / "best.keras",
+        }
+        generation = resume.pick_up(_state(directory), **kept)
     whole = keras.callbacks.History()
     whole.set_model(model)
     whole.on_train_begin()
-    done = 0
-    if directory is not None:
-        done = epochs_done(directory, len(recipe.stages))
-        resume.trim_history(Path(directory) / "history.csv", done)
+    done = generation.epoch if generation else 0
     seen = []
     if recipe.ema is not None and batch_norm_layers(student(model)):
         seen = _first_images(train, recipe.batch_size, steps_per_epoch)
     end, before = 0, None
     for number, stage in enumerate(recipe.stages):
         first, end = max(end, min(done, end + stage.epochs)), end + stage.epochs
+        if generation is not None and number < generation.facts["stage"]:
+            continue
         data = train(first) if callable(train) else train
         recipe.freeze(model, number)
         images, labels = data if isinstance(data, (tuple, list)) else (data, None)
@@ -44,25 +63,24 @@ def fit(
         steps = steps_per_epoch or _steps(images, recipe.batch_size if arrays else 1)
         model.compile(**recipe.compile_kwargs(steps, number))
         average = None if recipe.ema is None else AverageWeights(student(model), seen)
-        # Without validation no epoch is the best.
         watching = recipe.callbacks(None if validation is None else directory, number, average)
         if directory is None:
             keeping = [_GoOn(watching, before)]
         else:
-            state = _state(directory, number)
-            if resume.is_over(state, end):
-                resume.restore(model, state)
+            mine = generation is not None and number == generation.facts["stage"]
+            if mine and resume.is_over(generation, end):
+                resume.restore(model, generation)  # type: ignore[arg-type]
                 # As `fit` ends: with the average of the weights in the place of the weights.
                 model.optimizer.finalize_variable_values(model.trainable_variables)
                 if average is not None:
                     average.settle()
-                if resume.has_stopped(state):
+                if resume.has_stopped(generation):
                     break
+                before = generation.facts["callbacks"]  # type: ignore[union-attr]
                 continue
-            earlier = _state(directory, number - 1) if number else None
-            keeping = resume.resumable(state, watching, earlier)[len(watching) :]
-        # Left there by `BackupAndRestore` in the stage before, it overrules `initial_epoch`.
-        model._initial_epoch = None
+            keeping = [
+                resume.KeepState(_state(directory), watching, stage=number, before=before, **kept)
+            ]
         history = model.fit(
             images,
             labels,
@@ -84,36 +102,37 @@ def fit(
         if model.stop_training:
             break
     if directory is not None:
-        student(model).save(Path(directory) / "last.keras")
+        with files.whole_file(directory / "last.keras") as unfinished:
+            student(model).save(unfinished)
     return whole
 
 
-def epochs_done(directory, stages):
-    """Return how many whole epochs of a run of so many stages are kept in `directory`."""
-    return max(resume.epochs_done(_state(directory, stage)) for stage in range(stages))
+def epochs_done(directory: str | os.PathLike[str]) -> int:
+    """Return how many whole epochs of a run are kept in `directory`."""
+    return resume.epochs_done(_state(directory), Path(directory) / "history.csv")
 
 
-def _state(directory, stage):
-    return Path(directory) / "state" / str(stage + 1)
+def _state(directory):
+    return Path(directory) / "state"
 
 
-class BestCheckpoint(keras.callbacks.ModelCheckpoint):
-    """`ModelCheckpoint` of the network alone, without its teacher or its DP trainer.
+class BestCheckpoint(resume.BestFile):
+    """`BestFile` of the network alone, without its teacher or its DP trainer.
 
     Args:
         path: The file.
         average: The `SwapEMAWeights` of the same training, whose average is kept; None for none.
-        **options: Arguments of `ModelCheckpoint`.
+        **options: Arguments of `BestFile`.
     """
 
-    def __init__(self, path, average=None, **options):
+    def __init__(self, path: str | os.PathLike[str], average: Any = None, **options: Any) -> None:
         super().__init__(path, **options)
         self.average = average
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(student(model))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # What was validated is kept, and the weights that train are in the model again by now.
         if self.average is not None:
             self.average.on_test_begin()
@@ -122,38 +141,25 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
             self.average.on_test_end()
 
 
-def student(model):
+def student(model: keras.Model) -> keras.Model:
     """Return the network that trains: a distiller's student, a DP trainer's, or the model."""
     if isinstance(model, DPTrainer):
         return model.network
     return model.student if isinstance(model, keras.distillation.Distiller) else model
 
 
-def mixes(augmentation):
+def mixes(augmentation: Any) -> bool:
     """Return whether an augmentation makes one image of two."""
     return policy(augmentation).mixup is not None
 
 
-def _claim(directory, recipe, model):
-    """Note which training `directory` holds, or raise `ValueError` if it holds another."""
+def _whose(recipe, model):
+    """Return what tells a training from others."""
     content = recipe.to_dict()
     # More epochs may be asked for, as long as those that were are the same.
     for stage in content["stages"]:
         del stage["epochs"]
-    content["parameters"] = model.count_params()
-    content = json.loads(json.dumps(content))
-    path = directory / "state" / "recipe.json"
-    # What trained nothing holds nothing.
-    if not path.exists() or not epochs_done(directory, len(recipe.stages)):
-        files.write_text(path, json.dumps(content, indent=1))
-        return
-    held = json.loads(path.read_text())
-    differing = [name for name in content if held.get(name) != content[name]]
-    if differing:
-        raise ValueError(
-            f"`directory` must be free or hold a training of the same recipe and model; "
-            f"{', '.join(differing)} differ. Received: directory={str(directory)!r}"
-        )
+    return {**content, "parameters": model.count_params()}
 
 
 def _first_images(train, batch_size, steps):
@@ -175,11 +181,11 @@ def _steps(data, batch_size):
 def _logs(directory):
     if directory is None:
         return []
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    logs = [keras.callbacks.CSVLogger(Path(directory) / "history.csv", append=True)]
+    directory.mkdir(parents=True, exist_ok=True)
+    logs = [keras.callbacks.CSVLogger(directory / "history.csv", append=True)]
     # Keras writes for TensorBoard through TensorFlow.
     if importlib.util.find_spec("tensorflow") is not None:
-        logs.append(keras.callbacks.TensorBoard(Path(directory) / "tensorboard", write_graph=False))
+        logs.append(keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False))
     return logs
 
 

@@ -215,7 +215,7 @@ _EMOTION_CNN = Recipe(
     batch_size=64,
     stages=(Stage("all", 50),),
     augmentation={"rotation": 0.01, "zoom": 0.05, "shift": 0.02},
-    stated="Categorical cross-entropy, Adam, learning rate 0.0001, 50 epochs; the prose says batch "
+    stated="Categorical cross-entropy, Adam, learning rate 0.0001, 50 epochs; the prose has batch "
     "size 448, the log shows 448 steps an epoch; rotation, zoom, crop. A dense layer of 128 units; "
     "dropout and batch norm are cures to try. 86.80 % training accuracy, 92 % in the log of the "
     "last epoch.",

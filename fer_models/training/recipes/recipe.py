@@ -42,7 +42,7 @@ class Stage:
     trainable: tuple[str, ...] | None = None
     learning_rate: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_attribute(self, "epochs", is_whole(self.epochs), "an integer of 1 or more")
         check_attribute(
             self,
@@ -81,7 +81,7 @@ class Published:
 class Recipe:
     """How a paper trains its model.
 
-    The object says everything and does little: `fit` runs plain `model.fit`, and
+    The object holds everything and does little: `fit` runs plain `model.fit`, and
     `compile_kwargs` and `callbacks` serve those who call `fit` themselves. It is frozen; `replace`
     gives a changed one.
 
@@ -119,7 +119,7 @@ class Recipe:
             noise; None for none. With it all batch norm is frozen, also that of composed layers:
             start from weights of public faces, or take a network without it. MixUp and class
             weights look at several faces at once and are refused.
-        stated: What the paper says about the training.
+        stated: The training as the paper states it.
         chosen: What it leaves open and is our choice.
         published: What it reports: a tuple of `Published`.
 
@@ -156,7 +156,7 @@ class Recipe:
     chosen: str = ""
     published: tuple[Published, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = self.input_shape
         check_attribute(
             self, "optimizer", self.optimizer in OPTIMIZERS, f"one of {sorted(OPTIMIZERS)}"
@@ -187,7 +187,7 @@ class Recipe:
         check_attribute(
             self,
             "stages",
-            self.stages and all(isinstance(stage, Stage) for stage in self.stages),
+            bool(self.stages) and all(isinstance(stage, Stage) for stage in self.stages),
             "one or more `Stage`s",
         )
         check_attribute(
@@ -208,7 +208,7 @@ class Recipe:
         """Epochs of all stages, at most."""
         return sum(stage.epochs for stage in self.stages)
 
-    def replace(self, *, epochs: int | None = None, **changes) -> Self:
+    def replace(self, *, epochs: int | None = None, **changes: Any) -> Self:
         """Return a copy with other values.
 
         Args:
@@ -251,7 +251,7 @@ class Recipe:
         return content
 
     def build(
-        self, classes: int = 7, input_shape: Sequence[int | None] | None = None, **options
+        self, classes: int = 7, input_shape: Sequence[int | None] | None = None, **options: Any
     ) -> keras.Model:
         """Return the recipe's network.
 
@@ -382,7 +382,6 @@ class Recipe:
                     average,
                     monitor=self.monitor,
                     mode=mode,
-                    save_best_only=True,
                 )
             )
         if self.patience is not None:
@@ -398,7 +397,7 @@ class Recipe:
 
     def epochs_done(self, directory: str | os.PathLike[str]) -> int:
         """Return how many whole epochs of this recipe are kept in `directory`."""
-        return fitting.epochs_done(directory, len(self.stages))
+        return fitting.epochs_done(directory)
 
     def fit(
         self,
@@ -438,7 +437,7 @@ class Recipe:
             A `keras.callbacks.History` of the epochs trained by this call, all stages together.
 
         Raises:
-            ValueError: If the recipe watches validation and there is none, weighs classes and
+            ValueError: If the recipe watches validation data and none are given, weighs classes and
                 has no weights, a stage does not fit the model, `directory` holds the training of
                 another recipe or model, or there is an `ema` and `train` can be read only once
                 or has several inputs.

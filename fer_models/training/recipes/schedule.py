@@ -1,4 +1,4 @@
-"""How a recipe's learning rate moves."""
+"""Schedules of a recipe's learning rate."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ class Cosine(Constant):
     warmup_steps: int = 500
     any_length = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_attribute(self, "warmup_steps", self.warmup_steps >= 0, "0 or more")
 
     def rate(
@@ -65,7 +65,7 @@ class Steps(Constant):
     every: int
     factor: float = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_attribute(self, "every", is_whole(self.every), "an integer of 1 or more")
         check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
@@ -92,7 +92,7 @@ class Plateau(Constant):
     factor: float = 0.1
     monitor: str = "val_loss"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_attribute(self, "patience", is_whole(self.patience), "an integer of 1 or more")
         check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 

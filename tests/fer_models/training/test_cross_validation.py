@@ -169,6 +169,31 @@ def test_a_fold_keeps_what_its_model_says(data, tmp_path):
     assert "regions that follow the landmarks" in (tmp_path / "report.md").read_text()
 
 
+def test_a_result_that_is_damaged_or_another_fold_s_is_named(data, tmp_path):
+    train_on(data, tiny(epochs=1), tmp_path, progress=False)
+    paths = [tmp_path / "folds" / f"00{number}" / "result.json" for number in range(3)]
+    whole = json.loads(paths[1].read_text())
+    cases = {
+        "": "cannot be read",
+        "null": "with null",
+        "{}": "must hold an object with held_out, seed",
+        json.dumps(whole | {"probabilities": whole["probabilities"][1:]}): "of each clip",
+        json.dumps(whole | {"probabilities": [[1.0], [0.5, 0.5]]}): "of each clip",
+        json.dumps(whole | {"labels": 3}): "of each clip",
+        paths[0].read_text(): "must be the one of seed=",
+    }
+    for text, message in cases.items():
+        paths[1].write_text(text)
+        with pytest.raises(
+            ValueError, match=f"{message}(.|\n)*remove|remove(.|\n)*{message}"
+        ) as no:
+            train_on(data, tiny(epochs=1), tmp_path, progress=False)
+        assert str(paths[1]) in str(no.value)
+    shutil.rmtree(paths[1].parent)
+    train_on(data, tiny(epochs=1), tmp_path, progress=False)
+    assert json.loads(paths[1].read_text())["probabilities"] == whole["probabilities"]
+
+
 def test_each_cut_has_batches_of_its_own(monkeypatch, untraced):
     put_small_clip_networks(monkeypatch, plain=False)
     data, found = clip_data(), {}
@@ -189,6 +214,7 @@ def test_each_cut_has_batches_of_its_own(monkeypatch, untraced):
         trainer.batches(without, [0, 4])
 
 
+@pytest.mark.slow
 def test_a_training_from_before_there_was_a_choice_goes_on_with_the_grid_alone(data, tmp_path):
     train_on(data, tiny(regions="grid"), tmp_path, progress=False)
     record = json.loads((tmp_path / "run.json").read_text())
@@ -273,6 +299,7 @@ def test_a_training_that_diverged_is_told(data):
         trainer.predict(data, [0, 1], "folds/7")
 
 
+@pytest.mark.slow
 def test_a_trainer_serves_what_its_network_can_be_trained_by(data, tmp_path):
     recipe = tiny().to_recipe()
     trainer = ClipTrainer(recipe, data.names)

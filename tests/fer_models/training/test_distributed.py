@@ -132,6 +132,7 @@ def started(monkeypatch):
 WAITS = "import time; time.sleep(60)"
 
 
+@pytest.mark.slow
 def test_one_that_fails_ends_the_others(started):
     programs, begun = started
     assert distributed.start_all(2, ["--epochs", "1"]) == 0
@@ -140,6 +141,7 @@ def test_one_that_fails_ends_the_others(started):
     assert all(each.poll() is not None for each in begun)
 
 
+@pytest.mark.slow
 def test_nobody_is_left_when_this_one_is_terminated(started):
     programs, begun = started
     programs[:] = [WAITS, WAITS]

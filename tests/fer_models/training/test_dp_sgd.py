@@ -1,12 +1,11 @@
 """DP-SGD: each example's gradient is clipped exactly, noise has its scale, epsilon holds."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 
 from fer_models import distiller, ghostface, recipes
+from fer_models.training import resume
 from fer_models.training.accountant import epsilon
 from fer_models.training.dp_sgd import DPSGD, DPTrainer, freeze_batch_norm
 
@@ -181,7 +180,7 @@ def test_a_recipe_trains_with_it_and_goes_on(tmp_path, capsys):
     np.testing.assert_array_equal(saved(data[0]), model(data[0]))
     longer = recipe.replace(epochs=3)
     assert longer.fit(network(), data, data, directory=tmp_path, verbose=0).epoch == [2]
-    assert json.loads((tmp_path / "state" / "recipe.json").read_text())["dp"]["l2_norm_clip"] == 1
+    assert resume.pick_up(tmp_path / "state").facts["whose"]["dp"]["l2_norm_clip"] == 1
     with pytest.raises(ValueError, match="dp differ"):
         recipe.replace(dp=None).fit(network(), data, data, directory=tmp_path, verbose=0)
 

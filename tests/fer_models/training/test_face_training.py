@@ -127,6 +127,7 @@ def test_everything_is_written_once(quick, settings, tmp_path, capsys, request):
     assert record_of(run) == record
 
 
+@pytest.mark.slow
 def test_a_run_without_its_report_gets_it_later(quick, brief, settings, packed, tmp_path):
     run = tmp_path / "run"
     asked = {"passes": 2, "ema": 0.9}
@@ -192,6 +193,7 @@ def test_a_run_is_repeated_from_its_record(quick, brief, settings, tmp_path):
     assert history(tmp_path / "run") == history(tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_two_teachers_teach_with_their_mean(quick, brief, settings, tmp_path):
     for seed in (1, 2):
         train_faces(settings(seed=seed, epochs=1), tmp_path / str(seed), report=False)
@@ -344,6 +346,7 @@ def test_copies_of_training_faces_are_scored_apart(settings, packed, tmp_path):
     assert training._copies("train") is None
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_an_average_scores_what_the_run_did(quick, brief, settings, tmp_path):
     train_faces(settings(ema=0.5, passes=3, epochs=1), tmp_path / "run", report=False)
     last = history(tmp_path / "run")[-1]

@@ -187,6 +187,7 @@ def test_learns_from_votes_of_the_pipeline():
 
 
 @pytest.mark.backend
+@pytest.mark.slow
 def test_training_moves_the_student_and_leaves_the_teacher(tmp_path):
     student, teacher = network(penalty="l2"), network(8, seed=1)
     before, taught = snapshot(student), snapshot(teacher)

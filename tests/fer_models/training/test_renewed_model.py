@@ -43,6 +43,7 @@ def fit(renewed, folder, stop=None):
     return history, len(epochs)
 
 
+@pytest.mark.slow
 def test_it_ends_the_same_whatever_was_trained_before_and_wherever_it_was_stopped(recipe, tmp_path):
     renewed = RenewedModel(recipe, classes=2, steps_per_epoch=2)
     whole, epochs = fit(renewed, tmp_path / "whole")

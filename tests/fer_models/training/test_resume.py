@@ -1,10 +1,12 @@
 """A stopped training goes on as if it had not been stopped."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
 
-from fer_models.training import resume
+from fer_models.training import generations, resume
 
 
 class StopIn(keras.callbacks.Callback):
@@ -29,13 +31,20 @@ def training(folder, epochs, stop_in=None):
     early = keras.callbacks.EarlyStopping("loss", patience=3, min_delta=10.0)
     plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10.0, factor=0.5)
     log = keras.callbacks.CSVLogger(folder / "history.csv", append=True)
-    callbacks = [log, *resume.resumable(folder / "state", [early, plateau])]
-    done = resume.epochs_done(folder / "state")
-    resume.trim_history(folder / "history.csv", done)
+    state, history = folder / "state", folder / "history.csv"
+    best = resume.BestFile(folder / "best.weights.h5", monitor="loss", save_weights_only=True)
+    kept = {"whose": {"seed": 0}, "history": history, "best": best.path}
+    callbacks = [log, *resume.resumable(state, [early, plateau, best], **kept)]
+    done = resume.epochs_done(state)
     if stop_in is not None:
         callbacks.insert(0, StopIn(stop_in))
     model.fit(x, y, 16, epochs, verbose=0, callbacks=callbacks, initial_epoch=done, shuffle=False)
     return model, early
+
+
+def epochs_in(folder):
+    rows = (folder / "history.csv").read_text().split()
+    return [row.split(",")[0] for row in rows[1:]]
 
 
 @pytest.mark.parametrize("stop_in", [pytest.param(2, marks=pytest.mark.backend), 3])
@@ -53,60 +62,128 @@ def test_resumes_with_the_same_result(tmp_path, request, stop_in):
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert float(resumed.optimizer.learning_rate) == float(whole.optimizer.learning_rate)
-    texts = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "broken")]
-    epochs = [[line.split(",")[0] for line in text.split()] for text in texts]
-    assert epochs[0] == epochs[1] == ["epoch", "0", "1", "2", "3"]
+    assert epochs_in(tmp_path / "whole") == epochs_in(tmp_path / "broken") == ["0", "1", "2", "3"]
 
 
 @pytest.mark.usefixtures("untraced")
 def test_a_training_that_stopped_early_is_over(tmp_path):
     training(tmp_path, 20)
-    assert resume.is_over(tmp_path / "state", 20)
-    assert not resume.is_over(tmp_path / "absent", 20)
+    assert resume.is_over(resume.pick_up(tmp_path / "state"), 20)
+    assert not resume.is_over(resume.pick_up(tmp_path / "absent"), 20)
 
 
 @pytest.mark.backend
 @pytest.mark.usefixtures("untraced")
 def test_a_training_with_all_its_epochs_is_over(tmp_path):
     model, _ = training(tmp_path, 2)
-    assert resume.is_over(tmp_path / "state", 2)
-    assert not resume.is_over(tmp_path / "state", 3)
+    found = resume.pick_up(tmp_path / "state")
+    assert resume.is_over(found, 2)
+    assert not resume.is_over(found, 3)
     other = keras.models.clone_model(model)
     other.compile("adam")
-    resume.restore(other, tmp_path / "state")
+    resume.restore(other, found)
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    wider = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    wider.compile("adam")
+    with pytest.raises(ValueError, match="must hold the weights of this model"):
+        resume.restore(wider, found)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training that stopped early after four epochs, and what it ended with."""
+    always = property(lambda model: True, lambda model, value: None)
+    with pytest.MonkeyPatch.context() as patch:
+        if keras.backend.backend() == "tensorflow":
+            patch.setattr(keras.Model, "run_eagerly", always)
+        folder = tmp_path_factory.mktemp("whole")
+        model, _ = training(folder, 20)
+    return folder, model.get_weights(), (folder / "history.csv").read_bytes()
+
+
+def damaged(whole, folder, damage):
+    """Return a copy of the training of which something is damaged."""
+    shutil.copytree(whole[0], folder)
+    damage(folder)
+    return folder
 
 
 @pytest.mark.usefixtures("untraced")
-def test_a_damaged_record_falls_back_to_the_epoch_before(tmp_path):
-    training(tmp_path, 3)
-    state = tmp_path / "state"
-    (state / resume.METADATA).write_text("")
-    assert resume.epochs_done(state) == 2
-    assert (state / resume.WEIGHTS).read_bytes() == (state / "latest.weights.h5.bkp").read_bytes()
-    for name in (resume.METADATA, f"{resume.METADATA}.bkp"):
-        (state / name).write_text("")
-    (state / f"{resume.METADATA}.bkp").unlink()
-    assert resume.epochs_done(state) == 0
-
-
-@pytest.mark.usefixtures("untraced")
-def test_callbacks_that_are_an_epoch_ahead_of_the_model_go_back(tmp_path):
-    training(tmp_path, 3)
-    state = tmp_path / "state"
-    for name in (resume.METADATA, resume.WEIGHTS):
-        (state / f"{name}.bkp").replace(state / name)
-    _, early = training(tmp_path, 20)
+@pytest.mark.parametrize(
+    "name", [resume.WEIGHTS, resume.HISTORY, resume.BEST, generations.MANIFEST]
+)
+def test_whatever_is_lost_of_the_last_epoch_it_is_trained_again(whole, tmp_path, name):
+    lost = tmp_path / "lost"
+    damaged(whole, lost, lambda folder: (folder / "state" / "epoch-000004" / name).unlink())
+    with pytest.warns(RuntimeWarning, match=rf"epoch-000004/{name}.*goes on from epoch 3"):
+        model, early = training(lost, 20)
     assert early.stopped_epoch == 3
+    for a, b in zip(whole[1], model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # No epoch is there twice.
+    assert (lost / "history.csv").read_bytes() == whole[2]
+    assert resume.epochs_done(lost / "state") == 4
 
 
 @pytest.mark.usefixtures("untraced")
-def test_a_first_backup_that_was_cut_off_is_forgotten(tmp_path):
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / resume.WEIGHTS).write_bytes(b"half a file")
-    training(tmp_path, 1)
-    assert resume.epochs_done(tmp_path / "state") == 1
+def test_history_and_best_model_are_those_of_the_epoch_that_is_gone_on_with(whole, tmp_path):
+    def damage(folder):
+        (folder / "history.csv").write_text("epoch,loss\n0,9\n7,9\n")
+        (folder / "best.weights.h5").write_bytes(b"half")
+        (folder / ".best.unfinished.weights.h5").write_bytes(b"half")
+
+    folder = damaged(whole, tmp_path / "run", damage)
+    resume.pick_up(
+        folder / "state", history=folder / "history.csv", best=folder / "best.weights.h5"
+    )
+    for name in ("history.csv", "best.weights.h5"):
+        assert (folder / name).read_bytes() == (whole[0] / name).read_bytes()
+    # A history that no generation keeps is cut.
+    (folder / "other.csv").write_bytes(whole[2].replace(b"\n3,", b"\n9,"))
+    generations.commit(folder / "state", 5, {"whose": {}}, lambda folder: None)
+    resume.pick_up(folder / "state", history=folder / "other.csv")
+    assert (folder / "other.csv").read_text().count("\n") == 4
+
+
+def test_another_training_is_refused_by_name(whole):
+    with pytest.raises(ValueError, match=r"seed differ.*--restart"):
+        resume.pick_up(whole[0] / "state", whose={"seed": 1})
+    # An option that there was not when it was begun.
+    assert resume.pick_up(whole[0] / "state", whose={"seed": 0, "new": None}).epoch == 4
+    found = resume.pick_up(whole[0] / "state")
+    with pytest.raises(ValueError, match=r"begun with, \['EarlyStopping', .*Received: \['Early"):
+        resume.give_back([keras.callbacks.EarlyStopping()], found.facts["callbacks"])
+
+
+def test_a_history_without_its_state_is_told(whole, tmp_path):
+    folder = damaged(whole, tmp_path / "run", lambda folder: shutil.rmtree(folder / "state"))
+    with pytest.raises(ValueError, match=r"history\.csv has 4 epochs, and .*state.* is gone"):
+        resume.pick_up(folder / "state", history=folder / "history.csv")
+    # As the first epoch was not kept any more.
+    (folder / "history.csv").write_text("epoch,loss\n0,1.0\n")
+    assert resume.pick_up(folder / "state", history=folder / "history.csv") is None
+    assert (folder / "history.csv").read_text() == ""
+
+
+@pytest.mark.usefixtures("untraced")
+def test_what_would_not_go_on_rightly_is_refused(whole, tmp_path):
+    early = keras.callbacks.EarlyStopping(restore_best_weights=True)
+    with pytest.raises(ValueError, match="`restore_best_weights`, whose weights are not kept"):
+        resume.resumable(tmp_path / "state", [early])
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, "softmax")])
+    model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy")
+    x, y = np.zeros((4, 5), "float32"), np.zeros(4)
+    folder = damaged(whole, tmp_path / "run", lambda folder: None)
+    keeper = resume.KeepState(folder / "state")
+    keeper.kept = [keras.callbacks.EarlyStopping(), keras.callbacks.ReduceLROnPlateau()]
+    keeper.kept.append(resume.BestFile(folder / "best.weights.h5", save_weights_only=True))
+    with pytest.raises(ValueError, match="`initial_epoch` must be 4"):
+        model.fit(x, y, epochs=5, callbacks=[keeper], verbose=0)
+    log = keras.callbacks.CSVLogger(tmp_path / "history.csv", append=True)
+    keeper = resume.KeepState(tmp_path / "state", history=tmp_path / "history.csv")
+    with pytest.raises(ValueError, match="`CSVLogger` that comes before"):
+        model.fit(x, y, callbacks=[keeper, log], verbose=0)
 
 
 def test_nothing_done_yet(tmp_path):
@@ -120,5 +197,11 @@ def test_trim_history(tmp_path):
     path.write_text("epoch,loss\n0,1.0\n1,0.5\n2,0.4\n")
     resume.trim_history(path, 2)
     assert path.read_text() == "epoch,loss\n0,1.0\n1,0.5\n"
+    path.write_text("epoch,loss\n0,1.0\n1,0.5\n2,0.")
+    resume.trim_history(path, 3)
+    assert path.read_text() == "epoch,loss\n0,1.0\n1,0.5\n"
     resume.trim_history(path, 0)
     assert path.read_text() == ""
+    path.write_text("epoch,loss\n0,1.0\nx,0.5\n2,0.4\n")
+    with pytest.raises(ValueError, match=r"number of an epoch.*'x,0\.5' in line 3"):
+        resume.trim_history(path, 1)

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+import shutil
 
 import keras
 import pytest
 
+from fer_data import files
 from fer_models.training import runs
 from fer_models.training.runs import RECORD, Run
 
@@ -107,10 +109,45 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
         Run(tmp_path / "picture.png", SETTINGS).open()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"settings": 3}'])
+def test_what_a_kill_left_before_the_record_is_no_other_thing(tmp_path):
+    files.whole_file(tmp_path / RECORD).__enter__().write_text("{")
+    run = Run(tmp_path, SETTINGS)
+    assert not run.open()
+    run.begin()
+    assert [path.name for path in tmp_path.iterdir()] == [RECORD]
+
+
+def test_a_restart_that_was_stopped_leaves_a_run_that_can_be_restarted(begun, monkeypatch):
+    for name in ("state", "tensorboard"):
+        (begun.folder / name).mkdir()
+        (begun.folder / name / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "remove_folder", lambda folder: shutil.rmtree(folder) or stop())
+        run = Run(begun.folder, SETTINGS)
+        run.open(restart=True)
+        with pytest.raises(KeyboardInterrupt):
+            run.begin()
+    run = Run(begun.folder, SETTINGS)
+    run.open(restart=True)
+    run.begin()
+    assert [path.name for path in begun.folder.iterdir()] == [RECORD]
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+NO_RECORDS = (
+    *("", "null", "{", "[]", "{}", "[" * 100_000, '{"settings": 3}'),
+    '{"settings": {}, "inputs": []}',
+    '{"settings": {}, "finished": "yes"}',
+)
+
+
+@pytest.mark.parametrize("text", NO_RECORDS, ids=range(len(NO_RECORDS)))
 def test_what_is_no_record_is_refused_and_may_be_replaced(tmp_path, text):
     (tmp_path / RECORD).write_text(text)
-    with pytest.raises(ValueError, match=r"is no run\.json of a run"):
+    with pytest.raises(ValueError, match=r"is no run\.json of a run.*--restart"):
         Run(tmp_path, SETTINGS).open()
     assert not Run(tmp_path, SETTINGS).open(restart=True)
     with pytest.raises(FileNotFoundError):
