@@ -15,6 +15,7 @@ from fer_data.synthetic.identity import HAIR_STYLES, Identity
 from fer_data.synthetic.occlusion import OCCLUDERS
 from fer_data.synthetic.render import MIN_SIZE, render
 from fer_data.synthetic.scene import Camera, Light, Pose, Scene
+from fer_data.synthetic.smiling_faces import SmilingFace, graded_smiles
 
 __all__ = [
     "ACTION_UNITS",
@@ -28,8 +29,10 @@ __all__ = [
     "Light",
     "Pose",
     "Scene",
+    "SmilingFace",
     "action_units",
     "generate",
+    "graded_smiles",
     "photograph",
     "render",
     "sample_face",

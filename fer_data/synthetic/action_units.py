@@ -1,6 +1,10 @@
-"""Expressions as action units: what EMFACS says each of the seven emotions moves."""
+"""Expressions as action units: those that EMFACS assigns to each of the seven emotions."""
+
+from collections.abc import Mapping
 
 import numpy as np
+
+from fer_data import arguments
 
 #: Action units the face model knows, by FACS number, and what they do.
 ACTION_UNITS = {
@@ -35,8 +39,8 @@ PROTOTYPES = {
     "neutral": (),
 }
 
-# Where units pull against each other one of them wins: brows that are raised and drawn together
-# slant (fear, sadness), they do not stay where they were. Shares of the picture's intensity.
+# Where units pull against each other, one wins: brows that are both raised and drawn together slant
+# (fear, sadness) and do not stay in place. Shares of the picture's intensity.
 _SHARES = {
     "angry": {5: 0.6, 7: 0.7},
     "disgust": {15: 0.6, 16: 0.8},
@@ -60,19 +64,26 @@ _COMPANIONS = {
 _UNEVENNESS = 0.2
 
 
-def check_unit_interval(name, value):
+def check_unit_interval(name: str, value: float) -> None:
     """Raise `ValueError` unless `value` is a number in [0, 1]."""
     if not isinstance(value, (int, float, np.integer, np.floating)) or not 0 <= value <= 1:
         raise ValueError(f"`{name}` must be a number in [0, 1]. Received: {name}={value!r}")
 
 
-def action_units(emotion, intensity=1.0, rng=None):
+@arguments.checked(
+    emotion=arguments.text,
+    intensity=arguments.number(0, 1),
+    rng=arguments.with_method("standard_normal", "a `numpy.random.Generator`"),
+)
+def action_units(
+    emotion: str, intensity: float = 1.0, rng: np.random.Generator | None = None
+) -> dict[int, float]:
     """Return the action units of an emotion.
 
     Args:
         emotion: One of `"angry"`, `"disgust"`, `"fear"`, `"happy"`, `"sad"`, `"surprise"`,
             `"neutral"`.
-        intensity: Strength of the whole expression, 0 (nothing to see) to 1 (FACS level E).
+        intensity: Strength of the whole expression, 0 (invisible) to 1 (FACS level E).
         rng: `numpy.random.Generator`; when given, the units vary in strength around `intensity`
             and units that often come with the emotion join in. Without it the result is the
             bare prototype.
@@ -101,11 +112,11 @@ def action_units(emotion, intensity=1.0, rng=None):
     units = {unit: intensity * shares.get(unit, 1.0) for unit in PROTOTYPES[emotion]}
     if rng is None:
         return units
-    # Every emotion draws equally often, so that a seed means the same picture around the face.
+    # Every emotion draws as many numbers, so that a seed gives the same picture around the face.
     draws = iter(rng.random(16))
     for unit in units:
         units[unit] *= 1.0 - _UNEVENNESS * next(draws)
-    # A neutral face has no intensity to scale its small companions with.
+    # A neutral face has no intensity by which to scale its small extra units.
     strength = intensity if PROTOTYPES[emotion] else 1.0
     for unit, probability, largest in _COMPANIONS[emotion]:
         joins, amount = next(draws) < probability, next(draws)
@@ -116,7 +127,7 @@ def action_units(emotion, intensity=1.0, rng=None):
     return units
 
 
-def check_action_units(units):
+def check_action_units(units: Mapping[int, float]) -> None:
     """Raise `ValueError` unless every key is a known unit and every strength in [0, 1]."""
     for unit, strength in units.items():
         if unit not in ACTION_UNITS:

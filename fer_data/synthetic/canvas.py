@@ -1,7 +1,11 @@
 """A picture to paint on: smooth polygons and lines at twice the size, with a coverage channel."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+
+from fer_data.synthetic.projection import View
 
 #: The canvas is this many times as fine as the picture.
 OVERSAMPLING = 2
@@ -10,14 +14,14 @@ _ONE = 1 << _SHIFT
 
 
 class Canvas:
-    """RGBA picture in which A says how much of the face's light and shade a pixel takes.
+    """RGBA picture whose A is the share of the face's light and shade that a pixel takes.
 
     Args:
         view: `View`; points are given in its face plane.
         background: uint8 (h, w, 3), stretched over the picture.
     """
 
-    def __init__(self, view, background):
+    def __init__(self, view: View, background: np.ndarray) -> None:
         self.view = view
         side = view.size * OVERSAMPLING
         coarse = np.dstack([background, np.zeros(background.shape[:2], np.uint8)])
@@ -27,17 +31,26 @@ class Canvas:
         self._matrix = view.similarity.T * (OVERSAMPLING * _ONE)
         self._offset = ((view.shift + 0.5) * OVERSAMPLING - 0.5) * _ONE
 
-    def fill(self, plane, colour, shade=255):
+    def fill(
+        self, plane: np.ndarray, colour: Sequence[float] | np.ndarray, shade: int = 255
+    ) -> None:
         """Fill a polygon (N, 2)."""
         self._strokes.append((0, False, [plane], colour, shade))
 
-    def line(self, plane, colour, width, shade=255, closed=False):
+    def line(
+        self,
+        plane: np.ndarray | list[np.ndarray],
+        colour: Sequence[float] | np.ndarray,
+        width: float,
+        shade: int = 255,
+        closed: bool = False,
+    ) -> None:
         """Draw a line through points (N, 2), or several lines (list); `width` in face units."""
         lines = plane if isinstance(plane, list) else [plane]
         self._strokes.append((max(1, round(width * self.unit)), closed, lines, colour, shade))
 
-    def reduced(self):
-        """Draw what was asked for, in order: the picture at its own size, uint8 (S, S, 4)."""
+    def reduced(self) -> np.ndarray:
+        """Draw all shapes in order and return the picture at its own size, uint8 (S, S, 4)."""
         # One product for all points: dozens of small ones would cost more than the drawing.
         points = np.concatenate([part for stroke in self._strokes for part in stroke[2]])
         points = np.rint(points @ self._matrix + self._offset).astype(np.int32)

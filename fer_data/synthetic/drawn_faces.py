@@ -1,13 +1,15 @@
-"""Faces by the thousand: `generate` draws people, expressions and scenes from one seed."""
+"""Any number of faces: `generate` draws people, expressions and scenes from one seed."""
 
 import functools
 import multiprocessing
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from fer_data import arguments
 from fer_data.faces.face import Framing
 from fer_data.labels import EMOTIONS
 from fer_data.synthetic.action_units import PROTOTYPES, action_units, check_unit_interval
@@ -19,7 +21,7 @@ from fer_data.synthetic.scene import Scene
 # Streams of random numbers that must not meet.
 _IDENTITY, _FACE, _BOX = 1, 2, 4
 _CHUNK = 64
-# How the faces lie in their boxes, which are drawn as MTCNN draws its own.
+# The framing of faces in their boxes, which are like MTCNN's.
 FRAMING = Framing(0.96, 0.0, 0.0)
 
 
@@ -30,11 +32,11 @@ class DrawnFace:
     Args:
         image: uint8 (size, size, 3) RGB.
         landmarks: float32 (68, 2), (x, y) pixels, iBUG order.
-        emotion: one of the seven.
-        identity: integer, who it is.
-        intensity: strength of the expression; 0 for neutral.
-        box: float32 (4,), (x, y, width, height) in pixels, as inexact as a detector's; the face
-            lies in it as `FRAMING` says.
+        emotion: One of the seven.
+        identity: Number of the person.
+        intensity: Strength of the expression; 0 for neutral.
+        box: float32 (4,), (x, y, width, height) in pixels, as inexact as a detector's; its framing
+            is `FRAMING`.
     """
 
     image: np.ndarray
@@ -45,23 +47,45 @@ class DrawnFace:
     box: np.ndarray
 
 
+@arguments.checked(seed=arguments.seed, index=arguments.integer(0))
 @functools.lru_cache(maxsize=32)
-def sample_identity(seed, index):
-    """Person number `index` of the world `seed`."""
+def sample_identity(seed: int, index: int) -> Identity:
+    """Return person number `index` of the world `seed`."""
     return Identity.sample(np.random.default_rng([seed, _IDENTITY, index]))
 
 
-def sample_face(seed, index, identity, emotion, *, size=96, occlusion=0.0, intensity=(0.6, 1.0),
-                grey=False):  # fmt: skip
-    """Draws face number `index` of person `identity` in the world `seed`.
+@arguments.checked(
+    seed=arguments.seed,
+    index=arguments.integer(0),
+    identity=arguments.integer(0),
+    emotion=arguments.text,
+    size=arguments.integer(),
+    occlusion=arguments.number(0, 1),
+    intensity=arguments.sequence(arguments.number(), 2, 2),
+    grey=arguments.flag,
+)
+def sample_face(
+    seed: int,
+    index: int,
+    identity: int,
+    emotion: str,
+    *,
+    size: int = 96,
+    occlusion: float = 0.0,
+    intensity: tuple[float, float] = (0.6, 1.0),
+    grey: bool = False,
+) -> DrawnFace:
+    """Draw face number `index` of person `identity` in the world `seed`.
 
     Args:
-        seed, index, identity: integers from 0 up; the same numbers give the same picture.
-        emotion: one of the seven.
-        size: side of the picture in pixels, at least 24.
-        occlusion: probability in [0, 1] that something covers a part of the face.
+        seed: Number of the world, 0 or more. The same numbers give the same picture.
+        index: Number of the face, 0 or more.
+        identity: Number of the person, 0 or more.
+        emotion: One of the seven.
+        size: Side of the picture in pixels, at least 24.
+        occlusion: Probability in [0, 1] that something covers a part of the face.
         intensity: (least, most) strength of the expression, each in [0, 1].
-        grey: whether the picture is grey (its three channels alike).
+        grey: Whether the picture is grey (its three channels alike).
 
     Returns:
         A `DrawnFace`.
@@ -80,8 +104,8 @@ def sample_face(seed, index, identity, emotion, *, size=96, occlusion=0.0, inten
     return DrawnFace(image, landmarks, emotion, int(identity), shown, box)
 
 
-def detector_box(landmarks, rng):
-    """Returns a square around the face, off in place and size as a detector's is.
+def detector_box(landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a square around the face, as inexact in place and size as a detector's.
 
     Args:
         landmarks: (68, 2), (x, y) pixels.
@@ -97,42 +121,54 @@ def detector_box(landmarks, rng):
     return np.array([*corner, side, side], np.float32)
 
 
+@arguments.checked(
+    count=arguments.integer(1),
+    seed=arguments.seed,
+    size=arguments.integer(),
+    emotions=arguments.sequence(arguments.text, 1),
+    identities=arguments.sequence(arguments.integer(0), 1),
+    first=arguments.integer(0),
+    occlusion=arguments.number(0, 1),
+    intensity=arguments.sequence(arguments.number(), 2, 2),
+    grey=arguments.flag,
+    workers=arguments.integer(1),
+)
 def generate(
-    count,
-    seed=0,
+    count: int,
+    seed: int = 0,
     *,
-    size=96,
-    emotions=EMOTIONS,
-    identities=None,
-    first=0,
-    occlusion=0.0,
-    intensity=(0.6, 1.0),
-    grey=False,
-    workers=1,
-):
-    """Yields generated faces, emotions in turn, people in turn.
+    size: int = 96,
+    emotions: Sequence[str] = EMOTIONS,
+    identities: Sequence[int] | None = None,
+    first: int = 0,
+    occlusion: float = 0.0,
+    intensity: tuple[float, float] = (0.6, 1.0),
+    grey: bool = False,
+    workers: int = 1,
+) -> Iterator[DrawnFace]:
+    """Yield generated faces, with emotions in turn and people in turn.
 
     Every face depends on `seed` and its own number alone: the pictures are the same, bit for bit,
     however many workers draw them.
 
     Args:
-        count: how many faces.
-        seed: integer from 0 up, the world: its people and pictures.
-        size: side of the pictures in pixels, at least 24.
-        emotions: the emotions to draw, in turn.
-        identities: range of the people's numbers; defaults to `range(max(1, count // 7))`.
-        first: number of the first face; other numbers give other pictures.
-        occlusion: probability in [0, 1] that something covers a part of a face.
+        count: How many faces.
+        seed: Integer from 0 up, the world: its people and pictures.
+        size: Side of the pictures in pixels, at least 24.
+        emotions: The emotions to draw, in turn.
+        identities: Range of the people's numbers; defaults to `range(max(1, count // 7))`.
+        first: Number of the first face; other numbers give other pictures.
+        occlusion: Probability in [0, 1] that something covers a part of a face.
         intensity: (least, most) strength of the expressions, each in [0, 1].
-        grey: whether the pictures are grey (three channels alike).
-        workers: processes that draw; 1 draws in this one. More need, as always with
+        grey: Whether the pictures are grey (three channels alike).
+        workers: Processes that draw; 1 draws in this one. More need, as always with
             multiprocessing, a main module that can be imported.
 
     Yields:
         `DrawnFace` objects.
 
     Raises:
-        ValueError: for a count, a size, a number of workers or of identities that is too small, an
+        ValueError: For a count, a size, a number of workers or of identities that is too small, an
             unknown emotion, and an occlusion or intensity outside [0, 1].
 
     Example:
@@ -142,14 +178,14 @@ def generate(
     >>> faces[3].emotion, faces[3].image.shape
     ('happy', (48, 48, 3))
     """
-    # Not a generator itself: bad arguments are told at once, not at the first face.
+    # Not a generator itself, so that bad arguments raise at once, not at the first face.
     check_count("count", count)
     check_count("workers", workers)
     check_size(size)
     check_seed(seed)
     check_unit_interval("occlusion", occlusion)
     check_intensity(intensity)
-    if not emotions or any(emotion not in PROTOTYPES for emotion in emotions):
+    if not len(emotions) or any(emotion not in PROTOTYPES for emotion in emotions):
         raise ValueError(
             f"`emotions` must name some of {sorted(PROTOTYPES)}. Received: emotions={emotions!r}"
         )
@@ -160,20 +196,20 @@ def generate(
     return _faces(count, seed, tuple(emotions), people, first, options, workers)
 
 
-def check_count(name, value):
-    """Raises `ValueError` unless `value` is an integer of at least 1."""
+def check_count(name: str, value: int) -> None:
+    """Raise `ValueError` unless `value` is an integer of at least 1."""
     if not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
 
 
-def check_seed(seed):
-    """Raises `ValueError` unless `seed` is an integer from 0 up."""
+def check_seed(seed: int) -> None:
+    """Raise `ValueError` unless `seed` is an integer from 0 up."""
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"`seed` must be an integer from 0 up. Received: seed={seed!r}")
 
 
-def check_intensity(intensity):
-    """Raises `ValueError` unless `intensity` is (least, most), both in [0, 1]."""
+def check_intensity(intensity: tuple[float, float]) -> None:
+    """Raise `ValueError` unless `intensity` is (least, most), both in [0, 1]."""
     if np.shape(intensity) != (2,):
         raise ValueError(f"`intensity` must be (least, most). Received: intensity={intensity!r}")
     least, most = intensity
@@ -195,7 +231,7 @@ def _faces(count, seed, emotions, people, first, options, workers):
     # Forking a process that runs TensorFlow's threads can hang; a fresh one cannot.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-        # A few chunks ahead of the reader: enough to keep everyone busy, little to hold.
+        # A few chunks ahead of the reader: enough to keep all workers busy, and little memory.
         ahead = []
         for task in tasks:
             ahead.append(pool.submit(_draw, task))

@@ -85,9 +85,9 @@ _CENTRE = [key for key, point in _RIGHT.items() if point[0] == 0]
 _SIDED = [key for key in _RIGHT if key not in _CENTRE]
 _NAMES = [key for key in _SIDED if isinstance(key, str)]
 
-#: Where a control point lies in the control array: `INDEX[30]`, `INDEX["cheek"]` (right side of
+#: The row of a control point in the control array: `INDEX[30]`, `INDEX["cheek"]` (right side of
 #: the picture) and `INDEX["cheek_left"]`. Rows 0 to 16 are kept for the jaw, see `silhouette`.
-INDEX = {i: i for i in range(17, 68)}
+INDEX: dict[int | str, int] = {i: i for i in range(17, 68)}
 for _name in _NAMES:
     INDEX[_name] = 68 + 2 * _NAMES.index(_name)
     INDEX[f"{_name}_left"] = INDEX[_name] + 1
@@ -102,14 +102,14 @@ def _left(key):
     return _MIRROR[key] if isinstance(key, int) else INDEX[f"{key}_left"]
 
 
-def both_sides(key):
-    """Rows of a control point on the right and on the left of the picture (8: tip of the chin)."""
+def both_sides(key: int | str) -> tuple[int, int]:
+    """Return the rows of a control point, right and left in the picture (8: tip of the chin)."""
     return (8, 8) if key == 8 else (INDEX[key], _left(key))
 
 
 TEMPLATE = np.zeros((CONTROLS, 3))
 for _key, (_x, _y, _z) in _RIGHT.items():
-    TEMPLATE[INDEX[_key]] = (_x, _y, _z)
+    TEMPLATE[INDEX[_key]] = (_x, _y, _z)  # type: ignore[index]
     TEMPLATE[_left(_key)] = (-_x, _y, _z)
 
 # ---------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ AU_ORDER = tuple(ACTION_UNITS)
 
 
 def _resolve(moves):
-    """Displacement of every right-half key, followers included, as {key: (dx, dy)}."""
+    """Return the displacement of every right-half key, followers included, as {key: (dx, dy)}."""
     moves = dict(moves)
     for follower, leaders in _FOLLOWS.items():
         own = np.array(moves.get(follower, (0.0, 0.0)))
@@ -176,7 +176,7 @@ def _resolve(moves):
 
 
 def _action_basis():
-    """(units, 2 sides, controls, 3); points of the centre line get half from either side."""
+    """Return (units, 2 sides, controls, 3); centre points get half from either side."""
     basis = np.zeros((len(AU_ORDER), 2, CONTROLS, 3))
     for k, unit in enumerate(AU_ORDER):
         for key, (dx, dy) in _resolve(_AU[unit]).items():
@@ -221,7 +221,7 @@ def _local(keys, dx=0.0, dy=0.0):
 
 
 def _grow(keys, centre, sx, sy):
-    """Scales a feature about its centre (right side), by `sx` and `sy` of its own size."""
+    """Scale a feature about its centre (right side), by `sx` and `sy` of its own size."""
     moves = {
         key: ((_RIGHT[key][0] - centre[0]) * sx, (_RIGHT[key][1] - centre[1]) * sy) for key in keys
     }
@@ -284,8 +284,8 @@ for _k, _field in enumerate(_FIELDS.values()):
     SHAPE_BASIS[_k, :, :2] = _field
 
 
-def shaped_sections(shape):
-    """Head cross sections (15, 4) of a person, see `SECTIONS`."""
+def shaped_sections(shape: np.ndarray) -> np.ndarray:
+    """Return the head's cross sections (15, 4) of a person, see `SECTIONS`."""
     value = dict(zip(SHAPE_UNITS, shape, strict=True))
     sections = SECTIONS.copy()
     y = SECTIONS[:, 0]
@@ -296,7 +296,9 @@ def shaped_sections(shape):
     return sections
 
 
-def deform(controls, sections, strengths):
+def deform(
+    controls: np.ndarray, sections: np.ndarray, strengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Move a person's control points by action units.
 
     Args:
@@ -360,8 +362,8 @@ _CLOSED = {
 }
 
 
-def catmull_rom(points, closed, steps=_STEPS):
-    """Tap indices (P, 4) and weights (P, 4) of the curve through `points` control points."""
+def catmull_rom(points: int, closed: bool, steps: int = _STEPS) -> tuple[np.ndarray, np.ndarray]:
+    """Return tap indices (P, 4) and weights (P, 4) of the curve through `points` control points."""
     t = np.arange(steps) / steps
     cubic = (
         np.stack(
@@ -400,20 +402,21 @@ def _contours():
 _TAPS, _WEIGHTS, CONTOURS = _contours()
 
 
-def contours(controls):
-    """Dense points of all contours (P, 3); `CONTOURS[name]` is the slice of one of them."""
+def contours(controls: np.ndarray) -> np.ndarray:
+    """Return dense points of all contours (P, 3); `CONTOURS[name]` is the slice of one of them."""
     return np.einsum("pt,ptc->pc", _WEIGHTS, controls[_TAPS])
 
 
 _OUTLINE_TAPS, _OUTLINE_WEIGHTS = catmull_rom(28, closed=True)
-#: Dense points a control point of the head outline is apart; outline point 0 is the crown.
+#: Dense points from one control point of the head outline to the next; outline point 0 is the
+#: crown.
 OUTLINE_STEP = _STEPS
 # How far round a cheek may turn out of sight before the ear line ends the face.
 _EAR_LINE = -0.3
 
 
-def silhouette(sections, yaw):
-    """Head outline as seen from the front of a head turned by `yaw` radians.
+def silhouette(sections: np.ndarray, yaw: float) -> np.ndarray:
+    """Return the outline, seen from the front, of a head turned by `yaw` radians.
 
     The outline of an elliptic section is where its normal is at right angles to the view; on the
     near side it stops at the ear line. Returned clockwise from the crown: crown, right side of
@@ -429,8 +432,8 @@ def silhouette(sections, yaw):
     return np.concatenate([right, left[-2:0:-1]])
 
 
-def smooth_outline(points):
-    """Dense closed curve (140, C) through the 28 points of `silhouette`."""
+def smooth_outline(points: np.ndarray) -> np.ndarray:
+    """Return the dense closed curve (140, C) through the 28 points of `silhouette`."""
     return np.einsum("pt,ptc->pc", _OUTLINE_WEIGHTS, points[_OUTLINE_TAPS])
 
 
@@ -438,8 +441,10 @@ def smooth_outline(points):
 JAW_ROWS = np.array([22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6])
 
 
-def on_skull(sections, angle, y, out=0.0):
-    """Points (N, 3) on the head at heights `y` and `angle` radians from the front to the right."""
+def on_skull(
+    sections: np.ndarray, angle: np.ndarray, y: np.ndarray | float, out: float = 0.0
+) -> np.ndarray:
+    """Return points (N, 3) on the head, at heights `y`, `angle` radians right of the front."""
     width = np.interp(y, sections[:, 0], sections[:, 1]) * (1 + out)
     centre = np.interp(y, sections[:, 0], sections[:, 2])
     depth = np.interp(y, sections[:, 0], sections[:, 3]) * (1 + out)

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from fer_data.synthetic.canvas import Canvas
+from fer_data.synthetic.face_geometry import Geometry
 from fer_data.synthetic.face_model import catmull_rom, on_skull
+from fer_data.synthetic.identity import Identity
 
 # Hairline of each style: angle from the front (degrees, right half) and height, centre to ear.
 # Side-parted hair has its own line on the left.
@@ -42,7 +45,7 @@ def _smooth(points):
 
 
 def _off_skull(identity, geometry):
-    """Outline of the hair: the upper outline of the head, blown up from the middle of the skull."""
+    """Return the hair's outline: the head's upper outline, enlarged about the skull's middle."""
     least, more = _VOLUME[identity.hair]
     out = least + more * identity.hair_volume
     upper = geometry.upper_outline
@@ -54,8 +57,8 @@ def _off_skull(identity, geometry):
     return cap
 
 
-def paint_behind(canvas, identity, geometry):
-    """Long hair and buns, behind neck and ears."""
+def paint_behind(canvas: Canvas, identity: Identity, geometry: Geometry) -> None:
+    """Paint long hair and buns, behind neck and ears."""
     view, colour = geometry.view, identity.hair_colour * 0.72
     style, volume = identity.hair, identity.hair_volume
     if style in ("long", "bob"):
@@ -83,8 +86,8 @@ def paint_behind(canvas, identity, geometry):
         )
 
 
-def paint_front(canvas, identity, geometry):
-    """Cap of hair from the outline of the skull down to the hairline, and strands on it."""
+def paint_front(canvas: Canvas, identity: Identity, geometry: Geometry) -> None:
+    """Paint the hair from the outline of the skull down to the hairline, and strands on it."""
     style = identity.hair
     if style == "bald":
         return
@@ -112,7 +115,7 @@ def paint_front(canvas, identity, geometry):
 
 
 def _at(curve, share):
-    """Points at a share of the way along a curve; both curves run left to right."""
+    """Return the points at a share of the way along a curve; both curves run left to right."""
     position = share * (len(curve) - 1)
     low = np.minimum(position.astype(int), len(curve) - 2)
     part = (position - low)[..., None]

@@ -1,11 +1,13 @@
-"""Who the face belongs to: everything that stays the same from picture to picture."""
+"""A person: all traits that stay the same from picture to picture."""
 
 import functools
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
 
+from fer_data import arguments
 from fer_data.synthetic import face_model
 
 #: Hair styles of the renderer.
@@ -33,6 +35,23 @@ _BEARDED_STYLES = ("bald", "short", "side_part", "receding", "curly", "fringe")
 TEXTURE_SIZE = 96
 
 
+@arguments.checked_class(
+    seed=arguments.seed,
+    shape=arguments.array((None,)),
+    skin=arguments.array((3,), low=0, high=255),
+    lips=arguments.array((3,), low=0, high=255),
+    hair_colour=arguments.array((3,), low=0, high=255),
+    brow_colour=arguments.array((3,), low=0, high=255),
+    iris=arguments.array((3,), low=0, high=255),
+    hair=arguments.text,
+    hair_volume=arguments.number(0, 1),
+    beard=arguments.number(0, 1),
+    moustache=arguments.number(0, 1),
+    glasses=arguments.text,
+    glasses_colour=arguments.array((3,), low=0, high=255),
+    age=arguments.number(0, 1),
+    asymmetry=arguments.number(-1, 1),
+)
 @dataclass(frozen=True, eq=False)
 class Identity:
     """A person of the renderer.
@@ -67,7 +86,7 @@ class Identity:
     age: float = 0.3
     asymmetry: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if np.shape(self.shape) != (len(face_model.SHAPE_UNITS),):
             raise ValueError(
                 f"`shape` must hold {len(face_model.SHAPE_UNITS)} coefficients. "
@@ -81,7 +100,8 @@ class Identity:
             )
 
     @classmethod
-    def sample(cls, rng):
+    @arguments.checked(rng=arguments.with_method("standard_normal", "a `numpy.random.Generator`"))
+    def sample(cls, rng: np.random.Generator) -> Self:
         """Draw a person.
 
         Args:
@@ -138,26 +158,26 @@ class Identity:
         )
 
     @functools.cached_property
-    def controls(self):
+    def controls(self) -> np.ndarray:
         """Neutral control points, float (C, 3)."""
         return face_model.TEMPLATE + np.tensordot(self.shape, face_model.SHAPE_BASIS, 1)
 
     @functools.cached_property
-    def sections(self):
+    def sections(self) -> np.ndarray:
         """Cross sections of the head, float (15, 4)."""
         return face_model.shaped_sections(self.shape)
 
     @functools.cached_property
-    def texture(self):
+    def texture(self) -> np.ndarray:
         """Mottled skin in face coordinates, float32 (96, 96), about 1."""
         rng = np.random.default_rng(self.seed)
         fine = rng.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE), dtype=np.float32)
         coarse = rng.standard_normal((12, 12), dtype=np.float32)
-        coarse = cv2.resize(coarse, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_CUBIC)
-        fine = cv2.GaussianBlur(fine, (0, 0), 0.7)
-        return 1 + (0.030 + 0.03 * self.age) * fine + 0.022 * coarse
+        grown = cv2.resize(coarse, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_CUBIC)
+        soft = cv2.GaussianBlur(fine, (0, 0), 0.7)
+        return 1 + (0.030 + 0.03 * self.age) * soft + 0.022 * grown
 
     @functools.cached_property
-    def strands(self):
+    def strands(self) -> np.ndarray:
         """Random numbers of the hair strands, float (count, 3): place, depth, brightness."""
         return np.random.default_rng(self.seed + 1).random((24, 3))

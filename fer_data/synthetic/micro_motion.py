@@ -58,8 +58,10 @@ class MicroClip:
     amplitude: float
 
 
-def displacement(landmarks, expression, sides=(1.0, 1.0)):
-    """Where the landmarks of a face go, at an amplitude of one pixel.
+def displacement(
+    landmarks: np.ndarray, expression: str, sides: tuple[float, float] = (1.0, 1.0)
+) -> np.ndarray:
+    """Return the displacements of a face's landmarks, at an amplitude of one pixel.
 
     Args:
         landmarks: (68, 2), (x, y) pixels, iBUG order.
@@ -79,8 +81,8 @@ def displacement(landmarks, expression, sides=(1.0, 1.0)):
     return moved
 
 
-def envelope(count, apex):
-    """Strength of every frame: from 0 at the onset over 1 at the apex to 0 at the offset.
+def envelope(count: int, apex: int) -> np.ndarray:
+    """Return the strength of every frame: 0 at the onset, 1 at the apex, 0 at the offset.
 
     Args:
         count: Frames, 3 or more.
@@ -99,8 +101,8 @@ def envelope(count, apex):
     return np.sin(phase * np.pi / 2) ** 2
 
 
-def displacement_field(landmarks, moved, size):
-    """Spread the displacements of landmarks over the face, smoothly and no farther than they reach.
+def displacement_field(landmarks: np.ndarray, moved: np.ndarray, size: int) -> np.ndarray:
+    """Spread the displacements of landmarks over the face, smoothly and up to their reach.
 
     A radial basis function of compact support (Wendland's C2) runs through all displacements,
     those that are zero included, and through zeros along the border.
@@ -131,17 +133,17 @@ def displacement_field(landmarks, moved, size):
 
 
 def animate(
-    face,
-    landmarks,
-    expression,
-    rng,
+    face: np.ndarray,
+    landmarks: np.ndarray,
+    expression: str,
+    rng: np.random.Generator,
     *,
-    size=REFERENCE,
-    frames=24,
-    amplitude=2.0,
-    head_motion=0.4,
-    noise=1.5,
-):
+    size: int = REFERENCE,
+    frames: int = 24,
+    amplitude: float = 2.0,
+    head_motion: float = 0.4,
+    noise: float = 1.5,
+) -> MicroClip:
     """Make a clip of a micro-expression from one aligned face.
 
     Every frame is sampled once from the face, so give it larger than `size` (twice is right), or
@@ -182,14 +184,16 @@ def animate(
         turn = np.deg2rad(sway[number, 2] / 2)
         rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         shift = sway[number, :2] * pixel
-        # Where a pixel of this frame lies in the face at rest: first the head's way back, ...
+        # The place of a pixel of this frame in the face at rest: first the head's way back, ...
         matrix = np.column_stack([rotation.T, centre - rotation.T @ (centre + shift)])
         back = cv2.transform(grid, matrix)
         # ... then the skin's. What moved to here began at `source + field(source)`.
         source = back - np.float32(strength[number]) * _at(field, back)
         source = back - np.float32(strength[number]) * _at(field, source)
         source = (source + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)
-        picture = cv2.remap(face, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        picture = cv2.remap(  # type: ignore[call-overload]
+            face, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         if noise:
             grain = rng.standard_normal((size, size), dtype=np.float32) * np.float32(noise)
             picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
@@ -204,7 +208,7 @@ def _at(field, places):
 
 
 def _sway(count, rng):
-    """Shift x, y and turn of every frame: slow, zero in the first frame, at most 1."""
+    """Return shift x, y and turn of every frame: slow, zero in the first frame, at most 1."""
     time = np.linspace(0, 1, count)[:, None]
     waves = [
         np.sin(2 * np.pi * (cycles * time + rng.uniform(size=3))) * rng.uniform(0.3, 1, 3)
@@ -221,7 +225,7 @@ def _distances(first, second):
 
 
 def _wendland(distance):
-    """Wendland's C2 function: 1 in the centre, 0 from 1 on."""
+    """Return Wendland's C2 function: 1 at 0, and 0 from 1 on."""
     # Squared twice: NumPy's fourth power takes ten times as long.
     near = np.square(np.square(np.maximum(1 - distance, 0)))
     return near * (4 * distance + 1)

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from fer_data.synthetic.canvas import Canvas
+from fer_data.synthetic.face_geometry import Geometry
+from fer_data.synthetic.identity import Identity
+
 #: Occluders that `Scene.occluder` may name.
 OCCLUDERS = ("sunglasses", "hand", "mask", "scarf", "block")
 
@@ -9,13 +13,15 @@ _ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 
 
-def paint_occluder(canvas, identity, geometry, kind, seed):
-    """Covers a part of the face.
+def paint_occluder(
+    canvas: Canvas, identity: Identity, geometry: Geometry, kind: str, seed: int
+) -> None:
+    """Cover a part of the face.
 
     Args:
         canvas: `Canvas`.
         identity: `Identity`; a hand has the person's skin.
-        geometry: `fer_data.synthetic.render.Geometry`.
+        geometry: `fer_data.synthetic.face_geometry.Geometry`.
         kind: One of `OCCLUDERS`.
         seed: Colour, size and place.
 
@@ -66,7 +72,7 @@ def _hand(canvas, identity, geometry, rng):
 
 
 def _lower_face(geometry, top, bulge=1.03):
-    """Polygon over everything below a line from ear to ear through (0, top)."""
+    """Return the polygon below a line from ear to ear through (0, top)."""
     view = geometry.view
     jaw = geometry.jaw_line
     middle = jaw.mean(0)

@@ -1,9 +1,16 @@
-"""Paints a face part by part, from the background to the spectacles."""
+"""Painting of a face part by part, from the background to the spectacles."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from fer_data.synthetic import hair
+from fer_data.synthetic.canvas import Canvas
+from fer_data.synthetic.face_geometry import Geometry, Parts
 from fer_data.synthetic.face_model import CONTOURS, INDEX
+from fer_data.synthetic.identity import Identity
+from fer_data.synthetic.projection import View
+from fer_data.synthetic.scene import Scene
 
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
@@ -15,33 +22,16 @@ _SCLERA = np.array([236.0, 233.0, 230.0])
 _DARK = np.array([26.0, 16.0, 14.0])
 
 
-def mix(first, second, share):
+def mix(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float
+) -> np.ndarray:
     """Return a colour between two; `share` is that of the second."""
     return np.asarray(first) * (1 - share) + np.asarray(second) * share
 
 
-class Parts:
-    """Dense points of one face, in face coordinates and in the face plane.
-
-    Args:
-        view: `View`.
-        dense: float (P, 3), from `face_model.contours`.
-    """
-
-    def __init__(self, view, dense):
-        self.view = view
-        self.solid = dense
-        self.flat = view.flatten(dense)
-
-    def __getitem__(self, name):
-        return self.flat[CONTOURS[name]]
-
-    def ring(self, first, second):
-        """Return a closed polygon: along one contour and back along another."""
-        return np.concatenate([self[first], self[second][::-1]])
-
-
-def paint_neck(canvas, identity, view, jaw, clothes):
+def paint_neck(
+    canvas: Canvas, identity: Identity, view: View, jaw: float, clothes: Sequence[float]
+) -> None:
     """Paint neck and shoulders; `jaw` is the lowest silhouette height in face coordinates."""
     top = view.flatten(np.array([[-0.46, jaw - 0.65, -0.30], [0.46, jaw - 0.65, -0.30]]))
     base = jaw + 0.35
@@ -60,7 +50,7 @@ def paint_neck(canvas, identity, view, jaw, clothes):
     )
 
 
-def paint_ears(canvas, identity, view, sections):
+def paint_ears(canvas: Canvas, identity: Identity, view: View, sections: np.ndarray) -> None:
     """Paint the ears, which the head covers in part when it is painted over them."""
     width = sections[7, 1]
     for side in (-1, 1):
@@ -76,7 +66,7 @@ def paint_ears(canvas, identity, view, sections):
         canvas.fill(view.flatten(inner), identity.skin * (0.78, 0.68, 0.66))
 
 
-def paint_beard(canvas, identity, parts, outline):
+def paint_beard(canvas: Canvas, identity: Identity, parts: Parts, outline: np.ndarray) -> None:
     """Paint a beard inwards from the jaw; `outline` runs from the right ear to the left one."""
     if not identity.beard:
         return
@@ -88,7 +78,7 @@ def paint_beard(canvas, identity, parts, outline):
         canvas.fill(np.concatenate([outline, edge]), colour)
 
 
-def paint_moustache(canvas, identity, parts):
+def paint_moustache(canvas: Canvas, identity: Identity, parts: Parts) -> None:
     """Paint the moustache, if the person has one."""
     if not identity.moustache:
         return
@@ -106,7 +96,13 @@ def _between_lids(disc, upper, lower):
     return disc
 
 
-def paint_eyes(canvas, identity, parts, controls, gaze):
+def paint_eyes(
+    canvas: Canvas,
+    identity: Identity,
+    parts: Parts,
+    controls: np.ndarray,
+    gaze: tuple[float, float],
+) -> None:
     """Paint both eyes: lids, white, iris and pupil, turned by `gaze`."""
     view = parts.view
     fold = mix(identity.skin, _DARK, 0.42)
@@ -132,7 +128,7 @@ def paint_eyes(canvas, identity, parts, controls, gaze):
         canvas.line(parts[names[0]], lash, 0.030)
 
 
-def paint_nose(canvas, identity, parts):
+def paint_nose(canvas: Canvas, identity: Identity, parts: Parts) -> None:
     """Paint wings and nostrils of the nose."""
     soft = mix(identity.skin, _DARK, 0.26)
     for side in ("left", "right"):
@@ -141,13 +137,13 @@ def paint_nose(canvas, identity, parts):
 
 
 def _strip(lip, upper, lower, edge):
-    """Part of the opening of the mouth between one lip and the height `edge`."""
+    """Return the part of the mouth's opening between one lip and the height `edge`."""
     far = lip.copy()
     far[:, 1] = np.clip(edge, upper[:, 1], lower[:, 1])
     return np.concatenate([lip, far[::-1]])
 
 
-def paint_mouth(canvas, identity, parts, controls):
+def paint_mouth(canvas: Canvas, identity: Identity, parts: Parts, controls: np.ndarray) -> None:
     """Paint lips, teeth and the opening between them."""
     view = parts.view
     upper = parts.solid[CONTOURS["lip_upper_inner"]]
@@ -172,7 +168,13 @@ def paint_mouth(canvas, identity, parts, controls):
     canvas.line(parts["lip_upper_inner"], seam, 0.018)
 
 
-def paint_wrinkles(canvas, identity, parts, strength, controls):
+def paint_wrinkles(
+    canvas: Canvas,
+    identity: Identity,
+    parts: Parts,
+    strength: Mapping[int, float],
+    controls: np.ndarray,
+) -> None:
     """Paint the lines that are sharper than shade: between the brows and beside the nose."""
     depth = 0.5 + 0.5 * identity.age
     furrow = 0.42 * depth * max(strength[4], 0.5 * strength[9])
@@ -195,14 +197,14 @@ def paint_wrinkles(canvas, identity, parts, strength, controls):
         canvas.line(lines, mix(identity.skin, _DARK, bridge), 0.014)
 
 
-def paint_brows(canvas, identity, parts):
+def paint_brows(canvas: Canvas, identity: Identity, parts: Parts) -> None:
     """Paint both brows."""
     for side in ("left", "right"):
         ring = parts.ring(f"brow_{side}_top", f"brow_{side}_low")
         canvas.fill(ring, identity.brow_colour)
 
 
-def paint_glasses(canvas, identity, view, controls):
+def paint_glasses(canvas: Canvas, identity: Identity, view: View, controls: np.ndarray) -> None:
     """Paint the glasses, if the person wears any."""
     if identity.glasses is None:
         return
@@ -222,7 +224,7 @@ def paint_glasses(canvas, identity, view, controls):
     canvas.line(view.flatten(bridge), identity.glasses_colour, 0.035, 90)
 
 
-def paint_bars(canvas, bars):
+def paint_bars(canvas: Canvas, bars: np.ndarray) -> None:
     """Paint things in the background: tilted rectangles, in fractions of the picture."""
     view = canvas.view
     middle = float(canvas.pixels[view.size, view.size].mean())
@@ -236,14 +238,20 @@ def paint_bars(canvas, bars):
         canvas.fill(view.plane(corners * view.size - 0.5), (level, level, level), 0)
 
 
-def paint_face(canvas, identity, scene, geometry, strength):
+def paint_face(
+    canvas: Canvas,
+    identity: Identity,
+    scene: Scene,
+    geometry: Geometry,
+    strength: Mapping[int, float],
+) -> None:
     """Paint the whole person.
 
     Args:
         canvas: `Canvas`.
         identity: `Identity`.
         scene: `Scene`.
-        geometry: `fer_data.synthetic.render.Geometry`.
+        geometry: `fer_data.synthetic.face_geometry.Geometry`.
         strength: Dictionary of the strengths of all action units.
     """
     view, controls, parts = geometry.view, geometry.controls, geometry.parts

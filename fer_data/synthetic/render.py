@@ -1,59 +1,37 @@
 """`render`: person, expression and scene to picture and landmarks."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
-from fer_data.synthetic import face_model, shading
+from fer_data import arguments
+from fer_data.checks import shown
+from fer_data.synthetic import shading
 from fer_data.synthetic.action_units import ACTION_UNITS, check_action_units
 from fer_data.synthetic.canvas import Canvas
+from fer_data.synthetic.face_geometry import Geometry
+from fer_data.synthetic.identity import Identity
 from fer_data.synthetic.occlusion import paint_occluder
-from fer_data.synthetic.painter import Parts, paint_face
+from fer_data.synthetic.painter import paint_face
 from fer_data.synthetic.projection import View
+from fer_data.synthetic.scene import Scene
 
 #: Smallest picture in which a mouth corner still moves by a pixel.
 MIN_SIZE = 24
+# A larger one would be drawn larger still, and fill the memory.
+MOST_SIZE = 4096
 
 
-class Geometry:
-    """Where everything of one face is.
-
-    Args:
-        identity: `Identity`.
-        strengths: float (units, 2), action units left and right.
-        view: `View`.
-
-    Attributes:
-        controls: float (C, 3), control points in face coordinates.
-        sections: float (15, 4), cross sections of the head.
-        parts: `Parts`, the dense contours.
-        outline: float (140, 2), head outline in the face plane.
-        jaw_line: Its lower part, from the right ear to the left one.
-        upper_outline: Its upper part, from the left ear to the right one.
-        skull_centre: float (2,), middle of the skull in the face plane.
-        landmarks: float32 (68, 2), pixels, iBUG order.
-    """
-
-    def __init__(self, identity, strengths, view):
-        self.view = view
-        self.controls, self.sections = face_model.deform(
-            identity.controls, identity.sections, strengths
-        )
-        self.parts = Parts(view, face_model.contours(self.controls))
-        silhouette = face_model.silhouette(self.sections, view.yaw)
-        rows = view.flatten(silhouette)
-        self.outline = face_model.smooth_outline(rows)
-        step = face_model.OUTLINE_STEP
-        self.jaw_line = self.outline[7 * step : 21 * step + 1]
-        self.upper_outline = np.concatenate(
-            [self.outline[22 * step :], self.outline[: 6 * step + 1]]
-        )
-        self.skull_centre = view.flatten(np.array([[0.0, -0.15, -0.35]]))[0]
-        self.plane = view.flatten(self.controls)
-        self.plane[:17] = rows[face_model.JAW_ROWS]
-        self.landmarks = view.pixels(self.plane[:68]).astype(np.float32)
-
-
-def render(identity, action_units, scene, size=96):
+@arguments.checked(
+    identity=arguments.instance(Identity, "an `Identity`"),
+    action_units=arguments.instance(Mapping, "a dictionary from number to strength"),
+    scene=arguments.instance(Scene, "a `Scene`"),
+    size=arguments.integer(),
+)
+def render(
+    identity: Identity, action_units: Mapping[int, float], scene: Scene, size: int = 96
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a face.
 
     The picture is free of noise and a smooth function of pose, light and action units, so slowly
@@ -86,7 +64,7 @@ def render(identity, action_units, scene, size=96):
     check_action_units(action_units)
     strength = {unit: float(action_units.get(unit, 0.0)) for unit in ACTION_UNITS}
     values = np.array(list(strength.values()))
-    # Few faces move alike on both sides; no strength passes full.
+    # Few faces move alike on both sides; no strength exceeds 1.
     sides = values[:, None] * (1 + 0.22 * identity.asymmetry * np.array([-1, 1]))
     view = View(scene.pose, size)
     geometry = Geometry(identity, np.minimum(sides, 1.0), view)
@@ -98,11 +76,12 @@ def render(identity, action_units, scene, size=96):
     return _develop(canvas.reduced(), light, scene.light), geometry.landmarks
 
 
-def check_size(size):
-    """Raise `ValueError` unless `size` is an integer of at least `MIN_SIZE`."""
-    if not isinstance(size, (int, np.integer)) or size < MIN_SIZE:
+def check_size(size: int) -> None:
+    """Raise `ValueError` unless `size` is an integer from `MIN_SIZE` to `MOST_SIZE`."""
+    if not isinstance(size, (int, np.integer)) or not MIN_SIZE <= size <= MOST_SIZE:
         raise ValueError(
-            f"`size` must be an integer of at least {MIN_SIZE}. Received: size={size!r}"
+            f"`size` must be an integer of at least {MIN_SIZE}, and at most {MOST_SIZE}. "
+            f"Received: size={shown(size)}"
         )
 
 
@@ -135,7 +114,7 @@ def _light_on_plane(geometry, identity, scene, values):
 
 
 def _develop(painted, excess, light):
-    """Painted colours times light: the room's, and on the person the lamp's `excess` over it."""
+    """Multiply painted colours by the room's light, and the person by the lamp's `excess` too."""
     cover = painted[:, :, 3].astype(np.float32) * np.float32(1 / 255)
     excess = cv2.multiply(excess, cv2.merge([cover] * 3))
     factor = cv2.add(excess, (*(light.exposure * tint for tint in light.tint), 0.0))

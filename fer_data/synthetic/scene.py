@@ -1,15 +1,26 @@
-"""Around the person: pose in the picture, light, background, clothes and camera."""
+"""The scene around a person: pose in the picture, light, background, clothes and camera."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.synthetic.action_units import check_unit_interval
 
 
+@arguments.checked_class(
+    yaw=arguments.number(-35, 35),
+    pitch=arguments.number(-25, 25),
+    roll=arguments.number(-45, 45),
+    scale=arguments.number(0.1, 1),
+    x=arguments.number(-2, 2),
+    y=arguments.number(-2, 2),
+    gaze=arguments.array((2,), low=-1, high=1),
+)
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is and where it looks.
+    """The place of the head in the picture, its turn, and its gaze.
 
     Args:
         yaw: Degrees, positive turns the face to the right of the picture.
@@ -29,7 +40,7 @@ class Pose:
     y: float = 0.0
     gaze: tuple = (0.0, 0.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits = {"yaw": 35, "pitch": 25, "roll": 45}
         for name, limit in limits.items():
             if not abs(getattr(self, name)) <= limit:
@@ -41,6 +52,12 @@ class Pose:
             raise ValueError(f"`scale` must lie in [0.1, 1]. Received: scale={self.scale}")
 
 
+@arguments.checked_class(
+    direction=arguments.array((3,)),
+    ambient=arguments.number(0, 1),
+    exposure=arguments.number(0),
+    tint=arguments.array((3,), low=0),
+)
 @dataclass(frozen=True)
 class Light:
     """One lamp and the light all around.
@@ -57,15 +74,21 @@ class Light:
     exposure: float = 1.0
     tint: tuple = (1.0, 1.0, 1.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_unit_interval("ambient", self.ambient)
         if not np.linalg.norm(self.direction) > 0:
             raise ValueError(f"`direction` must not be zero. Received: direction={self.direction}")
 
 
+@arguments.checked_class(
+    blur=arguments.number(0),
+    noise=arguments.number(0),
+    jpeg=arguments.integer(1, 100),
+    saturation=arguments.number(0, 1),
+)
 @dataclass(frozen=True)
 class Camera:
-    """What the camera does to the light: see `photograph`.
+    """The settings of the camera, see `photograph`.
 
     Args:
         blur: Standard deviation of the blur, in thousandths of the picture's side.
@@ -79,7 +102,7 @@ class Camera:
     jpeg: int | None = None
     saturation: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("blur", "noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(
@@ -94,6 +117,16 @@ def _grey_background():
     return np.full((6, 6, 3), 120, np.uint8)
 
 
+@arguments.checked_class(
+    pose=arguments.instance(Pose, "a `Pose`"),
+    light=arguments.instance(Light, "a `Light`"),
+    camera=arguments.instance(Camera, "a `Camera`"),
+    background=arguments.array((None, None, 3), kinds="u"),
+    bars=arguments.array((None, 6), empty=True),
+    clothes=arguments.array((3,), low=0, high=255),
+    occluder=arguments.text,
+    occluder_seed=arguments.seed,
+)
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Everything in a picture but the person and the expression.
@@ -118,7 +151,11 @@ class Scene:
     occluder_seed: int = 0
 
     @classmethod
-    def sample(cls, rng, occlusion=0.0):
+    @arguments.checked(
+        rng=arguments.with_method("standard_normal", "a `numpy.random.Generator`"),
+        occlusion=arguments.number(0, 1),
+    )
+    def sample(cls, rng: np.random.Generator, occlusion: float = 0.0) -> Self:
         """Draw pose, light, background, clothes, camera and, rarely or often, an occluder.
 
         Args:
@@ -136,7 +173,7 @@ class Scene:
         check_unit_interval("occlusion", occlusion)
         normal = np.clip(rng.standard_normal(7), -2, 2) / 2
         scale = rng.uniform(0.325, 0.400)
-        # The head may stray as far as the picture has room for it with the mouth wide open.
+        # The head may move as far as it fits into the picture with the mouth wide open.
         pose = Pose(
             yaw=20.0 * normal[0],
             pitch=11.0 * normal[1],

@@ -1,13 +1,15 @@
 """Light on the face: a relief of smooth bumps on an ellipsoid, and the shade between them.
 
-Every bump is an axis-aligned Gaussian in face coordinates, hence separable: the relief's slopes
-and the shade of all of them are three small matrix products, smooth in every parameter, which is
-what keeps a film of a moving face free of flicker.
+Every bump is an axis-aligned Gaussian in face coordinates, hence separable: the relief's slopes and
+the shade of all bumps are three small matrix products. They are smooth in every parameter, so a
+film of a moving face does not flicker.
 """
 
 import numpy as np
 
 from fer_data.synthetic.face_model import AU_ORDER, both_sides
+from fer_data.synthetic.identity import Identity
+from fer_data.synthetic.scene import Light
 
 #: The shading canvas covers this part of the face plane.
 LEFT, RIGHT, TOP, BOTTOM = -1.40, 1.40, -1.40, 1.75
@@ -86,7 +88,7 @@ _NOSE_ROW = int(np.flatnonzero(_ANCHORS == 33)[0])
 
 
 def _product(rows, columns):
-    """Matrix product in blocks too small for BLAS to split.
+    """Multiply matrices in blocks too small for BLAS to split.
 
     Waking threads takes longer than the product, and the result must not depend on their number.
     """
@@ -97,8 +99,16 @@ def _product(rows, columns):
     return out
 
 
-def shading_canvas(points, strengths, identity, light, direction, yaw, head):
-    """Light on the face plane.
+def shading_canvas(
+    points: np.ndarray,
+    strengths: np.ndarray,
+    identity: Identity,
+    light: Light,
+    direction: np.ndarray,
+    yaw: float,
+    head: tuple[float, float, float, float],
+) -> np.ndarray:
+    """Return the light on the face plane.
 
     Args:
         points: float (C, 2), control points in the face plane (turned and foreshortened, without
@@ -107,7 +117,7 @@ def shading_canvas(points, strengths, identity, light, direction, yaw, head):
         identity: `Identity`.
         light: `Light`.
         direction: (x, y, z) to the lamp, in axes that roll with the head.
-        yaw: radians.
+        yaw: Radians.
         head: (centre x, centre y, half width, half height) of the head in the face plane.
 
     Returns:
@@ -142,7 +152,7 @@ def shading_canvas(points, strengths, identity, light, direction, yaw, head):
     scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
     lx, ly, lz = (np.float32(v) for v in direction)
     lit = (nx * lx + ny * ly + nz * lz) * scale
-    # Skin lets light creep round the edge of the shadow.
+    # Skin lets light in at the edge of the shadow.
     lit = np.maximum(lit * 0.82 + 0.18, 0.0)
     ambient = np.float32(light.ambient)
     shading = (ambient + (1.25 - ambient) * lit) * dark * identity.texture
@@ -154,7 +164,7 @@ def shading_canvas(points, strengths, identity, light, direction, yaw, head):
     gloss = gloss * gloss * dark * np.float32(0.16)
     # Shadows on skin are warm: red light travels further in it.
     warm = shading * np.maximum(1.0 - shading, 0.0)
-    # Gloss less one: the excess over the light of the room.
+    # Gloss minus one: the excess over the light of the room.
     gloss -= 1
     canvas = np.empty((SIZE, SIZE, 3), np.float32)
     for channel, (share, tint) in enumerate(zip((0.22, 0.0, -0.10), light.tint, strict=True)):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 
 import cv2
 import numpy as np
@@ -16,8 +17,8 @@ from fer_data.synthetic.drawn_faces import FRAMING, check_count, check_intensity
 from fer_data.synthetic.render import check_size
 
 SPLITS = ("train", "validation", "test")
-# People and pictures of the splits are numbered from different millions: no split can meet
-# another one.
+# The numbers of people and pictures start at another million in each split, so that no two splits
+# share one.
 _STRIDE = 1_000_000
 _LABEL_NOISE = 3
 
@@ -70,19 +71,19 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
     def __init__(
         self,
         *,
-        data_dir=None,
-        train=7000,
-        validation=700,
-        test=1400,
-        identities=1300,
-        size=96,
-        seed=0,
-        occlusion=0.0,
-        label_noise=0.0,
-        intensity=(0.6, 1.0),
-        grey=False,
-        workers=1,
-    ):
+        data_dir: str | os.PathLike[str] | None = None,
+        train: int = 7000,
+        validation: int = 700,
+        test: int = 1400,
+        identities: int = 1300,
+        size: int = 96,
+        seed: int = 0,
+        occlusion: float = 0.0,
+        label_noise: float = 0.0,
+        intensity: tuple[float, float] = (0.6, 1.0),
+        grey: bool = False,
+        workers: int = 1,
+    ) -> None:
         self._counts = {"train": train, "validation": validation, "test": test}
         for split, count in self._counts.items():
             check_count(split, count)
@@ -112,7 +113,7 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
         }
         self._workers = workers
         super().__init__(data_dir=data_dir, config=self._configuration())
-        # What pickling hands to __init__ again.
+        # The arguments that unpickling gives to __init__.
         self._original_state = {"data_dir": data_dir, "workers": workers, **self._options}
 
     def _configuration(self):
@@ -185,12 +186,12 @@ class SyntheticFaces(OfflineBuilder, skip_registration=True):
 
 
 def _share_out(identities, counts):
-    """People of each split, in proportion to its pictures, at least one."""
+    """Return the number of people of each split, in proportion to its pictures, at least one."""
     total = sum(counts.values())
     people = {
         split: max(1, round(identities * counts[split] / total)) for split in ("validation", "test")
     }
-    # The training split takes the rest, and gives way last.
+    # The training split takes the rest, and is reduced last.
     while identities - sum(people.values()) < 1:
         people[max(people, key=people.get)] -= 1
     return {"train": identities - sum(people.values()), **people}

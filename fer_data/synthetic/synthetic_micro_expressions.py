@@ -1,9 +1,12 @@
-"""Micro-expressions made of still faces, rendered or given: clips that need no licence."""
+"""Micro-expressions made from still faces, rendered or given: clips that need no licence."""
 
 import hashlib
 import io
 import json
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,51 +28,51 @@ _PICTURE = 320
 
 
 def synthetic_clips(
-    subjects=24,
-    clips=3,
-    classes=EXPRESSIONS,
+    subjects: int = 24,
+    clips: int = 3,
+    classes: Sequence[str] = EXPRESSIONS,
     *,
-    videos=None,
-    frames=(18, 30),
-    size=128,
-    amplitude=(1.0, 3.0),
-    head_motion=0.4,
-    noise=1.5,
-    seed=0,
-    faces=None,
-):
-    """Yields micro-expressions of many people, aligned as the real data sets' clips are.
+    videos: int | None = None,
+    frames: tuple[int, int] = (18, 30),
+    size: int = 128,
+    amplitude: tuple[float, float] = (1.0, 3.0),
+    head_motion: float = 0.4,
+    noise: float = 1.5,
+    seed: int = 0,
+    faces: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Iterator[tuple[int, MicroClip]]:
+    """Yield micro-expressions of many people, aligned like the clips of the real data sets.
 
-    Each subject is one rendered person in one room: light, background and clothes stay, the head
-    stands a little differently in every clip. With `videos` a person is filmed in several rooms,
-    and all clips of a video are of one class, as a video that is shown to people is chosen to
-    bring out one emotion. The expression runs from onset over apex to offset;
-    only some landmarks move, by `amplitude` at most (brows up for surprise, lip corners up for
-    positive, brows down and together for negative).
+    Each subject is one rendered person in one room: light, background and clothes stay the same,
+    and the head is placed a little differently in every clip. With `videos` a person is filmed in
+    several rooms, and all clips of a video have one class, as a real video is shown to evoke one
+    emotion. The expression runs from onset over apex to offset; only some landmarks move, by
+    `amplitude` at most (brows up for surprise, lip corners up for positive, brows down and together
+    for negative).
 
     Every clip depends on `seed`, its subject and its number alone.
 
     Args:
-        subjects: people, 1 or more.
-        clips: clips of each person and class, 1 or more.
-        classes: names out of `"negative"`, `"positive"`, `"surprise"`.
-        videos: videos of each person and class, which share the clips of that class in turn;
-            `None` for one room a person, in which all classes are filmed.
+        subjects: People, 1 or more.
+        clips: Clips of each person and class, 1 or more.
+        classes: Names out of `"negative"`, `"positive"`, `"surprise"`.
+        videos: Videos of each person and class, which share the clips of that class in turn; `None`
+            for one room per person, in which all classes are filmed.
         frames: (least, most) frames of a clip, 3 or more.
-        size: side of the faces in pixels, a multiple of 4, at least 16.
+        size: Side of the faces in pixels, a multiple of 4, at least 16.
         amplitude: (least, most) largest movement of a clip, in pixels of a face of 128; 0 for no
-            expression at all: whoever still tells the classes apart has found a leak.
-        head_motion: largest sway of the head likewise.
-        noise: standard deviation of the sensor's noise, in grey levels.
-        seed: integer from 0 up.
-        faces: pictures to use instead of rendered people: one pair `(picture, landmarks)` a
+            expression at all: a network that still tells the classes apart has found a leak.
+        head_motion: Largest sway of the head likewise.
+        noise: Standard deviation of the sensor's noise, in grey levels.
+        seed: Integer from 0 up.
+        faces: Pictures to use instead of rendered people: one pair `(picture, landmarks)` per
             subject, uint8 `(H, W, 3)` and `(68, 2)`.
 
     Yields:
         `(subject, MicroClip)`, subjects in turn and classes in turn.
 
     Raises:
-        ValueError: for an argument out of range.
+        ValueError: For an argument out of range.
 
     Example:
 
@@ -77,7 +80,7 @@ def synthetic_clips(
     >>> subject, clip.expression, clip.frames.shape
     (0, 'negative', (9, 64, 64, 3))
     """
-    # Not a generator itself: bad arguments are told at once, not at the first clip.
+    # Not a generator itself, so that bad arguments raise at once, not at the first clip.
     check_integer("subjects", subjects, 1)
     check_integer("clips", clips, 1)
     classes = tuple(classes)
@@ -97,8 +100,8 @@ def synthetic_clips(
             raise ValueError(f"`{name}` must be (least, most). Received: {name}={value!r}")
     for bound in frames:
         check_integer("frames", bound, 3)
-    for bound in amplitude:
-        check_number("amplitude", bound, 0, 10)
+    for most in amplitude:
+        check_number("amplitude", most, 0, 10)
     check_integer("size", size, 16)
     if size % 4:
         raise ValueError(f"`size` must be a multiple of 4. Received: size={size}")
@@ -121,7 +124,7 @@ def _clips(subjects, clips, classes, videos, frames, amplitude, seed, faces, opt
                     picture, points = _portrait(seed, subject, room, rng)
                 else:
                     picture, points = faces[subject]
-                # Twice the size, so that frames that move are no softer than the first.
+                # Twice the size, so that frames that move are as sharp as the first.
                 side = 2 * options["size"]
                 face = align_face(picture, points, side, dtype="uint8").numpy()
                 points = transform_points(points, alignment(points, side)).numpy()
@@ -140,16 +143,16 @@ def _clips(subjects, clips, classes, videos, frames, amplitude, seed, faces, opt
 
 
 def _room(number, label, videos):
-    """The number of the video that shows a clip, of all of its person's; `None` for one in all."""
+    """Return the number of a clip's video among its person's; `None` if there is only one."""
     return None if videos is None else label * videos + number % videos
 
 
 def _portrait(seed, subject, room, rng):
-    """A person's neutral face: the room is the person's or the video's, the pose the clip's."""
+    """Draw a person's neutral face: in the room of the person or the video, in the clip's pose."""
     stream = [seed, _SUBJECT, subject, *([] if room is None else [room])]
     scene = Scene.sample(np.random.default_rng(stream))
     pose = scene.pose
-    # Who is filmed for micro-expressions looks into the camera.
+    # People who are filmed for micro-expressions look into the camera.
     yaw, pitch, roll = rng.normal(0, (2, 1.5, 1.5))
     pose = replace(
         pose,
@@ -188,7 +191,7 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         subjects, clips, classes, videos, frames, size, amplitude, head_motion, noise, seed, faces:
-            See `synthetic_clips`. With `videos`, ids say which clip is of which video
+            See `synthetic_clips`. With `videos`, the ids name the video of each clip
             (`s003/v05_00042`), as `fer_data.protocols.videos_of` reads them.
 
     Raises:
@@ -210,20 +213,20 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
     def __init__(
         self,
         *,
-        data_dir=None,
-        subjects=24,
-        clips=3,
-        classes=EXPRESSIONS,
-        videos=None,
-        frames=(18, 30),
-        size=128,
-        amplitude=(1.0, 3.0),
-        head_motion=0.4,
-        noise=1.5,
-        seed=0,
-        faces=None,
-    ):
-        options = {
+        data_dir: str | os.PathLike[str] | None = None,
+        subjects: int = 24,
+        clips: int = 3,
+        classes: Sequence[str] = EXPRESSIONS,
+        videos: int | None = None,
+        frames: tuple[int, int] = (18, 30),
+        size: int = 128,
+        amplitude: tuple[float, float] = (1.0, 3.0),
+        head_motion: float = 0.4,
+        noise: float = 1.5,
+        seed: int = 0,
+        faces: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> None:
+        options: dict[str, Any] = {
             "subjects": subjects,
             "clips": clips,
             "classes": classes,
@@ -234,14 +237,14 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
             "noise": noise,
             "seed": seed,
         }
-        # Left out where it is: sets that were prepared before it was there keep their names.
+        # Left out if None, so that sets prepared before this option existed keep their names.
         options |= {} if videos is None else {"videos": videos}
         # Checks them; nothing is drawn yet.
         synthetic_clips(**options, faces=faces)
         options |= {name: list(options[name]) for name in ("classes", "frames", "amplitude")}
         self._options, self._faces = options, faces
         super().__init__(data_dir=data_dir, config=self._configuration())
-        # What pickling hands to __init__ again.
+        # The arguments that unpickling gives to __init__.
         self._original_state = {"data_dir": data_dir, "faces": faces, **options}
 
     def _configuration(self):
@@ -289,7 +292,7 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
             yield name, _example(clip, subject, name, self._options["classes"])
 
     def _video(self, number):
-        """The part of an id that names the video of a clip."""
+        """Return the part of an id that names the video of a clip."""
         videos, count = self._options.get("videos"), len(self._options["classes"])
         if videos is None:
             return ""
@@ -297,7 +300,7 @@ class SyntheticMicroExpressions(OfflineBuilder, skip_registration=True):
         return f"v{_room(of_person, label, videos):02d}_"
 
 
-def _example(clip: MicroClip, subject, name, classes):
+def _example(clip: MicroClip, subject: str, name: str, classes: Sequence[str]) -> dict[str, Any]:
     count = len(clip.frames)
     pictures = [cv2.imencode(".png", frame[:, :, ::-1])[1] for frame in clip.frames]
     return {

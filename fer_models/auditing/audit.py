@@ -8,18 +8,21 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 from fer_models import explain, privacy
-from fer_models.auditing import breaking, cost, scores
+from fer_models.auditing import breaking, by_group, cost, scores
 from fer_models.auditing.explanation import explanation
 from fer_models.auditing.membership import membership
 from fer_models.auditing.result import Audit
 from fer_models.auditing.sets import checked_faces, refuse_training_faces
+from fer_models.evaluation.group_scores import group_names
 
 # Faces below which the share under attack or in a test is no more than a hint.
 _FEW = 100
@@ -31,6 +34,14 @@ _SETS = {
 }
 
 
+@arguments.checked(
+    class_names=arguments.sequence(arguments.scalar),
+    groups=arguments.sequence(arguments.plain),
+    title=arguments.text,
+    about=arguments.mapping(),
+    seed=arguments.seed,
+    verbose=arguments.plain,
+)
 def audit(
     model: keras.Model,
     *,
@@ -39,6 +50,7 @@ def audit(
     population: tuple[ArrayLike, ArrayLike] | None = None,
     test: tuple[ArrayLike, ArrayLike] | None = None,
     class_names: Sequence[str] | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
     title: str | None = None,
     about: dict[str, str] | None = None,
     adversarial_faces: int = 64,
@@ -51,8 +63,9 @@ def audit(
 ) -> Audit:
     """Measure how good a model is, what it costs, what it betrays, how it breaks, where it looks.
 
-    Accuracy by class, calibration, complexity, membership inference, adversarial examples,
-    corruptions and occlusions, suspect labels, and Grad-CAM with checks that it means something.
+    Accuracy by class and by group, calibration, complexity, membership inference, adversarial
+    examples, corruptions and occlusions, suspect labels, and Grad-CAM with checks that it means
+    something.
     Every number comes with an interval where there is one to give and with how it came about;
     what should give pause is listed as a warning.
 
@@ -68,6 +81,9 @@ def audit(
             their thresholds; without them these attacks are left out.
         test: Faces for everything but membership. By default the non-members, which is told.
         class_names: Names in class order; `None` calls them "0", "1", ...
+        groups: Group of people to which each test face belongs, in the order of `test` (of
+            `non_members` without it), such as a column of a table: each group is measured by
+            itself as well. None, an empty word or nan for a face of no group.
         title: Heading; by default made from the model's name.
         about: Further lines for the head of the report: a dictionary of strings.
         adversarial_faces: Number of test faces to attack, drawn at random; 0 leaves attacks out.
@@ -120,6 +136,8 @@ def audit(
     shared = refuse_training_faces(sets)
     faces = sets.get("test", sets["non_members"])
     where = f"{len(faces):,} {'test faces' if test is not None else 'non-members'}"
+    if groups is not None:
+        groups = group_names(groups, len(faces))
     size = faces.images.shape[1:]
     hardware = f"{platform.machine()}, {os.cpu_count()} cores, {_device()}"
 
@@ -137,6 +155,12 @@ def audit(
     steps = {
         "accuracy": lambda: scores.accuracy(faces.labels, probabilities, names, where),
         "calibration": lambda: scores.calibration(faces.labels, probabilities, where),
+    }
+    if groups is not None:
+        steps["groups"] = lambda: by_group.by_group(
+            faces.labels, probabilities, groups, names, where
+        )
+    steps |= {
         "complexity": lambda: cost.complexity(model, size, hardware),
         "membership": lambda: membership(
             asked["members"], asked["non_members"], asked.get("population"), names, seed
@@ -160,7 +184,7 @@ def audit(
         explained = np.random.default_rng(seed).permutation(some(explained_faces))
         steps["explanation"] = lambda: explanation(
             model,
-            cam,
+            cam,  # type: ignore[arg-type]
             faces.images[explained],
             faces.labels[explained],
             probabilities[explained],
@@ -273,7 +297,7 @@ def _checked_names(names, classes):
     names = [str(name) for name in (range(classes) if names is None else names)]
     if len(names) != classes or len(set(names)) != classes:
         raise ValueError(
-            f"`class_names` must be {classes} different names, one a class of the model. "
+            f"`class_names` must be {classes} different names, one for each class. "
             f"Received: class_names={names}"
         )
     return tuple(names)

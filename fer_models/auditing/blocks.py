@@ -1,6 +1,9 @@
-"""What a report is made of: sections of text, tables, pictures and warnings, in no format yet."""
+"""The parts of a report: sections of text, tables, pictures and warnings, before any format."""
 
 import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Section:
     data: dict = dataclasses.field(default_factory=dict, repr=False)
 
 
-def drawn(draw, alt, caption, wide=False):
+def drawn(
+    draw: Callable[[Path], str | os.PathLike[str]], alt: str, caption: str, wide: bool = False
+) -> Picture:
     """Return the `Picture` that a function draws, called with the path of a PNG file."""
     import tempfile
     from pathlib import Path
@@ -93,11 +98,11 @@ def drawn(draw, alt, caption, wide=False):
         return Picture(Path(draw(Path(folder) / "picture.png")).read_bytes(), alt, caption, wide)
 
 
-def percent(value, digits=1):
+def percent(value: float | None, digits: int = 1) -> str:
     """Return a share as text, such as `"93.1 %"`; a dash for `None`."""
     return "-" if value is None else f"{100 * value:.{digits}f} %"
 
 
-def between(low, high, digits=1):
+def between(low: float, high: float, digits: int = 1) -> str:
     """Return an interval of shares as text, such as `"91.0 to 94.8 %"`."""
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"

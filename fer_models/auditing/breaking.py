@@ -1,14 +1,25 @@
 """Sections on how a model breaks: attacks on pixels, corruptions, and labels it overrules."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
 from fer_models import explain, robustness
-from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, drawn, percent
+from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Text, drawn, percent
+
+if TYPE_CHECKING:
+    import keras
 
 # Accuracy points that a corruption may take before it is called out.
 DROP = 0.25
 _SHOWN = 12
 
 
-def adversarial(model, images, labels, seed, verbose):
+def adversarial(
+    model: "keras.Model", images: np.ndarray, labels: ArrayLike, seed: int, verbose: int
+) -> Section:
     """Return the section on adversarial examples.
 
     Args:
@@ -64,7 +75,9 @@ def adversarial(model, images, labels, seed, verbose):
     )
 
 
-def corruptions(model, images, labels, seed, verbose):
+def corruptions(
+    model: "keras.Model", images: np.ndarray, labels: ArrayLike, seed: int, verbose: int
+) -> Section:
     """Return the section on corruptions and occlusions; arguments as in `adversarial`."""
     report = robustness.corruption_accuracy(model, images, labels, seed=seed, verbose=verbose)
     severities = list(next(iter(report.accuracies.values())))
@@ -117,7 +130,13 @@ def corruptions(model, images, labels, seed, verbose):
     )
 
 
-def suspects(images, labels, probabilities, class_names, where):
+def suspects(
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    where: str,
+) -> Section:
     """Return the section on labels that the model overrules.
 
     Args:
@@ -130,7 +149,7 @@ def suspects(images, labels, probabilities, class_names, where):
     every = robustness.rank_suspects(labels, probabilities)
     ranked = [each for each in every if each.margin < 0]
     shown = ranked[:_SHOWN]
-    content = [
+    content: list[dict[str, Any]] = [
         {
             "index": int(each.index),
             "given": class_names[each.given],
@@ -141,7 +160,7 @@ def suspects(images, labels, probabilities, class_names, where):
         }
         for each in ranked
     ]
-    blocks = [
+    blocks: list[Text | Table | Picture] = [
         Text(
             "Where the model contradicts a label most surely, either may be wrong. Look at the "
             "faces before you trust the test accuracy to a point."

@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fer_models.auditing.blocks import Bar, Picture, Table, Text
 
 
-def markdown(audit):
+def markdown(audit: Any) -> str:
     """Return the model card of an `Audit`."""
     lines = [f"# {_plain(audit.title)}", ""]
     lines += [f"- {name}: {_plain(value)}" for name, value in audit.about.items()]
@@ -25,7 +27,7 @@ def markdown(audit):
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def suspects_csv(suspects):
+def suspects_csv(suspects: Iterable[Mapping[str, Any]]) -> str:
     """Return suspects, as they stand in the audit's numbers, as CSV."""
     stream = io.StringIO()
     names = (

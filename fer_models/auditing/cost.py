@@ -1,10 +1,15 @@
 """Section on what a model costs: parameters, operations, time."""
 
+from typing import TYPE_CHECKING
+
 from fer_models import evaluation
 from fer_models.auditing.blocks import Figure, Section, Table
 
+if TYPE_CHECKING:
+    import keras
 
-def complexity(model, input_shape, hardware):
+
+def complexity(model: "keras.Model", input_shape: tuple[int, ...], hardware: str) -> Section:
     """Return the section on size and speed.
 
     Args:

@@ -1,15 +1,31 @@
 """Section on where a model looks, and whether the maps that say so mean anything."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fer_models import explain
-from fer_models.auditing.blocks import Section, Table, Text, drawn, percent
+from fer_models.auditing.blocks import Picture, Section, Table, Text, drawn, percent
+from fer_models.explain.grad_cam import GradCAM
+
+if TYPE_CHECKING:
+    import keras
 
 _ROWS = 5
 _STAGES = 4
 
 
-def explanation(model, cam, images, labels, probabilities, class_names, samples, seed):
+def explanation(
+    model: "keras.Model",
+    cam: GradCAM,
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    samples: int,
+    seed: int,
+) -> Section:
     """Return the section with Grad-CAM, its checks, and attention gates.
 
     Args:
@@ -17,7 +33,7 @@ def explanation(model, cam, images, labels, probabilities, class_names, samples,
         cam: `explain.GradCAM` of it.
         images: Faces to measure the maps on; the first `samples` are drawn.
         labels: Their classes.
-        probabilities: What the model says of them.
+        probabilities: The model's, `(faces, classes)`.
         class_names: Names in class order.
         samples: How many faces are drawn.
         seed: Of the random maps and weights.
@@ -31,7 +47,7 @@ def explanation(model, cam, images, labels, probabilities, class_names, samples,
         for each, row in zip(predicted[shown], probabilities[shown], strict=True)
     ]
     pictures = np.asarray(images[shown])
-    blocks = [
+    blocks: list[Text | Table | Picture] = [
         drawn(
             lambda path: explain.contact_sheet(
                 pictures, path, heat[shown], labels=labels_of, predictions=said

@@ -1,21 +1,28 @@
 """The faces of an audit, drawn from the splits of a data set, with no copy where it must not be."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_data import arguments
+from fer_data.checks import check_mapping
+from fer_models.evaluation.group_scores import group_names
 from fer_models.privacy.members import divide_members
 from fer_models.privacy.signals import content_hashes
 
 if TYPE_CHECKING:
     from fer_data.pipelines.labelled_faces import LabelledFaces
 
-Sets = dict[str, tuple[np.ndarray, np.ndarray]]
+Sets = dict[str, Any]
 # Where non-members may come from, the best first.
 OUTSIDE = ("test", "validation")
 
 
+@arguments.checked(
+    faces=arguments.with_method("features", "`LabelledFaces`, as `load_faces` returns them"),
+    class_names=arguments.sequence(arguments.scalar),
+)
 def audit_sets(
     faces: "LabelledFaces",
     *,
@@ -27,12 +34,14 @@ def audit_sets(
     population: int = 1000,
     test: int | None = None,
     seed: int = 0,
+    groups: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Sets, str]:
     """Draw members, non-members, population and test faces for `fer_models.audit`.
 
     Members come from the training faces, non-members and population from the test and validation
-    faces, test faces from the test split, or from validation where there is none. Faces outside of
-    the training set whose pixels stand in it are left out, and so are copies of each other.
+    faces, test faces from the test split, or from validation if there is no test split. Faces
+    outside of the training set whose pixels stand in it are left out, and so are copies of each
+    other.
 
     Args:
         faces: The data that the model was trained on, divided as at the training.
@@ -44,12 +53,15 @@ def audit_sets(
         population: Faces of the population, at most; 0 for none.
         test: Test faces, at most; None for all.
         seed: Of everything drawn.
+        groups: Group of each face by the name of its split, as for `audit`; of the split that the
+            test faces come from.
 
     Returns:
-        The sets by name, as `audit` takes them, and a sentence on how they came about.
+        The sets by name, and with `groups` the groups of the test faces, as `audit` takes them,
+        and a sentence on how they came about.
 
     Raises:
-        ValueError: If there is no split beside the training, or too few of its faces are no copies.
+        ValueError: If there is no split beside the training, or too many of its faces are copies.
 
     Example:
 
@@ -74,7 +86,14 @@ def audit_sets(
             "An audit needs faces that the model was not trained on: a test or a validation split. "
             f"Received: the splits {sorted(faces.counts)}"
         )
-    shape = {"size": size, "channels": channels}
+    if groups is not None:
+        check_mapping("groups", groups)
+        if outside[0] not in groups:
+            raise ValueError(
+                f"`groups` must have those of the split {outside[0]!r}, which the test faces are "
+                f"from. Received: groups of {sorted(groups)}"
+            )
+    shape: dict[str, Any] = {"size": size, "channels": channels}
     pool, where = _pool(faces, outside, shape)
     trained = np.concatenate(
         [content_hashes(images) for images, _ in split_batches(faces, "train", **shape)]
@@ -100,6 +119,9 @@ def audit_sets(
     ):
         if len(places):
             sets[name] = (pool[0][places], order[pool[1][places]])
+    if groups is not None:
+        # The faces of the first split outside are the first of the pool.
+        sets["groups"] = group_names(groups[outside[0]], faces.counts[outside[0]])[tested]
     copies = division.copies_of_training, division.copies_of_others
     how = (
         f"members from the {faces.counts['train']:,} training faces; non-members and population "

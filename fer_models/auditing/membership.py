@@ -1,8 +1,11 @@
 """Section on how much a model betrays of the faces it was trained on."""
 
+from collections.abc import Sequence
+
 from fer_models import privacy
 from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, drawn, percent
 from fer_models.privacy.membership_audit import enough_of_each_class
+from fer_models.privacy.signals import Signals
 
 # Other quantiles of the population order the faces as the loss does.
 ATTACKS = ("loss", "entropy", "modified_entropy")
@@ -12,7 +15,13 @@ RATE = 0.1
 GAP = 0.1
 
 
-def membership(members, non_members, population, class_names, seed):
+def membership(
+    members: Signals,
+    non_members: Signals,
+    population: Signals | None,
+    class_names: Sequence[str],
+    seed: int,
+) -> Section:
     """Return the section on membership inference.
 
     Args:

@@ -3,13 +3,14 @@
 import base64
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from fer_models.auditing.blocks import Bar, Picture, Table, Text
 
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def html(audit):
+def html(audit: Any) -> str:
     """Return the page of an `Audit`."""
     style = _STYLE.read_text(encoding="utf-8")
     links = "".join(

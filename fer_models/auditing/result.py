@@ -1,4 +1,4 @@
-"""What an audit found, and writing it."""
+"""The result of an audit, and writing it."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ class Audit:
             if section.key == key:
                 return section.data
         known = ", ".join(section.key for section in self.sections)
-        raise KeyError(f"{key!r} is none of the sections {known}")
+        raise KeyError(f"{key!r} is not one of the sections {known}")
 
     @property
     def figures(self) -> tuple:

@@ -1,6 +1,9 @@
 """Sections on how good a model is: accuracy by class, and how far its confidence holds."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_models import evaluation
 from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, between, drawn, percent
@@ -11,7 +14,9 @@ FEW = 50
 CALIBRATED = 0.05
 
 
-def accuracy(labels, probabilities, class_names, where):
+def accuracy(
+    labels: ArrayLike, probabilities: np.ndarray, class_names: Sequence[str], where: str
+) -> Section:
     """Return the section on accuracy, in all and by class.
 
     Args:
@@ -98,7 +103,7 @@ def accuracy(labels, probabilities, class_names, where):
     )
 
 
-def calibration(labels, probabilities, where):
+def calibration(labels: np.ndarray, probabilities: np.ndarray, where: str) -> Section:
     """Return the section on calibration; arguments as in `accuracy`."""
     bins = evaluation.confidence_bins(labels, probabilities)
     confidence = probabilities.max(axis=1)
@@ -112,7 +117,7 @@ def calibration(labels, probabilities, where):
     tendency = "over" if excess > 0 else "under"
     warnings = []
     if bins.error > CALIBRATED:
-        # At its bounds the temperature says no more than that there is nothing to calibrate.
+        # A temperature at its bounds means that there is nothing to calibrate.
         cure = f" Dividing its logits by {temperature:.2f} would help."
         warnings.append(
             f"The model is {tendency}confident: it says {percent(confidence.mean())} on average "

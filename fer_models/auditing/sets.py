@@ -1,9 +1,12 @@
 """The faces of an audit: checked, and no training face where it must not be."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fer_data.checks import as_array
 from fer_models.privacy import content_hashes, overlaps
 from fer_models.privacy.overlap import OverlapError
 
@@ -22,22 +25,24 @@ class Faces:
     labels: np.ndarray = dataclasses.field(repr=False)
     hashes: np.ndarray = dataclasses.field(repr=False)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def copies(self):
+    def copies(self) -> int:
         """How many faces are copies of another one of the set."""
         return len(self) - len(set(self.hashes))
 
-    def some(self, count, seed):
+    def some(self, count: int, seed: int) -> np.ndarray:
         """Return the numbers of `count` faces, drawn without putting back, in order."""
         if count >= len(self):
             return np.arange(len(self))
         return np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False))
 
 
-def checked_faces(name, pair, shape, classes):
+def checked_faces(
+    name: str, pair: tuple[ArrayLike, ArrayLike], shape: tuple[int | None, ...], classes: int
+) -> Faces:
     """Return `Faces` of `(images, labels)`, or raise `ValueError`.
 
     Args:
@@ -50,7 +55,7 @@ def checked_faces(name, pair, shape, classes):
         raise ValueError(
             f"`{name}` must be a pair (images, labels). Received: a {type(pair).__name__}"
         )
-    images, labels = (np.asarray(each) for each in pair)
+    images, labels = (as_array(name, each) for each in pair)
     fits = images.ndim == 4 and all(
         theirs in (None, ours) for theirs, ours in zip(shape, images.shape[1:], strict=True)
     )
@@ -81,7 +86,7 @@ def checked_faces(name, pair, shape, classes):
     return Faces(images, labels.astype(int), content_hashes(images))
 
 
-def refuse_training_faces(sets):
+def refuse_training_faces(sets: Mapping[str, Faces]) -> dict[tuple[str, str], int]:
     """Raise `OverlapError` where sets share faces that would make the audit worthless.
 
     Members, non-members and population must be disjoint, and no test face may be a member. The

@@ -1,11 +1,12 @@
-"""How far a model's confidence is from its accuracy."""
+"""Calibration: the distance of a model's confidence from its accuracy."""
 
 import dataclasses
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,11 @@ class ConfidenceBins:
         return float(gaps @ self.counts / self.counts.sum())
 
 
+@arguments.checked(
+    labels=arguments.array((None,), kinds="ui"),
+    probabilities=arguments.array(ranks=(2,)),
+    bins=arguments.integer(1),
+)
 def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> ConfidenceBins:
     """Put examples into bins by the probability of their predicted class.
 
@@ -49,9 +55,14 @@ def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15)
     array([nan, 0.5])
     """
     check_integer("bins", bins, 1)
-    probabilities = np.asarray(probabilities, dtype="float64")
+    probabilities = as_numbers("probabilities", probabilities)
     confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == np.asarray(labels)
+    if np.size(labels) != len(probabilities):
+        raise ValueError(
+            "`labels` and `probabilities` must be of one length. "
+            f"Received: {np.size(labels)} labels, {len(probabilities)} rows of probabilities"
+        )
+    correct = probabilities.argmax(axis=1) == as_array("labels", labels)
     # A confidence of exactly 1 belongs to the last bin.
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(index, minlength=bins)

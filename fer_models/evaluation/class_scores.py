@@ -1,6 +1,7 @@
 """Scores of each class, and their means."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,11 @@ class ClassScores:
 
 
 class Scored:
-    """What results with `classes`, `confusion` and `absent` have in common."""
+    """The common part of results with `classes`, `confusion` and `absent`."""
+
+    classes: tuple[ClassScores, ...]
+    confusion: np.ndarray
+    absent: tuple[str, ...]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -35,14 +40,14 @@ class Scored:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
-        content = dataclasses.asdict(self)
+        content = dataclasses.asdict(self)  # type: ignore[call-overload]
         content["classes"] = list(content["classes"])
         content["confusion"] = self.confusion.tolist()
         content["absent"] = list(self.absent)
         return content
 
 
-def scored(labels, predictions, names):
+def scored(labels: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Return accuracy, `ClassScores`, confusion matrix and the names of absent classes, by name."""
     # Imported here: scikit-learn takes a second, which `import fer_models` should not cost.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
@@ -54,8 +59,10 @@ def scored(labels, predictions, names):
     return {
         "accuracy": float(np.mean(labels == predictions)),
         "classes": tuple(
-            ClassScores(
-                name, *(float(v[i]) if support[i] else None for v in values), int(support[i])
+            ClassScores(  # type: ignore[call-arg]
+                name,
+                *(float(v[i]) if support[i] else None for v in values),  # type: ignore[arg-type]
+                int(support[i]),
             )
             for i, name in enumerate(names)
         ),
@@ -64,7 +71,7 @@ def scored(labels, predictions, names):
     }
 
 
-def mean_of(classes, value, weighted=False):
+def mean_of(classes: Sequence[ClassScores], value: str, weighted: bool = False) -> float:
     """Return the mean of a score over the classes that have examples, or over the examples."""
     present = [scores for scores in classes if scores.support]
     weights = [scores.support for scores in present] if weighted else None

@@ -8,9 +8,12 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer, check_sequence
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
+from fer_models.evaluation.group_scores import GroupReport, score_groups
+from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
@@ -32,6 +35,7 @@ class Report(Scored):
         confusion: Integer array `(classes, classes)`: rows are true, columns predicted classes.
         absent: Names of the classes without examples. They enter no mean; predictions of them
             count as errors of the true class.
+        groups: `GroupReport`, where groups were given; else `None`.
     """
 
     accuracy: float
@@ -44,9 +48,16 @@ class Report(Scored):
     classes: tuple[ClassScores, ...]
     confusion: np.ndarray = dataclasses.field(compare=False)
     absent: tuple[str, ...]
+    groups: GroupReport | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, ready for JSON; `groups` only where there are any."""
+        content = super().to_dict()
+        del content["groups"]
+        return content if self.groups is None else content | {"groups": self.groups.to_dict()}
 
     def to_markdown(self) -> str:
-        """Return the report as two Markdown tables."""
+        """Return the report as two Markdown tables, and two more by group."""
         lines = [
             "| examples | accuracy | macro F1 | weighted F1 | macro recall | loss | "
             "calibration error |",
@@ -70,14 +81,22 @@ class Report(Scored):
             lines.append(f"| *{name}* | {' | '.join(cells)} | {self.examples:,} |")
         if self.absent:
             lines += ["", f"Without examples, and in no mean: {', '.join(self.absent)}."]
+        if self.groups is not None:
+            lines += ["", "By group:", "", self.groups.to_markdown()]
         return "\n".join(lines)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_markdown()
 
 
+@arguments.checked(
+    class_names=arguments.sequence(arguments.scalar), groups=arguments.sequence(arguments.plain)
+)
 def classification_report(
-    labels: ArrayLike, probabilities: ArrayLike, class_names: Sequence[str] | None = None
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    class_names: Sequence[str] | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> Report:
     """Score predictions.
 
@@ -86,13 +105,16 @@ def classification_report(
             sum to one. Of soft labels the largest is the true class; the loss uses them whole.
         probabilities: Array `(examples, classes)` from 0 to 1, rows summing to one.
         class_names: Names in class order; `None` calls them "0", "1", ...
+        groups: Group of each example, such as a column of a table, to be scored by itself as well;
+            see `fer_models.evaluation.group_scores.score_groups`.
 
     Returns:
         A `Report`; `print` shows it as Markdown.
 
     Raises:
         ValueError: If shapes do not fit, there are no examples, a label is outside the classes,
-            probabilities do not sum to one, or names are missing or repeated.
+            probabilities do not sum to one, names are missing or repeated, or there is not one
+            group an example.
 
     Example:
 
@@ -115,9 +137,13 @@ def classification_report(
         loss=float(-np.sum(targets * log_likelihood) / count),
         calibration_error=calibration_error(truth, probabilities),
         examples=count,
+        groups=None if groups is None else score_groups(truth, probabilities, groups, names),
     )
 
 
+@arguments.checked(
+    class_names=arguments.sequence(arguments.scalar), groups=arguments.sequence(arguments.plain)
+)
 def evaluate(
     model: keras.Model,
     data: Iterable[Any] | keras.utils.PyDataset,
@@ -125,6 +151,7 @@ def evaluate(
     class_names: Sequence[str] | None = None,
     batch_size: int = 64,
     verbose: int = 1,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> Report:
     """Run a model over data once and score it.
 
@@ -136,6 +163,7 @@ def evaluate(
         class_names: Names in class order; `None` calls them "0", "1", ...
         batch_size: Images at a time, for an array.
         verbose: 0 is silent, 1 shows progress.
+        groups: Group of each example in the order of the data, as in `classification_report`.
 
     Returns:
         A `Report`.
@@ -151,6 +179,8 @@ def evaluate(
     print(report.to_markdown())
     ```
     """
+    check_predicts(model)
+    check_one_output(model)
     batches, total = _batches(data, labels, batch_size)
     progress = keras.utils.Progbar(total, verbose=verbose, unit_name="batch")
     all_labels, all_probabilities = [], []
@@ -172,7 +202,7 @@ def evaluate(
     if total is None:
         progress.update(len(all_labels), finalize=True)
     return classification_report(
-        np.concatenate(all_labels), np.concatenate(all_probabilities), class_names
+        np.concatenate(all_labels), np.concatenate(all_probabilities), class_names, groups
     )
 
 
@@ -182,10 +212,16 @@ def _batches(data, labels, batch_size):
             raise ValueError("`labels` must be given with an array. Received: labels=None")
         if isinstance(data, keras.utils.PyDataset):
             return (data[i] for i in range(len(data))), len(data)
+        check_sequence("data", data)
         total = _cardinality(data)
         return data, total
     check_integer("batch_size", batch_size, 1)
-    images, labels = np.asarray(data), np.asarray(labels)
+    images, labels = as_array("data", data), as_array("labels", labels)
+    if not images.ndim or not labels.ndim:
+        raise ValueError(
+            "`data` and `labels` must be arrays of examples. "
+            f"Received: shapes {images.shape} and {labels.shape}"
+        )
     if len(images) != len(labels):
         raise ValueError(
             f"`data` and `labels` must be of the same length. Received: {len(images)} images and "
@@ -207,9 +243,9 @@ def _cardinality(data):
     return None if count == -2 else count
 
 
-def checked_probabilities(probabilities):
+def checked_probabilities(probabilities: ArrayLike) -> np.ndarray:
     """Return probabilities as float64 `(examples, classes)`, or raise `ValueError`."""
-    probabilities = np.asarray(probabilities, dtype="float64")
+    probabilities = as_numbers("probabilities", probabilities)
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise ValueError(
             "`probabilities` must be of shape (examples, classes) with 2 classes or more. "
@@ -235,9 +271,13 @@ def checked_probabilities(probabilities):
     return probabilities
 
 
-def checked_labels_or_distributions(labels, count, classes):
+def checked_labels_or_distributions(
+    labels: ArrayLike, count: int, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the class numbers and the distributions that `labels` mean, or raise `ValueError`."""
-    labels = np.asarray(labels)
+    labels = as_array("labels", labels)
+    if labels.dtype.kind not in "buif":
+        raise ValueError(f"`labels` must be integers. Received: dtype={labels.dtype}")
     if labels.ndim == 1:
         if len(labels) != count:
             raise ValueError(

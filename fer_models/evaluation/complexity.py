@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from fer_data import arguments
 from fer_models.evaluation.layer_calls import model_inputs, trace_calls
 
 _TRANSPOSED = (
@@ -59,7 +60,7 @@ class LayerComplexity:
 
 @dataclasses.dataclass(frozen=True)
 class Complexity:
-    """What a model costs for one example: see `complexity`.
+    """The cost of a model for one example: see `complexity`.
 
     Attributes:
         name: Name of the model.
@@ -93,7 +94,7 @@ class Complexity:
         content["uncounted"] = list(self.uncounted)
         return content
 
-    def __str__(self):
+    def __str__(self) -> str:
         header = ("layer", "kind", "output", "parameters", "multiply-accumulates", "papers' FLOPs")
         rows = [
             (
@@ -133,6 +134,14 @@ class Complexity:
         return "\n".join(lines)
 
 
+@arguments.checked(
+    input_shape=arguments.either(
+        arguments.sequence(arguments.integer(1), 1),
+        arguments.sequence(arguments.sequence(arguments.integer(1), 1), 1),
+        arguments.mapping(arguments.sequence(arguments.integer(1), 1)),
+        rule="a shape such as (48, 48, 1), or a list or a dictionary of shapes",
+    )
+)
 def complexity(
     model: keras.Model,
     input_shape: Sequence[int] | Sequence[Sequence[int]] | dict[str, Sequence[int]] | None = None,

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 from fer_models.evaluation.layer_calls import model_inputs
 
@@ -45,7 +46,7 @@ class Latency:
         """Return everything as plain numbers, strings and lists, ready for JSON."""
         return dataclasses.asdict(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.median_ms:.2f} ms a call (10 % below {self.p10_ms:.2f}, 90 % below "
             f"{self.p90_ms:.2f}, 99 % below {self.p99_ms:.2f}), {self.throughput:,.0f} images a "
@@ -53,6 +54,14 @@ class Latency:
         )
 
 
+@arguments.checked(
+    input_shape=arguments.either(
+        arguments.sequence(arguments.integer(1), 1),
+        arguments.sequence(arguments.sequence(arguments.integer(1), 1), 1),
+        arguments.mapping(arguments.sequence(arguments.integer(1), 1)),
+        rule="a shape such as (48, 48, 1), or a list or a dictionary of shapes",
+    )
+)
 def latency(
     model: keras.Model,
     batch_size: int = 1,

@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -40,7 +42,7 @@ class _Run(keras.Operation):
 
 
 @contextlib.contextmanager
-def intercept_calls(handler):
+def intercept_calls(handler: Callable[..., Any]) -> Iterator[None]:
     """Hand every layer call of this thread to `handler` while the context is open.
 
     `keras.Layer.__call__` is replaced for that time and put back whatever happens, since Keras has
@@ -71,11 +73,11 @@ def intercept_calls(handler):
 class CallPaths:
     """Keeps the path of the layer that is running, for handlers of `intercept_calls`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._names = []
 
     @contextlib.contextmanager
-    def enter(self, layer):
+    def enter(self, layer: keras.Layer) -> Iterator[str]:
         """Give the layer's path below the outermost one (the model: an empty path)."""
         self._names.append(layer.name)
         try:
@@ -84,14 +86,16 @@ class CallPaths:
             self._names.pop()
 
 
-def shapes(structure):
+def shapes(structure: Any) -> Any:
     """Return the shapes of a structure of tensors, each a tuple."""
     return keras.tree.map_structure(
         lambda tensor: tuple(tensor.shape) if hasattr(tensor, "shape") else None, structure
     )
 
 
-def trace_calls(model, inputs, is_whole=lambda layer: False):
+def trace_calls(
+    model: keras.Model, inputs: Any, is_whole: Callable[[keras.Layer], bool] = lambda layer: False
+) -> list[LayerCall]:
     """Run a model on shapes alone and list its layer calls, children before their parents.
 
     Nothing is computed and the model stays as it is: Keras evaluates it abstractly, in a scope
@@ -129,7 +133,7 @@ def trace_calls(model, inputs, is_whole=lambda layer: False):
     return calls
 
 
-def model_inputs(model, input_shape=None):
+def model_inputs(model: keras.Model, input_shape: Any = None) -> Any:
     """Return the symbolic inputs of a model, one example each, every dimension known.
 
     Args:

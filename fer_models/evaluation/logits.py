@@ -1,8 +1,17 @@
 """A classifier's scores: what enters the softmax or sigmoid at its end."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
-from fer_models.evaluation.layer_calls import CallPaths, intercept_calls, model_inputs, trace_calls
+from fer_models.evaluation.layer_calls import (
+    CallPaths,
+    LayerCall,
+    intercept_calls,
+    model_inputs,
+    trace_calls,
+)
 
 
 class Logits:
@@ -33,7 +42,7 @@ class Logits:
     (7, True)
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         inputs = image_input(model)
         calls = trace_calls(model, inputs)
         self.model = model
@@ -43,7 +52,7 @@ class Logits:
         self._softened = last_activation(calls)
         self.removed = self._softened is not None
 
-    def __call__(self, images):
+    def __call__(self, images: Any) -> Any:
         """Return the scores `(batch, classes)` of images, in inference mode, as a tensor."""
         paths = CallPaths()
 
@@ -58,7 +67,7 @@ class Logits:
         return keras.ops.cast(scores, "float32")
 
 
-def image_input(model):
+def image_input(model: keras.Model) -> keras.KerasTensor:
     """Return the one symbolic image of a model, open sizes set to 128, or raise `ValueError`."""
     if isinstance(model, keras.Model) and len(getattr(model, "inputs", None) or []) > 1:
         raise ValueError(
@@ -78,7 +87,7 @@ def image_input(model):
     return model_inputs(model, shape)
 
 
-def class_count(calls, model):
+def class_count(calls: Sequence[LayerCall], model: keras.Model) -> int:
     """Return the number of classes in the output of a model, from the calls of its layers."""
     output_shape = calls[-1].output_shape
     if not isinstance(output_shape, tuple) or len(output_shape) != 2:
@@ -89,7 +98,9 @@ def class_count(calls, model):
     return output_shape[1]
 
 
-def last_activation(calls):
+def last_activation(
+    calls: Sequence[LayerCall],
+) -> tuple[str, Callable[[keras.Layer, Any], Any]] | None:
     """Return `(path, replacement)` for the layer that turns scores into probabilities, or None."""
     leaves = [
         call

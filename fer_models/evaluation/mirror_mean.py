@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of what a model says of a face and of its mirror image."""
+"""Test-time augmentation: the mean of a model's outputs for a face and for its mirror image."""
 
 import keras
 

@@ -7,22 +7,32 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_data import arguments
+from fer_data.checks import as_numbers, check_path
 from fer_data.files import save_figure
 from fer_models.evaluation.classification import Report
+from fer_models.evaluation.group_scores import GroupScores
 from fer_models.evaluation.pooled import PooledScores
 
 _TRAIN, _VALIDATION = "#2a6f97", "#d1495b"
 
 
+@arguments.checked(
+    report=arguments.having("class_names", "confusion", rule="a `Report` with a confusion matrix"),
+    path=arguments.path,
+    title=arguments.text,
+)
 def plot_confusion(
-    report: Report | PooledScores, path: str | os.PathLike[str], title: str | None = None
+    report: Report | PooledScores | GroupScores,
+    path: str | os.PathLike[str],
+    title: str | None = None,
 ) -> Path:
     """Draw the confusion matrix of a report: colour by share of the true class, counts inside.
 
     Args:
-        report: A `Report`.
+        report: A `Report`, or what else has a confusion matrix here.
         path: File to write; its ending chooses the format.
-        title: Heading; `None` gives accuracy and macro F1.
+        title: Heading; `None` gives accuracy and macro F1, which `GroupScores` lack.
 
     Returns:
         The path written, as a `pathlib.Path`.
@@ -53,7 +63,8 @@ def plot_confusion(
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (examples)")
     axes.set_title(
-        title or f"accuracy {report.accuracy:.2%}, macro F1 {report.macro_f1:.3f}", fontsize=11
+        title or f"accuracy {report.accuracy:.2%}, macro F1 {report.macro_f1:.3f}",  # type: ignore[union-attr]
+        fontsize=11,
     )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -77,6 +88,7 @@ def plot_confusion(
     return save_figure(figure, path)
 
 
+@arguments.checked(path=arguments.path, title=arguments.text)
 def plot_curves(
     history: keras.callbacks.History | dict[str, list[float]] | str | Path,
     path: str | os.PathLike[str],
@@ -173,7 +185,7 @@ def _read_history(history):
     history = dict(history)
     # CSVLogger counts from 0.
     numbers = history.pop("epoch", None)
-    curves = {name: np.asarray(values, dtype="float64") for name, values in history.items()}
+    curves = {name: as_numbers(f"history[{name!r}]", values) for name, values in history.items()}
     length = len(curves["loss"])
     if not length:
         raise ValueError("`history` must hold at least one epoch. Received: none")
@@ -187,6 +199,7 @@ def _read_history(history):
 
 
 def _read_csv(path):
+    check_path("history", path)
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows:

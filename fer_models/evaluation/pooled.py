@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 
 
@@ -55,6 +56,7 @@ class PooledScores(Scored):
         return super().to_dict() | {"error_rate": self.error_rate}
 
 
+@arguments.checked(folds=arguments.sequence(), class_names=arguments.sequence(arguments.scalar))
 def pooled_scores(
     folds: Iterable[tuple[ArrayLike, ArrayLike]], class_names: Iterable[str]
 ) -> PooledScores:
@@ -66,7 +68,7 @@ def pooled_scores(
     leave-one-subject-out, F1 of a fold means little.
 
     Args:
-        folds: Iterable of pairs `(labels, predictions)`, one a fold, of class numbers `(n,)`.
+        folds: Pairs `(labels, predictions)` of class numbers `(n,)`, one for each fold.
         class_names: Names in class order.
 
     Returns:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.files import save_figure
 from fer_models.evaluation.calibration import confidence_bins
 from fer_models.evaluation.classification import (
@@ -16,6 +17,7 @@ from fer_models.evaluation.classification import (
 _ACCURACY, _GAP, _LINE = "#2a6f97", "#d1495b", "#1b2a3a"
 
 
+@arguments.checked(path=arguments.path, title=arguments.text)
 def plot_reliability(
     labels: ArrayLike,
     probabilities: ArrayLike,

@@ -1,4 +1,4 @@
-"""How good a model is on a split of a data set, with and without copies of training faces."""
+"""Scores on a split of a data set, with and without copies of training faces."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,18 +7,22 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_sequence, shown
 from fer_models.evaluation.classification import Report, classification_report
+from fer_models.evaluation.group_scores import group_names
+from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 ALL, WITHOUT_COPIES = "all", "without copies of training faces"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SplitScores:
-    """What a model says of the faces of a split, and how good that is.
+    """A model's probabilities for the faces of a split, and their scores.
 
     Attributes:
         labels: Class numbers `(faces,)`.
-        probabilities: What the model says, `(faces, classes)`.
+        probabilities: Of the model, `(faces, classes)`.
         reports: A `Report` by the name of a subset: `"all"`, and where copies are known
             `"without copies of training faces"`.
     """
@@ -28,11 +32,15 @@ class SplitScores:
     reports: dict[str, Report]
 
 
+@arguments.checked(
+    class_names=arguments.sequence(arguments.scalar), groups=arguments.sequence(arguments.plain)
+)
 def score_split(
     model: keras.Model,
     faces: Iterable[Any] | keras.utils.PyDataset,
     class_names: Sequence[str] | None = None,
     copies: Sequence[bool] | np.ndarray | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
 ) -> SplitScores:
     """Score a model on the faces of a split.
 
@@ -46,12 +54,13 @@ def score_split(
         class_names: Names in class order; None calls them "0", "1", ...
         copies: Which of the faces are copies of training faces, in their order; None where that
             is not known.
+        groups: Group of each face in their order, as in `classification_report`.
 
     Returns:
         `SplitScores`.
 
     Raises:
-        ValueError: If `copies` is not of the faces' number.
+        ValueError: If `copies` or `groups` is not of the faces' number.
 
     Example:
 
@@ -62,24 +71,44 @@ def score_split(
     >>> {name: (report.examples, report.accuracy) for name, report in found.reports.items()}
     {'all': (2, 1.0), 'without copies of training faces': (1, 1.0)}
     """
+    check_predicts(model)
+    check_one_output(model)
     truth, said = [], []
     known = isinstance(faces, keras.utils.PyDataset)
-    for images, labels in (faces[number] for number in range(len(faces))) if known else faces:
+    batches = (faces[number] for number in range(len(faces))) if known else faces  # type: ignore[index, arg-type]
+    check_sequence("faces", batches)
+    for batch in batches:
+        pair = isinstance(batch, (tuple, list)) and len(batch) == 2
+        labels = as_numbers("faces", batch[1]) if pair else np.zeros(0)
+        if labels.ndim != 2 or not labels.size:
+            raise ValueError(
+                f"`faces` must give pairs (images, one-hot labels). Received: {shown(batch)}"
+            )
         # tf.data gives TensorFlow's tensors, which other backends do not take.
-        said.append(np.asarray(model.predict_on_batch(np.asarray(images)), dtype="float32"))
-        truth.append(np.asarray(labels).argmax(-1))
+        images = as_numbers("faces", batch[0], "float32")
+        said.append(np.asarray(model.predict_on_batch(images), dtype="float32"))
+        truth.append(labels.argmax(-1))
+    if not truth:
+        raise ValueError("`faces` must hold at least one batch. Received: none")
     labels, probabilities = np.concatenate(truth), np.concatenate(said)
     subsets = {ALL: np.full(len(labels), True)}
     if copies is not None:
-        copies = np.asarray(copies, dtype=bool)
+        copies = as_array("copies", copies).astype(bool)
         if copies.shape != labels.shape:
             raise ValueError(
                 f"`copies` must be of the {len(labels)} faces. Received: shape={copies.shape}"
             )
         if not copies.all():
             subsets[WITHOUT_COPIES] = ~copies
+    named = None if groups is None else group_names(groups, len(labels))
     reports = {
-        name: classification_report(labels[some], probabilities[some], class_names)
+        name: classification_report(
+            labels[some],
+            probabilities[some],
+            class_names,
+            # Of a part without any group there is nothing to say by group.
+            named[some] if named is not None and (name == ALL or any(named[some])) else None,
+        )
         for name, some in subsets.items()
     }
     return SplitScores(labels, probabilities, reports)

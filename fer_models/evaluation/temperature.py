@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import as_array, as_numbers
+
 
 def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
     """Return the temperature that makes a classifier's probabilities the most likely ones.
@@ -35,8 +37,8 @@ def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    labels = np.asarray(labels)
-    logits = np.asarray(logits, dtype="float64")
+    labels = as_array("labels", labels)
+    logits = as_numbers("logits", logits)
     whole = np.issubdtype(labels.dtype, np.integer)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels) or not whole:
         raise ValueError(

@@ -24,6 +24,7 @@ STUDIES = {
     "webcam-cnn": "webcam_cnn",
     "privacy-study": "privacy_study",
     "label-noise": "label_noise_study",
+    "smile-curve": "smile_curve",
 }
 
 

@@ -1,4 +1,4 @@
-"""What a study on micro-expressions leaves: a table of each data set, and what differs."""
+"""The report of a study on micro-expressions: a table for each data set, and the differences."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ DRAWN = (
 )
 DIFFERS = (
     "F1, precision and recall are means over the classes, each class with the same weight (UF1 and "
-    "UAR). How the dissertation averages its F1 is not said.",
+    "UAR). The dissertation does not state how it averages F1.",
     "In a random split the epoch of the least loss on the validation part is scored; where people "
     "are left out it is the last, so that nothing is chosen. Which epoch the dissertation scores "
     "is not said.",
@@ -165,7 +165,7 @@ def facts_of(trained: TrainedSet) -> list[str]:
         f"{facts['unlabelled']:,} without a label are left out. "
         + "; ".join(
             f"{'leave one subject out' if protocol == LOSO else protocol}: naming the most "
-            f"frequent class gives {scores['accuracy']:.2%} accuracy, UF1 {scores['uf1']:.4f}"
+            f"frequent class gives {scores['accuracy']:.2%} accuracy, UF1 {scores['uf1']:.4f}"  # type: ignore[index]
             for protocol, scores in trained.most_frequent().items()
         )
         + ".",
@@ -176,7 +176,7 @@ def facts_of(trained: TrainedSet) -> list[str]:
 
 
 def why_none(trained: TrainedSet, published: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return a sentence that says why no published figure stands in a table, where none does.
+    """Return a sentence that explains why a table has no published figure, if it has none.
 
     Args:
         trained: What was trained.
@@ -201,6 +201,6 @@ def check_paths(settings: ClipStudySettings) -> None:
     Raises:
         FileNotFoundError: Which data set, and which path.
     """
-    for name, path in zip(settings.data, settings.path or (), strict=False):
+    for name, path in zip(settings.data, settings.path or (), strict=False):  # type: ignore[arg-type]
         if not Path(path).exists():
             raise FileNotFoundError(f"There is nothing at {path}, the path of {name}")

@@ -114,7 +114,7 @@ class SharedTrainer:
         region_cut: How the regions are cut.
     """
 
-    def __init__(self, names: Sequence[str], motion: bool, region_cut: str):
+    def __init__(self, names: Sequence[str], motion: bool, region_cut: str) -> None:
         self._how = (tuple(names), motion, region_cut)
         self._trainer: ClipTrainer | None = None
 
@@ -160,8 +160,8 @@ def open_set(
     if data is None:
         data = load_clips(
             clip_settings.sources(),
-            frames=clip_settings.frames,
-            size=clip_settings.size,
+            frames=clip_settings.frames,  # type: ignore[arg-type]
+            size=clip_settings.size,  # type: ignore[arg-type]
             data_dir=data_dir,
             progress=progress,
         )

@@ -111,7 +111,8 @@ class ClipStudySettings:
         data: Names of `DATA`, one or more; each is a table of its own.
         path: Folder or archive of each, in the same order; None for `"synthetic"`.
         data_options: Arguments of the builders: `pictures` of all, `casme2.pictures` of one.
-            CAS(ME)^2 has the dissertation's classes, its own three, if nothing else is said.
+            If nothing else is given, CAS(ME)^2 has the dissertation's classes, its own three, and
+            CASME II the owners' cropped faces, as in the dissertation.
         model_options: Arguments of the networks.
         seeds: How often everything is trained; also of the random splits.
         protocols: Names of `PROTOCOLS`.
@@ -149,7 +150,7 @@ class ClipStudySettings:
     subjects: int | None = None
     clips: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("data", "path"):
             value = getattr(self, name)
             if isinstance(value, (str, os.PathLike)):
@@ -163,7 +164,7 @@ class ClipStudySettings:
                 "`data` names no others beside 'synthetic': drawn people are not real. "
                 f"Received: data={' '.join(self.data)}"
             )
-        paths = len(self.path or ())
+        paths = len(self.path or ())  # type: ignore[arg-type]
         if paths != len([name for name in self.data if name != SYNTHETIC]):
             raise ValueError(
                 "`path` must name a folder or archive for each real data set, in their order. "
@@ -194,19 +195,29 @@ class ClipStudySettings:
         """
         from fer_models.training.clip_settings import ClipSettings
 
-        path = None if name == SYNTHETIC else (self.path[list(self.data).index(name)],)
+        path = None if name == SYNTHETIC else (self.path[list(self.data).index(name)],)  # type: ignore[index]
         own = ("frames", "size", "channels", "regions", "subjects", "clips", "model_options")
         settings = {
             **{each: getattr(self, each) for each in own},
             "data": (name,),
             "path": path,
-            "data_options": {**self.default_data_options(), **self.data_options},
+            "data_options": self._all_data_options(),
         }
         return ClipSettings(**{**settings, **changes})
 
     def default_data_options(self) -> dict[str, Any]:
-        """Return the arguments of the builders that hold where nothing else is said."""
-        return {"cas_me2.classes": "own"}
+        """Return the default arguments of the builders."""
+        # As `clip_scenarios.SET_OPTIONS` has them, whose imports are heavy.
+        return {"cas_me2.classes": "own", "casme2.pictures": "cropped"}
+
+    def _all_data_options(self):
+        # An option that is given for all sets holds for each of them.
+        defaults = {
+            name: value
+            for name, value in self.default_data_options().items()
+            if name.rpartition(".")[2] not in self.data_options
+        }
+        return {**defaults, **self.data_options}
 
     def batch_and_epochs(self, name: str, protocol: str) -> tuple[int, int]:
         """Return batch size and epochs of a single scenario.
@@ -234,7 +245,7 @@ class ClipStudySettings:
         else:
             split = protocol if protocol in SPLITS else SPLITS[0]
             batch_size, epochs = best_scenario(name, split)
-        return (self.batch_size or (batch_size,))[0], (self.epochs or (epochs,))[0]
+        return (self.batch_size or (batch_size,))[0], (self.epochs or (epochs,))[0]  # type: ignore[return-value]
 
     def compared(self) -> dict[str, Any]:
         """Return what decides the trainings of a folder, of JSON's types."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # Why a paper's figures do not stand beside ours, where the faces are drawn.
 UNPUBLISHED = "Nobody published figures of drawn people, so none stand beside ours."
-# Drawn training faces, where nothing else is said.
+# Drawn training faces by default.
 DRAWN = 2000
 
 
@@ -48,7 +48,7 @@ class FaceStudySettings:
     batch_size: int
     precision: str = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("seeds", "size", "epochs", "batch_size"):
             check_integer(name, getattr(self, name), 1)
         check_choice("precision", self.precision, PRECISIONS)
@@ -62,7 +62,7 @@ class FaceStudySettings:
                 )
         if (self.path is None) != drawn:
             raise ValueError(
-                "`path` must name the data set (--path), and there is none for drawn faces. "
+                "`path` must name the data set (--path); drawn faces take none. "
                 f"Received: path={self.path!r} and data={self.data!r}"
             )
         # The dataclass is frozen for everyone else.

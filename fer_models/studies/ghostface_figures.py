@@ -4,7 +4,7 @@ Two networks are trained, one without augmentation and one with RandAugment and 
 less by heart. The first figure shows training faces whose label the second network overrules, with
 both labels: many of these labels are wrong. The second shows test faces that only the second
 network gets right, the third those that neither does. Grad-CAM shows where the second network
-looks. The paper's own pictures are not known to us; these follow what its text says of them.
+looks. The paper's own pictures are not known to us; these follow its text.
 """
 
 import argparse
@@ -138,7 +138,7 @@ def train_one(
     run: "PlannedRun",
     on_epoch: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
-    """Train one network, keep its best epoch, and what that says of training and test faces.
+    """Train one network; keep its best epoch, and the answers for training and test faces.
 
     Args:
         settings: The settings.
@@ -233,7 +233,7 @@ def draw_overruled(faces: "StudySplits", probabilities: "np.ndarray", path: Path
 
     Args:
         faces: The faces.
-        probabilities: What it says of the training faces.
+        probabilities: Its answers for the training faces.
         path: The picture.
 
     Returns:
@@ -257,7 +257,7 @@ def draw_hard_faces(
 
     Args:
         faces: The faces.
-        probabilities: What each network says of the test faces, by its row.
+        probabilities: Each network's answers for the test faces, by its row.
         output: Folder of the pictures.
 
     Returns:

@@ -250,7 +250,7 @@ def costs() -> dict[str, dict[str, list[float]]]:
     from fer_models.families.efficientface import efficientface
     from fer_models.families.ghostface import ghostface
 
-    found = {}
+    found: dict[str, dict[str, list[float]]] = {}
     for row, builder in (("EfficientFace", efficientface), ("GhostFace", ghostface)):
         counted = complexity(builder(input_tensor=keras.Input((224, 224, 3))))
         found[row] = {"parameters": [counted.trainable], "flops": [counted.papers_flops]}

@@ -35,13 +35,17 @@ if TYPE_CHECKING:
 NAME = "ghostface-table-5.2"
 AUGMENTATIONS = ("none", "basic", "randaug", "mixup")
 ROWS = tuple(f"{noise}-{augmentation}" for noise in (1, 2) for augmentation in AUGMENTATIONS)
-ATTACK = {"members": 2000, "population": 500, "tolerated_fpr": 0.1, "seed": 1}
+ATTACK: dict[str, Any] = {"members": 2000, "population": 500, "tolerated_fpr": 0.1, "seed": 1}
 FULL = {**SHARED, **ATTACK}
-QUICK = {**SHARED_QUICK, "members": 30, "population": 25}
+QUICK_SETTINGS = {**SHARED_QUICK, "train": 240}
+# Sixty drawn faces hold two or more of all seven classes, but for one draw in a hundred.
+QUICK = {**QUICK_SETTINGS, "members": 30, "population": 60}
 SIGNALS, SCATTER = "signals.npz", "correlation.png"
 PARTS = ("members", "non_members", "population")
 # A threshold at the tolerated rate needs so many losses on its lower side.
 LEAST_BELOW = 2
+# The attack takes the threshold of a class from so many losses or more.
+LEAST_OF_CLASS = 2
 COLUMNS = (
     Column("tp", "TP, %", digits=1),
     Column("fp", "FP, %", digits=1),
@@ -85,7 +89,7 @@ def run(args: argparse.Namespace) -> Outcome:
     """
     chosen = settled(args, FULL, QUICK)
     return run_privacy_table(
-        GhostfaceSettings.from_args(args),
+        GhostfaceSettings.from_args(args, quick=QUICK_SETTINGS),
         args.output,
         **{name: chosen[name] for name in ATTACK},
         data_dir=args.data_dir,
@@ -196,7 +200,7 @@ def divide(
         `"members"` in the part `"train"`, of `"non_members"` and `"population"` in `"test"`.
 
     Raises:
-        ValueError: If there are too few faces.
+        ValueError: If there are too few faces, or the population has too few of a class.
     """
     import numpy as np
 
@@ -221,6 +225,11 @@ def divide(
         "non_members": np.sort(order[:members]),
         "population": np.sort(order[members : members + population]),
     }
+    _check_classes(
+        faces.names,
+        np.concatenate([train.labels[judged["members"]], test.labels[judged["non_members"]]]),
+        test.labels[judged["population"]],
+    )
     watched = np.sort(order[members + population :])
     copies = len(test) - len(free)
     remarks = (
@@ -231,6 +240,21 @@ def divide(
     )
     parts = {**faces.parts, "validation": test.some(watched)}
     return StudySplits(parts, faces.names, remarks), judged
+
+
+def _check_classes(names, judged, population):
+    """Raise an error if the population has too few faces of a class that is judged."""
+    import numpy as np
+
+    counts = np.bincount(population, minlength=len(names))
+    short = [names[label] for label in np.unique(judged) if counts[label] < LEAST_OF_CLASS]
+    if short:
+        raise ValueError(
+            f"The population must hold {LEAST_OF_CLASS} faces or more of every class that is "
+            "judged, since the attack has a threshold for each. Take a larger `population`, or "
+            f"another `seed`. Received: population={len(population)}, too few of "
+            f"{', '.join(short)}"
+        )
 
 
 def augmentation_of(row: str) -> Any:
@@ -256,7 +280,7 @@ def train_one(
     run: "PlannedRun",
     on_epoch: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
-    """Train one network, and keep what it says of the faces that are judged.
+    """Train one network, and keep its answers for the faces that are judged.
 
     Args:
         judged: What `divide` gives.

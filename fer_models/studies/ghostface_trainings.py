@@ -133,7 +133,7 @@ class Trainings:
         faces: The faces.
     """
 
-    def __init__(self, faces: StudySplits):
+    def __init__(self, faces: StudySplits) -> None:
         self.faces = faces
         self._renewed: dict[str, RenewedModel] = {}
 
@@ -217,8 +217,20 @@ def predict(model: Any, recipe: Recipe, part: SplitArrays, classes: int) -> np.n
         recipe: Its recipe.
         part: The faces.
         classes: Number of classes.
+
+    Raises:
+        ValueError: If the training diverged, so that an answer is not finite.
     """
-    return model.predict(batches(recipe, part, classes), verbose=0)
+    probabilities = model.predict(batches(recipe, part, classes), verbose=0)
+    lost = int((~np.isfinite(probabilities)).any(axis=-1).sum())
+    if lost:
+        raise ValueError(
+            f"A training by the recipe {recipe.name!r} diverged: the network has no finite answer "
+            f"for {lost} of {len(probabilities)} faces. Take a smaller `learning_rate`, or more "
+            f"faces or epochs. Received: learning_rate={recipe.learning_rate:g}, "
+            f"epochs={recipe.epochs}"
+        )
+    return probabilities
 
 
 def score(part: SplitArrays, probabilities: np.ndarray, names: Any) -> dict[str, float]:
@@ -226,7 +238,7 @@ def score(part: SplitArrays, probabilities: np.ndarray, names: Any) -> dict[str,
 
     Args:
         part: The faces.
-        probabilities: What a network says of them.
+        probabilities: A network's answers for them.
         names: Names of the classes.
     """
     found = evaluation.classification_report(part.labels, probabilities, names)

@@ -165,8 +165,8 @@ def table_of(trained: "TrainedSet") -> PaperTable:
     used = {name for row in rows.values() for name in row.measured}
     differs = why_none(trained, [row.published for row in rows.values()])
     differs += _scenarios(trained)
-    columns = [each for each in COLUMNS if each.name in used]
-    return PaperTable(f"Table 2: {title(trained.name)}", columns, list(rows.values()), differs)
+    shown = [each for each in COLUMNS if each.name in used]
+    return PaperTable(f"Table 2: {title(trained.name)}", shown, list(rows.values()), differs)
 
 
 def _scenarios(trained):

@@ -1,11 +1,11 @@
-"""How much of the accuracy leaks explain: the same network and clips, divided four ways.
+"""The study of leaks: the same network and clips, divided four ways.
 
 Every clip gets augmented copies. Then the copies are divided into folds: at random, as happens
 where one augments before one splits; so that all copies of a clip stay together (a random split of
 clips, as in the dissertation); so that all clips of a video do; and so that all clips of a person
 do. Network, recipe, number of training steps, and kind and number of tested examples are the same
 for all four: what differs is what the network has seen of whom it is tested on. Each example is
-tested once. The report says how many points of the accuracy each kind of leak makes, from the
+tested once. The report states how many points of the accuracy come from each kind of leak, from the
 difference of one division to the next.
 
 The video of a clip is read from the owners' names; SMIC's do not tell it, and that division is left

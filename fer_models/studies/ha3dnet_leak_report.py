@@ -1,4 +1,4 @@
-"""What the study of leaks found: a table, a picture, and in words what leaks make."""
+"""The report of the study of leaks: a table, a picture, and the effect of each leak in words."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -41,11 +41,11 @@ COLUMNS = (
 )
 DIFFERS = (
     "The dissertation gives one random split, and no other to compare with: no figure of it stands "
-    "in the table. Whether it augmented before or after the split is not said.",
+    "in the table. It does not state whether it augmented before or after the split.",
     "Each example is tested once, over all folds, in place of one tenth of the clips once. The "
     "last epoch is scored, so that nothing is chosen.",
     "Copies are made once, for all divisions alike, and tested like the clips themselves; in the "
-    "trainings nothing more is augmented. How many copies the dissertation made is not said.",
+    "trainings nothing more is augmented. The dissertation does not state how many copies it made.",
     "Points are differences of mean accuracies. They add up, but which leak is counted first "
     "matters where several would do.",
 )
@@ -181,7 +181,7 @@ def _together(made):
     points = (made["first"] - made["last"]) * 100
     text = f"Together: {made['first']:.1%}"
     if made["share"] is None:
-        return f"{text}, which is no more than naming the most frequent class: nothing was learnt."
+        return f"{text}, which naming the most frequent class reaches, too: nothing was learnt."
     return (
         f"{text}. Leaks make {points:.1f} points of it, {made['share']:.0%} of what is above "
         "naming the most frequent class."

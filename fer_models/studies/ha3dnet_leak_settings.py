@@ -48,7 +48,7 @@ class LeakSettings(ClipStudySettings):
     copies: int = FULL["copies"]
     folds: int = FULL["folds"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.clips is None and SYNTHETIC in self.data:
             object.__setattr__(self, "clips", SMALL_CLIPS)
         super().__post_init__()
@@ -56,7 +56,7 @@ class LeakSettings(ClipStudySettings):
         check_integer("folds", self.folds, 2)
 
     def default_data_options(self) -> dict[str, Any]:
-        """Return the arguments of the builders that hold where nothing else is said."""
+        """Return the default arguments of the builders."""
         videos = min(SMALL_VIDEOS, self.clips or SMALL_CLIPS)
         return {
             **super().default_data_options(),

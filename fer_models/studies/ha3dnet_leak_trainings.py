@@ -228,16 +228,16 @@ def train_divisions(
         folds = divisions[names[run.row], run.seed]
         results = []
         for number, division in enumerate(folds):
-            folder = folder_of(run, number)
+            folder, seed = folder_of(run, number), fold_seed(run.seed, number)
             if fold_is_done(folder):
-                results.append(fold_result(folder))
+                results.append(fold_result(folder, seed=seed, held_out=division.held_out))
                 continue
             found = train_fold(
                 shared.of(recipe),
                 data,
                 division,
                 folder,
-                seed=fold_seed(run.seed, number),
+                seed=seed,
                 steps_per_epoch=steps,
                 on_epoch=advance,
             )

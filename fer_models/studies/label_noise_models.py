@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -146,7 +145,7 @@ class Trainings:
         faces: The faces.
     """
 
-    def __init__(self, recipe: Recipe, faces: NoisyFaces):
+    def __init__(self, recipe: Recipe, faces: NoisyFaces) -> None:
         self.recipe, self.faces = recipe, faces
         self._renewed: dict[int, RenewedModel] = {}
 
@@ -211,7 +210,9 @@ def train_cell(cell: Cell, trainings: Trainings, folder: Path) -> dict[str, Any]
     """
     done = folder / RESULT
     if done.exists():
-        return json.loads(done.read_text())
+        result = files.read_json(done, EPOCHS, same=dataclasses.asdict(cell), remove=folder)
+        clear_state(folder)
+        return result
     faces = trainings.faces
     pictures, labels = faces.splits["train"]
     noisy, flipped = flip(faces, cell.kind, cell.rate, cell.seed)

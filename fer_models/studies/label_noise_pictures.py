@@ -122,7 +122,7 @@ def draw_gained(faces: NoisyFaces, cells: Mapping[str, Cell], output: Path) -> N
         truth[chosen],
         said[0][chosen],
         output / "only_with.png",
-        f"Right with {best} only, and what the model with {plain} says: {gained.sum()} of "
+        f"Right with {best} only, and the answer of the model with {plain}: {gained.sum()} of "
         f"{len(truth):,} (the other way round {lost.sum()})",
     )
 

@@ -10,7 +10,7 @@ from fer_data.checks import check_choice, check_integer
 
 KINDS = ("symmetric", "class_dependent")
 AUGMENTATIONS = ("none", "basic", "randaug", "mixup", "randaug+mixup")
-FULL = {
+FULL: dict[str, Any] = {
     "recipe": "ghostface_small",
     "train": None,
     "epochs": 15,
@@ -36,7 +36,7 @@ QUICK = {
     "folds": 2,
 }
 QUICK_MODEL = {"width": 0.25}
-# Drawn training faces, where nothing else is said.
+# Drawn training faces by default.
 DRAWN = 2000
 # More of these may be asked for later.
 GRID = ("kinds", "rates", "augmentations", "seeds", "folds")
@@ -66,7 +66,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelNoiseSettings:
-    """Settings of the study; None leaves to the recipe what the recipe says.
+    """Settings of the study; None takes the recipe's value.
 
     Attributes:
         data: A name of `fer_data.pipelines.labelled_faces.FACES`.
@@ -112,7 +112,7 @@ class LabelNoiseSettings:
     seeds: int = FULL["seeds"]
     folds: int = FULL["folds"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("kinds", "rates", "augmentations"):
             values = tuple(dict.fromkeys(getattr(self, name)))
             if not values and name != "rates":
@@ -139,7 +139,7 @@ class LabelNoiseSettings:
 
     @property
     def worst(self) -> float:
-        """The largest share of wrong labels, 0 where there is none."""
+        """The largest share of wrong labels; 0 without any."""
         return max(self.rates, default=0.0)
 
     def compared(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a study leaves: a table as Markdown and as JSON, and a picture."""
+"""The outcome of a study: a table as Markdown and as JSON, and a picture."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Outcome:
 
 
 def about_run(record: Mapping[str, Any], command: str | None = None) -> dict[str, Any]:
-    """Return what a report says of where its numbers came from.
+    """Return the lines of a report that state where its numbers came from.
 
     Args:
         record: `fer_models.training.runs.Run.record`.

@@ -85,7 +85,7 @@ class PaperTable:
     rows: Sequence[Row]
     differs: Sequence[str] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = {column.name for column in self.columns}
         for row in self.rows:
             unknown = sorted((row.published.keys() | row.measured.keys()) - names)

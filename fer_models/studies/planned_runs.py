@@ -1,9 +1,8 @@
 """The trainings behind a table, one after the other, each finished for good."""
 
 import dataclasses
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ class PlannedRun:
     Attributes:
         row: Name of the row of the table that it belongs to.
         seed: Its seed.
-        folder: Folder of its own, where `result.json` says that it is finished.
+        folder: Its own folder; a `result.json` in it marks it as finished.
     """
 
     row: str
@@ -32,8 +31,31 @@ class PlannedRun:
         return (self.folder / RESULT).exists()
 
     def result(self) -> dict[str, Any]:
-        """Return what `finish_runs` has kept of it."""
-        return json.loads((self.folder / RESULT).read_text())
+        """Return what `finish_runs` has kept of it.
+
+        Raises:
+            ValueError: If the file is damaged, or the result of another training.
+        """
+        path = self.folder / RESULT
+        found = files.read_json(path, ["seconds"], remove=self.folder)
+        own, held = self._identity(), found.pop("run", None)
+        if held not in (None, own):
+            raise ValueError(
+                f"{path} must be the result of {own}; remove {self.folder} to have it made again. "
+                f"Received: that of {held}"
+            )
+        return found
+
+    def keep(self, result: Mapping[str, Any]) -> None:
+        """Keep a result, which marks the training as finished.
+
+        Args:
+            result: The result, of JSON's types.
+        """
+        files.write_json(self.folder / RESULT, {**result, "run": self._identity()})
+
+    def _identity(self):
+        return {"row": self.row, "seed": self.seed}
 
 
 def plan_runs(rows: Sequence[str], seeds: int, folder: Path) -> list[PlannedRun]:
@@ -74,16 +96,23 @@ def finish_runs(
             takes a function, which it calls after each step.
         unit: What the bar calls a run, or with `steps` a step.
         progress: Whether to show the bar.
-        steps: Function that says how many steps a run still has before it, such as epochs: where
+        steps: Function that returns how many steps a run still has before it, such as epochs: where
             runs differ in length, or take hours, the bar counts these. None counts runs.
 
     Returns:
         The results of all runs, those of earlier calls too. Each has `seconds` besides what `train`
         gave.
+
+    Raises:
+        ValueError: If a result of an earlier call is damaged, or that of another training.
     """
     from tqdm import tqdm
 
     open_runs = [run for run in runs if not run.done]
+    for run in runs:
+        if run.done:
+            # A damaged result shows now, not after hours.
+            run.result()
     total = len(open_runs) if steps is None else sum(map(steps, open_runs))
     with tqdm(total=total, desc=f"{unit}s", unit="", disable=None if progress else True) as bar:
         for run in open_runs:
@@ -95,6 +124,5 @@ def finish_runs(
             else:
                 result = train(run, bar.update)
             result["seconds"] = round(time.monotonic() - begin, 1)
-            # Last: it says that the run is finished.
-            files.write_json(run.folder / RESULT, result)
+            run.keep(result)
     return {run: run.result() for run in runs}

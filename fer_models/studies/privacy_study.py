@@ -9,8 +9,8 @@ of Carlini et al., S&P 2022). Faces equal pixel by pixel, or mirrored, are used 
 
 Every finished model is kept: the same command goes on after an interruption, more --seeds add to
 what is there, and several processes may share the work by --rows. The output folder gets report.md,
-report.json and report.png, a membership report of each row under rows/, and what each model says of
-all faces under runs/.
+report.json and report.png, a membership report of each row under rows/, and the answers of each
+model for all faces under runs/.
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""The models of the privacy study, and what each of them says of all faces."""
+"""The models of the privacy study, and the answers of each for all faces."""
 
 import dataclasses
 import datetime
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterable
@@ -33,7 +32,7 @@ class ModelRun:
     Attributes:
         row: Name of its row, of `fer_models.studies.privacy_study_settings.ROWS`.
         seed: Its number, from 1, which decides the half of the pool that it is trained on.
-        folder: Where what it says is kept.
+        folder: Folder of its answers.
     """
 
     row: str
@@ -42,15 +41,20 @@ class ModelRun:
 
     @property
     def done(self) -> bool:
-        """Whether it is trained, and has said what it says."""
+        """Whether it is trained and its answers are kept."""
         return (self.folder / RESULT).exists()
 
     def result(self) -> dict[str, Any]:
-        """Return its recipe, training accuracy and seconds."""
-        return json.loads((self.folder / RESULT).read_text())
+        """Return its recipe, training accuracy and seconds.
+
+        Raises:
+            ValueError: If the file is damaged, or of another model.
+        """
+        same = {"row": self.row, "seed": self.seed}
+        return files.read_json(self.folder / RESULT, ["recipe", "training_accuracy"], same=same)
 
     def signals(self) -> privacy.Signals:
-        """Return what it says of the pool, then of the population."""
+        """Return its answers for the pool, then for the population."""
         return privacy.Signals.load(self.folder / SIGNALS)
 
 
@@ -162,7 +166,7 @@ def model_seed(settings: PrivacySettings, row: str, seed: int) -> int:
 def train_all(
     settings: PrivacySettings, runs: Iterable[ModelRun], faces: Faces, progress: bool = True
 ) -> None:
-    """Train the models that are not there yet, and keep what each says of all faces.
+    """Train the models that are not there yet, and keep the answers of each for all faces.
 
     Args:
         settings: The settings.
@@ -205,7 +209,7 @@ def train_all(
             "seconds": round(time.time() - begin, 1),
             "date": datetime.date.today().isoformat(),
         }
-        # Last: it says that the model is finished.
+        # Written last: with it the model counts as finished.
         files.write_json(run.folder / RESULT, result)
 
 

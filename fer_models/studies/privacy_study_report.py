@@ -1,4 +1,4 @@
-"""What the privacy study leaves to look at: the table beside the paper's, effects, correlation."""
+"""The report of the privacy study: the table beside the paper's, effects, correlation."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ def correlation(scored: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any
     ]
     rows = list(dict.fromkeys(row for row, _, _ in points))
     means = [np.mean([point[1:] for point in points if point[0] == row], axis=0) for row in rows]
-    found = {}
+    found: dict[str, dict[str, float] | None] = {}
     augmented = [point[1:] for point in points if not point[0].endswith("-none")]
     every = [point[1:] for point in points]
     for what, pairs in (("runs", every), ("rows", means), ("augmented", augmented)):

@@ -4,6 +4,7 @@ import dataclasses
 import fnmatch
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from fer_data.checks import check_choice, check_integer, check_number, checked_rate
 
@@ -18,7 +19,7 @@ ROWS = {
         ("mixup", "_mixup"),
     )
 }
-FULL = {
+FULL: dict[str, Any] = {
     "rows": ("*",),
     "seeds": 5,
     "members": 2000,
@@ -103,7 +104,7 @@ class PrivacySettings:
     tensorflow_privacy: bool = False
     seed: int = FULL["seed"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in (*WHOLE, "seeds"):
             check_integer(name, getattr(self, name), 1)
         check_choice("channels", self.channels, (None, 1, 3))

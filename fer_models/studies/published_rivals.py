@@ -37,10 +37,11 @@ class Rival:
 
 
 def read_rivals(path: str | os.PathLike[str]) -> list[Rival]:
-    """Return the figures in a CSV file.
+    r"""Return the figures in a CSV file.
 
     Its first line is `dataset,method,accuracy,f1,protocol,source`. Accuracy and F1 are shares of
-    one; one of the two may be empty. Protocol and source may not: a figure says nothing without.
+    one; one of the two may be empty. Protocol and source may not: without them a figure cannot be
+    compared.
 
     Args:
         path: The file.
@@ -54,8 +55,8 @@ def read_rivals(path: str | os.PathLike[str]) -> list[Rival]:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "rivals.csv"
     >>> _ = path.write_text(
-    ...     "dataset,method,accuracy,f1,protocol,source\\n"
-    ...     "casme2,Some net,0.5,,leave one subject out,Somebody (2020)\\n"
+    ...     "dataset,method,accuracy,f1,protocol,source\n"
+    ...     "casme2,Some net,0.5,,leave one subject out,Somebody (2020)\n"
     ... )
     >>> [(rival.name, rival.scores) for rival in read_rivals(path)]
     [('Some net, leave one subject out (Somebody (2020))', {'accuracy': 0.5})]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fer_data.pipelines.labelled_faces import LabelledFaces
 
 DATA = ("synthetic", "raf_db", "folder")
-FULL = {
+FULL: dict[str, Any] = {
     "seeds": 3,
     "train": None,
     "size": 224,
@@ -47,7 +47,7 @@ QUICK = {
 ROW = "resnet50_cbam"
 # How the test faces are halved, as `load_faces` takes it.
 HALVED = {"validation_from": "test", "validation_fraction": 0.5}
-# Of the slides, besides what the recipe says: when they stopped, and the epoch that they kept.
+# From the slides, and not part of the recipe: when they stopped, and the epoch that they kept.
 COURSE = {"best_epoch": 27, "epochs": 37, "validation_accuracy": 0.8096}
 SCORES = (
     Column("accuracy", "accuracy, %", scale=100),
@@ -98,7 +98,7 @@ class ResNet50CBAMSettings(FaceStudySettings):
     batch_size: int = FULL["batch_size"]
     weights: str = FULL["weights"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.weights not in ("imagenet", "none"):
             if not Path(self.weights).is_file():
@@ -287,20 +287,21 @@ def slides_split(
 
     data, path = settings.data, settings.path
     if path is None:
-        few = max(14, settings.train // 5)
+        train = settings.train or 0
+        few = max(14, train // 5)
         faces = study_faces(
             data,
             path,
             data_dir=data_dir,
             size=settings.size,
             seed=1,
-            train=settings.train,
+            train=train,
             validation=few,
             test=few,
         )
         return faces, {}
     # A share of 0: the file as it is.
-    faces = load_faces(data, path, validation_fraction=0) if is_packed(path) else None
+    faces = load_faces(data, path, validation_fraction=0) if is_packed(path) else None  # type: ignore[assignment]
     division: dict[str, Any] = {}
     if faces is None or "validation" not in faces.splits:
         division = dict(HALVED)

@@ -34,7 +34,7 @@ def scored_training(
         scored: Name of the split to score.
         data_dir: Where prepared data sets are kept, for the record of the training.
         faces_given: How the faces came about, in words, where the settings do not say how they
-            were divided; the record then says so.
+            were divided; the record then states it.
         command: The command line, for the record of the training.
 
     Returns:

@@ -39,7 +39,7 @@ def add_study_arguments(
 
 
 def add_defaulted(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> Any:
-    """Return a function like `parser.add_argument` that says the default of an option in its help.
+    """Return a function like `parser.add_argument` that adds an option's default to its help.
 
     The option itself is None where it is not given: `settled` fills it in.
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def load_splits(
             f"{data} has no test faces here: its {faces.counts[scored]:,} validation faces are the "
             "test faces."
         )
-    options = {"size": (size, size), "channels": channels}
+    options: dict[str, Any] = {"size": (size, size), "channels": channels}
     parts = {"test": split_arrays(faces, scored, **options)}
     found = split_arrays(faces, "train", **options)
     if train is not None and train < len(found):

@@ -38,7 +38,7 @@ READINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "prose": ("the paper's prose: 128 units, no dropout", {"dense_units": 128, "dropout": 0}),
 }
-FULL = {
+FULL: dict[str, Any] = {
     "seeds": 3,
     "train": None,
     "size": 48,
@@ -48,11 +48,11 @@ FULL = {
     "readings": tuple(READINGS),
 }
 QUICK = {"seeds": 2, "train": 140, "epochs": 2, "batch_size": 28}
-# What the record of a training says of its faces, which no option of `load_faces` makes.
+# The description of the faces in the record of a training; no option of `load_faces` makes them.
 GIVEN = "all faces apart from those to train on are one split, validation, and chose nothing"
 # FER2013's faces, to train on and to score on.
 COUNTS = (28_709, 7_178)
-# Of the paper, besides what the recipe says: the last line of its log.
+# From the paper, and not part of the recipe: the last line of its log.
 LOG = {"log_accuracy": 0.92, "epochs": 50, "steps": 448}
 WITHOUT_COPIES = Column("without_copies", "accuracy without copies, %", scale=100)
 SCORES = (
@@ -95,7 +95,7 @@ class WebcamCNNSettings(FaceStudySettings):
     batch_size: int = FULL["batch_size"]
     readings: Sequence[str] = FULL["readings"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         readings = tuple(dict.fromkeys(self.readings))
         if not readings:
@@ -284,14 +284,15 @@ def watched_faces(
 
     data, path = settings.data, settings.path
     if path is None:
-        few = max(7, settings.train // 8)
+        train = settings.train or 0
+        few = max(7, train // 8)
         faces = study_faces(
             data,
             path,
             data_dir=data_dir,
             size=settings.size,
             seed=1,
-            train=settings.train,
+            train=train,
             validation=few,
             test=few,
         )

@@ -12,7 +12,7 @@ from keras import layers
 
 import fer_models
 from fer_layers import CBAM
-from fer_models.auditing import Audit, audit, scores
+from fer_models.auditing import Audit, audit, by_group, scores
 from fer_models.auditing import membership as membership_section
 from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Text
 from fer_models.auditing.membership import membership
@@ -76,7 +76,7 @@ def undrawn(monkeypatch):
     def drawn(draw, alt, caption, wide=False):
         return Picture(b"", alt, caption, wide)
 
-    for module in (membership_section, scores):
+    for module in (by_group, membership_section, scores):
         monkeypatch.setattr(module, "drawn", drawn)
 
 
@@ -117,7 +117,7 @@ def test_numbers_are_those_of_the_parts(found, model, sets):
     assert found["explanation"]["deletion"]["faces"] == 10
     confidence = probabilities.max(-1).mean() - accuracy
     assert found["calibration"]["confidence_minus_accuracy"] == pytest.approx(confidence, abs=1e-4)
-    with pytest.raises(KeyError, match="none of the sections accuracy, calibration"):
+    with pytest.raises(KeyError, match="not one of the sections accuracy, calibration"):
         found["speed"]
 
 
@@ -180,14 +180,25 @@ def test_what_should_give_pause_is_told(model, sets, undrawn):
     shuffled = np.random.default_rng(0).permutation(labels)
     some, theirs = faces(40, seed=9)
     others = np.concatenate([some, some[:10]]), np.concatenate([theirs, theirs[:10]])
-    found = audit(model, members=(images, shuffled), non_members=others, **NO_EXTRAS)
+    groups = ["|a|"] * 30 + ["b"] * 19 + [None]
+    found = audit(model, members=(images, shuffled), non_members=others, groups=groups, **NO_EXTRAS)
     told = " ".join(warning for _, warning in found.warnings)
     assert "There is no test set of its own" in told
     assert "are copies of others" in told
     assert "So few faces were tested" in told
     assert "Accuracy on members and non-members differs" in told
     assert found.about["Left out"] == "adversarial examples, corruptions, explanation"
-    assert [section.key for section in found.sections] == list(SECTIONS)
+    keys = [section.key for section in found.sections]
+    assert keys == [*SECTIONS[:2], "groups", *SECTIONS[2:]]
+    groups = found["groups"]["groups"]
+    assert {name: scores["examples"] for name, scores in groups.items()} == {"|a|": 30, "b": 19}
+    whole = found["accuracy"]["confusion"]
+    parts = np.sum([scores["confusion"] for scores in groups.values()], axis=0)
+    assert np.sum(whole) - np.sum(parts) == 1
+    assert "The group b has 19 faces only" in told
+    assert "Faces of no group, and in none of its figures: 1." in told
+    assert "\\|a\\|" in found.to_markdown()
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", ["non_members", "population", "test"])
@@ -213,6 +224,7 @@ def test_training_faces_outside_are_refused_and_counted(model, sets, name):
         ({"class_names": ("a", "b")}, "`class_names` must be 3 different names"),
         ({"class_names": ("a", "b", "b")}, "`class_names` must be 3 different names"),
         ({"about": "mine"}, "`about` must be a dictionary"),
+        ({"groups": ["a"]}, "`groups` must have one entry an example, 120"),
         ({"samples": 0}, "`samples` must be an integer >= 1"),
         ({"adversarial_faces": -1}, "`adversarial_faces` must be an integer >= 0"),
         ({"seed": 0.5}, "`seed` must be an integer"),

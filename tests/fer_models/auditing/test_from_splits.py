@@ -56,6 +56,12 @@ def test_no_training_face_is_outside_and_the_seed_decides(faces):
     for name, (images, labels) in first.items():
         np.testing.assert_array_equal(images, again[name][0])
         np.testing.assert_array_equal(labels, again[name][1])
+    places = {"test": [f"{place}" for place in range(40)]}
+    grouped, _ = audit_sets(
+        faces, **SHAPE, members=50, non_members=30, population=20, groups=places
+    )
+    for image, place in zip(grouped["test"][0], grouped["groups"], strict=True):
+        np.testing.assert_array_equal(image, faces.splits["test"]["image"][int(place)])
     other, _ = audit_sets(faces, **SHAPE, non_members=30, seed=1)
     assert not np.array_equal(first["non_members"][0], other["non_members"][0])
     assert "members from the 60 training faces" in how

@@ -31,8 +31,10 @@ def clips(monkeypatch, untraced):
     return {"synthetic": filmed_clips()}
 
 
-def trained_set(settings, scenarios, name="casme2", options=()):
+def trained_set(settings, scenarios, name="casme2", options=None):
     """Return what a data set's trainings gave, without training."""
+    (source,) = settings.clip_settings(name).sources()
+    options = source.options if options is None else options
     result = {
         "scores": SCORES,
         "most_frequent": SCORES,
@@ -111,6 +113,7 @@ def test_a_stopped_study_goes_on_and_ends_as_an_unbroken_one(clips, tmp_path, mo
     assert len(more.content["tables"][0]["rows"][0]["measured"]["f1"]["values"]) == 2
 
 
+@pytest.mark.slow
 def test_the_ablation_of_drawn_people(clips, tmp_path):
     outcome = ha3dnet_ablation.run_ablation(
         tiny_study(protocols=("70-15-15",)), tmp_path, data=clips, progress=False
@@ -208,8 +211,15 @@ def test_published_figures_of_table_2():
     own = ClipStudySettings(data="cas_me2", path="a")
     (source,) = own.clip_settings("cas_me2").sources()
     assert source.options == {"classes": "own"}
+    # CASME II has the owners' cropped faces, unless all sets are to have other pictures.
+    for options, pictures in (({}, "cropped"), ({"pictures": "raw"}, "raw")):
+        (source,) = (
+            ClipStudySettings(**CASME2, data_options=options).clip_settings("casme2").sources()
+        )
+        assert source.options == {"pictures": pictures}
 
 
+@pytest.mark.slow
 def test_relatives_and_rivals(clips, tmp_path):
     rivals = [
         Rival("casme2", "Some net", "leave one subject out", "Somebody (2020)", {"f1": 0.7}),

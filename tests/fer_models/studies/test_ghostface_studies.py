@@ -88,6 +88,7 @@ def test_the_accuracy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, m
         run_accuracy_table(dataclasses.replace(TINY, size=48), tmp_path, faces=faces)
 
 
+@pytest.mark.slow
 def test_the_counts_are_the_paper_s():
     found = costs()
     assert found["EfficientFace"] == {"parameters": [1_275_293], "flops": [154_176_526]}
@@ -102,6 +103,17 @@ def test_a_folder_holds_one_study(faces, tmp_path, monkeypatch, quick):
         run_ghostface_figures(TINY, tmp_path, faces=faces, progress=False)
 
 
+def test_a_diverged_training_is_named(faces, quick):
+    network = small_network((32, 32, 1), len(NAMES))
+    network.layers[-1].set_weights(
+        [np.full(each.shape, np.nan) for each in network.layers[-1].get_weights()]
+    )
+    recipe = recipe_for(TINY, "ghostface_mixup", (32, 32, 1))
+    message = "'ghostface_mixup' diverged: .* 90 of 90 faces.*smaller `learning_rate`"
+    with pytest.raises(ValueError, match=message):
+        ghostface_trainings.predict(network, recipe, faces.parts["test"], len(NAMES))
+
+
 def test_nobody_published_figures_of_drawn_faces():
     assert GhostfaceSettings().stated({"accuracy": 0.7797}) == {}
     assert TINY.stated({"accuracy": 0.7797}) == {"accuracy": 0.7797}
@@ -114,6 +126,7 @@ def test_a_shorter_training_keeps_its_steps_in_place():
     assert (ghost.model_options["width"], ghost.batch_size, ghost.epochs) == (0.5, 16, 20)
 
 
+@pytest.mark.slow
 def test_the_privacy_table_goes_on_and_stays_as_it_is(faces, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(ghostface_table_privacy, "ROWS", ("1-basic", "2-mixup"))
     options = {"members": 30, "population": 20, "faces": faces, "progress": False}
@@ -164,6 +177,13 @@ def test_the_population_is_checked_before_anything_is_trained(faces, tmp_path, m
         run_privacy_table(TINY, tmp_path, members=30, population=5, faces=faces)
     with pytest.raises(ValueError, match="Take fewer `members` or a smaller `population`"):
         run_privacy_table(TINY, tmp_path, members=80, population=20, faces=faces)
+    few = np.zeros_like(faces.parts["test"].labels)
+    few[-1:] = 1
+    test = dataclasses.replace(faces.parts["test"], labels=few)
+    one_class = dataclasses.replace(faces, parts={**faces.parts, "test": test})
+    message = "2 faces or more of every class that is judged.*too few of"
+    with pytest.raises(ValueError, match=message):
+        run_privacy_table(TINY, tmp_path, members=20, population=20, faces=one_class)
 
 
 def test_every_image_of_the_privacy_table_is_changed():
@@ -188,6 +208,7 @@ def test_the_figures(faces, tmp_path, quick, monkeypatch):
     assert "training labels overruled" in first.text
 
 
+@pytest.mark.slow
 def test_the_whole_training_set_of_raf_db(tmp_path):
     path = write_raf_db(tmp_path / "raf", per_class=10)
     options = {"size": 32, "data_dir": tmp_path / "prepared"}

@@ -34,6 +34,7 @@ def leak_settings(**changes):
     return tiny_study(LeakSettings, copies=1, folds=2, **changes)
 
 
+@pytest.mark.slow
 def test_copies_are_like_their_clip_and_not_it(untraced):
     data = filmed_clips()
     copied = trainings.with_copies(data, 2, AUGMENTATION)
@@ -76,6 +77,7 @@ def test_each_division_keeps_together_what_it_says():
         assert bool(folds[0].leaks) == (division != BY_PERSON)
 
 
+@pytest.mark.slow
 def test_a_study_and_its_second_call(monkeypatch, untraced, tmp_path):
     put_small_clip_networks(monkeypatch)
     trained = []

@@ -65,3 +65,26 @@ def test_runs_are_done_once_and_the_rest_after_a_stop(tmp_path):
     found = finish_runs(runs, train, progress=False)
     assert done == [runs[3]]
     assert [result["seed"] for result in found.values()] == [1, 1, 2, 2]
+
+
+def test_a_result_that_is_damaged_or_another_s_is_named_before_anything_is_done(tmp_path):
+    runs = plan_runs(("a", "b"), 1, tmp_path)
+    finish_runs(runs, lambda run: {"accuracy": 0.5}, progress=False)
+    path = runs[1].folder / "result.json"
+    path.write_text((runs[0].folder / "result.json").read_text())
+    more = plan_runs(("a", "b", "c"), 1, tmp_path)
+
+    def train(run):
+        raise AssertionError(run)
+
+    with pytest.raises(ValueError, match=r"result\.json must be the result of .*'row': 'b'"):
+        finish_runs(more, train, progress=False)
+    for text in ("", "null", '{"accuracy": 0.5}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"remove .*seed1 to have it made again") as error:
+            finish_runs(more, train, progress=False)
+        assert str(path) in str(error.value)
+    path.unlink()
+    found = finish_runs(runs, lambda run: {"accuracy": 0.7}, progress=False)
+    assert [result["accuracy"] for result in found.values()] == [0.5, 0.7]
+    assert "run" not in found[runs[0]]

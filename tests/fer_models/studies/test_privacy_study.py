@@ -115,6 +115,7 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(run, tmp_path,
     assert count == 5
 
 
+@pytest.mark.slow
 def test_one_model_is_trained_once_and_reported(run, tmp_path):
     outcome = run(tmp_path, seeds=1, rows=("2-none",), epochs=2)
     (only,) = outcome.content["runs"]

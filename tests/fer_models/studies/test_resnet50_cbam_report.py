@@ -48,6 +48,7 @@ def report(packed, output, **changes):
     return run_resnet50_cbam_report(settings, output, progress=False)
 
 
+@pytest.mark.slow
 def test_the_report_and_going_on(packed, tmp_path, quick, monkeypatch):
     train, stopped = scored_training.train_faces, []
 
@@ -129,6 +130,7 @@ def test_the_report_and_going_on(packed, tmp_path, quick, monkeypatch):
         report(tmp_path / "moved.npz", tmp_path / "out", seeds=3)
 
 
+@pytest.mark.slow
 def test_the_record_divides_the_faces_as_the_training_did(tmp_path, quick):
     write_raf_db(tmp_path / "raf", per_class=4)
     prepared = tmp_path / "prepared"
@@ -183,6 +185,7 @@ def test_scores_without_copies_have_a_table(tmp_path):
     assert scores.rows[0].published["accuracy"] == 0.82
 
 
+@pytest.mark.slow
 def test_the_slides_split_from_folders_and_packed_faces(tmp_path):
     write_raf_db(tmp_path / "raf", per_class=4)
     prepared = tmp_path / "prepared"
@@ -251,7 +254,7 @@ def test_where_a_training_starts(tmp_path):
         ({"precision": "float8"}, "`precision` must be one of"),
         ({"weights": "no/such/file"}, "`weights` must be 'imagenet', 'none' or the path"),
         ({"data": "raf_db"}, "`path` must name the data set"),
-        ({"path": "faces"}, "there is none for drawn faces"),
+        ({"path": "faces"}, "drawn faces take none"),
         ({"data": "raf_db", "path": "x", "train": 9}, "`train` is the number of drawn faces"),
         ({"train": 3}, "`train` must be an integer >= 7"),
     ],
