@@ -1,7 +1,7 @@
 """Emotions, their order in each data set, and the maps between the orders.
 
-Class order is FER2013's wherever nothing else is said: `EMOTIONS`. Names are canonical here
-("happy", not "happiness"); `canonical` turns the spellings of the data sets into them.
+The default class order is FER2013's: `EMOTIONS`. Names are canonical here ("happy", not
+"happiness"); `canonical` turns the spellings of the data sets into them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from fer_data import arguments
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 EMOTIONS_WITH_CONTEMPT = (*EMOTIONS, "contempt")
@@ -39,8 +41,8 @@ FERPLUS_VOTE_COLUMNS = (
     "NF",
 )
 
-# What all micro-expression data sets are reduced to, in label order, and what the clips that are
-# none of them (the owners' "others") have for a label.
+# The classes to which every micro-expression data set is reduced, in label order. Clips of none of
+# them (the owners' "others") have the label NO_LABEL.
 MICRO_EXPRESSION_CLASSES = ("negative", "positive", "surprise")
 NO_LABEL = -1
 # CAS(ME)^2 by the videos that were shown, the classes of Irawan (2025).
@@ -86,6 +88,7 @@ ALIASES = {
 }
 
 
+@arguments.checked(name=arguments.text)
 def canonical(name: str) -> str:
     """Return the canonical spelling of an emotion.
 
@@ -128,6 +131,7 @@ def is_emotion(name: str) -> bool:
     return ALIASES.get(key, key) in EMOTIONS_WITH_CONTEMPT
 
 
+@arguments.checked(dataset=arguments.text)
 def class_order(dataset: str) -> tuple[str, ...]:
     """Return the class names of a data set in the data set's own order.
 
@@ -153,6 +157,13 @@ def class_order(dataset: str) -> tuple[str, ...]:
     return CLASS_ORDERS[dataset]
 
 
+@arguments.checked(
+    source=arguments.sequence(arguments.text),
+    target=arguments.sequence(arguments.text),
+    missing=arguments.either(
+        arguments.choice(["raise"]), arguments.integer(-(2**63)), rule='"raise" or an integer'
+    ),
+)
 def index_map(
     source: Sequence[str], target: Sequence[str], missing: Literal["raise"] | int = "raise"
 ) -> np.ndarray:
@@ -190,6 +201,14 @@ def index_map(
     )
 
 
+@arguments.checked(
+    labels=arguments.array(kinds="uif", empty=True),
+    source=arguments.sequence(arguments.text),
+    target=arguments.sequence(arguments.text),
+    missing=arguments.either(
+        arguments.choice(["raise"]), arguments.integer(-(2**63)), rule='"raise" or an integer'
+    ),
+)
 def remap_labels(
     labels: ArrayLike,
     source: Sequence[str],
@@ -229,6 +248,7 @@ def remap_labels(
     return table[labels]
 
 
+@arguments.checked(names=arguments.sequence(), classes=arguments.sequence(arguments.text))
 def to_indices(names: Iterable[str], classes: Sequence[str] = EMOTIONS) -> np.ndarray:
     """Turn class names into integer labels; other spellings of emotions are understood.
 
@@ -275,7 +295,7 @@ def three_class(emotion: str) -> int:
         0, 1, 2, or `NO_LABEL` (-1).
 
     Raises:
-        ValueError: If the name is none that the micro-expression data sets have.
+        ValueError: If no micro-expression data set uses the name.
 
     Example:
 
@@ -311,7 +331,7 @@ def _spell(names, argument):
     return spelt
 
 
-def _indices(labels, count):
+def _indices(labels: ArrayLike, count: int) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.size == 0:
         labels = labels.astype(np.int64)

@@ -1,6 +1,7 @@
-"""Attention for clips: where to look in every frame, and which frames to look at."""
+"""Spatial and temporal attention for clips."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -15,17 +16,17 @@ from fer_layers._arguments import (
 
 
 class _ClipGate(keras.layers.Layer):
-    """What both layers share: `y = x * sigmoid(conv([max(x), mean(x)]) + bias)`.
+    """The base of both layers: `y = x * sigmoid(conv([max(x), mean(x)]) + bias)`.
 
     The kernel is `(*self._window(), 2, 1)` and spans the axes that the pooling left.
     """
 
-    def __init__(self, kernel_size, data_format=None, **kwargs):
+    def __init__(self, kernel_size: int, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape, ranks=(5,))
         axis = channel_axis(self.data_format)
         self.input_spec = keras.layers.InputSpec(ndim=5, axes={axis: channels})
@@ -42,13 +43,13 @@ class _ClipGate(keras.layers.Layer):
         x = ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
         return ops.sigmoid(ops.squeeze(x, -1) + self.bias)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return inputs * self.attention(inputs, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
@@ -99,18 +100,20 @@ class SpatialAttention3D(_ClipGate):
         gate of Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, equation 3.
     """
 
-    def __init__(self, kernel_size: int = 7, data_format: str | None = None, **kwargs):
+    def __init__(self, kernel_size: int = 7, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(kernel_size, data_format, **kwargs)
 
     def _window(self):
         return (1, self.kernel_size, self.kernel_size)
 
-    def attention(self, inputs, training=None):
+    def attention(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Return the gate of a built layer: values in (0, 1), one channel, the input's size."""
         axis = channel_axis(self.data_format)
         return ops.expand_dims(self._gate(inputs, axis), axis)
 
-    def count_operations(self, input_shape):
+    def count_operations(self, input_shape: tuple[int, ...]) -> dict[str, int]:
         """Return the operations of the gate's convolution for one clip."""
         sizes = input_shape[1:-1] if self.data_format == "channels_last" else input_shape[2:]
         outputs = math.prod(sizes)
@@ -163,18 +166,20 @@ class TemporalAttention(_ClipGate):
         turned from space to time.
     """
 
-    def __init__(self, kernel_size: int = 3, data_format: str | None = None, **kwargs):
+    def __init__(self, kernel_size: int = 3, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(kernel_size, data_format, **kwargs)
 
     def _window(self):
         return (self.kernel_size,)
 
-    def attention(self, inputs, training=None):
+    def attention(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Return the gate of a built layer: values in (0, 1), of size 1 in all but the frames."""
         pooled = (2, 3, 4) if self.data_format == "channels_last" else (1, 3, 4)
         return ops.expand_dims(self._gate(inputs, pooled), pooled)
 
-    def count_operations(self, input_shape):
+    def count_operations(self, input_shape: tuple[int, ...]) -> dict[str, int]:
         """Return the operations of the gate's convolution for one clip."""
         frames = input_shape[1 if self.data_format == "channels_last" else 2]
         return {"macs": frames * self.kernel_size * 2, "bias": frames}

@@ -1,16 +1,17 @@
 """The gate that triplet attention and CBAM share: convolution of a pooled pair of maps."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_layers._arguments import PACKAGE, odd_int
+from fer_layers._arguments import PACKAGE, flag, odd_int
 
 BLOCK = 8
 
 
-def toeplitz_selection(kernel_size, block=BLOCK):
+def toeplitz_selection(kernel_size: int, block: int = BLOCK) -> np.ndarray:
     """Return the 0/1 array `(kernel_size, blocks, block, block)` that spreads a kernel.
 
     Entry `(tap, b, p, q)` is 1 where position `p` of neighbouring block `b` is under `tap`
@@ -46,8 +47,8 @@ class AttentionGate(keras.layers.Layer):
         stacking them, `gate(max, mean)`, each `(batch, rows, columns)`.
 
     Output shape:
-        `(batch, rows, columns)`, in (0, 1). With `axis=1`, 2 or 3, which maps were pooled along,
-        there is an axis of length 1 in that place, so that the gate fits what was pooled.
+        `(batch, rows, columns)`, in (0, 1). If `axis` (1, 2 or 3) names the axis that was pooled,
+        it is kept with length 1, so that the gate broadcasts to the input.
 
     Raises:
         ValueError: If `kernel_size` is even or the input is not of rank 4 with two maps.
@@ -64,18 +65,18 @@ class AttentionGate(keras.layers.Layer):
         section 3.2; Woo et al., "CBAM", ECCV 2018, section 3.
     """
 
-    def __init__(self, kernel_size: int = 7, use_norm: bool = True, **kwargs):
+    def __init__(self, kernel_size: int = 7, use_norm: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         self.bias = self.norm = None
         if self.use_norm:
             self.norm = keras.layers.BatchNormalization(
                 momentum=0.99, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
             )
 
-    def build(self, input_shape):
-        if len(input_shape) != 3:  # of one of two maps
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if len(input_shape) != 3:  # else the shape of one map of the pair
             _check_pair(input_shape)
         self.kernel = self.add_weight(
             name="kernel",
@@ -88,7 +89,13 @@ class AttentionGate(keras.layers.Layer):
             self.norm.build((*input_shape[:3], 1))
         super().build(input_shape)
 
-    def call(self, inputs, mean=None, axis=None, training=None):
+    def call(
+        self,
+        inputs: keras.KerasTensor,
+        mean: keras.KerasTensor | None = None,
+        axis: int | None = None,
+        training: bool | None = None,
+    ) -> keras.KerasTensor:
         ops = keras.ops
         if mean is None:
             _check_pair(inputs.shape)
@@ -96,7 +103,8 @@ class AttentionGate(keras.layers.Layer):
         columns = inputs.shape[2]
         x = self._convolve(inputs, mean)
         if self.norm is None:
-            # Before the blocks are opened: an exported convolution takes such a bias in.
+            # Added before the blocks are opened, so that an exporter can fold it into the
+            # convolution.
             x = ops.sigmoid(x + ops.tile(self.bias, (x.shape[-1],)))
             return _opened(x, columns, axis)
         x = self.norm(_opened(x, columns, 3), training=training)
@@ -131,11 +139,11 @@ class AttentionGate(keras.layers.Layer):
         x = ops.concatenate([blocked(largest), blocked(mean)], axis=-1)
         return ops.conv(x, kernel, padding="same", data_format="channels_last")
 
-    def norm_pairs(self):
-        """Return this layer with its norm or None, for whoever folds it."""
+    def norm_pairs(self) -> list[tuple[keras.Layer, keras.Layer | None]]:
+        """Return `[(layer, norm or None)]`, for code that folds norms into convolutions."""
         return [(self, self.norm)]
 
-    def count_operations(self, input_shape):
+    def count_operations(self, input_shape: tuple[int, ...]) -> dict[str, int]:
         """Return the operations of the convolution as written in the paper, and its norm."""
         outputs = math.prod(input_shape[1:3])
         return {
@@ -144,10 +152,16 @@ class AttentionGate(keras.layers.Layer):
             "batch_norm": outputs if self.use_norm else 0,
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape[:3])
 
-    def compute_output_spec(self, inputs, mean=None, axis=None, training=None):
+    def compute_output_spec(
+        self,
+        inputs: keras.KerasTensor,
+        mean: keras.KerasTensor | None = None,
+        axis: int | None = None,
+        training: bool | None = None,
+    ) -> keras.KerasTensor:
         if mean is None:
             _check_pair(inputs.shape)
         shape = list(inputs.shape[:3])
@@ -155,7 +169,7 @@ class AttentionGate(keras.layers.Layer):
             shape.insert(axis, 1)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "use_norm": self.use_norm,

@@ -1,4 +1,6 @@
-"""Convolutional block attention: what to look at, then where."""
+"""Convolutional block attention: gates for channels, then for positions."""
+
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -7,6 +9,7 @@ from fer_layers._arguments import (
     PACKAGE,
     channel_axis,
     check_input,
+    flag,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -56,12 +59,12 @@ class ChannelAttention(layers.Layer):
         (https://arxiv.org/abs/1807.06521).
     """
 
-    def __init__(self, reduction: int = 16, data_format: str | None = None, **kwargs):
+    def __init__(self, reduction: int = 16, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.data_format = resolve_data_format(data_format)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         hidden = hidden_units(self, channels)
         self.input_spec = layers.InputSpec(ndim=4, axes={channel_axis(self.data_format): channels})
@@ -73,20 +76,20 @@ class ChannelAttention(layers.Layer):
         self.excite.build((None, 2, hidden))
         super().build(input_shape)
 
-    def attention(self, inputs):
+    def attention(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Return the gate of a built layer: values in (0, 1), height and width 1."""
         spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
         pooled = ops.stack([ops.mean(inputs, spatial), ops.max(inputs, spatial)], axis=1)
         gate = ops.sigmoid(ops.sum(self.excite(self.squeeze(pooled)), axis=1))
         return ops.expand_dims(gate, spatial)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return inputs * self.attention(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "reduction": self.reduction,
             "data_format": self.data_format,
@@ -134,17 +137,21 @@ class SpatialAttention(layers.Layer):
     """
 
     def __init__(
-        self, kernel_size: int = 7, data_format: str | None = None, use_norm: bool = True, **kwargs
-    ):
+        self,
+        kernel_size: int = 7,
+        data_format: str | None = None,
+        use_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         self.gate = AttentionGate(
             self.kernel_size, self.use_norm, dtype=self.dtype_policy, name="gate"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         axis = channel_axis(self.data_format)
         self.input_spec = layers.InputSpec(ndim=4, axes={axis: channels})
@@ -153,19 +160,21 @@ class SpatialAttention(layers.Layer):
         self.gate.build((*pooled, 2))
         super().build(input_shape)
 
-    def attention(self, inputs, training=None):
+    def attention(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Return the gate of a built layer: values in (0, 1), one channel."""
         axis = channel_axis(self.data_format) % 4
         largest, mean = ops.max(inputs, axis), ops.mean(inputs, axis)
         return self.gate(largest, mean, axis=axis, training=training)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return inputs * self.attention(inputs, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "data_format": self.data_format,
@@ -216,33 +225,33 @@ class CBAM(layers.Layer):
         kernel_size: int = 7,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         common = {"data_format": self.data_format, "dtype": self.dtype_policy}
         self.channel = ChannelAttention(self.reduction, name="channel", **common)
         self.spatial = SpatialAttention(
             self.kernel_size, use_norm=self.use_norm, name="spatial", **common
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         hidden_units(self, check_input(self, input_shape))
         self.channel.build(input_shape)
         self.spatial.build(input_shape)
         self.input_spec = self.channel.input_spec
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return self.spatial(self.channel(inputs), training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "reduction": self.reduction,
             "kernel_size": self.kernel_size,

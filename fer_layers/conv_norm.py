@@ -1,5 +1,7 @@
 """Convolution, batch normalisation and ReLU with PyTorch's padding."""
 
+from typing import Any
+
 import keras
 
 from fer_layers._arguments import (
@@ -7,6 +9,7 @@ from fer_layers._arguments import (
     channel_axis,
     check_input,
     conv_output_shape,
+    flag,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -40,9 +43,9 @@ class ConvNorm(keras.layers.Layer):
         `(batch, new_height, new_width, filters)`, or channels first.
 
     Raises:
-        ValueError: If `filters` or `strides` is below 1, `kernel_size` is even, the input
-            is not of rank 4, its channels are undefined, or `filters` of a depthwise
-            convolution is no multiple of them.
+        ValueError: If `filters` or `strides` is below 1, `kernel_size` is even, the input is not of
+            rank 4, its channels are undefined, or `filters` of a depthwise convolution is not a
+            multiple of them.
 
     Example:
 
@@ -61,20 +64,20 @@ class ConvNorm(keras.layers.Layer):
         activation: bool = True,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.depthwise = flag("depthwise", depthwise)
         if not (depthwise and filters is None):
             positive_int("filters", filters)
         self.filters = filters
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.strides = positive_int("strides", strides)
-        self.depthwise = bool(depthwise)
-        self.activation = bool(activation)
+        self.activation = flag("activation", activation)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         common = {
             "kernel_size": self.kernel_size,
@@ -106,12 +109,12 @@ class ConvNorm(keras.layers.Layer):
             )
             self.norm.build(self.compute_output_shape(input_shape))
         # The convolution sees the padded input, which may fit the kernel where this one does not.
-        padded_shape = [None] * 4
+        padded_shape: list[int | None] = [None] * 4
         padded_shape[channel_axis(self.data_format)] = channels
         self.conv.build(tuple(padded_shape))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         x = inputs
         if self.strides > 1 and self.kernel_size > 1:
             side = (self.kernel_size // 2,) * 2
@@ -123,11 +126,11 @@ class ConvNorm(keras.layers.Layer):
             x = self.norm(x, training=training)
         return keras.ops.relu(x) if self.activation else x
 
-    def norm_pairs(self):
-        """Return the convolution with the norm after it or None, for whoever folds it."""
+    def norm_pairs(self) -> list[tuple[keras.Layer, keras.Layer | None]]:
+        """Return `[(convolution, norm or None)]`, for code that folds norms into convolutions."""
         return [(self.conv, self.norm)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         channels = check_input(self, input_shape)
         return conv_output_shape(
             input_shape,
@@ -137,7 +140,7 @@ class ConvNorm(keras.layers.Layer):
             self.data_format,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,

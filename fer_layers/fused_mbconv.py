@@ -1,11 +1,14 @@
 """Fused-MBConv block (EfficientNetV2)."""
 
+from typing import Any
+
 import keras
 
 from fer_layers._arguments import (
     PACKAGE,
     check_input,
     conv_output_shape,
+    flag,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -60,15 +63,15 @@ class FusedMBConv(keras.layers.Layer):
         strides: int = 1,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.expansion = positive_int("expansion", expansion)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.strides = positive_int("strides", strides)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
@@ -77,24 +80,24 @@ class FusedMBConv(keras.layers.Layer):
         self.expand = ConvNorm(expansion, kernel_size, strides, name="expand", **common)
         self.project = ConvNorm(filters, activation=False, name="project", **common)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         self.has_residual = self.strides == 1 and channels == self.filters
         self.expand.build(input_shape)
         self.project.build(self.expand.compute_output_shape(input_shape))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         x = self.project(self.expand(inputs, training=training), training=training)
         return keras.ops.add(x, inputs) if self.has_residual else x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         check_input(self, input_shape)
         return conv_output_shape(
             input_shape, self.filters, self.kernel_size, self.strides, self.data_format
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "expansion": self.expansion,
             "filters": self.filters,

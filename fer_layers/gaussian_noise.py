@@ -1,8 +1,10 @@
 """A stack of Gaussian noise layers."""
 
+from typing import Any
+
 import keras
 
-from fer_layers._arguments import PACKAGE, positive_int
+from fer_layers._arguments import PACKAGE, positive_int, seed_or_none, shown
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -10,7 +12,8 @@ class GaussianNoiseStack(keras.layers.Layer):
     """One or more `GaussianNoise` layers in a row, active in training only.
 
     `n` layers of standard deviation `s` in a row, at one place, are one layer of standard deviation
-    `s * sqrt(n)` and nothing else. A second layer says something new at another place only.
+    `s * sqrt(n)` and nothing else. A second layer adds something new only at another place in the
+    network.
 
     Args:
         layers: Number of noise layers, at least 1.
@@ -41,14 +44,18 @@ class GaussianNoiseStack(keras.layers.Layer):
         Tang and Kok, "GhostFace", 2022: one or two layers of 0.1 on feature maps, as regulariser.
     """
 
-    def __init__(self, layers: int = 1, stddev: float = 0.1, seed: int | None = None, **kwargs):
+    def __init__(
+        self, layers: int = 1, stddev: float = 0.1, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.layers = positive_int("layers", layers)
         is_number = isinstance(stddev, (int, float)) and not isinstance(stddev, bool)
         if not is_number or not 0 <= stddev <= 1:
-            raise ValueError(f"`stddev` must be a number from 0 to 1. Received: stddev={stddev!r}")
+            raise ValueError(
+                f"`stddev` must be a number from 0 to 1. Received: stddev={shown(stddev)}"
+            )
         self.stddev = stddev
-        self.seed = seed
+        self.seed = seed_or_none("seed", seed)
         self.noises = [
             keras.layers.GaussianNoise(
                 stddev,
@@ -60,21 +67,21 @@ class GaussianNoiseStack(keras.layers.Layer):
         ]
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         for noise in self.noises:
             noise.build(input_shape)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         x = inputs
         for noise in self.noises:
             x = noise(x, training=training)
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "layers": self.layers,
             "stddev": self.stddev,

@@ -1,6 +1,7 @@
 """Ghost module and ghost bottleneck (GhostNet), with a choice of attention."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import keras
 
@@ -9,6 +10,7 @@ from fer_layers._arguments import (
     channel_axis,
     check_input,
     conv_output_shape,
+    flag,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -23,7 +25,10 @@ def _squeeze_excite(use_norm, **kwargs):
     return SqueezeExcite(reduction=4, gate_activation="hard_sigmoid", **kwargs)
 
 
-ATTENTIONS = {"triplet": TripletAttention, "squeeze_excite": _squeeze_excite}
+ATTENTIONS: dict[str, Callable[..., keras.Layer]] = {
+    "triplet": TripletAttention,
+    "squeeze_excite": _squeeze_excite,
+}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -76,24 +81,24 @@ class GhostModule(keras.layers.Layer):
         activation: bool = True,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.ratio = positive_int("ratio", ratio)
         self.depthwise_kernel_size = odd_int("depthwise_kernel_size", depthwise_kernel_size)
         self.strides = positive_int("strides", strides)
-        self.activation = bool(activation)
+        self.activation = flag("activation", activation)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         common = {
             "activation": self.activation,
             "data_format": self.data_format,
             "use_norm": self.use_norm,
             "dtype": self.dtype_policy,
         }
-        intrinsic = -(-filters // ratio)
+        intrinsic = self._intrinsic = -(-filters // ratio)
         self.primary = ConvNorm(intrinsic, kernel_size, strides, name="primary", **common)
         self.cheap = None
         if ratio > 1:
@@ -105,30 +110,30 @@ class GhostModule(keras.layers.Layer):
                 **common,
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         check_input(self, input_shape)
         self.primary.build(input_shape)
         if self.cheap is not None:
             self.cheap.build(self.primary.compute_output_shape(input_shape))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         x = self.primary(inputs, training=training)
         if self.cheap is None:
             return x
         ghosts = self.cheap(x, training=training)
         axis = channel_axis(self.data_format)
-        kept = self.filters - self.primary.filters
-        if kept < self.cheap.filters:
+        kept = self.filters - self._intrinsic
+        if kept < self._intrinsic * (self.ratio - 1):
             ghosts = ghosts[..., :kept] if axis == -1 else ghosts[:, :kept]
         return keras.ops.concatenate([x, ghosts], axis=axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         shape = list(self.primary.compute_output_shape(input_shape))
         shape[channel_axis(self.data_format)] = self.filters
         return tuple(shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -195,10 +200,11 @@ class GhostBottleneck(keras.layers.Layer):
         ratio: int = 2,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        if attention is not None and attention not in ATTENTIONS:
+        known = isinstance(attention, str) and attention in ATTENTIONS
+        if attention is not None and not known:
             raise ValueError(
                 f"`attention` must be None or one of {sorted(ATTENTIONS)}. "
                 f"Received: attention={attention!r}"
@@ -210,16 +216,20 @@ class GhostBottleneck(keras.layers.Layer):
         self.attention = attention
         self.ratio = positive_int("ratio", ratio)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
             "dtype": self.dtype_policy,
         }
-        down = {"kernel_size": self.kernel_size, "strides": self.strides, "depthwise": True}
+        down: dict[str, Any] = {
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "depthwise": True,
+        }
         main = [GhostModule(self.expansion, ratio=self.ratio, name="expand", **common)]
         if self.strides > 1:
             main.append(ConvNorm(None, **down, activation=False, name="depthwise", **common))
@@ -242,7 +252,7 @@ class GhostBottleneck(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         x = residual = inputs
         for layer in self.main:
             x = layer(x, training=training)
@@ -250,13 +260,13 @@ class GhostBottleneck(keras.layers.Layer):
             residual = layer(residual, training=training)
         return keras.ops.add(x, residual)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         check_input(self, input_shape)
         return conv_output_shape(
             input_shape, self.filters, self.kernel_size, self.strides, self.data_format
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "expansion": self.expansion,
             "filters": self.filters,

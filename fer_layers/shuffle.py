@@ -1,5 +1,7 @@
 """ShuffleNetV2's unit and the two parts that EfficientFace adds to it."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -8,6 +10,7 @@ from fer_layers._arguments import (
     channel_axis,
     check_input,
     conv_output_shape,
+    flag,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -19,7 +22,9 @@ from fer_layers.squeeze_excite import hidden_units
 PATCHES = ("top_left", "bottom_left", "top_right", "bottom_right")
 
 
-def interleave(first, second, data_format):
+def interleave(
+    first: keras.KerasTensor, second: keras.KerasTensor, data_format: str
+) -> keras.KerasTensor:
     """Return the channels of two equal maps in turn: a channel shuffle of two groups."""
     if data_format == "channels_last":
         batch, height, width, channels = ops.shape(first)
@@ -30,8 +35,8 @@ def interleave(first, second, data_format):
     return ops.reshape(pairs, (batch, 2 * channels, height, width))
 
 
-def first_patch(size):
-    """Return the even number nearest to half of `size`, the larger of two as near.
+def first_patch(size: int) -> int:
+    """Return the even number nearest to half of `size`, the larger one in a tie.
 
     An even number keeps the positions that stride 2 visits in the second patch in step with
     those of the undivided map, so the two results have `ceil(size / 2)` positions together.
@@ -86,8 +91,8 @@ class ShuffleUnit(layers.Layer):
         kernel_size: int = 3,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         if filters % 2:
@@ -98,14 +103,14 @@ class ShuffleUnit(layers.Layer):
         self.strides = positive_int("strides", strides)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         half = filters // 2
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
             "dtype": self.dtype_policy,
         }
-        depthwise = {
+        depthwise: dict[str, Any] = {
             "filters": None,
             "kernel_size": kernel_size,
             "strides": strides,
@@ -124,7 +129,7 @@ class ShuffleUnit(layers.Layer):
                 ConvNorm(half, name="shortcut_pointwise", **common),
             ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self._check_channels(input_shape)
         main_shape = list(input_shape)
         if self.strides == 1:
@@ -135,7 +140,7 @@ class ShuffleUnit(layers.Layer):
                 shape = layer.compute_output_shape(shape)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         kept, x = inputs, inputs
         if self.strides == 1:
             kept, x = ops.split(inputs, 2, axis=channel_axis(self.data_format))
@@ -145,7 +150,7 @@ class ShuffleUnit(layers.Layer):
             kept = layer(kept, training=training)
         return interleave(kept, x, self.data_format)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         self._check_channels(input_shape)
         return conv_output_shape(
             input_shape, self.filters, self.kernel_size, self.strides, self.data_format
@@ -159,7 +164,7 @@ class ShuffleUnit(layers.Layer):
                 f"Received: filters={self.filters} for {channels} channels"
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "strides": self.strides,
@@ -171,16 +176,16 @@ class ShuffleUnit(layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LocalFeatureExtractor(layers.Layer):
-    """Two depthwise convolutions for each quarter of the map, none of which sees another.
+    """Two depthwise convolutions for each quarter of the map, which sees no other quarter.
 
-    The map is cut into four patches; each passes its own depthwise convolution of stride 2 and
-    its own of stride 1, both with batch normalisation and ReLU; the results are put together
-    as the patches lay. So an eye that is covered spoils the features of its quarter alone.
+    The map is cut into four patches; each passes its own depthwise convolution of stride 2 and its
+    own of stride 1, both with batch normalisation and ReLU; the results are joined in the places of
+    their patches. So a covered eye spoils the features of its own quarter alone.
 
     The authors cut 56x56 maps into four of 28x28. Here the first patch of an axis is the even
-    number of positions nearest to half of it (the larger of two as near) and the second patch is
-    the rest: 56 = 28 + 28, 12 = 6 + 6, 10 = 6 + 4, 9 = 4 + 5. The first being even, the result is
-    as large as that of one convolution of stride 2, whatever the size.
+    number of positions nearest to half of it (the larger one in a tie) and the second patch is the
+    rest: 56 = 28 + 28, 12 = 6 + 6, 10 = 6 + 4, 9 = 4 + 5. The first being even, the result is as
+    large as that of one convolution of stride 2, whatever the size.
 
     Args:
         filters: Number of output channels, a multiple of the input channels.
@@ -197,9 +202,9 @@ class LocalFeatureExtractor(layers.Layer):
         `(batch, ceil(height / 2), ceil(width / 2), filters)`, or channels first.
 
     Raises:
-        ValueError: If `filters` is below 1 or no multiple of the input channels, `kernel_size`
-            is even, or the input is not of rank 4 with defined channels or too small for
-            four patches.
+        ValueError: If `filters` is below 1 or not a multiple of the input channels, `kernel_size`
+            is even, or the input is not of rank 4 with defined channels or too small for four
+            patches.
 
     Example:
 
@@ -219,13 +224,13 @@ class LocalFeatureExtractor(layers.Layer):
         kernel_size: int = 3,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         common = {
             "kernel_size": kernel_size,
             "depthwise": True,
@@ -241,9 +246,9 @@ class LocalFeatureExtractor(layers.Layer):
             for patch in PATCHES
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self._check_size(input_shape)
-        open_shape = [None] * 4
+        open_shape: list[int | None] = [None] * 4
         axis = channel_axis(self.data_format)
         open_shape[axis] = input_shape[axis]
         for down, second in self.paths:
@@ -251,7 +256,7 @@ class LocalFeatureExtractor(layers.Layer):
             second.build(down.compute_output_shape(tuple(open_shape)))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         self._check_size(inputs.shape)
         rows, columns = self._spatial_axes()
         shape = ops.shape(inputs)
@@ -267,7 +272,7 @@ class LocalFeatureExtractor(layers.Layer):
         left, right = (ops.concatenate(results[i : i + 2], axis=rows) for i in (0, 2))
         return ops.concatenate([left, right], axis=columns)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         self._check_size(input_shape)
         return conv_output_shape(input_shape, self.filters, 1, 2, self.data_format)
 
@@ -283,7 +288,7 @@ class LocalFeatureExtractor(layers.Layer):
                 f"width of at least 3. Received: input_shape={tuple(input_shape)}"
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -303,11 +308,11 @@ def _cut(x, length, axis):
 class ChannelSpatialModulator(layers.Layer):
     """Gates every element by the product of a gate of its channel and one of its position.
 
-    `y = x * sigmoid(C(mean_hw(x)) * S(x))`, where `C` is a two-layer perceptron with one value a
-    channel and `S` a stack of convolutions with one value a position: 1x1 to
-    `channels // reduction` maps, two dilated 3x3, 1x1 to one map. All but the last layer of
-    either have a bias, batch normalisation and a ReLU, the last ones a bias alone. This is the
-    bottleneck attention module without its residual, and with a product in place of its sum.
+    `y = x * sigmoid(C(mean_hw(x)) * S(x))`, where `C` is a two-layer perceptron with one value per
+    channel and `S` a stack of convolutions with one value per position: 1x1 to `channels //
+    reduction` maps, two dilated 3x3, 1x1 to one map. All but the last layer of either have a bias,
+    batch normalisation and a ReLU, the last ones a bias alone. This is the bottleneck attention
+    module without its residual, and with a product in place of its sum.
 
     The authors' channel gate averages over a window as large as the height, so theirs works on
     square maps only; the mean here is over the whole map, which is the same there.
@@ -349,15 +354,15 @@ class ChannelSpatialModulator(layers.Layer):
         dilation_rate: int = 4,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
         self.dilation_rate = positive_int("dilation_rate", dilation_rate)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
         hidden = hidden_units(self, channels)
         axis = channel_axis(self.data_format)
@@ -391,7 +396,7 @@ class ChannelSpatialModulator(layers.Layer):
             for size, name in ((1, "reduce"), (3, "dilated_1"), (3, "dilated_2"))
         ]
         self.spatial_gate = convolution(1, 1, "spatial_gate")
-        maps_shape = [None] * 4
+        maps_shape: list[int | None] = [None] * 4
         maps_shape[axis] = hidden
         for pairs, last, first_shape, hidden_shape in (
             (self.channel_hidden, self.channel_gate, (None, channels), (None, hidden)),
@@ -406,7 +411,9 @@ class ChannelSpatialModulator(layers.Layer):
             last.build(hidden_shape)
         super().build(input_shape)
 
-    def attention(self, inputs, training=None):
+    def attention(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Return the gate of a built layer: values in (0, 1), of the shape of the input."""
         spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
         channel, position = ops.mean(inputs, spatial), inputs
@@ -417,18 +424,18 @@ class ChannelSpatialModulator(layers.Layer):
         channel = ops.expand_dims(self.channel_gate(channel), spatial)
         return ops.sigmoid(channel * self.spatial_gate(position))
 
-    def norm_pairs(self):
-        """Return each layer that has a norm after it, with it or None, for whoever folds it."""
+    def norm_pairs(self) -> list[tuple[keras.Layer, keras.Layer | None]]:
+        """Return `[(layer, norm or None)]`, for code that folds norms into convolutions."""
         return [*self.channel_hidden, *self.spatial_hidden]
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return inputs * self.attention(inputs, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         check_input(self, input_shape)
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "reduction": self.reduction,
             "dilation_rate": self.dilation_rate,

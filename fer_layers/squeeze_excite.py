@@ -1,12 +1,14 @@
 """Squeeze-and-excite: channel gates from channel averages."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import activations, layers, ops
 
 from fer_layers._arguments import (
     PACKAGE,
+    activation_function,
     channel_axis,
     check_input,
     positive_int,
@@ -14,8 +16,8 @@ from fer_layers._arguments import (
 )
 
 
-def hidden_units(layer, channels):
-    """Return `channels // layer.reduction`, or raise `ValueError` where nothing would be left."""
+def hidden_units(layer: keras.Layer, channels: int) -> int:
+    """Return `channels // layer.reduction`, or raise `ValueError` if that is 0."""
     if channels < layer.reduction:
         raise ValueError(
             f"`reduction` of {type(layer).__name__} must not exceed the number of channels. "
@@ -72,15 +74,15 @@ class SqueezeExcite(layers.Layer):
         activation: str | Callable | None = "relu",
         gate_activation: str | Callable | None = "sigmoid",
         data_format: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.reduction = positive_int("reduction", reduction)
-        self.activation = activations.get(activation)
-        self.gate_activation = activations.get(gate_activation)
+        self.activation = activation_function("activation", activation)
+        self.gate_activation = activation_function("gate_activation", gate_activation)
         self.data_format = resolve_data_format(data_format)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape, ranks=(4, 5))
         hidden = hidden_units(self, channels)
         self.input_spec = layers.InputSpec(
@@ -96,7 +98,7 @@ class SqueezeExcite(layers.Layer):
         self.excite.build((None, hidden))
         super().build(input_shape)
 
-    def attention(self, inputs):
+    def attention(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Return the gate of a built layer, of size 1 along space and time."""
         rank = len(inputs.shape)
         pooled = tuple(
@@ -104,13 +106,13 @@ class SqueezeExcite(layers.Layer):
         )
         return ops.expand_dims(self.excite(self.squeeze(ops.mean(inputs, pooled))), pooled)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return inputs * self.attention(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "reduction": self.reduction,
             "activation": activations.serialize(self.activation),

@@ -1,5 +1,7 @@
 """Per-image standardisation."""
 
+from typing import Any
+
 import keras
 
 from fer_layers._arguments import PACKAGE
@@ -36,12 +38,12 @@ class PerImageStandardization(keras.layers.Layer):
     1.0
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # A half-precision policy would round the pixels before the mean is taken.
         self.autocast = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if len(input_shape) < 3:
             raise ValueError(
                 "PerImageStandardization expects a batch of images, of rank 3 or more. "
@@ -49,7 +51,7 @@ class PerImageStandardization(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         ops = keras.ops
         x = ops.cast(inputs, "float32")
         axes = tuple(range(1, len(x.shape)))
@@ -58,5 +60,5 @@ class PerImageStandardization(keras.layers.Layer):
         count = ops.cast(ops.prod(ops.convert_to_tensor(ops.shape(x)[1:])), "float32")
         return ops.cast(x * ops.rsqrt(ops.maximum(variance, 1 / count)), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)

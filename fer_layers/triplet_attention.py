@@ -1,8 +1,10 @@
 """Triplet attention, written without a permutation of the big tensor."""
 
+from typing import Any
+
 import keras
 
-from fer_layers._arguments import PACKAGE, check_input, odd_int, resolve_data_format
+from fer_layers._arguments import PACKAGE, check_input, flag, odd_int, resolve_data_format
 from fer_layers.attention_gate import AttentionGate
 
 
@@ -51,13 +53,13 @@ class TripletAttention(keras.layers.Layer):
         use_spatial: bool = True,
         data_format: str | None = None,
         use_norm: bool = True,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.kernel_size = odd_int("kernel_size", kernel_size)
-        self.use_spatial = bool(use_spatial)
+        self.use_spatial = flag("use_spatial", use_spatial)
         self.data_format = resolve_data_format(data_format)
-        self.use_norm = bool(use_norm)
+        self.use_norm = flag("use_norm", use_norm)
         common = {
             "kernel_size": kernel_size,
             "use_norm": self.use_norm,
@@ -67,7 +69,7 @@ class TripletAttention(keras.layers.Layer):
         self.height_gate = AttentionGate(name="height_gate", **common)
         self.spatial_gate = AttentionGate(name="spatial_gate", **common) if use_spatial else None
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         check_input(self, input_shape)
         if self.data_format == "channels_last":
             batch, height, width, channels = input_shape
@@ -79,10 +81,12 @@ class TripletAttention(keras.layers.Layer):
             self.spatial_gate.build((batch, height, width, 2))
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return keras.ops.multiply(inputs, self.attention(inputs, training=training))
 
-    def attention(self, inputs, training=None):
+    def attention(
+        self, inputs: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """Return the averaged gate, which broadcasts to the shape of `inputs`."""
         ops = keras.ops
         last = self.data_format == "channels_last"
@@ -104,10 +108,10 @@ class TripletAttention(keras.layers.Layer):
             total = total + gate(self.spatial_gate, channel)
         return total + gate(self.height_gate, width)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": self.kernel_size,
             "use_spatial": self.use_spatial,

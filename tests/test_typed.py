@@ -1,8 +1,6 @@
 """Public functions, constructors and methods say what they take and give, for editors."""
 
 import ast
-import importlib
-import inspect
 from pathlib import Path
 
 import pytest
@@ -11,81 +9,56 @@ import fer_data.faces
 import fer_models
 import fer_models.web
 
-PACKAGES = {"fer_layers", "fer_models", "fer_data"}
-MODULES = (
-    "fer_layers",
-    "fer_models",
-    "fer_models.auditing",
-    "fer_models.evaluation",
-    "fer_models.export",
-    "fer_models.training.recipes",
-    "fer_models.recognizer",
-    "fer_models.web",
-    "fer_models.zoo.registry",
-    "fer_data.faces.cut",
-    "fer_data.faces.folder",
-    "fer_data.protocols.weighting",
-    "fer_data.pipelines.clips",
-    "fer_data.pipelines.images",
-    "fer_data.labels",
-    "fer_data.protocols",
-)
-VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {
+    path.relative_to(ROOT).as_posix(): path
+    for package in ("fer_layers", "fer_models", "fer_data")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def public(module):
-    """Return the functions and classes of a module's `__all__`, or those that it defines."""
-    own = [name for name, value in vars(module).items() if is_of(value, module.__name__)]
-    names = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
-    things = (getattr(module, name) for name in names)
-    return [thing for thing in things if inspect.isfunction(thing) or inspect.isclass(thing)]
+def is_public(name):
+    """Return whether a name is meant for others: no underscore, or one of Python's methods."""
+    return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
-def is_of(value, module):
-    return getattr(value, "__module__", None) == module
+def public_functions(tree, owner=""):
+    """Yield name and syntax tree of the public functions and methods of a module."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, FUNCTIONS) and is_public(node.name):
+            yield owner + node.name, node
+        elif isinstance(node, ast.ClassDef) and is_public(node.name):
+            yield from public_functions(node, f"{owner}{node.name}.")
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            yield from public_functions(node, owner)
 
 
-def methods(owner):
-    """Yield the public methods of a class, none of one that has Keras's, which say nothing."""
-    if any(base.__module__.partition(".")[0] == "keras" for base in owner.__mro__):
-        return
-    for base in owner.__mro__:
-        if base.__module__.partition(".")[0] not in PACKAGES:
-            continue
-        for name, value in vars(base).items():
-            value = value.fget if isinstance(value, property) else value
-            value = getattr(value, "__func__", value)
-            if inspect.isfunction(value) and not name.startswith("_"):
-                yield value
-
-
-def lacking(thing):
+def lacking(function):
     """Return the names of what has no annotation: parameters and `return`."""
-    signature = inspect.signature(thing)
+    given = function.args
+    parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
     names = [
-        name
-        for name, parameter in signature.parameters.items()
-        if parameter.annotation is parameter.empty
-        and parameter.kind not in VARIADIC
-        and name not in ("self", "cls")
+        each.arg
+        for each in parameters
+        if each is not None and each.annotation is None and each.arg not in ("self", "cls")
     ]
-    gives = inspect.isclass(thing) or signature.return_annotation is not signature.empty
-    return names if gives else [*names, "return"]
+    return names if function.returns is not None else [*names, "return"]
 
 
-def unannotated(module):
+def unannotated(tree):
     """Return `{name: what lacks}` of everything public in a module."""
-    things = []
-    for thing in public(module):
-        things += [thing, *(methods(thing) if inspect.isclass(thing) else ())]
-    return {thing.__qualname__: names for thing in things if (names := lacking(thing))}
+    found = {name: lacking(function) for name, function in public_functions(tree)}
+    return {name: names for name, names in found.items() if names}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_everything_public_is_annotated(name):
-    module = importlib.import_module(name)
-    assert public(module)
-    assert unannotated(module) == {}
+def test_everything_public_is_annotated():
+    lacks = {
+        name: found
+        for name, path in FILES.items()
+        if (found := unannotated(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert lacks == {}
 
 
 @pytest.mark.parametrize("package", [fer_models, fer_data.faces, fer_models.web])
@@ -106,19 +79,29 @@ def test_type_checkers_see_what_is_imported_at_its_first_use(package):
 
 
 def test_the_walk_finds_what_it_is_for():
-    found = public(fer_models)
-    assert {fer_models.Recognizer, fer_models.ghostface, fer_models.ha_3dnet} <= set(found)
-    assert fer_models.Recognizer.photo in methods(fer_models.Recognizer)
-
-    class Half:
-        __module__ = "fer_models"
-
-        def __init__(self, size: int, name="half", **options):
-            pass
-
+    source = """
+def whole(size: int, *rest: int, name: str = "half", **options: str) -> None: ...
+def half(size: int, *rest, name="half", **options): ...
+def _private(size): ...
+class Half:
+    def __init__(self, size, /): ...
+    def _private(self, size): ...
+    async def area(self, unit: str): ...
+    class Inner:
         @property
-        def area(self):
-            pass
-
-    assert lacking(Half) == ["name"]
-    assert [lacking(method) for method in methods(Half)] == [["return"]]
+        def shape(self): ...
+class _Private:
+    def area(self): ...
+if True:
+    def later(size) -> int: ...
+"""
+    assert unannotated(ast.parse(source)) == {
+        "half": ["name", "rest", "options", "return"],
+        "Half.__init__": ["size", "return"],
+        "Half.area": ["return"],
+        "Half.Inner.shape": ["return"],
+        "later": ["size"],
+    }
+    recognizer = ast.parse(FILES["fer_models/recognizer/recognizer.py"].read_text(encoding="utf-8"))
+    assert "Recognizer.photo" in dict(public_functions(recognizer))
+    assert "fer_layers/ghost.py" in FILES

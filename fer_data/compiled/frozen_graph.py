@@ -1,8 +1,16 @@
 """A function as a graph of TensorFlow whose weights are constants."""
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-def freeze(function, shape):
-    """Trace a function of one batch of pictures, with the weights of the moment as constants.
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def freeze(
+    function: Callable[..., Any], shape: Sequence[int | None]
+) -> "Callable[[tf.Tensor], list[tf.Tensor]]":
+    """Trace a function of a batch of pictures, with its current weights as constants.
 
     Constants let TensorFlow fold batch normalisation into the convolutions.
 
@@ -25,5 +33,5 @@ def freeze(function, shape):
         return graph.get_concrete_function()
 
     constant = convert_variables_to_constants_v2(traced(lambda images: function(images)))
-    # Called directly, a frozen function first prints its arguments into an error that it drops.
+    # A direct call would first format its arguments into an error message, which is then dropped.
     return traced(lambda images: constant(images))

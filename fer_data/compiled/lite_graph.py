@@ -1,6 +1,6 @@
 """A function as a LiteRT model: the fast way to run a small network on one picture at a time.
 
-Converting needs TensorFlow; what was converted is run by `lite_runner`, which does not.
+Conversion needs TensorFlow. `lite_runner` runs the result without it.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,10 +10,10 @@ from fer_data.compiled.lite_runner import LiteNetwork
 
 
 def lite(function: Callable[[Any], Any], shape: tuple, threads: int = 1) -> LiteNetwork:
-    """Convert a function of one picture, with the weights of the moment, to LiteRT.
+    """Convert a function of one picture, with its current weights, to LiteRT.
 
-    TensorFlow's own graphs spend most of a small network's time between its operations, which
-    LiteRT does not.
+    In a small network, TensorFlow's own graphs spend most of the time between operations; LiteRT
+    does not.
 
     Args:
         function: Function from a float32 tensor `(1, ...)` to one tensor `(1, ...)`, such as a
@@ -61,8 +61,8 @@ def convert(
     Args:
         graph: The function, of tensors of known batch size.
         eight_bits: Whether weights are rounded to 8 bits.
-        representative: Function that gives lists of inputs like those of later use, for 8 bits in
-            what is computed between the layers too, or `None`.
+        representative: Function that gives lists of typical inputs, by which the results between
+            layers are rounded to 8 bits as well. `None` keeps those as floats.
 
     Raises:
         NotConvertibleError: If LiteRT has no counterpart of an operation.

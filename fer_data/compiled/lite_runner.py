@@ -1,23 +1,38 @@
 """Running LiteRT networks: NumPy and LiteRT's interpreter, neither TensorFlow nor Keras."""
 
+import ctypes
 import importlib.util
+import os
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
-# Interpreters of one network are kept for so many shapes, those used last.
+# A network keeps interpreters for so many input shapes, the last used ones.
 MOST_SHAPES = 32
 NEEDED = "LiteRT is needed to run this network. Run: pip install ai-edge-litert"
+# The networks of this process.
+_networks = weakref.WeakSet()
+
+
+def _after_fork():
+    for network in list(_networks):
+        network._leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class LiteNetwork:
     """A LiteRT network of one picture, called with any number of pictures.
 
-    It runs them one after the other, which it does no faster together. It may be called from
-    several threads, which take turns.
+    It runs the pictures one by one; a batch would not be faster. It may be called from several
+    threads, which take turns. It can be pickled and copied, and called in a forked child: each
+    process and each copy makes interpreters of its own.
 
     Args:
         content: The bytes of the network, of one input `(1, ...)` and one output `(1, ...)`.
@@ -25,14 +40,12 @@ class LiteNetwork:
 
     Raises:
         ImportError: If no interpreter is installed.
-        ValueError: If the bytes are no such network.
+        ValueError: If the bytes are not such a network.
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
         self._content, self._threads = content, threads
-        self._interpreters = OrderedDict()
-        # An interpreter holds its input and output between two calls.
-        self._lock = threading.Lock()
+        self._start()
         interpreter = new_interpreter(threads, model_content=content)
         (source,) = interpreter.get_input_details()
         (target,) = interpreter.get_output_details()
@@ -42,6 +55,32 @@ class LiteNetwork:
             tuple(int(side) if side >= 0 else None for side in sides)
             for sides in (signature, shape)
         )
+
+    def _start(self):
+        self._interpreters = OrderedDict()
+        # An interpreter holds its input and output between two calls.
+        self._lock = threading.Lock()
+        _networks.add(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but the interpreters, which belong to one process."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("_interpreters", "_lock")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave; interpreters are made at the first call."""
+        self.__dict__.update(state)
+        self._start()
+
+    def _leave_to_parent(self):
+        for interpreter, *_ in self._interpreters.values():
+            # Its threads stayed in the parent process. To destroy it here would end the process, at
+            # its exit too. So this reference is never released.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(interpreter))
+        self._start()
 
     def __call__(self, pictures: Any) -> np.ndarray:
         """Return the float32 results `(n, ...)` of float32 pictures `(n, ...)`."""
@@ -58,7 +97,7 @@ class LiteNetwork:
         return np.concatenate(results) if len(results) > 1 else results[0]
 
     def _interpreter(self, shape):
-        # One for each shape: to change the shape of one takes longer than to run it.
+        # One for each shape: resizing an interpreter takes longer than running it.
         known = self._interpreters.pop(shape, None)
         if known is None:
             interpreter = new_interpreter(self._threads, model_content=self._content)
@@ -93,18 +132,18 @@ def new_interpreter(threads: int, **source: Any) -> Any:
 
     Raises:
         ImportError: If no interpreter is installed.
-        ValueError: If the source is no LiteRT network.
+        ValueError: If the source is not a LiteRT network.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        # TensorFlow's own copy, the same code of an earlier state.
+        # TensorFlow's copy is the same code in an earlier version.
         try:
             from tensorflow.lite.python.interpreter import Interpreter
         except ImportError as error:
             raise ImportError(f"{NEEDED} ({error})") from error
 
     with warnings.catch_warnings():
-        # TensorFlow's copy says that the package above is to take its place.
+        # TensorFlow's copy warns that the package above replaces it.
         warnings.simplefilter("ignore", UserWarning)
         return Interpreter(num_threads=threads, **source)

@@ -1,4 +1,4 @@
-"""Ready networks that come with the packages: files beside a manifest that knows their SHA-256."""
+"""Ready networks that come with the packages: files, and a manifest with their SHA-256."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ MANIFEST = "ready.json"
 
 
 def entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what the manifest of a folder says of each network, by name; empty without one.
+    """Return the manifest's entry of each network in a folder, by name; empty without a manifest.
 
     Args:
         folder: Folder of the networks.
 
     Returns:
-        Dictionary of dictionaries: `file`, `bytes`, `sha256`, `source` (what it was made from),
+        Dictionary of dictionaries: `file`, `bytes`, `sha256`, `source` (the file it was made from),
         `source_sha256`, `made_with` (versions) and `licence`.
     """
     path = folder / MANIFEST
@@ -23,7 +23,7 @@ def entries(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def read(folder: Path, name: str) -> bytes:
-    """Return the bytes of a ready network, after checking that the file is what it was.
+    """Return the bytes of a ready network, after checking its SHA-256.
 
     Args:
         folder: Folder of the networks.
@@ -48,7 +48,7 @@ def described(path: Path, **more: Any) -> dict[str, Any]:
 
     Args:
         path: The file.
-        **more: What else is known of it.
+        **more: Further fields of the entry.
     """
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()

@@ -1,7 +1,9 @@
 """Faces: detectors, the cut that networks see, 68 landmarks, tracking, alignment, regions."""
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from fer_data.whole import needs_whole
 
 __all__ = [
     "DETECTORS",
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
     from fer_data.faces.similarity import alignment, transform_points
     from fer_data.faces.tracking import TrackedFace, track
 
-# Where each name lies. It is imported at its first use: the geometry needs TensorFlow, and to
-# recognise a face needs none of it.
+# The module of each name, imported at the name's first use: the geometry needs TensorFlow, which
+# recognition must not load.
 _NAMES = {
     "DETECTORS": "detectors",
     "FRAMINGS": "cut",
@@ -81,13 +83,14 @@ _NAMES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    with needs_whole(f"fer_data.faces.{name}"):
+        found = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     globals()[name] = found
     return found
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

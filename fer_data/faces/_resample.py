@@ -1,19 +1,20 @@
-"""The one resampling between a picture and a face: a box filter where it shrinks, then bilinear.
+"""The resampling from a picture to a face: a box filter where it shrinks, then bilinear.
 
-Positions are whole numbers of 1/2048 pixel, measured from two points that belong together, one of
-the picture and one of the face. So a picture and its mirror image are sampled at places that are
-mirror images to the last bit, which sums of floats are not.
+Positions are multiples of 1/2048 pixel, measured from a pair of matching points, one in the picture
+and one in the face. So a picture and its mirror image are sampled at exactly mirrored places, which
+sums of floats would not give.
 
-A face takes well under a millisecond, of which starting an operation is a good part: there are few
-of them, on pairs (row, column) where possible.
+A face takes well under a millisecond, much of it to start operations. So there are few operations,
+on pairs (row, column) where possible.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-# 11 bits are what survives in TensorFloat-32, should the weights meet a GPU that uses it.
+# TensorFloat-32, which some GPUs use for products with the weights, keeps 11 bits.
 _BITS = 11
 _UNIT = 1 << _BITS
 # Rows of a multiple of 16 pixels are multiples of 64 bytes, which TensorFlow slices uncopied.
@@ -38,15 +39,15 @@ class Similarity(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Where each pixel of a face comes from, in pictures of one size.
+    """The source of each pixel of a face, for pictures of one size.
 
     Attributes:
         begin, size: The slice of the picture that is needed.
-        paddings: What lies around it outside the picture.
+        paddings: Rows and columns to add where the slice leaves the picture.
         columns: Width of the padded slice.
-        taps: Of the box filter, from its middle, which is 1 and left out, to one end; none where
-            nothing shrinks.
-        gain: What brings the sums of the filter back to means.
+        taps: Weights of the box filter from its middle to one end. The middle weight is 1 and left
+            out. None where nothing shrinks.
+        gain: Factor that turns the sums of the filter into means.
         index: `(pixels, 1)`, the upper left one of each four neighbours, in the filtered slice.
         right, below: `(pixels, channels)`, weights of the right and of the lower neighbours.
     """
@@ -62,7 +63,7 @@ class Plan(NamedTuple):
     below: tf.Tensor
 
 
-def plan(similarity, shape, size, dtype):
+def plan(similarity: Similarity, shape: tf.Tensor, size: int, dtype: tf.DType) -> Plan:
     """Prepare the resampling of pictures of one size by one similarity.
 
     Args:
@@ -105,7 +106,7 @@ def plan(similarity, shape, size, dtype):
     weights = tf.fill(tf.concat([[1], shape[2:]], 0), tf.cast(1 / _UNIT, dtype))
     weights = tf.matmul(tf.reshape(part, (-1, 1)), weights)
     below, right = tf.unstack(tf.reshape(weights, (2, size * size, -1)))
-    # A box as wide as `scale` pixels covers whole ones, and of the last ones at its ends a part.
+    # A box of `scale` pixels covers some pixels whole, and the last one at each end in part.
     covered = (scale + 1) / 2 - tf.cast(tf.range(1, radius + 1), tf.float64)
     return Plan(
         begin=tf.pad(start, [[0, 1]]),
@@ -120,7 +121,7 @@ def plan(similarity, shape, size, dtype):
     )
 
 
-def resample(picture, plan, size, channels):
+def resample(picture: tf.Tensor, plan: Plan, size: int, channels: int | None) -> tf.Tensor:
     """Sample one picture as planned.
 
     Args:
@@ -148,7 +149,7 @@ def resample(picture, plan, size, channels):
     return tf.ensure_shape(tf.reshape(face, (size, size, count)), (size, size, channels))
 
 
-def require(condition, message, values, result):
+def require(condition: tf.Tensor, message: str, values: Sequence[Any], result: Any) -> Any:
     """Return `result` once `condition` has been asserted."""
     # `tf.debugging.Assert` would wrap each of them into a conditional of ten operations.
     check = tf.raw_ops.Assert(condition=condition, data=[message, *values], summarize=140)
@@ -164,7 +165,7 @@ _NEAR = (
 
 
 def _near(similarity, reach, shape):
-    """Whether the face is finite and so near its picture that its memory is bounded."""
+    """Return whether the face is finite and near enough to its picture to bound the memory."""
     sides = tf.cast(tf.reverse(shape[:2], [0]), tf.float64)
     from_middle = tf.abs(similarity.origin - (sides - 1) / 2)
     reach = reach * tf.reduce_sum(tf.abs(similarity.step))
@@ -178,8 +179,8 @@ def _pixel(position):
 def _filter(numbers, taps, stride):
     """Add to all numbers those before and after them, `stride` places apart, times the taps.
 
-    The ends that lack neighbours are left out. Where rows are filtered in the flat picture, so are
-    the last pixels of one with the first ones of the next, which nobody asks for.
+    The ends that lack neighbours are left out. Where rows are filtered in the flat picture, the end
+    of one row mixes with the start of the next; these results are never read.
     """
     radius = tf.size(taps)
     length = tf.size(numbers) - 2 * radius * stride

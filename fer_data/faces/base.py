@@ -1,28 +1,44 @@
-"""What all detectors share: working size, clipping, filters, order."""
+"""The base of all detectors: working size, clipping, filters, order."""
 
 import abc
 import math
 import os
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from fer_data.checks import check_integer, check_number
-from fer_data.faces.face import Face
+from fer_data.faces.face import Face, Framing
 from fer_data.faces.image import as_rgb
+
+
+class FindsFaces(Protocol):
+    """Anything with the method `detect`: a `Detector`, or a detector of your own."""
+
+    def detect(self, image: np.ndarray, /) -> Iterable[Face]:
+        """Return the faces of a uint8 RGB picture."""
 
 
 class Detector(abc.ABC):
     """A face detector; see `fer_data.faces.detector` for the options.
 
-    A subclass sets `name` and says in `_find` what it finds in pictures of the working size. One
-    that has no place in `fer_data.faces.FRAMINGS` sets `framing`, a `fer_data.faces.Framing`, so
-    that `cut_face` knows how faces lie in its boxes.
+    A subclass sets `name` and finds faces in `_find`, which gets pictures of the working size. If
+    its name is not in `fer_data.faces.FRAMINGS`, it also sets `framing`, a
+    `fer_data.faces.Framing`, so that `cut_face` knows how faces lie in its boxes.
     """
 
-    name = None
-    framing = None
+    name: str | None = None
+    framing: Framing | None = None
 
-    def __init__(self, *, min_score, min_size=0, working_size=None, max_faces=None):
+    def __init__(
+        self,
+        *,
+        min_score: float,
+        min_size: float = 0,
+        working_size: int | None = None,
+        max_faces: int | None = None,
+    ) -> None:
         check_number("min_score", min_score)
         check_number("min_size", min_size, 0)
         if working_size is not None:
@@ -34,31 +50,33 @@ class Detector(abc.ABC):
         self.working_size = working_size
         self.max_faces = max_faces
 
-    def detect(self, image):
+    def detect(self, image: str | os.PathLike[str] | np.ndarray) -> list[Face]:
         """Return the faces of one picture, the most certain first.
 
         Args:
-            image: a file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
+            image: A file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.
 
         Returns:
             A list of `Face`, empty where there is none.
         """
         return self.detect_batch([as_rgb(image)])[0]
 
-    def detect_batch(self, images):
+    def detect_batch(
+        self, images: Sequence[str | os.PathLike[str] | np.ndarray] | np.ndarray
+    ) -> list[list[Face]]:
         """Return the faces of each picture: a list of lists as from `detect`.
 
         Args:
-            images: a sequence of pictures, which may differ in size, or one array
-                `(pictures, height, width, channels)`. All are read and shrunk to the working size
-                before the first is searched, so a bad one is named at once.
+            images: A sequence of pictures, which may differ in size, or one array `(pictures,
+                height, width, channels)`. All are read and shrunk to the working size before the
+                first is searched, so an error names a bad one at once.
         """
         one = isinstance(images, (str, os.PathLike))
         if one or (hasattr(images, "shape") and len(images.shape) not in (1, 4)):
             raise ValueError(
                 "`images` must be a sequence of pictures, or an array with the shape (pictures, "
                 "height, width, channels); one picture goes to `detect`. Received: "
-                + (f"images={images!r}" if one else f"shape={tuple(images.shape)}")
+                + (f"images={images!r}" if one else f"shape={tuple(images.shape)}")  # type: ignore[union-attr]
             )
         shapes, small = [], []
         for place, image in enumerate(images):
@@ -78,7 +96,7 @@ class Detector(abc.ABC):
         """Return for each uint8 RGB picture a list of `(box, score, points or None)`.
 
         Boxes and points are in pixels of the given pictures, in `Face`'s convention, neither
-        clipped nor filtered nor sorted; weaker finds than `min_score` may be left out.
+        clipped nor filtered nor sorted; faces below `min_score` may be left out.
         """
 
     def _shrink(self, picture):

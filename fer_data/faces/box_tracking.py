@@ -2,34 +2,38 @@
 
 import dataclasses
 import itertools
+import os
+from typing import Any
 
 import numpy as np
 
 from fer_data.checks import check_number
+from fer_data.faces.assignment import best_pairs
+from fer_data.faces.base import FindsFaces
 from fer_data.faces.face import Face, Framing
 from fer_data.faces.following import flow, overlap
 from fer_data.faces.image import as_rgb
 
-# Pictures are followed at this size at most: finer ones tell a box nothing more.
+# Faces are followed in pictures of at most this size: finer ones do not improve a box.
 WORKING_SIZE = 640
 # Points that are followed in each face: a grid of so many columns and rows, over this share of
 # the box, because its corners show the background.
 GRID, INSIDE = 7, 0.7
-# A point is lost whose way there and back ends this far from its start: in pixels, or in sides of
-# the box where that is more.
+# A point is lost if, followed to the next picture and back, it ends this far from its start: in
+# pixels, or in sides of the box, whichever is more.
 RETURN_ERROR, RETURN_SHARE = 0.5, 0.01
-# Below this correlation with the face of the frame before, it is another scene.
+# A lower correlation with the face of the frame before means another scene.
 LEAST_LIKENESS, PATCH = 0.5, 24
-# More than this from one frame to the next is no face: a factor, and degrees.
+# From one frame to the next, no face grows by more than this factor or turns by more degrees.
 MOST_GROWTH, MOST_TURN = 1.4, 45
-# A detection belongs to a track whose box it overlaps at least as much.
+# Least overlap of a detection with the box of its track.
 LEAST_OVERLAP = 0.3
 # Two tracks that overlap more than this are the same face.
 SAME_FACE = 0.6
-# Faces out of sight that are waited for, the last ones seen: where a stream's time stands still,
-# none would ever be given up.
+# Most faces out of sight that are kept, the last ones seen. Where a stream's time stands still,
+# none would ever expire.
 MOST_HIDDEN = 32
-# Detectors tremble: a detection that hardly differs from the followed box moves it half-way.
+# Detectors jitter: a detection that hardly differs from the followed box moves it half-way.
 NEAR, GAIN = 0.75, 0.5
 
 
@@ -38,9 +42,9 @@ class TrackedBox:
     """A face in one picture of a stream.
 
     Attributes:
-        track: the face's number, from 0, the same in all pictures and never used again.
+        track: The face's number, from 0, the same in all pictures and never used again.
         face: `Face` in this picture; its score is the last detection's.
-        detected: whether it was detected in this very picture, not followed.
+        detected: Whether it was detected in this picture; if not, it was followed.
     """
 
     track: int
@@ -71,21 +75,21 @@ class BoxTracker:
     `forget_after` seconds ends, at the next detection; its number is not used again.
 
     A detector that can `follow` is asked only near the known faces, which is much faster, and
-    searches the whole picture every `search_every` seconds. As long as a face is out of sight, or
-    none is known, and where one is not found where it should be, it is asked for the whole picture.
+    searches the whole picture every `search_every` seconds. It searches the whole picture while a
+    face is out of sight or none is known, and when a face is not found near its last box.
 
     Args:
-        detector: anything with `detect(image)` that returns a list of `Face`; and, if it has a
+        detector: Anything with `detect(image)` that returns a list of `Face`; and, if it has a
             faster way for known faces, `follow(image, boxes)` that returns those it finds near the
             boxes, as `MtcnnDetector` has.
-        detect_every: seconds between detections; 0 searches every picture, and then boxes are
+        detect_every: Seconds between detections; 0 searches every picture, and then boxes are
             exactly the detector's.
-        search_every: seconds between searches of the whole picture while all known faces are in
-            sight: so long a new one beside them may wait.
-        forget_after: seconds after which a face that is not detected again ends.
+        search_every: Seconds between searches of the whole picture while all known faces are in
+            sight. A new face may wait as long.
+        forget_after: Seconds after which a face that is not detected again ends.
 
     Raises:
-        ValueError: if an argument is out of its range or the detector none.
+        ValueError: If an argument is out of its range or `detector` is not a detector.
 
     Example:
 
@@ -104,7 +108,14 @@ class BoxTracker:
     for the Assignment Problem", 1955.
     """
 
-    def __init__(self, detector, *, detect_every=0.2, search_every=0.5, forget_after=0.5):
+    def __init__(
+        self,
+        detector: FindsFaces,
+        *,
+        detect_every: float = 0.2,
+        search_every: float = 0.5,
+        forget_after: float = 0.5,
+    ) -> None:
         if not callable(getattr(detector, "detect", None)):
             raise ValueError(
                 "`detector` must have a method `detect(image)`; make one with "
@@ -120,25 +131,30 @@ class BoxTracker:
         self._numbers = itertools.count()
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all faces and times, as before the first picture. Numbers go on."""
-        self._tracks = []
-        self._time = self._last_detection = self._last_search = None
-        self._shape = self._grey = None
+        self._tracks: list[Any] = []
+        self._time: float | None = None
+        self._last_detection: float | None = None
+        self._last_search: float | None = None
+        self._shape: Any = None
+        self._grey: Any = None
 
-    def step(self, image, timestamp):
+    def step(
+        self, image: str | os.PathLike[str] | np.ndarray, timestamp: float
+    ) -> list[TrackedBox]:
         """Take the stream's next picture.
 
         Args:
-            image: an array or a file's name, as for `fer_data.faces.as_rgb`. A picture of another
+            image: An array or a file's name, as for `fer_data.faces.as_rgb`. A picture of another
                 size than the last one starts anew: its faces get new numbers.
-            timestamp: seconds in the stream's own time, not before the last picture's.
+            timestamp: Seconds in the stream's own time, not before the last picture's.
 
         Returns:
             List of `TrackedBox`, in the order of their numbers.
 
         Raises:
-            ValueError: if the timestamp falls, or the picture is unusable.
+            ValueError: If the timestamp falls, or the picture is unusable.
         """
         check_number("timestamp", timestamp)
         if self._time is not None and timestamp < self._time:
@@ -165,7 +181,7 @@ class BoxTracker:
         return [_result(track, picture.shape) for track in self._tracks if track.visible]
 
     def _near(self, picture, timestamp):
-        """Return the known faces, all of them, or `None` where the whole picture is to search."""
+        """Return all known faces, or `None` where the whole picture must be searched."""
         if (
             not self.detect_every
             or not callable(getattr(self.detector, "follow", None))
@@ -220,13 +236,11 @@ class BoxTracker:
 
     def _pairs(self, faces):
         """Return `{place of a face: (its track, their overlap)}`."""
-        from scipy.optimize import linear_sum_assignment
-
         overlaps = np.array([[overlap(t.box, face.box) for face in faces] for t in self._tracks])
         overlaps = overlaps.reshape(len(self._tracks), len(faces))
         return {
-            int(column): (self._tracks[row], overlaps[row, column])
-            for row, column in zip(*linear_sum_assignment(-overlaps), strict=True)
+            column: (self._tracks[row], overlaps[row, column])
+            for row, column in best_pairs(overlaps)
             if overlaps[row, column] >= LEAST_OVERLAP
         }
 

@@ -1,7 +1,7 @@
-"""MTCNN's three networks: ready for a processor, or those of the wheel on a device of TensorFlow.
+"""MTCNN's three networks: as LiteRT files for a processor, or the wheel's on a TensorFlow device.
 
-The ready ones are the wheel's, converted to LiteRT by `fer_models.runtime.making`: neither
-TensorFlow nor the wheel is imported for them.
+`fer_models.runtime.making` converted the wheel's networks to the LiteRT files, which need neither
+TensorFlow nor the wheel.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from fer_data.compiled import lite_runner, ready_files
 from fer_data.compiled.frozen_graph import freeze
 
 FOLDER = Path(__file__).parent / "networks"
-# Names of the ready networks, in the order of the cascade, and what each takes.
+# Names of the ready networks, in the order of the cascade, and the input of each.
 INPUTS = {
     "mtcnn_pnet": (None, None, 3),
     "mtcnn_rnet": (24, 24, 3),
@@ -32,11 +32,11 @@ def networks(device: str = PROCESSOR) -> list[Callable[[np.ndarray], np.ndarray]
     """Return the three networks as `fer_data.faces.mtcnn_cascade.Cascade` takes them.
 
     Args:
-        device: TensorFlow's name of the device that runs them. On `"CPU:0"` LiteRT does, without
-            TensorFlow; where LiteRT is not installed, TensorFlow runs the wheel's.
+        device: TensorFlow's name of the device that runs them. `"CPU:0"` means LiteRT, without
+            TensorFlow; where LiteRT is not installed, TensorFlow runs the wheel's networks.
 
     Raises:
-        ImportError: If what the device needs is not installed.
+        ImportError: If a package that the device needs is not installed.
         RuntimeError: If it needs TensorFlow and Keras runs on another backend.
         ValueError: If there is no such device.
     """
@@ -61,7 +61,7 @@ def networks_of_tensorflow(device: str) -> list[Callable[[np.ndarray], np.ndarra
     functions = wheel_functions()
     import tensorflow as tf
 
-    # TensorFlow would put the work on another device and say nothing.
+    # TensorFlow would silently use another device.
     there = [each.name.removeprefix("/device:") for each in tf.config.list_logical_devices()]
     check_choice("device", device, there)
 
@@ -105,12 +105,12 @@ def wheel_functions() -> list[Callable[[Any], Any]]:
 
     with _default_settings(keras.config):
         models = [stage.model for stage in MTCNN().stages]
-    return [lambda images, model=model: tf.concat(model(images), -1) for model in models]
+    return [lambda images, model=model: tf.concat(model(images), -1) for model in models]  # type: ignore[misc]
 
 
 @contextlib.contextmanager
 def _default_settings(config):
-    # The networks are built with the settings of the moment, and know no others than these.
+    # The wheel builds its networks under Keras's current settings, and they work under these only.
     policy, data_format = config.dtype_policy(), config.image_data_format()
     config.set_dtype_policy("float32")
     config.set_image_data_format("channels_last")

@@ -11,7 +11,7 @@ The rule, exactly, so that other programs can repeat it. Divisions are real, `ro
    its width); its first column is `round(cx - side / 2)` and its first row `round(cy - side / 2)`.
    Pixels outside of the picture are those of its nearest edge. `scale`, `right` and `down` are the
    detector's in `FRAMINGS`: each draws its boxes in its own way, and a network is to see faces
-   framed alike. Where nothing says them, nothing is cut.
+   framed alike. A box without them is refused.
 2. Turning. Where the detector gives eye points and the line from the first eye to the second one
    is turned by more than 20 degrees, `angle = atan2(dy, dx)`, step 1's square is not cut but
    sampled: its pixel in column `j` and row `i` is the bilinear sample of the picture at `X = cx -
@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.checks import as_array, as_numbers, check_choice, check_integer, check_number
 from fer_data.faces.face import Face, Framing, check_framing
 from fer_data.faces.image import as_rgb
 
@@ -41,11 +41,11 @@ MOST_ROLL = 20.0  # degrees
 GREY = (0.299, 0.587, 0.114)
 
 
-# Of a box that is cut as it is: of a picture that is a face already, all of it.
+# The framing of a box that is cut as it is, such as a whole picture that is already a face.
 WHOLE = Framing(1.0, 0.0, 0.0)
-# Medians over 1,000 of FER2013's validation faces of 96 to 288 pixels, 2026-11-29, from
-# `python benchmarks/face_framing.py --path FER2013` (of dlib_cnn over 250 of them, since it takes
-# a second a face), to 0.01; shifts below 0.01, less than a pixel of the network's, are 0.
+# Medians over 1,000 of FER2013's validation faces of 96 to 288 pixels, 2026-11-29, from `python
+# benchmarks/face_framing.py --path FER2013` (for dlib_cnn over 250 of them, since it takes a second
+# per face), to 0.01; shifts below 0.01, less than a pixel of the network's, are 0.
 FRAMINGS = {
     "mtcnn": Framing(0.95, 0.0, 0.0),
     "retinaface": Framing(0.96, 0.0, -0.02),
@@ -66,7 +66,8 @@ def cut_face(
 ) -> np.ndarray:
     """Cut a face out of a picture as the network sees it: a square, upright, of the given size.
 
-    The module says how, exactly. `Recognizer` calls this for each face that it finds.
+    The docstring of this module states the exact rule. `Recognizer` calls this for each face that
+    it finds.
 
     Args:
         image: A file's name or an array, as for `fer_data.faces.as_rgb`.
@@ -75,7 +76,7 @@ def cut_face(
         size: Height and width of the result.
         channels: 1 for grey or 3 for RGB.
         roll: By how many degrees the face is turned clockwise; above 20 it is turned upright.
-            Default: what the eyes of the `Face` say, and 0 where it has no points.
+            Default: by the eyes of the `Face`, or 0 where it has no points.
         framing: How the face lies in its box. Default: the `Face`'s own, or that of its detector
             in `FRAMINGS`.
 
@@ -84,8 +85,8 @@ def cut_face(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an argument breaks its rule, the picture is unusable, or nothing says how the
-            face lies in its box.
+        ValueError: If an argument breaks its rule, the picture is unusable, or the framing is
+            unknown.
 
     Example:
 
@@ -133,7 +134,7 @@ def cut_points(
     """
     check_integer("size", size, 1)
     box, roll, framing = _place(face, roll, framing)
-    points = np.asarray(points, np.float64)
+    points = as_numbers("points", points)
     left, top, side = square(box, framing)
     if abs(roll) > MOST_ROLL:
         cx, cy, _ = _centre(box, framing)
@@ -165,7 +166,7 @@ def roll_of(points: np.ndarray | None) -> float:
     """Return by how many degrees the line through the eyes is turned, clockwise as one sees it.
 
     Args:
-        points: `(5, 2)` as in `fer_data.faces.Face.points`, or `None`, which is 0.
+        points: `(5, 2)` as in `fer_data.faces.Face.points`, or `None`, which gives 0.
     """
     if points is None:
         return 0.0
@@ -194,16 +195,16 @@ def resized(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def framing_of(face: Face) -> Framing | None:
-    """Return how a `Face` lies in its box, by itself or by its detector; `None` if unknown."""
-    return face.framing or FRAMINGS.get(face.detector)
+    """Return the framing of a `Face`, its own or its detector's; `None` if unknown."""
+    return face.framing or FRAMINGS.get(face.detector or "")
 
 
 def _place(face, roll, framing):
-    """Return box, roll and framing of a face, those that were given before its own."""
+    """Return box, roll and framing of a face; given values come before its own."""
     if isinstance(face, Face):
         box, points, known = face.box, face.points, framing_of(face)
     else:
-        box, points, known = np.asarray(face), None, None
+        box, points, known = as_array("face", face), None, None
         numbers = box.dtype.kind in "iuf" and box.shape == (4,) and np.isfinite(box).all()
         if not numbers or (box[2:] <= 0).any():
             raise ValueError(

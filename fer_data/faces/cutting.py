@@ -8,23 +8,25 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fer_data import picture
 from fer_data.checks import check_choice, check_integer
+from fer_data.faces.base import FindsFaces
 from fer_data.faces.cut import FRAMINGS, WHOLE, cut_face
 from fer_data.faces.detectors import detector as make_detector
-from fer_data.faces.face import Face
-from fer_data.files import whole_file, write_json, write_table
+from fer_data.files import UNFINISHED, is_free, read_json, whole_file, write_json, write_table
 
 RULE = "cut.json"
 FACES = "faces.csv"
 NO_FACE = "no face was found"
+# With which every whole PNG file ends.
+PNG_END = b"IEND\xaeB`\x82"
 
 # Most photos that a detector gets at once, and that are read ahead for it.
 TOGETHER = 8
@@ -32,13 +34,6 @@ TOGETHER = 8
 MOST_PIXELS = 8_000_000
 # Photos that a worker process is given at a time.
 CHUNK = 16
-
-
-class FindsFaces(Protocol):
-    """What a detector of one's own must have."""
-
-    def detect(self, image: np.ndarray, /) -> Iterable[Face]:
-        """Return the faces of a uint8 RGB picture."""
 
 
 class Photo(NamedTuple):
@@ -49,8 +44,9 @@ class Photo(NamedTuple):
         place: File of its face, a PNG file, relative to the folder of the faces.
         read: Function that returns its pixels, uint8 RGB, or raises `OSError`, `ValueError` or
             `UnreadableError`. Worker processes get it pickled.
-        content: Function that returns the bytes of its file, or raises `OSError`. By their hash a
-            later call knows whether it is the same photo. Worker processes get it pickled.
+        content: Function that returns the bytes of its file, or raises `OSError` or
+            `UnreadableError`. By their hash a later call knows whether it is the same photo. Worker
+            processes get it pickled.
         whole: Whether the whole picture is taken where no face is found.
     """
 
@@ -62,20 +58,20 @@ class Photo(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a photo; a row of `faces.csv`.
+    """The outcome of one photo: a row of `faces.csv`.
 
     Attributes:
         photo: The photo's name.
         face: File of its face, empty where nothing was cut.
         faces: Number of faces that were found.
-        x: Of the box of the face that was cut, in pixels of the photo; None without one.
-        y: Likewise.
-        width: Likewise.
-        height: Likewise.
+        x: Left edge of the box of the cut face, in pixels of the photo; None if none was cut.
+        y: Upper edge of that box.
+        width: Its width.
+        height: Its height.
         score: The detector's score of that face.
         reason: Why no face was cut; empty where one was.
         digest: Hash of the photo's file when the face was cut. Empty where the file could not be
-            read, or where the face in its place may no longer be that photo's.
+            read, or where the face file may no longer show that photo.
     """
 
     photo: str
@@ -91,10 +87,10 @@ class Outcome(NamedTuple):
 
 
 class CutPhotos(NamedTuple):
-    """What `cut_all` did.
+    """The result of `cut_all`.
 
     Attributes:
-        outcomes: What became of each photo, in the order of the photos.
+        outcomes: The `Outcome` of each photo, in the order of the photos.
         done_before: Names of the photos that an earlier call had done.
         removed: Number of faces of earlier calls that were deleted, since no photo gives them now.
     """
@@ -105,7 +101,7 @@ class CutPhotos(NamedTuple):
 
 
 class Cutting(NamedTuple):
-    """How faces are found and cut.
+    """The settings by which faces are found and cut.
 
     Attributes:
         detector: One of `fer_data.faces.DETECTORS`, or an object with `detect(image)`.
@@ -128,8 +124,9 @@ class Cutting(NamedTuple):
 
     def make(self) -> FindsFaces:
         """Return the detector."""
-        named = isinstance(self.detector, str)
-        return make_detector(self.detector, **self.options) if named else self.detector
+        if isinstance(self.detector, str):
+            return make_detector(self.detector, **self.options)
+        return self.detector
 
     def rule(self, **more: Any) -> dict[str, Any]:
         """Return all that decides how a face looks, of JSON's types."""
@@ -145,7 +142,7 @@ class Cutting(NamedTuple):
             "every_face": self.every_face,
             **more,
         }
-        # As a file has it: lists for tuples.
+        # As a JSON file has it: lists in place of tuples.
         return json.loads(json.dumps(rule, default=str))
 
 
@@ -183,7 +180,7 @@ def cut_all(
     Raises:
         ImportError: If the detector's package is missing.
         ValueError: If an argument breaks its rule, the folder holds other things or faces cut by
-            another rule, or nothing says how faces lie in the boxes of a detector of one's own.
+            another rule, or the framing of your own detector is unknown.
     """
     from tqdm import tqdm
 
@@ -192,14 +189,14 @@ def cut_all(
     check_integer("workers", workers, 1)
     if workers > 1 and not isinstance(cutting.detector, str):
         raise ValueError(
-            "`workers` must be 1 for a detector of one's own, which other processes do not have. "
+            "`workers` must be 1 for your own detector, which other processes do not have. "
             f"Received: workers={workers}, detector={cutting.detector!r}"
         )
     rule = cutting.rule() | dict(more_rules or {})
     _check_rule(target, rule)
     path = target / FACES
     noted = [row for row in _noted(path) if row.face]
-    known = _done(photos, noted, target)
+    known = _done(photos, noted, target, cutting.every_face)
     found = dict(known)
     left = [photo for photo in photos if photo.name not in known]
     # Before anything is written, so that a wrong option leaves no folder behind.
@@ -225,8 +222,8 @@ def cut_all(
     outcomes = [found[photo.name] for photo in photos]
     removed = _remove(noted, outcomes, target, cutting.every_face)
     write_table(path, Outcome._fields, outcomes)
-    for torn in target.rglob(".*.unfinished.png"):
-        # What a killed process was at would be a picture of its class.
+    for torn in target.rglob(f".*{UNFINISHED}.*"):
+        # An unfinished file of a killed process would count as a picture of its class.
         if torn.stat().st_mtime < begin:
             torn.unlink()
     return CutPhotos(outcomes, frozenset(known), removed)
@@ -236,13 +233,19 @@ def _check_rule(target, rule):
     """Refuse to mix faces with those cut in another way, and with other things."""
     path = target / RULE
     if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            known = read_json(path)
+        except ValueError as error:
+            raise ValueError(
+                f"The rule by which the faces in {str(target)!r} were cut cannot be read: give "
+                f"another folder, or remove it to have all faces cut again. Received: {error}"
+            ) from error
         if known != rule:
             raise ValueError(
                 f"The faces in {str(target)!r} were cut by the rule {known}. Give another folder, "
                 f"or remove it. Received: {rule}"
             )
-    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+    elif not is_free(target):
         raise ValueError(
             "`target` must be a new or empty folder, or one of an earlier call. "
             f"Received: target={str(target)!r}"
@@ -263,18 +266,20 @@ def _noted(path):
             numbers = [float(value) if value else None for value in place]
             noted.append(Outcome(photo, face, int(faces), *numbers, reason, digest))
         except (TypeError, ValueError):
-            # A torn row is as good as none: its photo is looked at again.
+            # A torn row does not count: its photo is read again.
             continue
     return noted
 
 
-def _done(photos, noted, target):
-    """Return `{name: row}` of the photos whose face is there, cut from the same file."""
+def _done(photos, noted, target, every_face):
+    """Return `{name: row}` of the photos whose faces are there, cut from the same file."""
     places = {photo.name: photo.place for photo in photos}
     rows = {
         row.photo: row
         for row in noted
-        if row.digest and places.get(row.photo) == row.face and (target / row.face).is_file()
+        if row.digest
+        and places.get(row.photo) == row.face
+        and all(_is_whole(target / name) for name in _files([row], every_face))
     }
     asked = [photo for photo in photos if photo.name in rows]
     with ThreadPoolExecutor(4, "hash") as pool:
@@ -283,11 +288,22 @@ def _done(photos, noted, target):
     return {photo.name: rows[photo.name] for photo, now in same if now == rows[photo.name].digest}
 
 
+def _is_whole(path):
+    """Return whether a PNG file is there, up to its end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(PNG_END), os.SEEK_END)
+            return file.read() == PNG_END
+    except OSError:
+        # Absent, or shorter than that.
+        return False
+
+
 def _old(noted, known, photos):
     """Return the rows of faces that may have to be deleted at the end."""
-    # Without case, since many file systems tell none apart.
+    # Case does not count, since many file systems ignore it.
     planned = {photo.place.lower() for photo in photos}
-    # A face that is going to be written over is no longer surely that of the old photo.
+    # A face that will be overwritten may no longer show the old photo.
     return [
         row._replace(digest="") if row.face.lower() in planned else row
         for row in noted
@@ -299,8 +315,9 @@ def _digest(photo):
     """Return a hash of a photo's file, empty if it cannot be read."""
     try:
         return hashlib.blake2b(photo.content(), digest_size=16).hexdigest()
-    except OSError:
-        # Reading its pixels fails too, and says why; if not, the photo is cut again next time.
+    except (OSError, picture.UnreadableError):
+        # Reading its pixels fails too, and gives the reason; if not, the photo is cut again next
+        # time.
         return ""
 
 
@@ -325,7 +342,7 @@ def _remove(noted, outcomes, target, every_face):
     removed = 0
     for name in sorted(_files(noted, every_face) - kept):
         path, twin = target / name, alike.get(name.lower())
-        # An edited list must not reach other folders' files.
+        # A list that was edited by hand must not delete files of other folders.
         inside = not path.is_symlink() and path.resolve().is_relative_to(target.resolve())
         if not inside or path.suffix != ".png" or not path.is_file():
             continue
@@ -365,7 +382,7 @@ def _outcomes(photos, target, cutting, find, workers):
 
 
 def _start_worker(counter, workers):
-    """Keep a worker process to its share of the cores, as all libraries in it will see them."""
+    """Limit a worker process, and all libraries in it, to its share of the cores."""
     with counter.get_lock():
         number = counter.value
         counter.value += 1
@@ -406,7 +423,7 @@ def _cut_some(photos, target, cutting, find, readers):
                     work = writing.submit(_write, photo, pixels, digest, faces, target, cutting)
                     written.append(work)
             except BaseException:
-                # What is found is kept, whatever stops the search.
+                # Keep the faces found so far, whatever stops the search.
                 yield from (future.result() for future in written)
                 written.clear()
                 raise
@@ -419,8 +436,10 @@ def _cut_some(photos, target, cutting, find, readers):
         writing.shutdown()
 
 
-def _batches(photos: Sequence[Photo], reading, most) -> Iterator[list[tuple[Photo, Any, str]]]:
-    """Yield photos with their pixels, or why they cannot be read, and hashes; read the next."""
+def _batches(
+    photos: Sequence[Photo], reading: Any, most: int
+) -> Iterator[list[tuple[Photo, Any, str]]]:
+    """Yield photos with their pixels (or why they cannot be read) and hashes; read ahead."""
     rest, ahead, batch, pixels = iter(photos), collections.deque(), [], 0
     while True:
         while len(ahead) < TOGETHER and (photo := next(rest, None)) is not None:
@@ -477,5 +496,6 @@ def _write(photo, pixels, digest, faces, target, cutting):
 
 
 def _save(path, face):
-    with whole_file(path) as temporary:
+    # Thousands of them: `_done` looks whether each is whole.
+    with whole_file(path, durable=False) as temporary:
         temporary.write_bytes(picture.encode_png(np.rint(face).astype(np.uint8), effort=1))

@@ -1,8 +1,14 @@
-"""The one way to a face detector, by name."""
+"""Face detectors by name."""
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
+from fer_data import arguments
 from fer_data.checks import check_choice
+from fer_data.whole import needs_whole
+
+if TYPE_CHECKING:
+    from fer_data.faces.base import Detector
 
 _DETECTORS = {
     "mtcnn": ("fer_data.faces.mtcnn_detector", "MtcnnDetector"),
@@ -15,7 +21,8 @@ _DETECTORS = {
 DETECTORS = tuple(_DETECTORS)
 
 
-def detector(name="mtcnn", **options):
+@arguments.checked(name=arguments.text)
+def detector(name: str = "mtcnn", **options: Any) -> "Detector":
     """Return a face detector.
 
     All have the same methods: `detect(image)` gives a list of `Face`, the most certain first, and
@@ -29,7 +36,7 @@ def detector(name="mtcnn", **options):
     | `yunet` | faces from about 15 px | yes | 0.7 | OpenCV alone | MIT |
     | `dlib_hog` | upright frontal faces from about 40 px (80 with `upsample=0`) | no | 0 | \
 `fer-keras[faces]` | Boost |
-    | `dlib_cnn` | faces from about 80 px, in seconds a picture without a GPU | no | 0 | \
+    | `dlib_cnn` | faces from about 80 px, in seconds per picture without a GPU | no | 0 | \
 `fer-keras[faces]` | Boost, weights CC0 |
 
     The sizes are those in the picture as the detector sees it: shrunk to the working size. The
@@ -39,21 +46,21 @@ def detector(name="mtcnn", **options):
         name: One of the names above.
         **options: For all:
 
-            - `min_score`: drop faces of a lower score. In `[0, 1]`, but for the two of dlib, whose
-              scores are distances to a decision boundary at 0; `dlib_cnn` finds none below it.
+            - `min_score`: drop faces of a lower score. In `[0, 1]`, except for dlib's two, whose
+              scores are distances to a decision boundary at 0; `dlib_cnn` finds no faces below 0.
             - `min_size`: drop faces whose box, clipped to the picture, has a side shorter than
               this many of the picture's pixels. 0 by default.
             - `working_size`: shrink a picture whose longer side exceeds this many pixels before
-              looking for faces; boxes and points are those of the picture that came in all the
-              same. 640 by default: a small one is fast, a large one finds small faces. `None`
-              looks at every picture as it is.
+              looking for faces; boxes and points are still in pixels of the original picture. 640
+              by default: a small one is fast, a large one finds small faces. `None` looks at every
+              picture as it is.
             - `max_faces`: keep only so many, the most certain. `None`, the default, keeps all.
 
-            of `mtcnn`: `batch_size=16`, how many pictures of one size are searched together, on
-            another device than a processor through its networks too; `proposal_scores=(0.6, 0.7)`,
-            what a face must score in the first and the second network to be looked at by the
-            third; `device="CPU:0"`, the processor, or TensorFlow's name of another device, which
-            needs the wheel `mtcnn` of `fer-keras[faces]` and Keras on TensorFlow.
+            of `mtcnn`: `batch_size=16`, how many pictures of one size are searched together (LiteRT
+            still runs its networks on one picture at a time); `proposal_scores=(0.6, 0.7)`, the
+            least scores in the first and the second network for a face to reach the third;
+            `device="CPU:0"`, the processor, or TensorFlow's name of another device, which needs the
+            wheel `mtcnn` of `fer-keras[faces]` and Keras on TensorFlow.
 
             of `retinaface`: `weights=None`, the path of its h5 file; `batch_size=16`;
             `iou_threshold=0.4`, by how much two boxes may overlap without being one face.
@@ -91,4 +98,5 @@ def detector(name="mtcnn", **options):
     """
     check_choice("name", name, DETECTORS)
     module, class_name = _DETECTORS[name]
-    return getattr(importlib.import_module(module), class_name)(**options)
+    with needs_whole(f"The detector {name!r}"):
+        return getattr(importlib.import_module(module), class_name)(**options)

@@ -1,8 +1,10 @@
 """dlib's two face detectors."""
 
 import importlib.util
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ class _DlibDetector(Detector):
         super().__init__(min_score=min_score, working_size=working_size, **options)
         check_integer("upsample", upsample, 0)
         self.upsample = upsample
-        # dlib's networks keep the picture at work: two threads in one of them end the process.
+        # dlib's networks hold the picture that they work on: two threads in one crash the process.
         self._lock = threading.Lock()
 
 
@@ -24,7 +26,7 @@ class DlibHogDetector(_DlibDetector):
 
     name = "dlib_hog"
 
-    def __init__(self, *, upsample=1, **options):
+    def __init__(self, *, upsample: int = 1, **options: Any) -> None:
         super().__init__(upsample=upsample, **options)
         self._network = _dlib().get_frontal_face_detector()
 
@@ -48,7 +50,9 @@ class DlibCnnDetector(_DlibDetector):
     # The side of the faces that it was trained on; on much smaller pictures dlib raises an error.
     least_side = 80
 
-    def __init__(self, weights=None, *, upsample=0, **options):
+    def __init__(
+        self, weights: str | os.PathLike[str] | None = None, *, upsample: int = 0, **options: Any
+    ) -> None:
         super().__init__(upsample=upsample, **options)
         # dlib drops what lies beyond the boundary, and has no option for it.
         check_number("min_score", self.min_score, 0)

@@ -1,11 +1,14 @@
-"""Pictures of what was found: boxes, points, regions."""
+"""Drawings of boxes, points and regions of faces."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fer_data import picture
-from fer_data.checks import check_integer
+from fer_data import arguments, picture
+from fer_data.checks import as_array, as_numbers, check_integer
+from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_data.files import whole_file
 
@@ -14,7 +17,7 @@ POINT = (255, 64, 64)
 LINE = (64, 255, 128)
 SHADOW = (0, 0, 0)
 
-# Of the iBUG order: first and last landmark of each line, and whether it is closed.
+# Each line of the iBUG order: its first and last landmark, and whether it is closed.
 LINES = (
     (0, 16, False),
     (17, 21, False),
@@ -29,7 +32,13 @@ LINES = (
 FRACTION_BITS = 4
 
 
-def draw_face(image, face=None, landmarks=None, title=None):
+@arguments.checked(face=arguments.instance(Face, "a `Face`"), title=arguments.text)
+def draw_face(
+    image: str | os.PathLike[str] | np.ndarray,
+    face: Face | None = None,
+    landmarks: np.ndarray | None = None,
+    title: str | None = None,
+) -> np.ndarray:
     """Return a picture with a face's box, score, five points and 68 landmarks drawn into it.
 
     Lines and points grow with the picture and the face. For several faces, call it for each with
@@ -68,7 +77,14 @@ def draw_face(image, face=None, landmarks=None, title=None):
     return drawn
 
 
-def region_sheet(left, right, lower, titles=None, columns=8):
+@arguments.checked(titles=arguments.sequence(arguments.plain))
+def region_sheet(
+    left: np.ndarray,
+    right: np.ndarray,
+    lower: np.ndarray,
+    titles: Sequence[str] | None = None,
+    columns: int = 8,
+) -> np.ndarray:
     """Return a contact sheet of faces' three regions, each face's laid out as in the face.
 
     Args:
@@ -82,7 +98,8 @@ def region_sheet(left, right, lower, titles=None, columns=8):
         uint8 RGB array `(height, width, 3)`.
 
     Raises:
-        ValueError: If there is no face, the shapes differ, or the titles are not as many.
+        ValueError: If there is no face, the shapes differ, or there are not as many titles as
+            faces.
 
     Example:
 
@@ -92,7 +109,8 @@ def region_sheet(left, right, lower, titles=None, columns=8):
     3
     """
     check_integer("columns", columns, 1)
-    regions = [np.asarray(region) for region in (left, right, lower)]
+    given = {"left": left, "right": right, "lower": lower}
+    regions = [as_array(name, region) for name, region in given.items()]
     shape = regions[0].shape
     if (
         len(shape) != 4
@@ -110,7 +128,10 @@ def region_sheet(left, right, lower, titles=None, columns=8):
             f"`titles` must be one for each of {shape[0]} faces. Received: {len(titles)}"
         )
     cells = [
-        _cell(*(as_rgb(region[place]) for region in regions), titles and str(titles[place]))
+        _cell(
+            *(as_rgb(region[place]) for region in regions),
+            None if titles is None else str(titles[place]),  # type: ignore[call-arg]
+        )
         for place in range(shape[0])
     ]
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % min(columns, len(cells)))
@@ -118,7 +139,8 @@ def region_sheet(left, right, lower, titles=None, columns=8):
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
-def save_png(image, path):
+@arguments.checked(path=arguments.path)
+def save_png(image: str | os.PathLike[str] | np.ndarray, path: str | os.PathLike[str]) -> None:
     """Write a picture into a PNG file, which appears whole or not at all.
 
     Args:
@@ -170,7 +192,7 @@ def _cell(left, right, lower, title):
 
 
 def _checked(landmarks):
-    landmarks = np.asarray(landmarks, dtype=np.float64)
+    landmarks = as_numbers("landmarks", landmarks)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
         raise ValueError(
             f"`landmarks` must be finite, of shape (68, 2). Received: shape={landmarks.shape}"
@@ -232,6 +254,6 @@ def _dot(drawn, point, radius, colour, shadow=True):
 
 
 def _fixed(points):
-    """OpenCV draws at fractions of a pixel in fixed-point numbers."""
+    """Return coordinates as fixed-point numbers, in which OpenCV draws between pixels."""
     points = np.clip(points, -1e6, 1e6)
     return np.rint(np.asarray(points) * 2**FRACTION_BITS).astype(np.int32)

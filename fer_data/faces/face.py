@@ -1,10 +1,11 @@
-"""What every detector finds: a face, in one convention."""
+"""A face as every detector returns it: box, score and points in one convention."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import check_number
 
 
@@ -22,6 +23,12 @@ class Framing(NamedTuple):
     down: float
 
 
+@arguments.checked_class(
+    box=arguments.array((4,)),
+    score=arguments.number(),
+    points=arguments.array((5, 2)),
+    detector=arguments.text,
+)
 @dataclasses.dataclass(frozen=True, eq=False)
 class Face:
     """A detected face.
@@ -33,15 +40,15 @@ class Face:
 
     Attributes:
         box: `(x, y, width, height)`, float32, clipped to the picture.
-        score: the detector's certainty, in `[0, 1]` but for `dlib_hog` and `dlib_cnn`, whose
+        score: The detector's certainty, in `[0, 1]` except for `dlib_hog` and `dlib_cnn`, whose
             scores are distances to the decision boundary.
         points: float32 `(5, 2)`, each `(x, y)`: the eye on the left of the picture, the eye on its
             right, the tip of the nose, the left and the right corner of the mouth; or `None`
             where the detector has no points. They may lie outside the picture.
-        detector: the detector's name, from which `landmarks` and `cut_face` know how it frames a
+        detector: The detector's name, from which `landmarks` and `cut_face` know how it frames a
             face; `None` for a box from elsewhere.
-        framing: how the face lies in its box, where the name does not say it: for the box of a
-            detector of one's own. `Framing(1, 0, 0)` is a box that is cut as it is, as a square.
+        framing: How the face lies in its box, for a detector whose name is not in `FRAMINGS`, such
+            as your own. `Framing(1, 0, 0)` is a box that is cut as it is, as a square.
     """
 
     box: np.ndarray
@@ -50,7 +57,7 @@ class Face:
     detector: str | None = None
     framing: Framing | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         box = _finite(self.box, (4,))
         if box is None or (box[2:] <= 0).any():
             raise ValueError(
@@ -72,12 +79,12 @@ class Face:
             check_framing("framing", self.framing)
 
     @property
-    def size(self):
+    def size(self) -> float:
         """The shorter side of the box, in pixels."""
         return float(self.box[2:].min())
 
 
-def check_framing(name, value):
+def check_framing(name: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is a `Framing` of finite numbers, its scale above 0."""
     if not isinstance(value, Framing) or not np.isfinite(value).all() or value.scale <= 0:
         raise ValueError(

@@ -7,7 +7,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from fer_data import picture
+from fer_data import arguments, picture
 from fer_data.checks import check_choice
 from fer_data.faces.cutting import (
     NO_FACE,
@@ -19,6 +19,7 @@ from fer_data.faces.cutting import (
     cut_all,
 )
 from fer_data.faces.image import read_image
+from fer_data.file_limits import PHOTO, kind_of, printable, read_file, way_out
 from fer_data.files import write_table
 
 MISSES = "misses.csv"
@@ -28,11 +29,11 @@ ON_MISS = ("skip", "whole")
 
 
 class Miss(NamedTuple):
-    """A file of which no face was cut.
+    """A file from which no face was cut.
 
     Attributes:
         photo: Its path in the folder of photos.
-        reason: Why: no face, unreadable, or no picture at all.
+        reason: Why: no face, unreadable, or not a picture.
         taken: What was taken instead: `"nothing"` or `"whole picture"`.
     """
 
@@ -43,7 +44,7 @@ class Miss(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FolderCut:
-    """What became of a folder of photos.
+    """The result of `cut_folder`.
 
     Attributes:
         target: The folder of the faces.
@@ -52,7 +53,7 @@ class FolderCut:
         done_before: Number of photos that an earlier call had done.
         several: Number of photos in which several faces were found.
         removed: Number of faces of earlier calls that were deleted, since no photo gives them now.
-        misses: Files of which no face was cut, also in the file `misses.csv`.
+        misses: Files from which no face was cut, also in the file `misses.csv`.
     """
 
     target: Path
@@ -80,10 +81,25 @@ class FolderCut:
 
     @property
     def other_files(self) -> tuple[Miss, ...]:
-        """The files that are no pictures by their ending."""
+        """The files whose ending is not that of a picture."""
         return tuple(miss for miss in self.misses if miss.reason == NO_PICTURE)
 
 
+@arguments.checked(
+    source=arguments.path,
+    target=arguments.path,
+    detector=arguments.either(
+        arguments.text,
+        arguments.with_method("detect", "an object with a method `detect(image)`"),
+        rule="the name of a detector, or an object with a method `detect(image)`",
+    ),
+    size=arguments.integer(1),
+    channels=arguments.choice((1, 3)),
+    every_face=arguments.flag,
+    on_miss=arguments.choice(("skip", "whole")),
+    workers=arguments.integer(1),
+    progress=arguments.flag,
+)
 def cut_folder(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -93,16 +109,17 @@ def cut_folder(
     channels: int = 3,
     every_face: bool = False,
     on_miss: str = "skip",
+    follow_links: bool = False,
     workers: int = 1,
     progress: bool = True,
     **options: Any,
 ) -> FolderCut:
     """Find the faces of all photos in a folder and cut them as recognition does.
 
-    `class/photo.jpg` becomes `class/photo.png` in the other folder, whatever the folders are
-    called and however deep they lie. Of a photo with several faces the largest is taken, since a
-    photo's class speaks of one person. `faces.csv` says where in each photo its face is, and
-    `misses.csv` which photos gave none.
+    `class/photo.jpg` becomes `class/photo.png` in the other folder, whatever the folders are called
+    and however deep they lie. If a photo shows several faces, the largest is taken, since a photo's
+    class describes one person. `faces.csv` lists where in each photo the face is, and `misses.csv`
+    lists the photos without one.
 
     Each file is written whole. After an interruption the same call goes on: photos whose face is
     there are not looked at again, unless their file has changed. The folder of photos may have
@@ -114,17 +131,20 @@ def cut_folder(
         source: Folder of photos, as a rule with a folder for each class. Hidden files do not count.
         target: Folder for the faces: a new one, an empty one, or one of an earlier call.
         detector: One of `fer_data.faces.DETECTORS`, or an object with `detect(image)`, whose faces
-            have a `framing`. Each of the names has its own, so that faces are framed alike.
-        size: Height and width of the faces. Take the network's: then training sees what
-            recognition sees, to the rounding of whole grey levels.
+            have a `framing`. Each of the named detectors has its own, so that all frame faces
+            alike.
+        size: Height and width of the faces. Take the network's: then training sees what recognition
+            sees, up to the rounding to whole grey levels.
         channels: 1 for grey or 3 for RGB.
         every_face: Whether to cut all faces of a photo. The largest is `photo.png`, the others are
             `photo.face2.png` and so on.
         on_miss: What becomes of a photo in which no face is found: `"skip"` leaves it out,
             `"whole"` takes a square that holds all of it. It is listed either way.
+        follow_links: Whether links to photos outside of `source` are followed. Without it they are
+            listed among the misses.
         workers: Processes that share the photos, each with cores and a detector of its own. One
-            process reads, searches and writes at once already; more of them speed `mtcnn` and the
-            two of dlib up.
+            process already reads, searches and writes at the same time; more of them speed up
+            `mtcnn` and dlib's two.
         progress: Whether to show it on standard error, where a person watches that.
         **options: Options of a detector given by name, as for `fer_data.faces.detector`.
 
@@ -133,9 +153,9 @@ def cut_folder(
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ImportError: If the detector's package is missing; the message says what to install.
+        ImportError: If the detector's package is missing; the message names it.
         ValueError: If an argument breaks its rule, the folder has no photo, the faces in `target`
-            were cut by another rule, or a face of a detector of one's own has no `framing`.
+            were cut by another rule, or a face of your own detector has no `framing`.
 
     Example:
 
@@ -148,13 +168,13 @@ def cut_folder(
     cutting = Cutting(detector, options, size, channels, every_face)
     cutting.check()
     source, target = Path(source), Path(target)
-    places, misses = _photos(source, target)
+    places, misses = _photos(source, target, follow_links)
     photos = [
         Photo(
             name,
             place,
             functools.partial(read_image, source / name),
-            (source / name).read_bytes,
+            functools.partial(read_file, source / name, PHOTO.file_bytes),
             on_miss == "whole",
         )
         for name, place in places.items()
@@ -170,13 +190,13 @@ def account(
     found: CutPhotos,
     misses: list[Miss],
 ) -> dict[str, Any]:
-    """Write `misses.csv` and return what became of photos, as the arguments of a `FolderCut`.
+    """Write `misses.csv` and return the arguments of a `FolderCut`.
 
     Args:
         target: Folder of the faces.
         cutting: How they were cut.
         found: What `cut_all` returned.
-        misses: Files of which no face was cut and that `found` does not name.
+        misses: Files from which no face was cut and that `found` does not name.
 
     Returns:
         The arguments by name.
@@ -198,12 +218,12 @@ def account(
 
 
 def miss_of(outcome: Outcome) -> Miss:
-    """Return the line of `misses.csv` of a photo of which no face was cut."""
+    """Return the row of `misses.csv` of a photo from which no face was cut."""
     return Miss(outcome.photo, outcome.reason, WHOLE_PICTURE if outcome.face else NOTHING)
 
 
-def _photos(source, target):
-    """Return `{photo: its face's file}`, paths in the two folders, and what is no picture."""
+def _photos(source, target, follow_links):
+    """Return `{photo: file of its face}`, paths in the two folders, and a `Miss` of each other."""
     if not source.is_dir():
         raise FileNotFoundError(f"There is no folder {str(source)!r}.")
     if target.resolve().is_relative_to(source.resolve()):
@@ -211,24 +231,43 @@ def _photos(source, target):
             "`target` must not lie in `source`, or faces would be cut again. "
             f"Received: source={str(source)!r}, target={str(target)!r}"
         )
-    files = sorted(
-        path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()
-    )
-    files = [file for file in files if not any(p[0] == "." for p in PurePosixPath(file).parts)]
-    photos = [file for file in files if file.lower().endswith(picture.SUFFIXES)]
+    photos, misses = [], []
+    for path in sorted(source.rglob("*")):
+        file = path.relative_to(source).as_posix()
+        if path.is_dir() or any(part[0] == "." for part in PurePosixPath(file).parts):
+            continue
+        reason = _refusal(path, source, follow_links)
+        if reason is not None:
+            misses.append(Miss(printable(file), reason))
+        else:
+            photos.append(file)
     if not photos:
         raise ValueError(
             f"`source` must hold photos ({', '.join(picture.SUFFIXES)}). "
-            f"Received: {str(source)!r} with {len(files)} other files"
+            f"Received: {str(source)!r} with {len(misses)} other files"
         )
-    rest = sorted(set(files) - set(photos))
-    return _named(photos), [Miss(file, NO_PICTURE) for file in rest]
+    return _named(photos), misses
+
+
+def _refusal(path, source, follow_links):
+    """Return why a file is not opened, `None` for a photo."""
+    if not path.exists():
+        return "unreadable: a broken link"
+    if printable(str(path)) != str(path):
+        return "odd_name: its name is no text in UTF-8"
+    way = None if follow_links or not path.is_symlink() else way_out(path, source)
+    if way is not None:
+        return f"link_outside: {way}"
+    kind = kind_of(path.stat().st_mode)
+    if kind is not None:
+        return f"not_a_file: it is {kind}"
+    return None if path.name.lower().endswith(picture.SUFFIXES) else NO_PICTURE
 
 
 def _named(photos):
     """Give each photo a file for its face, none of them twice."""
     short = {photo: str(PurePosixPath(photo).with_suffix(".png")) for photo in photos}
-    # Without case, since many file systems tell none apart.
+    # Case does not count, since many file systems ignore it.
     often = collections.Counter(name.lower() for name in short.values())
     names = {
         photo: name if often[name.lower()] == 1 else f"{photo}.png" for photo, name in short.items()

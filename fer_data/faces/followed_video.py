@@ -16,15 +16,15 @@ from fer_data.faces.similarity import alignment, transform_points
 from fer_data.faces.tracking import TrackedFace, track
 from fer_data.video import Video, VideoWriter
 
-# Of a folder of pictures that does not say how fast they follow each other.
+# Frames per second of a folder of pictures, which has no rate of its own.
 FPS = 25
-# Of the sheet: faces in a row, and in all.
+# Faces in a row of the sheet, and in all.
 COLUMNS, SHEET = 8, 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FollowedVideo:
-    """What `follow_video` found.
+    """The result of `follow_video`.
 
     Attributes:
         detected: Frames in which the detector found the face.
@@ -59,7 +59,7 @@ def follow_video(
     Args:
         video: A `fer_data.video.Video`.
         copy: Name of the copy, ending in .mp4, .avi or .mkv.
-        done: Called with what was found in each frame when it is written.
+        done: Called with the result for each frame when the frame is written.
         **options: As for `fer_data.faces.track`: `detector`, `method`, `on_missing` and so on.
 
     Returns:
@@ -92,14 +92,15 @@ def follow_video(
             else:
                 drawn = draw_face(seen.image, seen.face, seen.landmarks, title=seen.source)
                 writer.write(_noted(drawn, text))
-                # Where no face was in a frame that was due, the next one with a face stands in.
-                if number >= len(sheet) * total / SHEET and len(sheet) < SHEET:
+                # If a chosen frame has no face, the next frame with a face takes its place.
+                if number >= len(sheet) * total / SHEET and len(sheet) < SHEET:  # type: ignore[operator]
                     sheet.append((text, _regions(seen)))
             done(seen)
     regions = None
     if sheet:
         titles, parts = zip(*sheet, strict=True)
-        regions = region_sheet(*map(np.stack, zip(*parts, strict=True)), titles, columns=COLUMNS)
+        left, right, lower = map(np.stack, zip(*parts, strict=True))
+        regions = region_sheet(left, right, lower, titles, COLUMNS)
     return FollowedVideo(
         counts["detected"], counts["followed"], counts["missing"], tuple(seconds), regions
     )

@@ -1,10 +1,14 @@
-"""Where a face went from one picture to the next, and whether it is still there."""
+"""Following of a face from one picture to the next, and the check that it is still there."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from fer_data.faces.base import FindsFaces
 from fer_data.faces.cut import FRAMINGS
 from fer_data.faces.face import Face
-from fer_data.faces.landmark_predictor import cut_out, to_crop, to_picture
+from fer_data.faces.landmark_predictor import LandmarkPredictor, cut_out, to_crop, to_picture
 
 METHODS = ("flow", "box")
 
@@ -13,34 +17,42 @@ LEAST_SIDE, MOST_SIDE = 160, 320
 # Room around the face, in sides.
 ROOM = 0.35
 
-# A point is lost whose way there and back ends this far from its start, in eye distances.
+# A point is lost if, followed to the next picture and back, it ends this many eye distances from
+# its start.
 RETURN_ERROR = 0.02
-# Below this correlation with the face of the frame before, it is another scene.
+# A lower correlation with the face of the frame before means another scene.
 LEAST_LIKENESS = 0.6
-# From one frame to the next, the predictor never moves a face by as much, in eye distances.
+# The predictor never moves a face by this many eye distances from one frame to the next.
 MOST_JUMP = 0.35
-# Flow asks the predictor every so many frames: in each, the tracks tremble half as much again.
+# Flow asks the predictor only every so many frames: asked in each, tracks tremble half as much
+# again.
 REFRESH_EVERY = 3
-# How far flow gives way to the predictor: small differences are the predictor's noise, those of
-# this many eye distances are drift.
+# Flow gives way to the predictor where they differ by this many eye distances, which is drift.
+# Smaller differences are the predictor's noise.
 LEAST_GAIN, FULL_GAIN_AT = 0.35, 0.2
 
-# Rows that take 68 landmarks to the centres of the two eyes.
+# Weights that make the centres of the two eyes from 68 landmarks.
 EYES = np.zeros((2, 68))
 EYES[0, 36:42] = EYES[1, 42:48] = 1 / 6
 
 
 class Follower:
-    """Takes one picture after another; holds the face's last place.
+    """Follows one face through pictures that come one after another.
 
     Args:
-        detector: anything with `detect(image)`.
-        predictor: a `LandmarkPredictor`.
-        method: one of `METHODS`, as for `fer_data.faces.track`.
-        verify_every: likewise.
+        detector: Anything with `detect(image)`.
+        predictor: A `LandmarkPredictor`.
+        method: One of `METHODS`, as for `fer_data.faces.track`.
+        verify_every: Likewise.
     """
 
-    def __init__(self, detector, predictor, method, verify_every):
+    def __init__(
+        self,
+        detector: FindsFaces,
+        predictor: LandmarkPredictor,
+        method: str,
+        verify_every: int | None,
+    ) -> None:
         self.detector = detector
         self.predictor = predictor
         self.by_flow = method == "flow"
@@ -49,8 +61,8 @@ class Follower:
         self.box = None
         self.score = 0.0
 
-    def step(self, picture):
-        """Return the landmarks in the next picture, or `None`; their source; the likeness.
+    def step(self, picture: np.ndarray) -> tuple[np.ndarray | None, str, float]:
+        """Return landmarks (or `None`), their source and the likeness in the next picture.
 
         Source and likeness are those of `fer_data.faces.tracking.TrackedFace`.
         """
@@ -130,7 +142,7 @@ class Follower:
 
     def _verify(self, picture, box):
         self.since_verified = 0
-        # Small, because it takes the detector a tenth of the time and the face is large in it.
+        # A small picture, in which the face is large, takes the detector a tenth of the time.
         crop, origin, scale = cut_out(picture, box, min(1.0, 128 / max(box[2:])))
         there = to_crop(box, origin, scale)
         scores = [f.score for f in self.detector.detect(crop) if overlap(f.box, there) > 0.3]
@@ -139,7 +151,7 @@ class Follower:
         return bool(scores)
 
 
-def box_around(points):
+def box_around(points: np.ndarray) -> np.ndarray:
     """Return the box that dlib's HOG detector would draw around landmarks, as four floats.
 
     Args:
@@ -153,14 +165,14 @@ def box_around(points):
     return np.array([*(centre - (side - 1) / 2), side, side])
 
 
-def face_around(points, score, shape):
+def face_around(points: np.ndarray, score: float, shape: Sequence[int]) -> Face:
     """Return the `Face` of landmarks in a picture of a shape `(height, width, channels)`."""
     size = np.array(shape[1::-1], dtype=np.float64)
     box = box_around(points)
     low = np.clip(box[:2], 0, size - 1)
     high = np.clip(box[:2] + box[2:], low + 1, size)
     five = np.concatenate([EYES @ points, points[[30, 48, 54]]])
-    # As the box is dlib's, so the face lies in it.
+    # The box is drawn as dlib draws it, so it has dlib's framing.
     return Face(np.concatenate([low, high - low]), score, five, framing=FRAMINGS["dlib_hog"])
 
 
@@ -170,7 +182,7 @@ def _eye_distance(points):
 
 
 def _plausible(points, picture):
-    """Whether the eyes are apart and the middle of the inner face lies in the picture."""
+    """Return whether the eyes are apart and the middle of the inner face lies in the picture."""
     height, width = picture.shape[:2]
     x, y = points[17:].mean(0)
     return _eye_distance(points) > 4 and -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5
@@ -182,14 +194,16 @@ def _grey(picture):
     return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
 
-def flow(before, after, points, tolerance):
-    """Return where points went, and which of them come back from there."""
+def flow(
+    before: np.ndarray, after: np.ndarray, points: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Follow points to the next picture; return them, and which of them also come back."""
     import cv2
 
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-    options = {"winSize": (15, 15), "criteria": stop}
+    options: dict[str, Any] = {"winSize": (15, 15), "criteria": stop}
     start = points.astype(np.float32)
-    moved, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, maxLevel=3, **options)
+    moved, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, maxLevel=3, **options)  # type: ignore[call-overload]
     # A good match finds its way back without the coarse levels, which cost the most.
     options["flags"] = cv2.OPTFLOW_USE_INITIAL_FLOW
     back, here, _ = cv2.calcOpticalFlowPyrLK(
@@ -210,7 +224,7 @@ def _similar(source, target, points):
 
 
 def _patch(crop, points):
-    """Return the upright face at 32x32, of mean 0 and deviation 1, or less where it is even."""
+    """Return the upright face at 32x32, of mean 0 and deviation 1 (less if it is uniform)."""
     import cv2
 
     left, right = EYES @ points
@@ -224,7 +238,7 @@ def _patch(crop, points):
     return patch / max(float(patch.std()), 1.0)
 
 
-def overlap(a, b):
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Return the intersection over union of two boxes."""
     low = np.maximum(a[:2], b[:2])
     high = np.minimum(a[:2] + a[2:], b[:2] + b[2:])

@@ -1,17 +1,18 @@
-"""From pictures to aligned faces in TensorFlow ops: for graphs and batches.
+"""Alignment of faces by their eyes, in TensorFlow ops, for graphs and batches.
 
-This is for micro-expressions, whose networks see regions of a face aligned by its eyes. What the
-networks of still pictures see is `fer_data.faces.cut_face`'s.
+Networks of micro-expressions see regions of such faces. Networks of still pictures see what
+`fer_data.faces.cut_face` cuts.
 
 Each pixel of a face is sampled once, from the picture itself: where the face shrinks, from pixels
-averaged by a box as wide as the shrinking, which keeps out what would alias; else bilinearly.
-What lies outside the picture is black (0). A picture and its mirror image give faces that are
-mirror images bit for bit, if their points are (`width - 1 - x` must not have rounded). The picture
-gets gradients, exactly the adjoint of the sampling; points get none.
+averaged by a box as wide as the shrinking, which prevents aliasing; else bilinearly. Places outside
+the picture are black (0). A picture and its mirror image give faces that are mirror images bit for
+bit, if their points are exact mirror images (`width - 1 - x` must not have rounded). Gradients
+reach the picture, as the exact adjoint of the sampling, but not the points.
 """
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from fer_data.faces import _resample
@@ -21,7 +22,12 @@ _IMAGE_RULE = "(height, width, channels) or (batch, height, width, channels)"
 _CLIP_RULE = "(frames, height, width, channels) or (batch, frames, height, width, channels)"
 
 
-def align_face(image, landmarks, size=128, dtype=None):
+def align_face(
+    image: np.ndarray | tf.Tensor,
+    landmarks: np.ndarray | tf.Tensor,
+    size: int = 128,
+    dtype: str | None = None,
+) -> tf.Tensor:
     """Turn, scale and shift a face so that its eyes come to fixed places.
 
     The centres of the eyes come to 0.34 and 0.66 of the width and 0.36 of the height, where
@@ -32,8 +38,8 @@ def align_face(image, landmarks, size=128, dtype=None):
         landmarks: `(68, 2)` points `(x, y)` in iBUG order, or `(5, 2)` as in `Face.points`. One set
             for each picture of a batch, `(batch, 68, 2)`; or several for a single picture,
             `(faces, 68, 2)`.
-        size: height and width of the face.
-        dtype: type of the face: `None` for float32 from whole numbers and the picture's own from
+        size: Height and width of the face.
+        dtype: Type of the face: `None` for float32 from whole numbers and the picture's own from
             floats, or `"uint8"` (rounded, and clipped to [0, 255]), or a float type.
 
     Returns:
@@ -41,8 +47,8 @@ def align_face(image, landmarks, size=128, dtype=None):
         landmarks have a batch axis. In the range of the picture, and black outside it.
 
     Raises:
-        ValueError: if an argument's type, range or static shape is wrong.
-        tf.errors.InvalidArgumentError: if landmarks are not finite, the eye centres coincide, or
+        ValueError: If an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: If landmarks are not finite, the eye centres coincide, or
             the face reaches farther from the middle of its picture than twice the longer side.
 
     Example:
@@ -59,7 +65,12 @@ def align_face(image, landmarks, size=128, dtype=None):
     return _run(image, similarity, size, dtype)
 
 
-def align_clip(frames, landmarks, size=128, dtype=None):
+def align_clip(
+    frames: np.ndarray | tf.Tensor,
+    landmarks: np.ndarray | tf.Tensor,
+    size: int = 128,
+    dtype: str | None = None,
+) -> tf.Tensor:
     """Align all frames of a clip by the landmarks of its first one.
 
     One transform for all: aligned one by one, the frames would shake with the landmarks' own
@@ -67,18 +78,18 @@ def align_clip(frames, landmarks, size=128, dtype=None):
 
     Args:
         frames: `(frames, height, width, channels)`, or a batch of such clips; any range of values.
-        landmarks: of the first frame `(68, 2)`, or of all frames `(frames, 68, 2)`, of which the
+        landmarks: Of the first frame `(68, 2)`, or of all frames `(frames, 68, 2)`, of which the
             first is used; with a batch axis for a batch. `(5, 2)` in place of `(68, 2)` as in
             `align_face`.
-        size: height and width of the faces.
-        dtype: type of the faces, as for `align_face`.
+        size: Height and width of the faces.
+        dtype: Type of the faces, as for `align_face`.
 
     Returns:
         Tensor `(frames, size, size, channels)`, or `(batch, frames, size, size, channels)`.
 
     Raises:
-        ValueError: if an argument's type, range or static shape is wrong.
-        tf.errors.InvalidArgumentError: as for `align_face`.
+        ValueError: If an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: As for `align_face`.
 
     Example:
 
@@ -118,7 +129,7 @@ def _run(pictures, similarity, size, dtype):
 
 @functools.lru_cache(maxsize=32)
 def _compiled(size, target, anchor, signature):
-    """Eager calls go through a graph: op by op they would take ten times as long."""
+    """Return the resampling as a graph, which runs ten times as fast as op by op."""
 
     def faces(pictures, origin, step):
         return _faces(pictures, _resample.Similarity(origin, step, anchor), size, target)
@@ -127,7 +138,7 @@ def _compiled(size, target, anchor, signature):
 
 
 def _faces(pictures, similarity, size, target):
-    """Resample what pictures and similarities there are: one, or several of either or both."""
+    """Resample one or several pictures by one or several similarities."""
     channels = pictures.shape[-1]
     shape = tf.shape(pictures)[-3:]
     spec = tf.TensorSpec((size, size, channels), target)

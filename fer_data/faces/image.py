@@ -1,26 +1,33 @@
-"""Pictures as detectors want them: uint8 RGB, whatever came in."""
+"""Pictures of any kind, turned into uint8 RGB for the detectors."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 
-from fer_data import picture
+from fer_data import arguments, picture
+from fer_data.checks import as_array
+from fer_data.file_limits import PHOTO, read_file
 
 
-def read_image(path):
-    """Read a picture file as uint8 RGB, upright as its EXIF orientation says.
+@arguments.checked(path=arguments.path)
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read a picture file as uint8 RGB, turned upright by its EXIF orientation.
 
     Args:
-        path: Name of a JPEG, PNG or any other file that Pillow reads.
+        path: Name of a file in one of the formats of `fer_data.picture.FORMATS`: PNG, JPEG, BMP,
+            GIF, WebP, TIFF, PPM. The content decides, not the ending of the name.
 
     Returns:
         uint8 array `(height, width, 3)`. Grey is repeated, transparency is laid on black, and of
-        16 bits the high ones are kept.
+        16 bits the high ones are kept. Of 32 bits, values up to 255 count as 8 bits and up to
+        65,535 as 16.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated, damaged, no picture, or one of float pixels.
+        ValueError: If the file is empty, truncated, damaged, in another format, not a regular
+            file, or larger than `fer_data.file_limits.PHOTO` allows; or if it has float pixels, or
+            integers beyond 16 bits.
 
     Example:
 
@@ -29,17 +36,17 @@ def read_image(path):
     (512, 512, 3)
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise FileNotFoundError(f"There is no picture at {str(path)!r}.")
     try:
-        return picture.decode(path.read_bytes(), 3)
+        return picture.decode(read_file(path, PHOTO.file_bytes), 3)
     except picture.UnreadableError as error:
         raise ValueError(
             f"The picture {str(path)!r} cannot be read ({error.reason}): {error}"
         ) from error
 
 
-def as_rgb(image, name="image"):
+def as_rgb(image: str | os.PathLike[str] | np.ndarray, name: str = "image") -> np.ndarray:
     """Return a picture as uint8 RGB `(height, width, 3)`.
 
     Args:
@@ -60,7 +67,7 @@ def as_rgb(image, name="image"):
     """
     if isinstance(image, (str, os.PathLike)):
         return read_image(image)
-    pixels = np.asarray(image)
+    pixels = as_array(name, image)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4):

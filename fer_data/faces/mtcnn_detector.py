@@ -1,10 +1,15 @@
 """MTCNN as a detector."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from fer_data.checks import check_integer, check_number
 from fer_data.faces.base import Detector
 from fer_data.faces.compiled_mtcnn import PROCESSOR, networks
+from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_data.faces.mtcnn_cascade import Cascade
 
@@ -17,13 +22,13 @@ class MtcnnDetector(Detector):
     def __init__(
         self,
         *,
-        min_score=0.8,
-        working_size=640,
-        batch_size=16,
-        proposal_scores=(0.6, 0.7),
-        device=PROCESSOR,
-        **options,
-    ):
+        min_score: float = 0.8,
+        working_size: int | None = 640,
+        batch_size: int = 16,
+        proposal_scores: tuple[float, float] = (0.6, 0.7),
+        device: str = PROCESSOR,
+        **options: Any,
+    ) -> None:
         super().__init__(min_score=min_score, working_size=working_size, **options)
         check_number("min_score", min_score, 0, 1)
         check_integer("batch_size", batch_size, 1)
@@ -38,7 +43,11 @@ class MtcnnDetector(Detector):
         self.proposal_scores = tuple(proposal_scores)
         self._cascade = Cascade(*networks(device))
 
-    def follow(self, image, boxes):
+    def follow(
+        self,
+        image: str | os.PathLike[str] | np.ndarray,
+        boxes: Sequence[Sequence[float]] | np.ndarray,
+    ) -> list[Face]:
         """Look for known faces only near their last boxes, many times faster.
 
         The second and the third network alone look at the boxes, as at proposals of the first.

@@ -15,7 +15,7 @@ from fer_data.faces.image import read_image
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PhotoFaces:
-    """What `cut_photos` found.
+    """The result of `cut_photos`.
 
     Attributes:
         images: float32 `(faces, size, size, channels)` in [0, 255].
@@ -41,8 +41,8 @@ def cut_photos(
 
     Args:
         photos: The files.
-        detector: What finds the faces; None where each picture is a face already, of which a
-            square is taken that holds all of it.
+        detector: The face detector. None means that each picture is already a face: a square that
+            holds all of it is taken.
         size: Height and width of the faces.
         channels: 1 for grey, 3 for colour.
         done: Called with each path when it is done or left out.

@@ -1,5 +1,6 @@
 """A photo with all that was found in its faces: boxes, 68 landmarks, and the three regions."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,11 @@ SIGHT = 1000
 GROUND = 255
 
 
-def photo_sheet(photo, faces: Sequence[Face], landmarks: Sequence[np.ndarray]) -> np.ndarray:
+def photo_sheet(
+    photo: str | os.PathLike[str] | np.ndarray,
+    faces: Sequence[Face],
+    landmarks: Sequence[np.ndarray],
+) -> np.ndarray:
     """Return a photo with its faces drawn and numbered, and below it the regions of each.
 
     Small photos are enlarged first, so that the landmarks can be told apart.
@@ -51,10 +56,10 @@ def photo_sheet(photo, faces: Sequence[Face], landmarks: Sequence[np.ndarray]) -
     points = np.stack(landmarks)
     aligned = align_face(photo, points, size=128, dtype="uint8")
     points = transform_points(points, alignment(points, size=128))
-    regions = [region.numpy() for region in split_regions(aligned, 64, points)]
-    width = region_sheet(*(region[:1] for region in regions), columns=1).shape[1]
+    left, right, lower = (region.numpy() for region in split_regions(aligned, 64, points))
+    width = region_sheet(left[:1], right[:1], lower[:1], columns=1).shape[1]
     columns = max(1, drawn.shape[1] // width)
-    return _below(drawn, region_sheet(*regions, titles=titles, columns=columns))
+    return _below(drawn, region_sheet(left, right, lower, titles, columns))
 
 
 def _drawn(photo, faces, landmarks):

@@ -1,13 +1,13 @@
 """The regions of an aligned face that the models of micro-expressions see.
 
 Windows of a face, cut out without resampling: what a pixel shows is what the alignment sampled.
-They follow the landmarks, or lie where they lie in every face, on a fixed grid.
+They follow the landmarks, or lie on a fixed grid that is the same for every face.
 """
 
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from fer_data.checks import check_choice
+from fer_data.checks import check_choice, shown
 from fer_data.faces._resample import require
 from fer_data.faces.similarity import as_numbers
 
@@ -22,8 +22,8 @@ POINTS = {
     "upper": (*_BROWS["left"], *_BROWS["right"], *_EYES["left"], *_EYES["right"]),
     "lower": tuple(range(48, 68)),
 }
-# Number of regions: their names, the width of each in units of `size`, and which of them is at its
-# place in the mirror.
+# Number of regions: their names, the width of each in units of `size`, and which region takes its
+# place in the mirror image.
 _WINDOWS = {
     2: (("upper", "lower"), (2, 1), (0, 1)),
     3: (("left", "right", "lower"), (1, 1, 1), (1, 0, 2)),
@@ -35,11 +35,11 @@ def split_regions(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Cut an aligned face into the three regions of the micro-expression models.
 
-    With landmarks, each region is the window of `size` pixels around the middle of its points:
-    brow and eye on the left, brow and eye on the right, mouth. Windows lie on whole pixels and
-    inside the face. If any window of this size contains all points of a region, then this one
-    does. All frames of a clip share one window: one that followed its points from frame to frame
-    would take away the motion of a lip corner, and add the jitter of the landmarks.
+    With landmarks, each region is the window of `size` pixels around the middle of its points: brow
+    and eye on the left, brow and eye on the right, mouth. Windows lie on whole pixels and inside
+    the face. If any window of this size contains all points of a region, then this one does. All
+    frames of a clip share one window: a window that followed its points from frame to frame would
+    take away the motion of a lip corner, and add the jitter of the landmarks.
 
     Without landmarks, the windows are those of a fixed grid. Of a face of 128 pixels, rows and
     columns: `[0:64, 0:64]`, `[0:64, 64:128]` and `[64:128, 32:96]`; of other sizes the same halves
@@ -89,7 +89,7 @@ def split_regions(
 
 
 def region_windows(landmarks: tf.Tensor | ArrayLike, size: int = 64, regions: int = 3) -> tf.Tensor:
-    """Return where the regions lie that follow the landmarks of an aligned face.
+    """Return the windows of the regions that follow the landmarks of an aligned face.
 
     A window is centred on the middle of the smallest box around its points, rounded to whole
     pixels, and moved into the face where it would reach beyond.
@@ -217,8 +217,8 @@ def cut_windows(face: tf.Tensor, windows: tf.Tensor, size: int = 64) -> tuple[tf
 
 
 def _check_size(size):
-    if isinstance(size, bool) or not isinstance(size, int) or size < 2 or size % 2:
-        raise ValueError(f"`size` must be an even integer >= 2. Received: size={size!r}")
+    if isinstance(size, bool) or not isinstance(size, int) or not 2 <= size < 2**31 or size % 2:
+        raise ValueError(f"`size` must be an even integer >= 2. Received: size={shown(size)}")
 
 
 def _checked_face(face, size):

@@ -1,8 +1,10 @@
-"""Where a face lies in its picture: the similarity behind `align_face`.
+"""The similarity transform behind `align_face`, computed from landmarks.
 
-Points are whole at pixel centres, so a face of `size` pixels spans -0.5 to `size - 0.5`, and what
-lies at a share `f` of the face has the coordinate `f * size - 0.5`.
+Pixel centres have whole coordinates. So a face of `size` pixels spans -0.5 to `size - 0.5`, and a
+point at the share `f` of its side has the coordinate `f * size - 0.5`.
 """
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,7 @@ EYES_Y = 0.36
 _EYES = {68: slice(36, 48), 5: slice(0, 2)}
 
 
-def alignment(landmarks, size=128):
+def alignment(landmarks: np.ndarray | tf.Tensor, size: int = 128) -> tf.Tensor:
     """Return the similarity that takes a picture's points to those of the aligned face.
 
     The eye centres, means of the points 36 to 41 and 42 to 47, come to 0.34 and 0.66 of the
@@ -28,15 +30,15 @@ def alignment(landmarks, size=128):
     Args:
         landmarks: `(..., 68, 2)` points `(x, y)` in iBUG order, or `(..., 5, 2)` as in
             `Face.points`, in pixels of the picture.
-        size: height and width of the face in pixels.
+        size: Height and width of the face in pixels.
 
     Returns:
         Tensor `(..., 2, 3)`, the matrix for `transform_points`; float64 for float64 landmarks,
         else float32.
 
     Raises:
-        ValueError: if an argument's type, range or static shape is wrong.
-        tf.errors.InvalidArgumentError: if landmarks are not finite, or the eye centres coincide.
+        ValueError: If an argument's type, range or static shape is wrong.
+        tf.errors.InvalidArgumentError: If landmarks are not finite, or the eye centres coincide.
 
     Example:
 
@@ -50,8 +52,8 @@ def alignment(landmarks, size=128):
     return _matrix(from_landmarks(landmarks, size), landmarks.dtype)
 
 
-def transform_points(points, matrix):
-    """Carry points along with the picture, as `alignment` says.
+def transform_points(points: np.ndarray | tf.Tensor, matrix: np.ndarray | tf.Tensor) -> tf.Tensor:
+    """Move points by the matrix that `alignment` returns.
 
     Args:
         points: `(..., n, 2)` points `(x, y)`.
@@ -61,7 +63,7 @@ def transform_points(points, matrix):
         Tensor `(..., n, 2)` of the matrix's type.
 
     Raises:
-        ValueError: if an argument's type or static shape is wrong.
+        ValueError: If an argument's type or static shape is wrong.
 
     Example:
 
@@ -84,7 +86,7 @@ def transform_points(points, matrix):
     return turned + matrix[..., None, :, 2]
 
 
-def from_landmarks(landmarks, size):
+def from_landmarks(landmarks: tf.Tensor, size: int) -> Similarity:
     """Return the `Similarity` of `alignment`."""
     check_integer("size", size, 1)
     shape = landmarks.shape
@@ -95,7 +97,7 @@ def from_landmarks(landmarks, size):
         )
     points = tf.cast(landmarks[..., _EYES[shape[-2]], :], tf.float64)
     count = points.shape[-2] // 2
-    # Sums, since of float32 points they are exact and so the same for a mirrored face.
+    # Sums, not means: of float32 points they are exact, so a mirrored face has the same.
     first = tf.reduce_sum(points[..., :count, :], axis=-2)
     second = tf.reduce_sum(points[..., count:, :], axis=-2)
     apart = second - first
@@ -110,7 +112,7 @@ def from_landmarks(landmarks, size):
     return Similarity(origin, step, ((size - 1) / 2, EYES_Y * size - 0.5))
 
 
-def as_numbers(name, value):
+def as_numbers(name: str, value: Any) -> tf.Tensor:
     """Return a tensor, whole or floating; `ValueError` for anything else."""
     try:
         tensor = tf.convert_to_tensor(value)
@@ -122,7 +124,7 @@ def as_numbers(name, value):
 
 
 def _matrix(similarity, dtype):
-    """The matrix from the picture to the face: the similarity turned round."""
+    """Return the matrix from the picture to the face, the inverse of the similarity."""
     a, b = tf.unstack(similarity.step, axis=-1)
     square = a * a + b * b
     rows = tf.stack([tf.stack([a, b], -1), tf.stack([-b, a], -1)], -2) / square[..., None, None]

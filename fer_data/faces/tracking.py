@@ -5,19 +5,21 @@ import dataclasses
 import itertools
 import math
 import os
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fer_data.checks import check_choice, check_integer
+from fer_data.faces.base import FindsFaces
 from fer_data.faces.face import Face
 from fer_data.faces.following import METHODS, Follower, face_around
 from fer_data.faces.image import as_rgb
-from fer_data.faces.landmark_predictor import as_predictor
+from fer_data.faces.landmark_predictor import LandmarkPredictor, as_predictor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrackedFace:
-    """What `track` says of one frame.
+    """The result of `track` for one frame.
 
     Attributes:
         frame: The frame's number, from 0, in what `track` was given.
@@ -45,17 +47,17 @@ class TrackedFace:
 
 
 def track(
-    frames,
+    frames: Iterable[str | os.PathLike[str] | np.ndarray],
     *,
-    detector=None,
-    predictor=None,
-    method="flow",
-    smooth=1,
-    verify_every=250,
-    max_missing=30,
-    on_missing="error",
-    name="frames",
-):
+    detector: FindsFaces | None = None,
+    predictor: LandmarkPredictor | str | os.PathLike[str] | None = None,
+    method: str = "flow",
+    smooth: int = 1,
+    verify_every: int | None = 250,
+    max_missing: int = 30,
+    on_missing: str = "error",
+    name: str = "frames",
+) -> Iterator[TrackedFace]:
     """Find the face and its 68 landmarks in every frame of a video, in constant memory.
 
     The detector looks for the largest face in the first frame; from there on it is followed, and
@@ -71,15 +73,15 @@ def track(
 
     Args:
         frames: Iterable of pictures of one size, uint8 RGB `(height, width, 3)` (or whatever
-            `fer_data.faces.as_rgb` takes): a generator, a list, an array
-            `(frames, height, width, 3)`. Each must be an array of its own, for results hold
-            on to it.
+            `fer_data.faces.as_rgb` takes): a generator, a list, an array `(frames, height, width,
+            3)`. Each must be an array of its own, since results keep it.
         detector: Anything with `detect(image)` that returns a list of `Face`; by default
             `fer_data.faces.detector("mtcnn")`.
         predictor: As for `fer_data.faces.landmarks`.
         method: `"flow"` follows the points by Lucas-Kanade optical flow, which is smooth but
             drifts, and lets the predictor draw them back; `"box"` gives the predictor the box of
-            the last landmarks, frame by frame, so every frame stands for itself and trembles.
+            the last landmarks, frame by frame, so frames do not depend on each other and the
+            landmarks tremble.
         smooth: How many frames on either side are averaged, with binomial weights; the result of
             a frame then comes as many frames later. 0 answers at once, for a camera.
         verify_every: Ask the detector every so many frames whether there is a face in that place,
@@ -91,7 +93,7 @@ def track(
         name: What errors call the video.
 
     Returns:
-        A generator of `TrackedFace`, one a frame, in order.
+        A generator of `TrackedFace`, one for each frame, in order.
 
     Raises:
         ImportError: If a package for the detector or the predictor is missing; at once.

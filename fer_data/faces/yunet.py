@@ -1,7 +1,9 @@
 """YuNet, through OpenCV."""
 
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 from fer_data.checks import check_number
 from fer_data.faces.base import Detector
@@ -22,7 +24,14 @@ class YuNetDetector(Detector):
 
     name = "yunet"
 
-    def __init__(self, weights=None, *, min_score=0.7, working_size=640, **options):
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        min_score: float = 0.7,
+        working_size: int | None = 640,
+        **options: Any,
+    ) -> None:
         super().__init__(min_score=min_score, working_size=working_size, **options)
         check_number("min_score", min_score, 0, 1)
         import cv2

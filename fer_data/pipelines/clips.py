@@ -1,4 +1,4 @@
-"""The tf.data pipeline for micro-expressions: from aligned face clips to regions in motion."""
+"""The tf.data pipeline for micro-expressions: aligned face clips to batches of their regions."""
 
 import os
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_choice, check_integer
 from fer_data.faces.regions import (
     CUTS,
@@ -25,11 +26,50 @@ from fer_data.pipelines.augmentation.policies import Augmentation
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse")
-# number of regions: what they show, in order
+# The regions by their number, in order.
 REGIONS = {1: ("face",), 2: ("upper", "lower"), 3: ("left", "right", "lower")}
 _FACE, _PARTS = ("frames",), ("left", "right", "lower")
 
 
+@arguments.checked(
+    dataset=arguments.either(
+        arguments.with_method("map", ""),
+        arguments.instance(Mapping, ""),
+        arguments.sequence(),
+        rule="a tf.data.Dataset, a pair of arrays or a dictionary of arrays",
+    ),
+    frames=arguments.integer(1),
+    regions=arguments.choice((1, 2, 3)),
+    region_cut=arguments.choice(("landmarks", "grid")),
+    motion=arguments.flag,
+    classes=arguments.integer(1),
+    batch_size=arguments.integer(1),
+    labels=arguments.choice(("one_hot", "sparse")),
+    class_weights=arguments.instance(Mapping, "a dictionary from class to weight"),
+    training=arguments.flag,
+    augmentation=arguments.either(
+        arguments.text,
+        arguments.instance(Mapping, ""),
+        arguments.instance(Augmentation, ""),
+        rule="a name of `PRESETS`, a dictionary or an `Augmentation`",
+    ),
+    label_smoothing=arguments.number(0, 1),
+    channels=arguments.choice((1, 3)),
+    cache=arguments.either(
+        arguments.flag, arguments.path, rule="True, False or the path of a folder"
+    ),
+    shuffle=arguments.either(
+        arguments.flag,
+        arguments.integer(1),
+        rule="an integer >= 1, True or False",
+    ),
+    seed=arguments.seed,
+    initial_epoch=arguments.integer(0),
+    repeat=arguments.flag,
+    drop_remainder=arguments.flag,
+    workers=arguments.integer(-1),
+    prefetch=arguments.integer(-1),
+)
 def pipeline(
     dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
     *,
@@ -55,24 +95,24 @@ def pipeline(
     workers: int = tf.data.AUTOTUNE,
     prefetch: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
-    """Turns aligned face clips and labels into batches for training or evaluation.
+    """Turn aligned face clips and labels into batches for training or evaluation.
 
     Bring the clip to `frames` frames and the face to `2 * size` pixels, cache, shuffle, batch,
     augment, cut the regions, take the first frame off, label, prefetch.
 
-    Motion is the default input, and for a reason: a network that sees raw clips learns the
-    person, minus the clip's first frame it learns what moves.
+    Motion is the default input: a network that sees raw clips learns to recognise the person. Clips
+    minus their first frame show it only what moves.
 
     The windows of the regions are placed once for a clip, by the landmarks of its first frame, and
-    before it is augmented: what is drawn turns, moves and crops the face beneath them, alike in all
-    frames. A flip mirrors them.
+    before it is augmented: the augmentation turns, moves and crops the face beneath them, alike in
+    all frames. A flip mirrors them.
 
     Randomness is that of `fer_data.pipelines.images.pipeline`: order and augmentation of an epoch
-    follow from `seed` and the number of the epoch alone. The augmentation is drawn once a clip,
+    follow from `seed` and the number of the epoch alone. The augmentation is drawn once per clip,
     for all of its frames and regions.
 
     Args:
-        dataset: one of
+        dataset: One of
             - a `tf.data.Dataset`, not batched, of dictionaries as the micro-expression data sets
               give: `frames`, uint8 `(frames, height, width, 1 or 3)`, faces aligned by
               `fer_data.faces.geometry.align_clip`, of any length and quadratic; `label`, an
@@ -84,38 +124,38 @@ def pipeline(
               for `region_cut="grid"`.
             - arrays `(clips, labels)`, or a dictionary of arrays under the names above. Clips may
               be a list of different lengths.
-        frames: frames of every clip, evenly spaced in time from the first to the last of its own,
+        frames: Frames of every clip, evenly spaced in time from the first to the last of its own,
             which are blended linearly.
-        size: side of a region, even.
+        size: Side of a region, even.
         regions: 3 for `(left, right, lower)`, 2 for `(upper, lower)` or 1 for the face alone, all
-            of `size`: upper is half of the face, as wide as the face, narrowed to a square.
+            of `size`. The upper region is the upper half of the face, narrowed to a square.
         region_cut: `"landmarks"` for windows around brows and eyes and around the mouth, as
             `fer_data.faces.split_regions` places them; `"grid"` for the same windows in every
             face. A network must see clips as it was trained on them. It makes no difference to
             `regions=1`.
-        motion: whether the first frame is taken off every frame.
-        classes: number of classes.
-        batch_size: clips a batch.
-        training: whether to shuffle and augment. Without it `augmentation` has no effect.
+        motion: Whether to subtract the first frame from every frame.
+        classes: Number of classes.
+        batch_size: Clips per batch.
+        training: Whether to shuffle and augment. Without it `augmentation` has no effect.
         augmentation: `None`, or what `fer_data.pipelines.augmentation.policy` takes, without
             RandAugment and MixUp: flip, rotation, shift, zoom, crop, contrast, brightness.
         labels: `"one_hot"`, or `"sparse"` for int32 class numbers.
-        label_smoothing: share of every label that is spread evenly over the classes, in `[0, 1)`.
-        class_weights: weights by class number, as from `fer_data.protocols.class_weights` of the
-            training labels; every example then has its class's weight beside it. For those who do
-            not give them to `fit`.
+        label_smoothing: Share of every label that is spread evenly over the classes, in `[0, 1)`.
+        class_weights: Weights by class number, as from `fer_data.protocols.class_weights` of the
+            training labels; every example then comes with the weight of its class. Use it instead
+            of `fit(class_weight=...)`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's.
-        cache: `True` keeps the prepared clips in memory (uint8, 786 kB a clip at the defaults), a
+        cache: `True` keeps the prepared clips in memory (uint8, 786 kB per clip at the defaults), a
             path keeps them in that folder, `False` makes them anew.
         shuffle: `True` over the whole data set, an integer over a buffer of so many clips,
             `False` for the given order; `None` means `training`.
-        seed: integer from which all randomness follows.
-        initial_epoch: number of the first epoch.
-        repeat: whether to go on without end; give `fit` its `steps_per_epoch` then.
-        drop_remainder: whether to leave out a last batch that is not full.
-        workers: parallel calls of each step.
-        prefetch: batches prepared ahead; 0 for none.
+        seed: Integer from which all randomness follows.
+        initial_epoch: Number of the first epoch.
+        repeat: Whether to go on without end; give `fit` its `steps_per_epoch` then.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        workers: Parallel calls of each step.
+        prefetch: Batches prepared ahead; 0 for none.
 
     Returns:
         A `tf.data.Dataset` of `(regions, label)` or `(regions, label, weight)`: a tuple of float32
@@ -124,9 +164,9 @@ def pipeline(
         `(batch,)`; weights float32 `(batch,)`.
 
     Raises:
-        ValueError: for a bad argument, an empty data set, or labels outside the classes in
-            arrays; for clips without landmarks whose regions are to follow them.
-        tf.errors.InvalidArgumentError: while iterating, for a label outside the classes (clips
+        ValueError: For a bad argument, an empty data set, or labels outside the classes in arrays;
+            for clips without landmarks where `region_cut="landmarks"`.
+        tf.errors.InvalidArgumentError: While iterating, for a label outside the classes (clips
             without a label, -1, must be filtered out before), a clip without frames, landmarks
             that are not finite, or frame numbers that do not rise.
 
@@ -162,7 +202,7 @@ def pipeline(
     spec = dataset.element_spec
     names = _FACE if "frames" in spec else _PARTS
     _check_clips(spec, names, size, regions)
-    # Nothing is left to place where the face is seen whole, or was cut before.
+    # No windows to place: the face is seen whole, or its regions were cut before.
     follow = region_cut == "landmarks" and names == _FACE and regions > 1
     if follow:
         _check_landmarks(spec)
@@ -219,24 +259,24 @@ def fixed_clip(
     size: int = 64,
     channels: int | None = None,
 ) -> tf.Tensor:
-    """Brings one aligned face clip to a fixed number of frames and size, as `pipeline` does.
+    """Bring one aligned face clip to a fixed number of frames and size, as `pipeline` does.
 
-    For clips that are at hand, outside of a data set; `clip_inputs` takes a batch of the results.
+    Use it for clips outside of a data set; `clip_inputs` takes a batch of the results.
 
     Args:
         faces: uint8 `(frames, side, side, 1 or 3)`, aligned by
             `fer_data.faces.geometry.align_clip`, of any length.
         frame_numbers: `(frames,)`, rising, or `None` where no frame is missing.
-        frames: frames of the result, evenly spaced in time from the first to the last.
-        size: side of a region, even; the face has twice as much.
-        channels: as for `pipeline`, but 3 of a grey clip leaves it grey.
+        frames: Frames of the result, evenly spaced in time from the first to the last.
+        size: Side of a region, even; the face has twice as much.
+        channels: As for `pipeline`, but 3 of a grey clip leaves it grey.
 
     Returns:
         uint8 tensor `(frames, 2 * size, 2 * size, channels)`.
 
     Raises:
-        ValueError: for a bad argument.
-        tf.errors.InvalidArgumentError: for a clip without frames, or frame numbers that do not
+        ValueError: For a bad argument.
+        tf.errors.InvalidArgumentError: For a clip without frames, or frame numbers that do not
             rise.
 
     Example:
@@ -259,12 +299,12 @@ def fixed_clip(
 def fixed_landmarks(
     landmarks: tf.Tensor | ArrayLike, side: int | tf.Tensor, *, size: int = 64
 ) -> tf.Tensor:
-    """Carries the landmarks of an aligned face along when `fixed_clip` changes its size.
+    """Scale the landmarks of an aligned face as `fixed_clip` scales the face.
 
     Args:
         landmarks: `(..., 68, 2)` points `(x, y)`, in pixels of a face of `side`.
-        side: height and width of the face, such as the 128 of the prepared data sets.
-        size: side of a region, even; the face gets twice as much.
+        side: Height and width of the face, such as the 128 of the prepared data sets.
+        size: Side of a region, even; the face gets twice as much.
 
     Returns:
         Float64 tensor of the same shape, in pixels of a face of `2 * size`.
@@ -275,7 +315,7 @@ def fixed_landmarks(
     [63.5, 63.5]
     """
     scale = 2.0 * _side(size) / tf.cast(side, tf.float64)
-    # Whole numbers are the middles of pixels, so a pixel begins half a pixel before.
+    # Whole numbers are the centres of pixels, so a pixel begins half a pixel before.
     return (tf.cast(landmarks, tf.float64) + 0.5) * scale - 0.5
 
 
@@ -287,15 +327,15 @@ def clip_inputs(
     motion: bool = True,
     landmarks: np.ndarray | tf.Tensor | None = None,
 ) -> tf.Tensor | tuple[tf.Tensor, ...]:
-    """Turns a batch of aligned face clips into what the models of clips take.
+    """Turn a batch of aligned face clips into the inputs of the clip models.
 
-    For clips that are at hand, outside of a data set, such as the window of a long video.
+    Use it for clips outside of a data set, such as a window of a long video.
 
     Args:
         faces: uint8 or float `(batch, frames, 2 * size, 2 * size, 1 or 3)` in `[0, 255]`.
-        size: side of a region, even.
+        size: Side of a region, even.
         regions: 3, 2 or 1, as for `pipeline`.
-        motion: whether the first frame is taken off every frame.
+        motion: Whether to subtract the first frame from every frame.
         landmarks: `(batch, 68, 2)` points of the first frames in pixels of `faces`, which the
             regions follow; `None` for the grid. Give them if, and only if, the network was trained
             with `region_cut="landmarks"`.
@@ -304,8 +344,8 @@ def clip_inputs(
         Float32 tensors `(batch, frames, size, size, channels)`: a tuple, or one for the face.
 
     Raises:
-        ValueError: for a bad argument.
-        tf.errors.InvalidArgumentError: for landmarks that are not finite.
+        ValueError: For a bad argument.
+        tf.errors.InvalidArgumentError: For landmarks that are not finite.
 
     Example:
 
@@ -324,7 +364,7 @@ def clip_inputs(
     windows = None
     if landmarks is not None and regions > 1:
         landmarks = tf.convert_to_tensor(landmarks)
-        if landmarks.shape.rank != 3:
+        if landmarks.shape.rank != 3:  # type: ignore[union-attr]
             raise ValueError(
                 f"`landmarks` must have the shape (batch, 68, 2). Received: shape={landmarks.shape}"
             )
@@ -333,7 +373,7 @@ def clip_inputs(
 
 
 def _inputs(parts, size, regions, motion, windows=None):
-    """The face or the regions, cut and joined to what is asked for."""
+    """Return the face or its regions, as many as are asked for."""
     if motion:
         parts = tuple(part - part[:, :1] for part in parts)
     if regions == 1:
@@ -348,7 +388,7 @@ def _inputs(parts, size, regions, motion, windows=None):
 
 
 def _halved(clips, axis):
-    """The means of neighbours along an axis."""
+    """Return the means of pairs of neighbours along an axis."""
     shape = list(clips.shape)
     shape[axis : axis + 1] = [shape[axis] // 2, 2]
     shape[0] = -1
@@ -375,7 +415,7 @@ def _weights(class_weights, classes):
 
 
 def _source(dataset, classes):
-    """Any accepted input as a tf.data.Dataset of dictionaries."""
+    """Return any accepted input as a `tf.data.Dataset` of dictionaries."""
     if not isinstance(dataset, tf.data.Dataset):
         return _source(_from_arrays(dataset, classes), classes)
     spec = dataset.element_spec
@@ -424,7 +464,7 @@ def _from_arrays(arrays, classes):
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
     arrays = arrays | {"label": labels}
-    # Clips of different lengths are no array; those of one length become one without a copy.
+    # Clips of different lengths cannot form an array; those of one length do, without a copy.
     uneven = any(len({np.shape(clip) for clip in value}) > 1 for value in arrays.values())
     if not uneven:
         return tf.data.Dataset.from_tensor_slices({k: np.asarray(v) for k, v in arrays.items()})
@@ -457,7 +497,7 @@ def _check_clips(spec, names, size, regions):
             )
         if names == _PARTS and tuple(shape[1:3]) != (size, size):
             raise ValueError(
-                f"`{name}` must have the shape (frames, {size}, {size}, channels), as `size` says. "
+                f"`{name}` must have the shape (frames, {size}, {size}, channels), by `size`. "
                 f"Received: shape={shape}"
             )
     if names == _PARTS and regions == 1:
@@ -495,7 +535,7 @@ def _checked_label(label, classes):
 
 
 def _times(element, name, frames):
-    """For every frame wanted: the two of the clip beside it, and the share of the later one."""
+    """Return, for each frame wanted, its two neighbours and the share of the later one."""
     count = tf.shape(element[name])[0]
     if "frame_numbers" in element:
         numbers = tf.cast(element["frame_numbers"], tf.float64)
@@ -503,7 +543,7 @@ def _times(element, name, frames):
         numbers = tf.cast(tf.range(count), tf.float64)
     rising = tf.debugging.Assert(
         (tf.size(numbers) == count) & (count > 0) & tf.reduce_all(numbers[1:] > numbers[:-1]),
-        ["Clips must have frames, and rising `frame_numbers`, one a frame. Received:", count,
+        ["Clips must have frames, and rising `frame_numbers`, one for each frame. Received:", count,
          "frames, frame_numbers =", numbers],
     )  # fmt: skip
     with tf.control_dependencies([rising]):
@@ -516,7 +556,7 @@ def _times(element, name, frames):
 
 
 def _fixed(clip, times, size, name, channels):
-    """A clip or a region of it as it is cached: colours, then frames, then size."""
+    """Return a clip, or a region of it, as it is cached: with colours, frames and size fixed."""
     return _resized(_blended(_colours(clip, channels), *times), size, name, channels)
 
 
@@ -531,7 +571,7 @@ def _colours(clip, channels):
 
 
 def _resized(clip, size, name, channels):
-    """A clip of uint8 at the size that is cached."""
+    """Return a uint8 clip at the size that is cached."""
     side = 2 * size if name == "frames" else size
     if tuple(clip.shape[1:3]) != (side, side):
         clip = tf.image.resize(clip, (side, side), antialias=True)

@@ -1,9 +1,9 @@
-"""Let other processes, or other machines, make the batches: the tf.data service.
+"""Batches made by other processes or other machines, through the tf.data service.
 
-One dispatcher, any number of workers, and the process that trains as a client. Epochs are dealt out
-to the workers: each makes whole epochs, with the order and augmentation that follow from the seed
-and the number of the epoch, and the client gets batches of as many epochs as there are workers in
-turn. Every picture comes once an epoch.
+One dispatcher, any number of workers, and the process that trains as a client. Each worker makes
+whole epochs, whose order and augmentation follow from the seed and the number of the epoch. The
+client gets batches from the workers in turn, so it goes through as many epochs at a time. Every
+picture comes once per epoch.
 
 `fer_data.pipelines.images.pipeline(..., repeat=True)` holds no state, so it can be served. Give it
 the names of files that all workers see: arrays travel to every worker. The ports have no password
@@ -23,7 +23,7 @@ from fer_data.checks import check_integer
 
 LOOPBACK = "127.0.0.1"
 ADDRESS = re.compile(r"[^:/\s]+:\d+")
-# Seconds until a process that does not come up is given up.
+# Seconds to wait for a process to start.
 PATIENCE = 300
 
 
@@ -31,12 +31,12 @@ def served(batches: tf.data.Dataset, dispatcher: str) -> tf.data.Dataset:
     """Return the same batches, made by the workers of a dispatcher.
 
     Args:
-        batches: What the workers shall make: a pipeline without end that keeps no state and calls
-            no Python.
+        batches: The pipeline that the workers run. It must be endless, keep no state and call no
+            Python.
         dispatcher: `HOST:PORT` of the dispatcher.
 
     Raises:
-        ValueError: If the address is none.
+        ValueError: If the address is not `HOST:PORT`.
 
     Example:
 
@@ -54,7 +54,7 @@ def start_dispatcher(port: int = 0) -> Any:
     """Start a dispatcher in this process.
 
     Args:
-        port: Where it listens; 0 for a free port, which `.target` names.
+        port: Port to listen on; 0 for a free one, which `.target` names.
 
     Returns:
         A `tf.data.experimental.service.DispatchServer`: `join()` waits for its end.
@@ -70,7 +70,7 @@ def start_worker(dispatcher: str, host: str = LOOPBACK, port: int = 0) -> Any:
     Args:
         dispatcher: `HOST:PORT` of the dispatcher.
         host: Name or address of this machine for the others.
-        port: Where it listens; 0 for a free port.
+        port: Port to listen on; 0 for a free one.
 
     Returns:
         A `tf.data.experimental.service.WorkerServer`: `join()` waits for its end.
@@ -96,18 +96,18 @@ class LocalService:
         processes: The processes, the dispatcher's first.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.dispatcher = ""
         self.processes: list[Any] = []
 
     def check(self) -> None:
-        """Raise `OSError` where a process has ended: what came is not from all workers."""
+        """Raise `OSError` if a process has ended: then batches of a worker are missing."""
         lost = [process for process in self.processes if not process.is_alive()]
         if lost:
             raise OSError(f"{len(lost)} of {len(self.processes)} processes of the service ended")
 
     def _start(self, role, *arguments):
-        """Start a process; return a function that waits for what it says once it is up."""
+        """Start a process; return a function that waits for its first message."""
         # Not forked: TensorFlow has threads here.
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
@@ -190,7 +190,7 @@ def _worker(said, dispatcher, core):
 
 
 def _serve_until_parent_ends():
-    """Leave the work to the server's threads; whatever ends the parent ends this process, too."""
+    """Wait while the server's threads work, and end with the parent process."""
     multiprocessing.parent_process().join()
     os._exit(0)
 

@@ -1,17 +1,28 @@
-"""The order of examples in epochs, from a seed alone: what all pipelines share."""
+"""The order of examples in epochs, which follows from a seed alone; all pipelines use it."""
 
 import json
 import math
 import os
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 
 def seeded_batches(
-    examples, *, batch_size, shuffle, seed, initial_epoch, repeat, drop_remainder, finish, workers
-):
+    examples: tf.data.Dataset,
+    *,
+    batch_size: int,
+    shuffle: bool | int,
+    seed: int,
+    initial_epoch: int,
+    repeat: bool,
+    drop_remainder: bool,
+    finish: Callable[..., Any],
+    workers: int,
+) -> tf.data.Dataset:
     """Batch examples epoch by epoch and finish each batch with a seed of its own.
 
     Order and seeds follow from `seed`, the number of the epoch and that of the step alone.
@@ -56,7 +67,7 @@ def seeded_batches(
     return batches
 
 
-def check_not_empty(dataset):
+def check_not_empty(dataset: tf.data.Dataset) -> None:
     """Raise `ValueError` for a data set without examples or without an end."""
     count = dataset.cardinality().numpy()
     if count == tf.data.INFINITE_CARDINALITY:
@@ -67,7 +78,9 @@ def check_not_empty(dataset):
         raise ValueError("The data set is empty. Received: no examples")
 
 
-def cached(examples, cache):
+def cached(
+    examples: tf.data.Dataset, cache: bool | str | os.PathLike[str] | None
+) -> tf.data.Dataset:
     """Keep examples in memory (True), in a folder (a path), or not at all (False, None)."""
     if cache is True:
         return examples.cache()
@@ -83,8 +96,11 @@ def cached(examples, cache):
             with open(os.path.join(unfinished, "fer_spec.json"), "w") as file:
                 json.dump(str(examples.element_spec), file)
             os.replace(unfinished, folder)
-    with open(os.path.join(folder, "fer_spec.json")) as file:
-        found = json.load(file)
+    with open(os.path.join(folder, "fer_spec.json"), encoding="utf-8") as file:
+        try:
+            found = json.load(file)
+        except ValueError:
+            found = "a damaged fer_spec.json"
     if found != str(examples.element_spec):
         raise ValueError(
             "`cache` must be a folder of this pipeline's size, channels and labels. "
@@ -100,7 +116,7 @@ def _buffer(examples, shuffle):
 
 
 def _shuffled(examples, buffer, seed):
-    """`examples.shuffle` with a tensor for a seed.
+    """Shuffle examples as `examples.shuffle` does, with a tensor as seed.
 
     The method mixes in TensorFlow's global seed, so that the order would depend on more than our
     own, and fails on a tensor where the global seed is zero.

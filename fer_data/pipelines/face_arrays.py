@@ -1,31 +1,46 @@
 """Prepared faces in one small file, which NumPy and OpenCV read without TensorFlow."""
 
 import json
+import os
 import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import check_choice
 from fer_data.files import write_arrays
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 
-# Faces in a row and a column of one picture, which code better than each by itself, and the largest
-# side that WebP knows.
+# Faces in a row and a column of one picture, since many compress better together; and the largest
+# side of a WebP picture.
 SHEET, LARGEST = 64, 16383
 UNREADABLE = (ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
-def write(path, splits, class_names, about=None):
-    """Write prepared faces, as lossless WebP inside of an `.npz` file.
+@arguments.checked(
+    path=arguments.path,
+    splits=arguments.mapping(arguments.mapping()),
+    class_names=arguments.names,
+    about=arguments.mapping(),
+)
+def write(
+    path: str | os.PathLike[str],
+    splits: Mapping[str, Mapping[str, np.ndarray]],
+    class_names: Sequence[str],
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write prepared faces, as lossless WebP in an `.npz` file.
 
     Args:
         path: The file, ending in `.npz`.
-        splits: By name a dictionary of arrays of one length: `image`, uint8
-            `(faces, height, width, channels)`, `label`, integers, and whatever else is known of
-            each face, such as `votes` or `copy_in_train`.
+        splits: For each name a dictionary of arrays of one length: `image`, uint8
+            `(faces, height, width, channels)`; `label`, integers; and other features of the faces,
+            such as `votes` or `copy_in_train`.
         class_names: Names of the classes.
-        about: What is known of where they come from, a dictionary of JSON's types.
+        about: The origin of the faces, a dictionary of JSON's types.
 
     Raises:
         ValueError: If an array breaks its rule.
@@ -52,7 +67,7 @@ def write(path, splits, class_names, about=None):
         content[f"{split}/shape"] = np.array(images.shape)
         if max(images.shape[1:3]) > LARGEST:
             raise ValueError(
-                f"`splits[{split!r}]` must have faces of at most {LARGEST} pixels a side: make "
+                f"`splits[{split!r}]` must have faces of at most {LARGEST} pixels per side: make "
                 f"them smaller first (`resized`). Received: {images.shape}"
             )
         side = _side(images.shape)
@@ -62,7 +77,10 @@ def write(path, splits, class_names, about=None):
     write_arrays(path, content, compressed=False)
 
 
-def read(path):
+@arguments.checked(path=arguments.path)
+def read(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, dict[str, np.ndarray]], tuple[str, ...], dict[str, Any]]:
     """Read what `write` wrote.
 
     Args:
@@ -90,8 +108,9 @@ def read(path):
     return splits, class_names, known
 
 
-def about(path):
-    """Return what `write` was told about the faces in a file, without reading these.
+@arguments.checked(path=arguments.path)
+def about(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `about` of a file, without reading its faces.
 
     Args:
         path: The file.
@@ -115,7 +134,12 @@ def _unreadable(path, error):
     )
 
 
-def resized(images, size, channels):
+@arguments.checked(
+    images=arguments.array(ranks=(4,), kinds="u"),
+    size=arguments.sequence(arguments.integer(1, 2**15), 2, 2),
+    channels=arguments.choice((1, 3)),
+)
+def resized(images: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
     """Return uint8 faces of another size or number of channels.
 
     Args:
@@ -136,8 +160,16 @@ def resized(images, size, channels):
     return images.reshape(shape)
 
 
-def targets(faces, classes, labels="one_hot", smoothing=0.0):
-    """Return what a network learns of faces, as `fer_data.pipelines.images.pipeline` makes it.
+@arguments.checked(
+    faces=arguments.mapping(),
+    classes=arguments.integer(2),
+    labels=arguments.choice(("one_hot", "soft")),
+    smoothing=arguments.number(0, 1),
+)
+def targets(
+    faces: Mapping[str, np.ndarray], classes: int, labels: str = "one_hot", smoothing: float = 0.0
+) -> np.ndarray:
+    """Return the training targets of faces, as `fer_data.pipelines.images.pipeline` makes them.
 
     Args:
         faces: A split of `read`: a dictionary with `label` and, for soft labels, `votes` in the
@@ -154,6 +186,8 @@ def targets(faces, classes, labels="one_hot", smoothing=0.0):
         ValueError: If a label is outside the classes, or the votes do not fit them.
     """
     check_choice("labels", labels, ("one_hot", "soft"))
+    if "label" not in faces:
+        raise ValueError(f"`faces` must have the feature 'label'. Received: {sorted(faces)}")
     weights = np.asarray(faces["label"])
     if weights.ndim == 1:
         if weights.min() < 0 or weights.max() >= classes:

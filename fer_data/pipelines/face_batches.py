@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_data.checks import check_integer
-from fer_data.pipelines.augmentation.policies import policy
+from fer_data.checks import as_array, as_numbers, check_flag, check_integer
+from fer_data.pipelines.augmentation.policies import Augmentation, policy
 from fer_data.pipelines.augmentation.with_numpy import augmented
 
 
@@ -16,26 +18,25 @@ class FaceBatches(keras.utils.PyDataset):
 
     It does what `fer_data.pipelines.images.pipeline` does after decoding, for machines where
     TensorFlow is not installed, such as one with a graphics card and JAX. In training all batches
-    are full, since every other size has to be compiled anew: what is left over at the end of an
-    epoch is left out. Order and augmentation of an epoch follow from `seed` and the number of the
-    epoch alone, whatever the number of `workers`. Give it to `fit` with `shuffle=False`: it
-    shuffles itself.
+    are full, since another size would be compiled anew; the remainder of an epoch is left out.
+    Order and augmentation of an epoch follow from `seed` and the number of the epoch alone,
+    whatever the number of `workers`. Give it to `fit` with `shuffle=False`: it shuffles itself.
 
-    Flip, rotation, shift, zoom and crop are one affine map here, so what a shift uncovers after a
-    crop is what the picture has there, and `fill` only outside the picture.
+    Flip, rotation, shift, zoom and crop are one affine map here, so a shift after a crop uncovers
+    the rest of the picture, and `fill` is used only outside the picture.
 
     Args:
         images: uint8 `(faces, height, width, channels)`, channels 1 or 3.
         targets: float32 `(faces, classes)`, rows that sum to one.
-        batch_size: faces a batch.
-        training: whether to shuffle and augment.
-        augmentation: as in `fer_data.pipelines.augmentation.policy`, without RandAugment, which is
+        batch_size: Faces per batch.
+        training: Whether to shuffle and augment.
+        augmentation: As in `fer_data.pipelines.augmentation.policy`, without RandAugment, which is
             `fer_data.pipelines.augmentation.with_tensorflow`'s alone, and without keras-cv, which
             runs on TensorFlow.
-        seed: integer from which all randomness follows.
-        initial_epoch: number of the first epoch.
-        passes: how often an epoch goes through the faces.
-        workers: threads that prepare batches ahead.
+        seed: Integer from which all randomness follows.
+        initial_epoch: Number of the first epoch.
+        passes: Number of times that an epoch goes through the faces.
+        workers: Threads that prepare batches ahead.
 
     Returns of `batches[i]`:
         `(images, targets)`: float32 `(batch, height, width, channels)` of whole numbers in
@@ -54,19 +55,20 @@ class FaceBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images,
-        targets,
-        batch_size=32,
-        training=False,
-        augmentation=None,
-        seed=0,
-        initial_epoch=0,
-        passes=1,
-        workers=1,
-    ):
+        images: np.ndarray,
+        targets: np.ndarray,
+        batch_size: int = 32,
+        training: bool = False,
+        augmentation: str | Mapping[str, Any] | Augmentation | None = None,
+        seed: int = 0,
+        initial_epoch: int = 0,
+        passes: int = 1,
+        workers: int = 1,
+    ) -> None:
         # Keras's own workers keep batches of one epoch for the next (3.15, on JAX and PyTorch).
         super().__init__(workers=1)
-        images, targets = np.asarray(images), np.asarray(targets, dtype="float32")
+        images, targets = as_array("images", images), as_numbers("targets", targets, "float32")
+        check_flag("training", training)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
             raise ValueError(
                 "`images` must be uint8 of shape (faces, height, width, 1 or 3). "
@@ -107,19 +109,19 @@ class FaceBatches(keras.utils.PyDataset):
         self.threads = concurrent.futures.ThreadPoolExecutor(workers)
         self.ahead, self.window = {}, 2 * workers
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.training:
             return math.ceil(len(self.images) / self.batch_size)
         return max(self.passes * len(self.images) // self.batch_size, 1)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         if not self.training:
             part = self._part(index)
             return self.images[part].astype("float32"), self.targets[part]
         known, self.ahead = self.ahead, {}
-        # The first batch of an epoch is not yet on its way, nor one out of turn.
+        # The first batch of an epoch has not been started yet, nor one out of turn.
         for number in range(index, min(index + self.window, len(self))):
             place = (self.epoch, number)
             found = known.get(place)
@@ -144,7 +146,8 @@ class FaceBatches(keras.utils.PyDataset):
             self.order = epoch, order
         return order
 
-    def on_epoch_begin(self):
-        # Not at the end, which `fit` also tells after a look at a batch before the first epoch.
+    def on_epoch_begin(self) -> None:
+        """Go to the next epoch; Keras calls this before each one."""
+        # Not at the end of an epoch: `fit` signals one also after a look at a batch at its start.
         self.epoch += self.begun
         self.begun = True

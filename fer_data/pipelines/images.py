@@ -1,4 +1,4 @@
-"""The tf.data pipeline for still faces: from a data set's pictures to batches for `fit`."""
+"""The tf.data pipeline for still faces: pictures of a data set to batches for `fit`."""
 
 import os
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from fer_data import arguments
 from fer_data.checks import check_choice, check_integer
 from fer_data.faces.cut import cut_face
 from fer_data.faces.face import Framing, check_framing
@@ -18,6 +19,49 @@ from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 LABELS = ("one_hot", "sparse", "soft")
 
 
+@arguments.checked(
+    dataset=arguments.either(
+        arguments.with_method("map", ""),
+        arguments.instance(dict, ""),
+        arguments.sequence(),
+        rule="a tf.data.Dataset, a pair of arrays or a dictionary of arrays",
+    ),
+    size=arguments.either(
+        arguments.integer(1, 2**15),
+        arguments.sequence(arguments.integer(1, 2**15), 2, 2),
+        rule="a positive integer or a pair of them",
+    ),
+    classes=arguments.integer(1),
+    batch_size=arguments.integer(1),
+    labels=arguments.choice(("one_hot", "sparse", "soft")),
+    vote_order=arguments.sequence(arguments.integer(0)),
+    framing=arguments.instance(Framing, "a `fer_data.faces.Framing`"),
+    interpolation=arguments.text,
+    dtype=arguments.choice(("float32", "uint8")),
+    training=arguments.flag,
+    augmentation=arguments.either(
+        arguments.text,
+        arguments.instance(dict, ""),
+        arguments.instance(Augmentation, ""),
+        rule="a name of `PRESETS`, a dictionary or an `Augmentation`",
+    ),
+    label_smoothing=arguments.number(0, 1),
+    channels=arguments.choice((1, 3)),
+    cache=arguments.either(
+        arguments.flag, arguments.path, rule="True, False or the path of a folder"
+    ),
+    shuffle=arguments.either(
+        arguments.flag,
+        arguments.integer(1),
+        rule="an integer >= 1, True or False",
+    ),
+    seed=arguments.seed,
+    initial_epoch=arguments.integer(0),
+    repeat=arguments.flag,
+    drop_remainder=arguments.flag,
+    workers=arguments.integer(-1),
+    prefetch=arguments.integer(-1),
+)
 def pipeline(
     dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
     *,
@@ -42,26 +86,26 @@ def pipeline(
     prefetch: int = tf.data.AUTOTUNE,
     dtype: Literal["float32", "uint8"] = "float32",
 ) -> tf.data.Dataset:
-    """Turns pictures and labels into batches for training or evaluation.
+    """Turn pictures and labels into batches for training or evaluation.
 
     Decode, cut the face out where its box is known, or else resize the picture (antialiased),
     cache, shuffle, batch, augment, label, prefetch. Pixels stay uint8 up to the last step.
 
     A face with a box is cut by `fer_data.faces.cut_face`, as in recognition. That is a Python
-    function, so workers of the tf.data service in other processes cannot run it: cut the faces
-    beforehand, with `fer_data.faces.cut_folder`, to be served.
+    function, so workers of the tf.data service cannot run it: for them, cut the faces beforehand
+    with `fer_data.faces.cut_folder`.
 
     Randomness: order and augmentation of an epoch follow from `seed` and the number of the epoch
     alone, however many workers run. The first iteration over the result is epoch `initial_epoch`,
     the second the next one, and so on. With `repeat=True` one iteration goes through all epochs
-    without end, and every iteration starts again at `initial_epoch`; this form holds no state,
-    which the tf.data service asks for. So a resumed `fit(..., initial_epoch=k)` on
+    without end, and every iteration starts again at `initial_epoch`; this form keeps no state, as
+    the tf.data service requires. So a resumed `fit(..., initial_epoch=k)` on
     `pipeline(..., initial_epoch=k)` sees the same batches as an unbroken run. Where Keras looks at
     a batch before the first epoch (on JAX, and under a distribution strategy) that look counts as
     an iteration: use `repeat=True` and `steps_per_epoch` there.
 
     Args:
-        dataset: one of
+        dataset: One of
             - a `tf.data.Dataset`, not batched, of dictionaries as from tensorflow-datasets:
               `image`, uint8 `(height, width, 1 or 3)` or a string with an encoded JPEG, PNG, BMP
               or GIF, or `path` instead, a file's name; `label`, an integer or weights
@@ -71,34 +115,34 @@ def pipeline(
             - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
               `(n, height, width)`, or a list of file names.
             - a dictionary of arrays under the names above.
-        size: height and width of the output, an integer or a pair; alike where there are boxes.
-        classes: number of classes.
-        batch_size: images a batch.
-        training: whether to shuffle and augment. Without it `augmentation` has no effect.
+        size: Height and width of the output, an integer or a pair; equal where there are boxes.
+        classes: Number of classes.
+        batch_size: Images per batch.
+        training: Whether to shuffle and augment. Without it `augmentation` has no effect.
         augmentation: `None`, a preset's name (`"none"`, `"basic"`, `"randaug"`, `"mixup"`,
             `"randaug+mixup"`, `"fer2013"`), a
             `fer_data.pipelines.augmentation.Augmentation` or its dictionary.
         labels: `"one_hot"`; `"sparse"`, int32 class numbers; or `"soft"`, the shares of the
             `votes`. Where no vote falls on any of the classes, the label counts as one vote.
-        label_smoothing: share of every label that is spread evenly over the classes, in `[0, 1)`.
-        vote_order: the place in `votes` of each class. By default the votes are in the order of
+        label_smoothing: Share of every label that is spread evenly over the classes, in `[0, 1)`.
+        vote_order: The place in `votes` of each class. By default the votes are in the order of
             the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's channels, and decodes encoded pictures to 3.
-        framing: how the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`; needed
-            where there is a `box` without a `framing` beside it, and stands above that.
-        interpolation: a method of `tf.image.resize`, for pictures without a box.
+        framing: How the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`; needed where
+            there is a `box` without a `framing`, and used instead of that.
+        interpolation: A method of `tf.image.resize`, for pictures without a box.
         cache: `True` keeps the resized pictures in memory, a path keeps them in that folder
-            (written whole at the first call, and read again by later ones: it is for the caller
-            to give every data set, split and framing its own), `False` makes them anew.
+            (written whole at the first call, and read again by later ones: give every data set,
+            split and framing its own), `False` makes them anew.
         shuffle: `True` over the whole data set, an integer over a buffer of so many pictures,
             `False` for the given order; `None` means `training`.
-        seed: integer from which all randomness follows.
-        initial_epoch: number of the first epoch.
-        repeat: whether to go on without end; give `fit` its `steps_per_epoch` then.
-        drop_remainder: whether to leave out a last batch that is not full.
-        workers: parallel calls of each step.
-        prefetch: batches prepared ahead; 0 for none.
+        seed: Integer from which all randomness follows.
+        initial_epoch: Number of the first epoch.
+        repeat: Whether to go on without end; give `fit` its `steps_per_epoch` then.
+        drop_remainder: Whether to leave out a last batch that is not full.
+        workers: Parallel calls of each step.
+        prefetch: Batches prepared ahead; 0 for none.
         dtype: `"float32"` or `"uint8"` images; the values are the same whole numbers.
 
     Returns:
@@ -106,10 +150,10 @@ def pipeline(
         `[0, 255]`; labels float32 `(batch, classes)` that sum to one, or int32 `(batch,)`.
 
     Raises:
-        ValueError: for a bad argument, an empty data set, or labels outside the classes in
+        ValueError: For a bad argument, an empty data set, or labels outside the classes in
             arrays.
-        ImportError: if the augmentation asks for keras-cv, and it is not installed.
-        tf.errors.InvalidArgumentError: while iterating, for a label outside the classes, a box
+        ImportError: If the augmentation asks for keras-cv, and it is not installed.
+        tf.errors.InvalidArgumentError: While iterating, for a label outside the classes, a box
             outside its picture or a picture that cannot be decoded.
 
     Example:
@@ -161,7 +205,7 @@ def pipeline(
     spec = dataset.element_spec
     vote_order = _vote_order(vote_order, spec, labels, classes)
     keep = _kept_channels(spec, channels)
-    if "box" in spec and size[0] != size[1]:
+    if "box" in spec and size[0] != size[1]:  # type: ignore[index]
         raise ValueError(
             "`size` must be one number, or two alike, where the data set has the feature `box`: "
             f"faces are cut out as squares. Received: size={size}"
@@ -219,7 +263,7 @@ def _size(size):
 
 
 def _source(dataset, classes):
-    """Any accepted input as a tf.data.Dataset of dictionaries."""
+    """Return any accepted input as a `tf.data.Dataset` of dictionaries."""
     if not isinstance(dataset, tf.data.Dataset):
         return _from_arrays(dataset, classes)
     spec = dataset.element_spec
@@ -291,7 +335,7 @@ def _from_arrays(arrays, classes):
 
 
 def _check_files(paths):
-    """Looks at the head of every file: TensorFlow's decoder would not say which file is bad."""
+    """Check the head of every file: TensorFlow's decoder would not name a bad file."""
     import cv2
 
     wrong = [str(path) for path in paths if not cv2.haveImageReader(str(path))]
@@ -303,7 +347,7 @@ def _check_files(paths):
 
 
 def _kept_channels(spec, channels):
-    """Channels of the cached pictures: grey is repeated only after the augmentation."""
+    """Return the channels of the cached pictures: grey is repeated after the augmentation only."""
     own = spec["image"].shape[-1] if "image" in spec and spec["image"].shape.rank else None
     return min(own, channels or own) if own else channels or 3
 
@@ -319,7 +363,7 @@ def _picture(element, channels):
 
 def _cut(image, box, framing, size, channels):
     def cut(image, box, framing):
-        # Far outside, the face would be the picture's edge: a mistake of whoever made the data.
+        # A box far outside shows only the picture's edge: the data are wrong.
         low, high = box[:2], box[:2] + box[2:]
         if not ((box[2:] > 0).all() and (high > 0).all() and (low < image.shape[1::-1]).all()):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The labelled faces of a data set, divided into splits: prepared, or from one packed file."""
+"""The labelled faces of a data set in splits: from a prepared data set, or from one packed file."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ from fer_data.protocols.setting_apart import check_shares, check_undivided, set_
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# The data sets of single faces, under the names that commands have for them.
+# The data sets of single faces, by their names in commands.
 FACES = {
     "synthetic": "synthetic_faces",
     "fer2013": "fer2013",
@@ -28,9 +28,9 @@ FACES = {
     "raf_db": "raf_db",
     "folder": "image_folder",
 }
-# What a packed file keeps of every face.
+# The features that a packed file keeps of every face.
 KEPT = ("image", "label", "votes", "copy_in_train")
-# The least side of rendered faces: smaller ones are made of these.
+# The least side at which faces are rendered; smaller ones are resized.
 RENDERED = 64
 
 
@@ -39,8 +39,8 @@ class LabelledFaces:
     """Faces with a label each, by split; `load_faces` makes it.
 
     Attributes:
-        splits: By name a `tf.data.Dataset` of dictionaries as tensorflow-datasets gives them, or,
-            from a packed file, a dictionary of arrays.
+        splits: For each name a `tf.data.Dataset` of dictionaries, as tensorflow-datasets gives it,
+            or, from a packed file, a dictionary of arrays.
         counts: Number of faces by split.
         class_names: Names of the classes, in the order of the labels.
         source: Folder of the prepared data, or the packed file.
@@ -54,7 +54,7 @@ class LabelledFaces:
     packed: Mapping[str, Any] | None = None
 
     def features(self, split: str) -> tuple[str, ...]:
-        """Return the names of what is known of the faces of a split."""
+        """Return the names of the features of a split."""
         faces = self.splits[split]
         return tuple(faces if self.packed is not None else faces.element_spec)
 
@@ -94,7 +94,7 @@ class LabelledFaces:
             size: Height and width of the faces, an integer or a pair.
             channels: 1 or 3; None keeps the data set's.
             classes: Number of classes, where a model has more than the data.
-            batch_size: Faces a batch.
+            batch_size: Faces per batch.
 
         Returns:
             Batches `(images, labels)`, float32 in `[0, 255]` and one-hot: a `tf.data.Dataset`, or
@@ -112,8 +112,9 @@ class LabelledFaces:
                 batch_size=batch_size,
             )
         faces = self.splits[split]
-        size = (size, size) if isinstance(size, int) else tuple(size)
-        pictures = face_arrays.resized(faces["image"], size, channels or faces["image"].shape[-1])
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (height, width)
+        pictures = face_arrays.resized(faces["image"], shape, channels or faces["image"].shape[-1])
         return FaceBatches(pictures, face_arrays.targets(faces, classes), batch_size)
 
     def with_vote_targets(self, share: float, classes: int | None = None) -> Self:
@@ -158,13 +159,13 @@ class LabelledFaces:
         return dataclasses.replace(self, splits={**self.splits, "train": train})
 
     def joined(self, names: Sequence[str], split: str) -> Self:
-        """Return the same faces with several splits as one.
+        """Return the same faces with several splits joined to one.
 
-        FER2013's own file has two test sets, of which its copy on Kaggle makes one.
+        FER2013's own file has two test sets, which its copy on Kaggle joins.
 
         Args:
-            names: The splits, in the order in which their faces shall stand.
-            split: Name of what they make.
+            names: The splits, in the order of their faces in the result.
+            split: Name of the joined split.
 
         Raises:
             ValueError: If there is no such split.
@@ -180,7 +181,7 @@ class LabelledFaces:
             known = [feature for feature in parts[0] if all(feature in part for part in parts)]
             whole = {name: np.concatenate([part[name] for part in parts]) for name in known}
         else:
-            whole = functools.reduce(lambda some, more: some.concatenate(more), parts)
+            whole = functools.reduce(lambda some, more: some.concatenate(more), parts)  # type: ignore[attr-defined]
         count = sum(self.counts[name] for name in names)
         splits = {name: part for name, part in self.splits.items() if name not in names}
         counts = {name: self.counts[name] for name in splits}
@@ -226,7 +227,8 @@ def load_faces(
 
     Raises:
         ValueError: If an argument breaks its rule, the path does not hold the data set, a packed
-            file was made of another data set, or a split is to be set apart that is there already.
+            file was made of another data set, or a share is set apart for a split that the data
+            already has.
 
     Example:
 
@@ -262,7 +264,7 @@ def load_faces(
         )
     if packed is not None:
         return _divided(packed, seed=seed, validation_from=validation_from, **fractions)
-    options = {name: value for name, value in fractions.items() if value}
+    options: dict[str, Any] = {name: value for name, value in fractions.items() if value}
     if options:
         options["seed"] = seed
     if validation_from == "test":
@@ -280,10 +282,10 @@ def load_faces(
 
 
 def faces_of_builder(builder: Any) -> LabelledFaces:
-    """Return the faces of a data set that is prepared.
+    """Return the faces of a prepared data set.
 
     Args:
-        builder: What `fer_data.datasets.prepare` returned for a data set of single faces.
+        builder: The result of `fer_data.datasets.prepare` for a data set of single faces.
     """
     return LabelledFaces(
         splits={name: builder.as_dataset(split=name) for name in builder.info.splits},
@@ -294,7 +296,7 @@ def faces_of_builder(builder: Any) -> LabelledFaces:
 
 
 def is_packed(path: str | os.PathLike[str] | None) -> bool:
-    """Return whether a path is that of a file of `pack_faces`."""
+    """Return whether a path names a file of `pack_faces`."""
     return path is not None and Path(path).suffix == ".npz"
 
 
@@ -307,14 +309,14 @@ def pack_faces(
 ) -> None:
     """Put prepared faces into one file, which `load_faces` reads without TensorFlow.
 
-    For a machine with a graphics card and JAX or PyTorch. The pictures are coded as lossless WebP.
+    Use it for a machine with a graphics card and JAX or PyTorch. The pictures are lossless WebP.
     The file holds faces of people: treat it as the data set.
 
     Args:
         faces: The faces.
         path: The file, ending in `.npz`.
         size: Height and width of the faces; None for those of the first one.
-        about: How they came about, of JSON's types; `data` is the name of the data set.
+        about: How they were made, of JSON's types; `data` is the name of the data set.
     """
     splits = {}
     for name, count in faces.counts.items():
@@ -324,7 +326,9 @@ def pack_faces(
     face_arrays.write(path, splits, faces.class_names, dict(about or {}))
 
 
-def _arrays(faces: Iterable[Mapping[str, Any]], size: tuple[int, int] | None):
+def _arrays(
+    faces: Iterable[Mapping[str, Any]], size: tuple[int, int] | None
+) -> dict[str, np.ndarray]:
     """Return dictionaries of single faces as arrays, by feature."""
     rows = []
     for row in faces:
@@ -345,7 +349,7 @@ def _read_packed(data, path):
 
 
 def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_fraction=0.0):
-    """Return packed faces with a share set apart, as `LocalBuilder` does it with those of files."""
+    """Return packed faces with a share set apart, as `LocalBuilder` sets apart files."""
     fractions = {"validation": validation_fraction, "test": test_fraction}
     check_undivided(faces.splits, fractions, validation_from)
     check_shares(validation_fraction, test_fraction, validation_from)
@@ -365,7 +369,7 @@ def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_frac
             f"{len(places)} faces"
         )
     splits = dict(faces.splits)
-    # A share of a few faces may be none.
+    # A share of a few faces may round to none.
     for name in np.unique(places).tolist():
         splits[name] = {feature: values[places == name] for feature, values in source.items()}
     if validation_from == "train":
@@ -375,7 +379,7 @@ def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_frac
 
 
 def _mark_copies(splits):
-    """Say anew which faces stand in `train`, which has lost some."""
+    """Mark anew the copies of faces in `train`, which has lost some."""
     marked = [name for name, part in splits.items() if name != "train" and "copy_in_train" in part]
     if not marked:
         return

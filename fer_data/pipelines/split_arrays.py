@@ -1,4 +1,4 @@
-"""The faces of a split as arrays, at the size of a model: what measuring a model takes."""
+"""The faces of a split as arrays at a model's size, for measuring the model."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 from fer_data.faces.cut import cut_points
 from fer_data.faces.face import Framing
@@ -23,8 +24,7 @@ class SplitArrays:
     Attributes:
         images: uint8 `(faces, height, width, channels)`.
         labels: Class numbers `(faces,)`.
-        copies: Which faces are copies of training faces, `(faces,)`; None where the data set does
-            not say.
+        copies: Which faces are copies of training faces, `(faces,)`; None if unknown.
         landmarks: `(faces, 68, 2)` in pixels of `images`; None where the data set has none.
     """
 
@@ -33,19 +33,27 @@ class SplitArrays:
     copies: np.ndarray | None = None
     landmarks: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     def some(self, places: ArrayLike) -> "SplitArrays":
         """Return the faces at some places, in the order of these."""
         return SplitArrays(
-            **{
+            **{  # type: ignore[arg-type]
                 name: None if values is None else values[np.asarray(places)]
                 for name, values in vars(self).items()
             }
         )
 
 
+@arguments.checked(
+    faces=arguments.instance(LabelledFaces, "`LabelledFaces`, as `load_faces` returns them"),
+    split=arguments.text,
+    size=arguments.sequence(arguments.integer(1, 2**15), 2, 2),
+    channels=arguments.choice((1, 3)),
+    class_names=arguments.sequence(arguments.text),
+    places=arguments.array((None,), kinds="ui", empty=True),
+)
 def split_arrays(
     faces: LabelledFaces,
     split: str,
@@ -58,13 +66,13 @@ def split_arrays(
     """Return faces of a split as arrays.
 
     Args:
-        faces: What `load_faces` gives.
+        faces: The result of `load_faces`.
         split: Name of the split.
         size: Height and width of the faces, as the model takes them.
         channels: 1 or 3.
-        class_names: Names in the order that the labels shall have, such as the model's; None
-            leaves them as they are in the data.
-        places: Numbers of the faces wanted, of which the order does not matter; None for all.
+        class_names: Names in the order to number the labels by, such as the model's; None keeps the
+            data's numbers.
+        places: Numbers of the faces wanted, in any order; None for all.
 
     Returns:
         `SplitArrays`, in the order of the split.
@@ -88,24 +96,30 @@ def split_arrays(
         here = wanted[start : start + len(numbers)]
         images.append(pictures[here])
         labels.append(numbers[here])
-    labels = np.concatenate(labels)
+    numbers = np.concatenate(labels)
     copies = landmarks = None
     if "copy_in_train" in faces.features(split):
         copies = faces.column(split, "copy_in_train").astype(bool)[wanted]
     if "landmarks" in faces.features(split):
         landmarks = _landmarks(faces, split, size)[wanted]
     return SplitArrays(
-        np.concatenate(images), labels if order is None else order[labels], copies, landmarks
+        np.concatenate(images), numbers if order is None else order[numbers], copies, landmarks
     )
 
 
+@arguments.checked(
+    faces=arguments.instance(LabelledFaces, "`LabelledFaces`, as `load_faces` returns them"),
+    split=arguments.text,
+    size=arguments.sequence(arguments.integer(1, 2**15), 2, 2),
+    channels=arguments.choice((1, 3)),
+)
 def split_batches(
     faces: LabelledFaces, split: str, *, size: tuple[int, int], channels: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the faces of a split a batch at a time, for those that do not fit into the memory.
+    """Yield the faces of a split batch by batch, for splits that do not fit into memory.
 
     Args:
-        faces: What `load_faces` gives.
+        faces: The result of `load_faces`.
         split: Name of the split.
         size: Height and width of the faces.
         channels: 1 or 3.
@@ -118,8 +132,13 @@ def split_batches(
         yield images, labels
 
 
+@arguments.checked(
+    count=arguments.integer(0),
+    wanted=arguments.optional(arguments.integer(0)),
+    seed=arguments.seed,
+)
 def draw_places(count: int, wanted: int | None, seed: int = 0) -> np.ndarray:
-    """Return the numbers of faces drawn at random without putting back, in rising order.
+    """Return the numbers of faces drawn at random, without replacement, in rising order.
 
     Args:
         count: How many faces there are.
@@ -138,12 +157,15 @@ def draw_places(count: int, wanted: int | None, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(count)[:wanted])
 
 
+@arguments.checked(
+    data=arguments.sequence(arguments.text), model=arguments.sequence(arguments.text)
+)
 def class_order(data: Sequence[str], model: Sequence[str]) -> np.ndarray:
     """Return the number that each class of a data set has in a model.
 
     Args:
         data: Names of the data's classes, in their order.
-        model: Names of the model's outputs, in theirs; it may have more.
+        model: Names of the model's outputs, in their order; there may be more of them.
 
     Raises:
         ValueError: If the model lacks a class of the data.
@@ -172,7 +194,7 @@ def _mask(count, places):
     if places is None:
         return np.full(count, True)
     mask = np.zeros(count, bool)
-    mask[np.asarray(places)] = True
+    mask[np.asarray(places, dtype=int)] = True
     return mask
 
 
@@ -207,7 +229,7 @@ def _pairs(faces, split, size, channels):
 
 
 def _landmarks(faces, split, size):
-    """Return the landmarks that come with faces, in the pixels of what the model sees."""
+    """Return the landmarks of faces, in pixels of the images that the model sees."""
     found = []
     for face in faces.splits[split].as_numpy_iterator():
         if "box" in face:

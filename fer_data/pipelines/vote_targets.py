@@ -1,18 +1,21 @@
 """Training targets from two labellings of the same faces: a data set's own labels, and votes."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer, check_number
+from fer_data.checks import as_array, as_numbers, check_integer, check_number
 
 
-def vote_targets(labels, votes, share=0.5, classes=7):
-    """Mix one-hot labels with what the votes say of them, in the labels' own terms.
+def vote_targets(
+    labels: ArrayLike, votes: ArrayLike, share: float = 0.5, classes: int = 7
+) -> np.ndarray:
+    """Mix one-hot labels with the labels that the votes predict.
 
-    A data set's labels may be noisy (FER2013's: one annotator) and biased against those of later
-    voters (FER+'s: ten), so that neither can take the other's place. A multinomial logistic
-    regression from the shares of the votes to the labels, cross-fitted in five folds, gives the
-    distribution of labels that such votes stand for: it keeps the bias, which a test on such
-    labels wants, and averages out the noise. Use training faces alone.
+    A data set's labels may be noisy (one annotator in FER2013) and follow other habits than later
+    voters (ten in FER+), so the votes cannot simply replace the labels. A multinomial logistic
+    regression from the shares of the votes to the labels, cross-fitted in five folds, predicts the
+    distribution of the labels. It keeps their habits, which a test on such labels rewards, and
+    averages out their noise. Use training faces alone.
 
     Args:
         labels: Integers `(faces,)` in `[0, classes)`.
@@ -41,7 +44,7 @@ def vote_targets(labels, votes, share=0.5, classes=7):
 
     check_integer("classes", classes, 2)
     check_number("share", share, 0, 1)
-    labels, votes = np.asarray(labels), np.asarray(votes, dtype="float64")
+    labels, votes = as_array("labels", labels), as_numbers("votes", votes)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or votes.ndim != 2:
         raise ValueError(
             "`labels` must be integers (faces,) and `votes` numbers (faces, columns). Received: "
@@ -66,7 +69,7 @@ def vote_targets(labels, votes, share=0.5, classes=7):
             f"labels. Received: fewer for the labels {too_few}"
         )
     shares = votes[known] / votes[known].sum(axis=1, keepdims=True)
-    # The roots beside the shares: a single vote more matters most where there are few.
+    # Square roots beside the shares: one vote more matters most where there are few.
     features = np.concatenate([shares, np.sqrt(shares)], axis=1)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     said = cross_val_predict(

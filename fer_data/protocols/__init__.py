@@ -4,7 +4,7 @@
 - `fer_data.protocols.subjects`: clips of people, divided by person, with a guard against leaks.
 - `fer_data.protocols.videos`: which video a clip was cut from.
 - `fer_data.protocols.megc2019`: the composite data set of MEGC 2019.
-- `fer_data.protocols.duplicates`: pictures that stand in two parts at once.
+- `fer_data.protocols.duplicates`: pictures that are in two parts at once.
 - `fer_data.protocols.weighting`: weights of classes against their frequency.
 """
 

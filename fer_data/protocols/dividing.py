@@ -1,6 +1,6 @@
 """Dividing examples: stratified by class, disjoint by group, and one group out at a time.
 
-The dividing itself is scikit-learn's; here are the checks and the named parts.
+scikit-learn does the division; this module adds checks and names the parts.
 """
 
 import math
@@ -10,24 +10,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 
 
+@arguments.checked(
+    labels=arguments.categories,
+    fractions=arguments.mapping(arguments.number()),
+    seed=arguments.seed,
+)
 def stratified(
     labels: ArrayLike, fractions: Mapping[str, float], seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Splits at random, with every class in its share of every part.
+    """Split at random, with the share of every class equal in all parts.
 
     Args:
-        labels: class of every example, `(n,)`.
-        fractions: share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
-        seed: integer.
+        labels: Class of every example, `(n,)`.
+        fractions: Share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
+        seed: Integer.
 
     Returns:
         Dictionary from part to a sorted array of indices into `labels`.
 
     Raises:
-        ValueError: if the fractions do not sum to one, or a class has fewer examples than there
+        ValueError: If the fractions do not sum to one, or a class has fewer examples than there
             are parts.
 
     Example:
@@ -49,8 +55,14 @@ def stratified(
     parts, rest = {}, np.arange(len(labels))
     *first, last = fractions
     for name in first:
-        # A whole number: as a share of what is left, 0.15 of 0.3 is a hair less than a half.
+        # A whole number, since shares round: 0.15 of the remaining 0.3 is slightly less than a
+        # half.
         size = round(fractions[name] * len(labels))
+        if min(size, len(rest) - size) < len(names):
+            raise ValueError(
+                f"Every part needs at least {len(names)} examples, one for each class. Received: "
+                f"{len(labels)} examples, fractions={fractions}"
+            )
         taken, rest = train_test_split(
             rest, train_size=size, stratify=labels[rest], random_state=seed
         )
@@ -59,6 +71,13 @@ def stratified(
     return parts
 
 
+@arguments.checked(
+    labels=arguments.categories,
+    groups=arguments.categories,
+    fractions=arguments.mapping(arguments.number()),
+    seed=arguments.seed,
+    folds=arguments.integer(2),
+)
 def group_disjoint(
     labels: ArrayLike,
     groups: ArrayLike,
@@ -66,23 +85,23 @@ def group_disjoint(
     seed: int = 0,
     folds: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Splits so that no group (a subject, an identity) stands in two parts, classes balanced.
+    """Split so that no group (a subject, an identity) is in two parts, with classes balanced.
 
     scikit-learn's `StratifiedGroupKFold` makes folds, and every part gets as many of them as its
-    fraction asks for; sizes are therefore as near as whole groups and folds allow.
+    fraction asks for; sizes are therefore as close as whole groups and folds allow.
 
     Args:
-        labels: class of every example, `(n,)`.
-        groups: group of every example, `(n,)`.
-        fractions: share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
-        seed: integer.
-        folds: number of folds. By default the least, from 2 to 20, that hits the fractions best.
+        labels: Class of every example, `(n,)`.
+        groups: Group of every example, `(n,)`.
+        fractions: Share of every part, `{"train": 0.8, "test": 0.2}`; they sum to one.
+        seed: Integer.
+        folds: Number of folds. By default the least, from 2 to 20, that hits the fractions best.
 
     Returns:
         Dictionary from part to a sorted array of indices.
 
     Raises:
-        ValueError: if there are fewer groups than the folds needed, or a part would be empty.
+        ValueError: If there are fewer groups than the folds needed, or a part would be empty.
 
     Example:
 
@@ -108,10 +127,12 @@ def group_disjoint(
         rarest = np.unique(labels, return_counts=True)[1].min()
         candidates = range(2, min(20, most, max(rarest, len(shares))) + 1)
         folds = min(candidates, key=lambda k: (round(_misfit(shares, k), 9), k), default=2)
+    most = min(most, np.unique(labels, return_counts=True)[1].max())
     if folds > most or folds < len(shares):
         raise ValueError(
-            f"The groups must be at least as many as the folds, and those as the "
-            f"{len(shares)} parts. Received: {most} groups, folds={folds}"
+            "The groups must be at least as many as the folds, and so must the examples of the "
+            f"most frequent class; the folds must be as many as the {len(shares)} parts. "
+            f"Received: {most} groups or examples, folds={folds}"
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     held_out = [test for _, test in splitter.split(labels, labels, groups)]
@@ -128,25 +149,31 @@ def group_disjoint(
     return parts
 
 
+@arguments.checked(
+    labels=arguments.categories,
+    groups=arguments.categories,
+    folds=arguments.integer(2),
+    seed=arguments.seed,
+)
 def group_folds(
     labels: ArrayLike, groups: ArrayLike, folds: int = 5, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields `(train, test)` of folds in which no group stands on both sides, classes balanced.
+    """Yield `(train, test)` of folds in which no group is on both sides, with classes balanced.
 
-    Each example is in the test part of one fold. With a group of its own for every example this
-    is a plain, stratified cross-validation.
+    Each example is in the test part of one fold. If every example is a group of its own, this is a
+    plain stratified cross-validation.
 
     Args:
-        labels: class of every example, `(n,)`.
-        groups: group of every example, `(n,)`.
-        folds: number of folds, 2 or more.
-        seed: integer.
+        labels: Class of every example, `(n,)`.
+        groups: Group of every example, `(n,)`.
+        folds: Number of folds, 2 or more.
+        seed: Integer.
 
     Yields:
         Sorted indices of the training and of the test part.
 
     Raises:
-        ValueError: if there are fewer groups than folds, or fewer examples of every class.
+        ValueError: If there are fewer groups than folds, or fewer examples of every class.
 
     Example:
 
@@ -174,10 +201,10 @@ def group_folds(
 
 
 def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-    """Yields `(group, train, test)` with each group (subject) as the test part once.
+    """Yield `(group, train, test)` with each group (subject) as the test part once.
 
     Args:
-        groups: group of every example, `(n,)`; at least two.
+        groups: Group of every example, `(n,)`; at least two.
 
     Yields:
         The group's name, the sorted indices of all others, and its own.
@@ -196,11 +223,9 @@ def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np
         yield groups[test[0]].item(), train, test
 
 
-def _vector(name, values):
-    values = np.asarray(values)
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"`{name}` must be a non-empty vector. Received: shape={values.shape}")
-    return values
+def _vector(name: str, values: Any) -> np.ndarray:
+    arguments.categories(name, values)
+    return np.asarray(values)
 
 
 def _fractions(fractions):
@@ -215,7 +240,7 @@ def _fractions(fractions):
 
 
 def _allot(shares, folds):
-    """Whole folds for every part, at least one, by the largest remainders."""
+    """Return whole folds for every part, at least one, by the largest remainders."""
     counts = np.maximum(np.floor(shares * folds + 1e-9).astype(int), 1)
     while counts.sum() != folds:
         lack = shares * folds - counts

@@ -1,4 +1,4 @@
-"""The search for pictures that stand in two parts of a data set at once."""
+"""The search for pictures that are in two parts of a data set at once."""
 
 import collections
 import dataclasses
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_data import picture
+from fer_data import arguments, picture
+from fer_data.checks import as_array
 
 EXACT, NEAR = "exact", "near"
 
@@ -41,10 +42,10 @@ class DuplicateReport:
 
     pairs: tuple[Copy, ...]
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.pairs)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pairs)
 
     def counts(self) -> dict[tuple[str, str, str], int]:
@@ -52,7 +53,7 @@ class DuplicateReport:
         return dict(collections.Counter((pair.kind, *pair.parts) for pair in self.pairs))
 
     def ids(self, part: str, kinds: Collection[str] = (EXACT, NEAR)) -> list:
-        """Return the sorted names of the pictures of one part that stand in another part too."""
+        """Return the sorted names of the pictures of one part that are in another part too."""
         return sorted(
             {
                 name
@@ -78,13 +79,14 @@ class DuplicateReport:
 
 
 class DuplicateError(ValueError):
-    """Pictures stand in two parts of a split. `report` holds the `DuplicateReport`."""
+    """Pictures are in two parts of a split. `report` holds the `DuplicateReport`."""
 
     def __init__(self, message: str, report: DuplicateReport) -> None:
         super().__init__(message)
         self.report = report
 
 
+@arguments.checked(images=arguments.sequence())
 def difference_hash(images: Iterable[np.ndarray]) -> np.ndarray:
     """Return the 64-bit difference hash of each picture: whether it gets brighter rightwards.
 
@@ -93,36 +95,45 @@ def difference_hash(images: Iterable[np.ndarray]) -> np.ndarray:
             list (sizes may differ).
 
     Returns:
-        uint64 array `(n,)`; the number of differing bits measures how unlike two pictures are.
+        uint64 array `(n,)`; the more bits differ, the less alike two pictures are.
 
     Reference:
         N. Krawetz, "Kind of Like That", 2013.
     """
     import cv2
 
+    images = list(images)
+    for image in images:
+        _check_picture(image, "`images`")
     small = [cv2.resize(_grey(image), (9, 8), interpolation=cv2.INTER_AREA) for image in images]
-    small = np.array(small, np.uint8).reshape(-1, 8, 9)
-    bits = (small[:, :, 1:] > small[:, :, :-1]).reshape(-1, 64)
+    rows = np.array(small, np.uint8).reshape(-1, 8, 9)
+    bits = (rows[:, :, 1:] > rows[:, :, :-1]).reshape(-1, 64)
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
 
+@arguments.checked(
+    splits=arguments.mapping(),
+    near=arguments.flag,
+    distance=arguments.integer(0, 64),
+    correlation=arguments.number(-1, 1),
+)
 def duplicates_across(
     splits: Mapping[str, np.ndarray | Sequence[Any]],
     near: bool = True,
     distance: int = 8,
     correlation: float = 0.95,
 ) -> DuplicateReport:
-    """Find pictures that stand in two parts of a split.
+    """Find pictures that are in two parts of a split.
 
     Exact copies agree in every pixel. Near copies have difference hashes that differ in at most
-    `distance` bits, which finds candidates fast, and pixels (at 32x32) that correlate at least by
-    `correlation`, which throws out different faces in the same pose. A copy that was mirrored,
-    turned or cropped differently is not found.
+    `distance` bits, which finds candidates fast, and pixels (at 32x32) that correlate by at least
+    `correlation`, which rejects different faces in the same pose. Copies that were mirrored, turned
+    or cropped in another way are not found.
 
     Args:
         splits: `{"train": images}` or `{"train": (images, ids)}`: uint8 pictures, an array
             `(n, height, width)` or `(n, height, width, 1 or 3)`, or a list with differing sizes.
-            Without ids the position counts.
+            Without ids, positions name the pictures.
         near: Whether to look for near copies as well.
         distance: Differing bits allowed, 0 to 64.
         correlation: Least correlation of near copies, in `[-1, 1]`.
@@ -157,12 +168,17 @@ def duplicates_across(
     return DuplicateReport(tuple(pairs))
 
 
+@arguments.checked(
+    refuse=arguments.either(
+        arguments.text, arguments.sequence(arguments.text), rule="'exact', 'near' or a list of both"
+    )
+)
 def guard(
     splits: Mapping[str, np.ndarray | Sequence[Any]] | DuplicateReport,
     refuse: str | Iterable[str] = (EXACT, NEAR),
-    **options,
+    **options: Any,
 ) -> DuplicateReport:
-    """Raise if pictures stand in two parts of a split.
+    """Raise an error if pictures are in two parts of a split.
 
     Args:
         splits: As in `duplicates_across`, or a `DuplicateReport` made before.
@@ -202,7 +218,7 @@ def guard(
 
 
 class _Part:
-    """One part of a split with what is computed once for all comparisons."""
+    """One part of a split, and numbers that are computed once for all comparisons."""
 
     def __init__(self, name, value):
         images, ids = value if isinstance(value, tuple) else (value, None)
@@ -215,13 +231,7 @@ class _Part:
                 f"Received: {len(images)} pictures, {len(self.ids)} ids"
             )
         for image in images:
-            shape = np.shape(image)
-            valid = len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3))
-            if not valid or np.asarray(image).dtype != np.uint8:
-                raise ValueError(
-                    f"Part {name!r} must hold uint8 pictures (height, width[, 1 or 3]). "
-                    f"Received: dtype={np.asarray(image).dtype}, shape={shape}"
-                )
+            _check_picture(image, f"Part {name!r}")
         self.pixels = [picture.pixel_hash(image) for image in images]
         self._hashes = self._thumbnails = None
 
@@ -238,6 +248,16 @@ class _Part:
         return self._thumbnails
 
 
+def _check_picture(image, owner):
+    image = as_array("images", image)
+    valid = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] in (1, 3))
+    if not valid or image.dtype != np.uint8 or not image.size:
+        raise ValueError(
+            f"{owner} must hold uint8 pictures (height, width[, 1 or 3]). "
+            f"Received: dtype={image.dtype}, shape={image.shape}"
+        )
+
+
 def _grey(image):
     import cv2
 
@@ -248,7 +268,7 @@ def _grey(image):
 
 
 def _normalised(images):
-    """32x32 thumbnails as unit vectors with mean zero: their dot product is the correlation."""
+    """Return 32x32 thumbnails as unit vectors of mean 0: dot products are correlations."""
     import cv2
 
     small = [cv2.resize(_grey(image), (32, 32), interpolation=cv2.INTER_AREA) for image in images]

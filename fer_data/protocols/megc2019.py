@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.labels import MICRO_EXPRESSION_CLASSES as CLASSES
 from fer_data.protocols.subjects import Clips
 
@@ -19,13 +20,13 @@ MEGC_2019 = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Composite:
-    """The composite of what is there.
+    """The composite of the data sets that are there.
 
     Attributes:
         clips: `Clips`, for `leave_one_subject_out`.
-        places: Where these stand in the clips given.
+        places: Their places in the clips given.
         counts: `{data set: {class: clips, "subjects": number}}`.
-        differences: Tuple of sentences, one for each number that is not the challenge's.
+        differences: Tuple of sentences, one for each number that differs from the challenge's.
     """
 
     clips: Clips
@@ -43,24 +44,29 @@ class Composite:
         return "\n".join([*lines, *(self.differences or ("as in MEGC 2019",))])
 
 
+@arguments.checked(
+    clips=arguments.instance(Clips, "`Clips`"),
+    listed=arguments.sequence(arguments.text),
+    strict=arguments.flag,
+)
 def megc_2019(clips: Clips, listed: Iterable[str] | None = None, strict: bool = False) -> Composite:
     """Return the clips of the composite: CASME II 145, SMIC 164, SAMM 133.
 
     Without a list, all clips of the three data sets with a three-class label are taken. For SMIC
-    and SAMM these are the challenge's; of CASME II the owners' present sheet has more clips with
-    such a label than the challenge took, so its exact clips need the challenge's list.
+    and SAMM these are the challenge's; for CASME II the owners' present sheet has more such clips
+    than the challenge took, so its exact clips need the challenge's list.
 
     Args:
-        clips: `Clips` of one or more of `casme2`, `smic_hs` and SAMM; others are passed over.
-        listed: The ids that belong to it, such as those of the challenge's list; `None` for all.
+        clips: `Clips` of one or more of `casme2`, `smic_hs` and SAMM; others do not count.
+        listed: The ids that belong to the composite, such as the challenge's list; `None` for all.
         strict: Whether to raise if a number differs from the challenge's.
 
     Returns:
-        `Composite`, whose `differences` say what is missing or too much.
+        `Composite`, whose `differences` name the numbers that are too small or too large.
 
     Raises:
-        ValueError: If none of the three is there, a listed clip is not, or `strict` and a number
-            differs.
+        ValueError: If none of the three is there, a listed clip is missing, or a number differs
+            with `strict`.
 
     Example:
 

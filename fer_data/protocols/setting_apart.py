@@ -1,4 +1,4 @@
-"""Setting pictures apart for validation and test: a share of every class, copies on one side."""
+"""Validation and test pictures set apart: a share of every class, with copies on one side."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,7 +12,7 @@ SOURCES = ("train", "test")
 def check_shares(
     validation_fraction: float, test_fraction: float, validation_from: str = "train"
 ) -> None:
-    """Raise `ValueError` unless these shares leave pictures where they are taken from.
+    """Raise `ValueError` unless these shares leave pictures to train on.
 
     Args:
         validation_fraction: Share of the pictures to set apart for validation.
@@ -40,7 +40,7 @@ def check_shares(
 def check_undivided(
     splits: Collection[str], fractions: Mapping[str, float], validation_from: str = "train"
 ) -> None:
-    """Raise `ValueError` where a data set has what is to be set apart, or lacks the source of it.
+    """Raise `ValueError` if a data set already has such a split, or lacks the source for it.
 
     Args:
         splits: Names of the splits that the data set has.
@@ -68,8 +68,8 @@ def set_apart(
     """Return which split each picture goes to.
 
     The shares are those of every class. Which pictures are taken depends on the pictures and the
-    seed, not on their order. Copies of a picture go where it goes and count once, under the label
-    that comes first.
+    seed, not on their order. Copies of a picture go to the same split and count once, under the
+    label that comes first.
 
     Args:
         pictures: A hash for each picture, equal for equal pictures.

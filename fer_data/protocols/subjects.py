@@ -1,9 +1,10 @@
-"""Protocols for clips of people: who stands where, and what a random split lets leak.
+"""Protocols that divide clips of people, and the check for people who are on both sides.
 
-Clips of one person, cut from one video, are alike in everything but the expression; a network that
-meets the person in training recognises the person in the test. Honest protocols keep people on one
-side: `subject_disjoint` and `leave_one_subject_out`. `random_clips` is the published random split;
-it must be asked for with `allow_leaks=True`, and its result carries the warning for the report.
+Clips of one person, cut from one video, are alike in everything but the expression. A network that
+has seen a person in training recognises that person in the test. Honest protocols keep each person
+on one side: `subject_disjoint` and `leave_one_subject_out`. `random_clips` is the published random
+split; it must be asked for with `allow_leaks=True`, and its result carries the warning for the
+report.
 """
 
 import collections
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data.checks import check_choice, check_number
+from fer_data import arguments
+from fer_data.checks import as_array, check_choice, check_number
 from fer_data.labels import NO_LABEL
 from fer_data.protocols.dividing import group_disjoint, leave_one_group_out, stratified
 
@@ -27,13 +29,13 @@ _SHOWN = 5
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Clips:
-    """What protocols need to know of clips; `fer_data.datasets.clip_table.read` reads it.
+    """The facts about clips that protocols need; `fer_data.datasets.clip_table.read` reads them.
 
     Attributes:
         ids: Unique name of every clip, `(n,)`.
         subjects: Data set and subject of every clip, `"casme2/sub01"`, `(n,)`.
         labels: Class of every clip, `(n,)`; -1 for none. Protocols leave those out.
-        content: Hash of every clip's frames, `(n,)`, or `None` if nothing is known of copies.
+        content: Hash of every clip's frames, `(n,)`, or `None` to leave copies unchecked.
 
     Raises:
         ValueError: If the lengths differ, there is no clip, an id repeats, or labels are not
@@ -52,7 +54,7 @@ class Clips:
     content: np.ndarray | None = None
 
     if TYPE_CHECKING:
-        # Lists are as good, and become arrays.
+        # Lists are accepted and become arrays.
         def __init__(
             self,
             ids: ArrayLike,
@@ -61,11 +63,11 @@ class Clips:
             content: ArrayLike | None = None,
         ) -> None: ...
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("ids", "subjects", "labels", "content"):
             value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, np.asarray(value))
+            if value is not None or name != "content":
+                object.__setattr__(self, name, as_array(name, value))
         lengths = {name: np.shape(v) for name, v in vars(self).items() if v is not None}
         if len(set(lengths.values())) > 1 or len(self.ids.shape) != 1 or not self.ids.size:
             raise ValueError(
@@ -78,12 +80,12 @@ class Clips:
         if repeated:
             raise ValueError(f"`ids` must be unique. Received: {repeated[:_SHOWN]} more than once")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def datasets(self) -> np.ndarray:
-        """The part of every subject before the first `/`, `(n,)`."""
+        """The data set of every clip, the part of its subject before the first `/`, `(n,)`."""
         return np.array([str(subject).split("/")[0] for subject in self.subjects])
 
     def take(self, indices: ArrayLike) -> "Clips":
@@ -99,7 +101,7 @@ class Clips:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Leaks:
-    """What stands in more than one part of a division; false when nothing does.
+    """The people and clips that are in more than one part of a division; false if there are none.
 
     Attributes:
         subjects: `{subject: {part: number of its clips}}`.
@@ -109,7 +111,7 @@ class Leaks:
     subjects: dict[str, dict[str, int]]
     copies: tuple
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.subjects or self.copies)
 
     def summary(self) -> str:
@@ -128,7 +130,7 @@ class Leaks:
 
 
 class LeakError(ValueError):
-    """A subject or a clip stands in two parts. `leaks` holds the `Leaks`."""
+    """A subject or a clip is in two parts. `leaks` holds the `Leaks`."""
 
     def __init__(self, message: str, leaks: Leaks) -> None:
         super().__init__(message)
@@ -145,7 +147,7 @@ class Division:
         held_out: The test subject, in leave-one-subject-out.
         unlabelled: Number of clips that were left out because they have no label.
         leaks: `Leaks`.
-        warning: What a report must say beside the scores, `""` if nothing.
+        warning: Warning that a report must show beside the scores, or `""`.
     """
 
     protocol: str
@@ -156,8 +158,12 @@ class Division:
     warning: str = ""
 
 
+@arguments.checked(
+    parts=arguments.mapping(arguments.array((None,), kinds="ui", empty=True)),
+    clips=arguments.instance(Clips, "`Clips`"),
+)
 def find_leaks(parts: Mapping[str, ArrayLike], clips: Clips) -> Leaks:
-    """Return the subjects and the copies of clips that stand in more than one part.
+    """Return the subjects and the copies of clips that are in more than one part.
 
     Args:
         parts: Dictionary from part to places in `clips`.
@@ -169,31 +175,36 @@ def find_leaks(parts: Mapping[str, ArrayLike], clips: Clips) -> Leaks:
     Raises:
         ValueError: If a place is out of range, or in two parts or twice in one.
     """
-    parts = {part: np.asarray(places, dtype=np.int64) for part, places in parts.items()}
-    _check_places(parts, len(clips))
+    arrays = {part: np.asarray(places, dtype=np.int64) for part, places in parts.items()}
+    _check_places(arrays, len(clips))
     subjects = collections.defaultdict(dict)
-    for part, places in parts.items():
+    for part, places in arrays.items():
         for subject, n in collections.Counter(clips.subjects[places].tolist()).items():
             subjects[subject][part] = n
     across = {subject: where for subject, where in sorted(subjects.items()) if len(where) > 1}
-    return Leaks(across, tuple(_copies(parts, clips)))
+    return Leaks(across, tuple(_copies(arrays, clips)))
 
 
+@arguments.checked(
+    parts=arguments.mapping(arguments.array((None,), kinds="ui", empty=True)),
+    clips=arguments.instance(Clips, "`Clips`"),
+    allow_leaks=arguments.flag,
+)
 def guard_subjects(
     parts: Mapping[str, ArrayLike], clips: Clips, allow_leaks: bool = False
 ) -> Leaks:
-    """Raise if a subject, or a clip with the same frames, stands in two parts.
+    """Raise an error if a subject, or a clip with the same frames, is in two parts.
 
     Args:
         parts: Dictionary from part to places in `clips`.
         clips: `Clips`.
-        allow_leaks: Let it through, and return what was found.
+        allow_leaks: Whether to return the leaks instead of raising.
 
     Returns:
         `Leaks`.
 
     Raises:
-        LeakError: Which subjects and which clips, unless `allow_leaks`.
+        LeakError: Unless `allow_leaks`, with the subjects and clips that leak.
 
     Example:
 
@@ -212,6 +223,12 @@ def guard_subjects(
     return leaks
 
 
+@arguments.checked(
+    clips=arguments.instance(Clips, "`Clips`"),
+    proportions=arguments.choice(PROPORTIONS),
+    seed=arguments.seed,
+    allow_leaks=arguments.flag,
+)
 def random_clips(
     clips: Clips, proportions: str = "80-10-10", seed: int = 0, allow_leaks: bool = False
 ) -> Division:
@@ -221,7 +238,8 @@ def random_clips(
         clips: `Clips`; those without a label are left out.
         proportions: `"80-10-10"` or `"70-15-15"`, training, validation, test.
         seed: Integer.
-        allow_leaks: Without it, people or copies in two parts raise, which is nearly always.
+        allow_leaks: Whether to accept people or copies in two parts, which a random division nearly
+            always has.
 
     Returns:
         `Division`, with a warning if something leaks.
@@ -245,13 +263,19 @@ def random_clips(
     return _division(f"random {proportions}", clips, places, parts, allow_leaks)
 
 
+@arguments.checked(
+    clips=arguments.instance(Clips, "`Clips`"),
+    proportions=arguments.choice(PROPORTIONS),
+    seed=arguments.seed,
+    allow_leaks=arguments.flag,
+)
 def subject_disjoint(
     clips: Clips, proportions: str = "80-10-10", seed: int = 0, allow_leaks: bool = False
 ) -> Division:
-    """Divide clips so that no subject stands in two parts, with classes as even as can be.
+    """Divide clips so that no subject is in two parts, with classes as even as possible.
 
-    Whole people cannot be divided in exact proportions: parts come as near as
-    `fer_data.protocols.group_disjoint` can bring them.
+    Whole people cannot be divided in exact proportions: `fer_data.protocols.group_disjoint` comes
+    as close as it can.
 
     Args:
         clips: `Clips`; those without a label are left out.
@@ -280,13 +304,20 @@ def subject_disjoint(
     return _division(f"subject-disjoint {proportions}", clips, places, parts, allow_leaks)
 
 
+@arguments.checked(
+    clips=arguments.instance(Clips, "`Clips`"),
+    validation=arguments.number(0, 1),
+    seed=arguments.seed,
+    allow_leaks=arguments.flag,
+)
 def leave_one_subject_out(
     clips: Clips, validation: float = 0.0, seed: int = 0, allow_leaks: bool = False
 ) -> Iterator[Division]:
     """Yield a division for every subject, which is the test part; the others train.
 
-    Predictions are pooled over the folds before they are scored. The test subject must choose
-    nothing: for early stopping, take a validation part, of people of the training part.
+    Predictions are pooled over the folds before they are scored. The test subject must not take
+    part in any choice: for early stopping, use a validation part, made of people of the training
+    part.
 
     Args:
         clips: `Clips`; those without a label are left out.

@@ -1,13 +1,14 @@
-"""Which video a clip was cut from, read from the names that its owners gave it."""
+"""The video from which a clip was cut, read from the name that its owners gave it."""
 
 import re
 from collections.abc import Callable
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.protocols.subjects import Clips
 
-# How a clip's id, without data set, names the video; None where the owners' names do not say.
+# How a clip's id, without its data set, names the video; None where it does not.
 _NAMES: dict[str, Callable[[str], str | None]] = {
     # sub01/EP02_01f: the first clip while the person watched video EP02.
     "casme2": lambda name: name.rpartition("_")[0],
@@ -22,14 +23,16 @@ _NAMES: dict[str, Callable[[str], str | None]] = {
 }
 
 
+@arguments.checked(clips=arguments.instance(Clips, "`Clips`"))
 def videos_of(clips: Clips) -> np.ndarray | None:
-    """Return the video of every clip, or None where it is not known of all of them.
+    """Return the video of every clip, or None unless all of them are known.
 
-    Clips of one video show one person in one light and one place, mostly with one emotion: the
-    video was chosen to bring it out. Who divides such clips at random tests on what was trained.
+    Clips of one video show one person in one light and one place, mostly with one emotion, since
+    the video was chosen to evoke it. A random division of such clips tests a network on the videos
+    that it was trained on.
 
     Args:
-        clips: `Clips`, with the ids of `fer_data.datasets`. SMIC's names do not tell the video.
+        clips: `Clips`, with the ids of `fer_data.datasets`. SMIC's names do not contain the video.
 
     Returns:
         Names of the videos, `(n,)`, or None.
@@ -46,7 +49,7 @@ def videos_of(clips: Clips) -> np.ndarray | None:
     for clip in clips.ids.tolist():
         dataset, _, name = str(clip).partition("/")
         video = _NAMES[dataset](name) if dataset in _NAMES else None
-        # A name that is only the person's folder, or less, tells no video.
+        # The name of the person's folder alone, or less, does not name a video.
         if not video or "/" not in video or video.endswith("/"):
             return None
         found.append(f"{dataset}/{video}")

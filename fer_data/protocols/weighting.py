@@ -6,7 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
+from fer_data.checks import as_array
 
+
+@arguments.checked(
+    classes=arguments.either(
+        arguments.integer(-(2**63)),
+        arguments.sequence(arguments.text),
+        rule="an integer of 1 or more, or a list of names",
+    ),
+    power=arguments.number(),
+    largest=arguments.number(),
+    effective_beta=arguments.number(),
+)
 def class_weights(
     labels: ArrayLike,
     classes: int | Sequence[str],
@@ -45,7 +58,7 @@ def class_weights(
     """
     from sklearn.utils.class_weight import compute_class_weight
 
-    labels = np.asarray(labels)
+    labels = as_array("labels", labels)
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(
             "`labels` must be a non-empty vector of integers. "

@@ -1,4 +1,4 @@
-"""Why a model says what it says."""
+"""Explanation of a model's answers: heat maps, their checks, and attention gates."""
 
 from fer_models.explain.clip_explanation import clip_explanation
 from fer_models.explain.clip_file import explain_clip_file

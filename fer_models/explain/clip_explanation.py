@@ -1,9 +1,15 @@
-"""One picture of what a network of clips looks at: regions and time, Grad-CAM and gates."""
+"""One picture of where and when a network of clips looks: Grad-CAM and gates by region and time."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
     checked_drawable_images,
@@ -14,53 +20,62 @@ from fer_models.explain.gate_sheet import over_time
 from fer_models.explain.gates import attention_gates
 from fer_models.explain.grad_cam import grad_cam
 from fer_models.explain.picture_grid import PictureGrid
+from fer_models.zoo.model_checks import check_model
 
-# Motion is shown so many times as large, around grey.
+# Factor by which motion is enlarged, around grey.
 GAIN = 4
 METHODS = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM"}
 
 
+@arguments.checked(
+    path=arguments.path,
+    region_names=arguments.sequence(arguments.text),
+    class_names=arguments.sequence(arguments.scalar),
+    method=arguments.text,
+    alpha=arguments.number(),
+    title=arguments.text,
+)
 def clip_explanation(
-    model,
-    inputs,
-    path,
-    frames=None,
-    region_names=None,
-    class_names=None,
-    label=None,
-    layer=None,
-    method=None,
-    class_index=None,
-    columns=8,
-    alpha=0.55,
-    side=0.85,
-    title=None,
-):
+    model: keras.Model,
+    inputs: np.ndarray | Sequence[np.ndarray],
+    path: str | os.PathLike[str],
+    frames: np.ndarray | Sequence[np.ndarray] | None = None,
+    region_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    label: str | None = None,
+    layer: str | keras.Layer | Sequence[str | keras.Layer] | None = None,
+    method: str | None = None,
+    class_index: int | None = None,
+    columns: int = 8,
+    alpha: float = 0.55,
+    side: float = 0.85,
+    title: str | None = None,
+) -> Path:
     """Draw where and when a network of clips looks, for one clip, as one picture.
 
-    For each region a row of its frames with the heat map of the class, and a row for every
-    attention gate that looks at this region alone: gates of space over what the region shows, gates
-    of time as plain tiles. A column is a time step. A heat map is divided by its own maximum over
-    space and time; the colours of a gate run from its least to its greatest value, both written at
-    its left.
+    Each region has a row of frames with the heat map of the class, and a row for every attention
+    gate that depends on this region alone. Gates of space are laid over the region, gates of time
+    are plain tiles. A column is a time step. A heat map is divided by its own maximum over space
+    and time; the colours of a gate run from its least to its greatest value, both written at its
+    left.
 
     Args:
         model: Built Keras model of clips, with one input or several.
         inputs: The clip as the model takes it: an array `(frames, height, width, channels)`, or a
-            list of them, one a region.
+            list of them, one for each region.
         path: File to write; its ending chooses the format.
-        frames: What to show for `inputs`: arrays of the same shapes with values in [0, 255], for
-            a network that takes differences of frames. The differences are then shown under the
-            gates, grey where nothing moves, four times as large. `None` shows the inputs.
+        frames: Pictures to show instead of `inputs`: arrays of the same shapes with values in [0,
+            255], for a network that takes differences of frames. The differences are then shown
+            under the gates, grey where nothing moves, four times as large. `None` shows the inputs.
         region_names: Name of each region, or `None` for the names of the model's inputs.
         class_names: Name of each class, or `None` for their numbers.
         label: Original label, or `None`.
         layer: As for `grad_cam`; `None` for the last attention of each region, where every region
             has one, else for the last convolution.
         method: `"grad_cam"`, `"hires_cam"`, or `None`: `"hires_cam"` where the model flattens its
-            features, which weighs place by place as such a head does.
+            features, since such a head weighs each place by itself.
         class_index: Class to explain; `None` for the predicted one.
-        columns: At most so many frames, evenly spread from the first to the last.
+        columns: Most frames to show, evenly spread from the first to the last.
         alpha: Opacity of maps over pictures, from 0 to 1.
         side: Width of a picture in inches.
         title: Heading, or `None` for one that names class and method.
@@ -77,7 +92,8 @@ def clip_explanation(
     clip_explanation(model, [left, right, lower], "out/clip.png", class_names=names)
     ```
     """
-    inputs = [np.asarray(each) for each in (inputs if _several(inputs) else [inputs])]
+    check_model(model)
+    inputs = [as_array("inputs", each) for each in (inputs if _several(inputs) else [inputs])]
     shown = inputs if frames is None else list(frames if _several(frames) else [frames])
     if method not in (None, *METHODS):
         raise ValueError(
@@ -103,8 +119,8 @@ def clip_explanation(
         raise ValueError(
             f"`class_names` must name the model's {classes} classes. Received: {class_names!r}"
         )
-    batch = [each[None] for each in inputs]
-    batch = batch if len(batch) > 1 else batch[0]
+    whole = [each[None] for each in inputs]
+    batch = whole if len(whole) > 1 else whole[0]
     gates = [
         gate
         for gate in attention_gates(model, batch)
@@ -117,8 +133,8 @@ def clip_explanation(
     scores = np.asarray(model.predict_on_batch(batch))[0]
     explained = said[int(scores.argmax()) if class_index is None else class_index]
 
-    rows = []
-    for place, (name, heat) in enumerate(zip(names, maps, strict=True)):
+    rows: list[tuple[Any, ...]] = []
+    for place, (name, heat) in enumerate(zip(names or (), maps, strict=True)):
         rows.append((f"{name}\n{METHODS[method]}", pictures[place], heat, (0, 1)))
         for gate in (gate for gate in gates if gate.inputs == (place,)):
             values = over_time(gate.values.mean(axis=-1)[0], gate, inputs[place].shape[:3])

@@ -1,4 +1,4 @@
-"""Where and when a network of clips looks, for clips of a data set: a picture a clip."""
+"""Explanation of a network on clips of a data set: one picture for each clip."""
 
 import os
 from collections.abc import Iterator
@@ -33,35 +33,35 @@ def explain_clip_file(
     columns: int = 8,
     type: str = "png",
 ) -> list[Path]:
-    """Draw what a network for micro-expressions looks at in clips of a data set.
+    """Draw where and when a network for micro-expressions looks, in clips of a data set.
 
-    Each picture holds, region by region and over time, the heat map of the predicted class and the
-    gates of attention. A clip that the network was trained on tells less than one of a person it
-    has never seen.
+    Each picture holds the heat map of the predicted class and the attention gates, by region and
+    over time. Prefer clips of people that the network has not seen: clips that it was trained on
+    tell less.
 
     Args:
         model: A network of clips, or the path of its `.keras` file.
         output: Folder to write into. Files are named by the ids of the clips.
-        data: A name of `DATA`: where the clips come from.
+        data: The data set, a name of `DATA`.
         path: Folder or archive of the data set; None for `"synthetic"`.
         data_dir: Where prepared data sets are kept. Default: tensorflow-datasets' own folder.
         clip: Id of the one clip to explain; None for the first ones of each class.
         subject: Only clips of this subject; None for any.
         per_class: Clips of each class.
-        seed: Of the synthetic people.
+        seed: Seed of the synthetic people.
         motion: Whether the network was trained on clips minus their first frame.
-        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; None for what
-            its file says, and where no file says it for the grid, with a warning.
-        method: `"grad_cam"` or `"hires_cam"`; None for what fits the network.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; None takes them
+            from its file; if no file names them, the grid, with a warning.
+        method: `"grad_cam"` or `"hires_cam"`; None for the one that fits the network.
         columns: Time steps that are shown, at most.
-        type: Of the pictures, a name of `TYPES`.
+        type: File type of the pictures, a name of `TYPES`.
 
     Returns:
         The paths of the pictures.
 
     Raises:
         FileNotFoundError: If there is no model or no data set at a path.
-        ValueError: If the model is none of clips, its classes are not those of the data set, or
+        ValueError: If the model does not take clips, its classes are not those of the data set, or
             no clip fits.
 
     Example:
@@ -70,7 +70,7 @@ def explain_clip_file(
     explain_clip_file("runs/casme2/folds/000/model.keras", data="casme2", path="CASME2")
     ```
     """
-    # Here: they need TensorFlow, and the other explanations do not.
+    # Imported here: they need TensorFlow, which the other explanations do not.
     from fer_data.pipelines.clips import REGIONS
     from fer_models.spotting.clip_network import ClipNetwork
 
@@ -126,8 +126,10 @@ def _prepared(data, path, data_dir, per_class, seed):
     return datasets.prepare(name, path=path, data_dir=data_dir, **options)
 
 
-def _chosen(builder, clip, subject, per_class) -> Iterator[dict[str, Any]]:
-    """Yield the clips to explain; those that are not named have a label."""
+def _chosen(
+    builder: Any, clip: str | None, subject: str | None, per_class: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the clips to explain. Without `clip` only clips with a label are taken."""
     counts: dict[int, int] = {}
     for example in builder.as_dataset(split="clips").as_numpy_iterator():
         label = int(example["label"])
@@ -143,7 +145,7 @@ def _chosen(builder, clip, subject, per_class) -> Iterator[dict[str, Any]]:
 
 
 def _parts(network, example):
-    """Return what the network takes of a clip, and what to show for it, or None for the same."""
+    """Return the network's inputs for a clip, and the pictures to show, or None for the inputs."""
     clip = network.clip(example["frames"], example["frame_numbers"])[None]
     landmarks = None
     if network.region_cut == "landmarks":

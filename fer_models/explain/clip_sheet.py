@@ -1,7 +1,13 @@
 """Contact sheet of a clip: a row for each region, a column for each time step."""
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
@@ -13,33 +19,40 @@ from fer_models.explain.contact_sheet import (
 from fer_models.explain.picture_grid import PictureGrid
 
 
+@arguments.checked(
+    path=arguments.path,
+    region_names=arguments.sequence(arguments.plain),
+    label=arguments.plain,
+    prediction=arguments.plain,
+    title=arguments.text,
+)
 def clip_sheet(
-    clip,
-    path,
-    heat_maps=None,
-    region_names=None,
-    label=None,
-    prediction=None,
-    times=None,
-    columns=12,
-    alpha=0.5,
-    title=None,
-):
+    clip: np.ndarray | Sequence[np.ndarray],
+    path: str | os.PathLike[str],
+    heat_maps: np.ndarray | Sequence[np.ndarray] | None = None,
+    region_names: Sequence[str] | None = None,
+    label: str | None = None,
+    prediction: str | None = None,
+    times: Sequence[Any] | None = None,
+    columns: int = 12,
+    alpha: float = 0.5,
+    title: str | None = None,
+) -> Path:
     """Draw the regions of one clip over time, with their heat maps.
 
     Args:
         clip: Array `(frames, height, width, channels)`, or a list of them of one shape, one for
             each region, with 1 channel (grey) or 3 (colour), values in [0, 255].
         path: File to write; its ending chooses the format.
-        heat_maps: What `grad_cam` gives for this clip: an array `(frames, height, width)` from 0
+        heat_maps: The result of `grad_cam` for this clip: an array `(frames, height, width)` from 0
             to 1, or one for each region; laid over the frames in the viridis colour map. `None`
             shows the frames alone.
         region_names: Name of each region, or `None`.
         label: Original label, or `None`.
         prediction: Predicted label, or `None`; green if it is the original one, red otherwise. May
             carry more after a space, such as `"surprise 81%"`.
-        times: What is written above each frame, such as seconds; `None` writes its number.
-        columns: At most so many frames are shown, evenly spread from the first to the last.
+        times: Text above each frame, such as its seconds; `None` writes its number.
+        columns: Most frames to show, evenly spread from the first to the last.
         alpha: Opacity of the heat maps, from 0 to 1.
         title: Heading, or `None`.
 
@@ -62,8 +75,8 @@ def clip_sheet(
     ```
     """
     if not isinstance(clip, (list, tuple)):
-        clip = [clip]
-        heat_maps = None if heat_maps is None else [heat_maps]
+        clip = [np.asarray(clip)]
+        heat_maps = None if heat_maps is None else [np.asarray(heat_maps)]
     if not clip:
         raise ValueError("`clip` must hold one region or more. Received: none")
     regions = [checked_drawable_images(region) for region in clip]
@@ -76,10 +89,11 @@ def clip_sheet(
     if heat_maps is not None:
         if len(heat_maps) != count:
             raise ValueError(
-                f"`heat_maps` must have one entry a region, {count}. Received: {len(heat_maps)}"
+                f"`heat_maps` must have {count} entries, one for each region. "
+                f"Received: {len(heat_maps)}"
             )
         heat_maps = [
-            checked_heat_maps(each, region, alpha)
+            checked_heat_maps(each, region, alpha)  # type: ignore[misc]
             for each, region in zip(heat_maps, regions, strict=True)
         ]
     names = checked_names("region_names", region_names, count)

@@ -1,17 +1,37 @@
 """Contact sheet: images with their heat maps and labels."""
 
-import numpy as np
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
-from fer_data.checks import check_integer
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer
 from fer_data.files import save_figure
 
 _RIGHT, _WRONG, _PLAIN = "#1b7f4b", "#c8102e", "#1b2a3a"
 _INCH = 1.5
 
 
+@arguments.checked(
+    path=arguments.path,
+    labels=arguments.sequence(arguments.plain),
+    predictions=arguments.sequence(arguments.plain),
+    title=arguments.text,
+)
 def contact_sheet(
-    images, path, heat_maps=None, labels=None, predictions=None, columns=6, alpha=0.5, title=None
-):
+    images: ArrayLike,
+    path: str | os.PathLike[str],
+    heat_maps: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+    predictions: Sequence[str] | None = None,
+    columns: int = 6,
+    alpha: float = 0.5,
+    title: str | None = None,
+) -> Path:
     """Draw images in rows, each with its original and its predicted label above it.
 
     A prediction that equals the original label is green, another one red.
@@ -46,7 +66,7 @@ def contact_sheet(
         Tang and Kok, "GhostFace: Model Pengecaman Ekspresi Muka Ringan dan Teguh", 2022: viridis,
         original and predicted label above each image.
     """
-    # Imported here, and as an object without pyplot: no window system, no global state.
+    # Imported here, and without pyplot, which needs a window system and has global state.
     from matplotlib.figure import Figure
 
     images = checked_drawable_images(images)
@@ -117,16 +137,16 @@ def _write_labels(axes, label, prediction):
         axes.text(0.5, height, label, color=_PLAIN, fontsize=8.5, **common)
 
 
-def prediction_colour(label, prediction):
+def prediction_colour(label: str | None, prediction: str | None) -> str:
     """Return the colour of a prediction: green if it is right, red if wrong, else dark."""
-    if label is None:
+    if label is None or prediction is None:
         return _PLAIN
     return _RIGHT if prediction == label or prediction.startswith(f"{label} ") else _WRONG
 
 
-def checked_drawable_images(images):
+def checked_drawable_images(images: ArrayLike) -> np.ndarray:
     """Return images as bytes, grey ones without the channel axis, or raise `ValueError`."""
-    images = np.asarray(images)
+    images = as_array("images", images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(
             "`images` must be of shape (examples, height, width, channels) with one example or "
@@ -141,11 +161,13 @@ def checked_drawable_images(images):
     return images[..., 0] if images.shape[-1] == 1 else images
 
 
-def checked_heat_maps(heat_maps, images, alpha):
+def checked_heat_maps(
+    heat_maps: ArrayLike | None, images: np.ndarray, alpha: float
+) -> np.ndarray | None:
     """Return heat maps as float32, or raise `ValueError` where they do not fit the images."""
     if heat_maps is None:
         return None
-    heat_maps = np.asarray(heat_maps, dtype="float32")
+    heat_maps = as_numbers("heat_maps", heat_maps, "float32")
     if heat_maps.shape != images.shape[:3]:
         raise ValueError(
             f"`heat_maps` must be of shape {images.shape[:3]}, one for each image. "
@@ -161,13 +183,11 @@ def checked_heat_maps(heat_maps, images, alpha):
     return heat_maps
 
 
-def checked_names(argument, names, count):
+def checked_names(argument: str, names: Iterable[Any] | None, count: int) -> list[str] | None:
     """Return names as strings, `count` of them, or raise `ValueError`."""
     if names is None:
         return None
     names = [str(name) for name in names]
     if len(names) != count:
-        raise ValueError(
-            f"`{argument}` must have one entry an image, {count}. Received: {len(names)}"
-        )
+        raise ValueError(f"`{argument}` must have {count} entries. Received: {len(names)}")
     return names

@@ -1,11 +1,14 @@
-"""Deletion and insertion: whether the hottest places of a map are those that matter."""
+"""Deletion and insertion: a check that the hottest places of a map matter to the model."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_numbers, check_integer
 from fer_models.explain.grad_cam import checked_classes, checked_inputs, visual_inputs
 
 
@@ -27,7 +30,7 @@ class DeletionInsertion:
     deletion_auc: np.ndarray
     insertion_auc: np.ndarray
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the means over the examples as plain numbers and lists, ready for JSON."""
         return {
             "examples": len(self.deletion),
@@ -39,27 +42,35 @@ class DeletionInsertion:
         }
 
 
+@arguments.checked(blur=arguments.number(0), seed=arguments.seed)
 def deletion_insertion(
-    model, images, heat_maps, class_index=None, steps=32, blur=0.1, seed=0, batch_size=64
-):
+    model: keras.Model,
+    images: Any,
+    heat_maps: Any,
+    class_index: int | Sequence[int] | np.ndarray | None = None,
+    steps: int = 32,
+    blur: float = 0.1,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> DeletionInsertion:
     """Delete and insert the places of an image in the order of a heat map and watch the class.
 
-    Deletion replaces the hottest places first by the image's mean colour; insertion puts them
-    first into a blurred copy. If the map shows what the model looks at, the probability of the
-    class falls fast in deletion and rises fast in insertion. Compare with the areas of maps of
-    random numbers for the same images: alone the areas say little, since a model may be quick to
-    change its mind about anything.
+    Deletion replaces the hottest places first by the image's mean colour; insertion puts them first
+    into a blurred copy. If the map shows what the model looks at, the probability of the class
+    falls fast in deletion and rises fast in insertion. Compare with the areas of maps of random
+    numbers for the same images: alone the areas tell little, since some models change their answer
+    at any change of the image.
 
     Args:
         model: Built Keras model that returns probabilities `(batch, classes)`.
-        images: Images or clips as the model takes them, channels last, as in `grad_cam`. The
-            places of a clip, and of several inputs, enter one common order.
-        heat_maps: What `grad_cam` returned for them.
+        images: Images or clips as the model takes them, channels last, as in `grad_cam`. The places
+            of a clip, and of several inputs, are put into one common order.
+        heat_maps: The result of `grad_cam` for them.
         class_index: Class whose probability is followed: an integer or one for each example.
             `None` takes the predicted class of the unchanged example.
         steps: Number of steps from none to all places, 1 or more.
         blur: Standard deviation of the blur, as a share of the height.
-        seed: Of the order of places that are equally hot.
+        seed: Seed of the order of places that are equally hot.
         batch_size: Examples at a time.
 
     Returns:
@@ -151,8 +162,8 @@ def _ranks(maps, seed):
     """Return for each place how many places of its example are hotter, over all inputs."""
     flat = np.concatenate([each.reshape(len(each), -1) for each in maps], axis=1)
     generator = np.random.default_rng(seed)
-    # Large areas of a map are exactly zero: in order of position, deletion would sweep them from
-    # top to bottom, which is an order of its own.
+    # Large areas of a map are exactly zero. Deletion in order of position would sweep them from top
+    # to bottom, which would bias the result.
     ties = generator.permuted(np.broadcast_to(np.arange(flat.shape[1]), flat.shape), axis=1)
     order = np.lexsort((ties, -flat), axis=1)
     ranks = np.empty_like(order)
@@ -168,7 +179,7 @@ def _checked_maps(heat_maps, arrays):
     if isinstance(heat_maps, dict):
         heat_maps = keras.tree.flatten(heat_maps)
     maps = heat_maps if isinstance(heat_maps, (list, tuple)) else [heat_maps]
-    maps = [np.asarray(each, dtype="float64") for each in maps]
+    maps = [as_numbers("heat_maps", each) for each in maps]
     shapes, wanted = [each.shape for each in maps], [array.shape[:-1] for array in arrays]
     if shapes != wanted:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Everything that shows what a model looks at in faces: heat maps, a check of them, and gates."""
+"""Explanation of a model on faces: heat maps, a check of them, and attention gates."""
 
 import dataclasses
 import os
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import as_array
 from fer_models.explain.contact_sheet import contact_sheet
 from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
 from fer_models.explain.gate_sheet import gate_sheet, plot_channel_gates
@@ -19,11 +20,11 @@ from fer_models.explain.grad_cam import GradCAM
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FaceExplanation:
-    """What `explain_faces` found.
+    """The result of `explain_faces`.
 
     Attributes:
-        probabilities: What the model says, `(faces, classes)`.
-        explained: Number of the class that each heat map is of.
+        probabilities: The model's answers, `(faces, classes)`.
+        explained: Number of the class of each heat map.
         heat_maps: `(faces, height, width)` from 0 to 1.
         found: How the probability of that class falls and rises as the hottest places are deleted
             and inserted.
@@ -71,21 +72,21 @@ def explain_faces(
     method: str = "grad_cam",
     seed: int = 0,
 ) -> FaceExplanation:
-    """Draw what a model looks at in faces, and measure whether the maps mean something.
+    """Draw where a model looks in faces, and measure whether the maps are better than random ones.
 
-    The folder gets `grad_cam.png`; where the model has attention gates that vary in space
-    `gates.png`, and where they vary over the channels `channels.png`.
+    The folder gets `grad_cam.png`; `gates.png` if the model has attention gates that vary in space;
+    and `channels.png` if some vary over the channels.
 
     Args:
         model: Built Keras model of one image that returns probabilities `(batch, classes)`.
         images: `(faces, height, width, channels)` in [0, 255], as the model takes them.
         folder: Where the pictures go.
         class_names: Names of the classes; None calls them "0", "1", ...
-        labels: True class of each face by name, where that is known: the predictions are then
-            drawn in green or red.
+        labels: True class of each face by name, or None. With labels, right predictions are green
+            and wrong ones red.
         class_index: Class to explain; None for the predicted one of each face.
         method: `"grad_cam"` or `"hires_cam"`; see `grad_cam`.
-        seed: Of the random maps.
+        seed: Seed of the random maps.
 
     Returns:
         `FaceExplanation`.
@@ -101,7 +102,7 @@ def explain_faces(
     print(found.found.deletion_auc.mean(), "by chance", found.chance.deletion_auc.mean())
     ```
     """
-    images, folder = np.asarray(images), Path(folder)
+    images, folder = as_array("images", images), Path(folder)
     heat_maps = GradCAM(model, method=method)(images, class_index)
     said = np.asarray(model.predict(images, verbose=0), "float32")
     names = [str(name) for name in class_names or range(said.shape[1])]

@@ -1,24 +1,46 @@
-"""Pictures of attention gates: over the images or frames they look at, and channel by channel."""
+"""Pictures of attention gates: over the images or frames, and channel by channel."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, check_integer
 from fer_data.files import save_figure
 from fer_models.explain.contact_sheet import (
     checked_drawable_images,
     checked_names,
     prediction_colour,
 )
+from fer_models.explain.gates import Gate
 from fer_models.explain.grad_cam import enlarge
 from fer_models.explain.picture_grid import PictureGrid
 
 
+@arguments.checked(
+    gates=arguments.sequence(arguments.instance(Gate, "a `Gate`")),
+    path=arguments.path,
+    labels=arguments.sequence(arguments.plain),
+    predictions=arguments.sequence(arguments.plain),
+    alpha=arguments.number(),
+    title=arguments.text,
+)
 def gate_sheet(
-    images, gates, path, labels=None, predictions=None, example=0, columns=12, alpha=0.6, title=None
-):
-    """Draw where, or where and when, attention layers turn their input up.
+    images: np.ndarray | Sequence[np.ndarray],
+    gates: Sequence[Gate],
+    path: str | os.PathLike[str],
+    labels: Sequence[str] | None = None,
+    predictions: Sequence[str] | None = None,
+    example: int = 0,
+    columns: int = 12,
+    alpha: float = 0.6,
+    title: str | None = None,
+) -> Path:
+    """Draw where (and when) attention layers amplify their input.
 
-    A row for each gate that varies in space or time, its mean over the channels laid over the
+    Each gate that varies in space or time has a row, with its mean over the channels laid over the
     picture in viridis. The colours of a row run from its smallest to its largest value over all
     that is shown, both written at its left: gates often differ by little.
 
@@ -26,12 +48,12 @@ def gate_sheet(
         images: The images as given to `attention_gates`, channels last, 1 or 3 channels in
             [0, 255]: a column for each. Or clips, or a list of clips with one for each input: a
             column for each time step of one clip.
-        gates: What `attention_gates` returned for them.
+        gates: The result of `attention_gates` for them.
         path: File to write; its ending chooses the format.
         labels: Original label of each image or clip, or `None`.
         predictions: Predicted label of each, or `None`.
         example: Which clip to draw.
-        columns: At most so many images, the first, or frames, evenly spread.
+        columns: Most images (the first ones) or frames (evenly spread) to show.
         alpha: Opacity of the gates, from 0 to 1.
         title: Heading, or `None`.
 
@@ -47,8 +69,13 @@ def gate_sheet(
     gate_sheet(images, attention_gates(model, images), "out/gates.png")
     ```
     """
-    inputs = list(images) if isinstance(images, (list, tuple)) else [images]
-    inputs = [np.asarray(each) for each in inputs]
+    several = images if isinstance(images, (list, tuple)) else [images]
+    inputs = [as_array("images", each) for each in several]
+    if not inputs or any(each.ndim not in (4, 5) for each in inputs):
+        raise ValueError(
+            "`images` must be images (examples, height, width, channels), clips, or a list of "
+            f"clips. Received: shapes {[each.shape for each in inputs]}"
+        )
     clips = inputs[0].ndim == 5
     count = len(inputs[0])
     if any(len(gate.values) != count for gate in gates):
@@ -113,11 +140,18 @@ def gate_sheet(
     return save_figure(grid.figure, path)
 
 
-def plot_channel_gates(gates, path, title=None):
-    """Draw the gates of channels: a strip for each layer, a line for each example.
+@arguments.checked(
+    gates=arguments.sequence(arguments.instance(Gate, "a `Gate`")),
+    path=arguments.path,
+    title=arguments.text,
+)
+def plot_channel_gates(
+    gates: Sequence[Gate], path: str | os.PathLike[str], title: str | None = None
+) -> Path:
+    """Draw the gates of channels, with a strip for each layer and a line for each example.
 
     Args:
-        gates: What `attention_gates` returned.
+        gates: The result of `attention_gates`.
         path: File to write; its ending chooses the format.
         title: Heading, or `None`.
 
@@ -135,7 +169,8 @@ def plot_channel_gates(gates, path, title=None):
     """
     from matplotlib.figure import Figure
 
-    strips = [(gate, gate.channels()) for gate in gates if gate.channels() is not None]
+    found = [(gate, gate.channels()) for gate in gates]
+    strips = [(gate, values) for gate, values in found if values is not None]
     if not strips:
         raise ValueError(
             "`gates` must hold one that varies over the channels. "
@@ -160,7 +195,7 @@ def plot_channel_gates(gates, path, title=None):
     return save_figure(figure, path)
 
 
-def over_time(maps, gate, shape):
+def over_time(maps: np.ndarray, gate: Gate, shape: Sequence[int]) -> np.ndarray:
     """Return the maps of one clip's gate at the size of its frames."""
     maps = np.broadcast_to(maps, (gate.input_shape[0], *maps.shape[1:]))
     return enlarge(np.ascontiguousarray(maps)[None], shape)[0]

@@ -1,7 +1,8 @@
-"""The gates of attention layers: what a model turns up and down, where and when."""
+"""The gates of attention layers: the places, times and channels that a model amplifies."""
 
 import dataclasses
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,7 +23,7 @@ class Gate:
         values: float32 array `(batch, height, width, channels)` for images, `(batch, frames,
             height, width, channels)` for clips. An axis along which the gate is the same has
             size 1.
-        input_shape: Shape of what the layer gated, channels last, without the batch axis.
+        input_shape: Shape of the layer's input, channels last, without the batch axis.
         inputs: Numbers of the model's inputs that it depends on, such as the region of a face.
     """
 
@@ -32,7 +33,7 @@ class Gate:
     input_shape: tuple
     inputs: tuple = (0,)
 
-    def space(self):
+    def space(self) -> np.ndarray | None:
         """Return the mean over channels as maps, or `None` where the gate does not vary in space.
 
         `(batch, height, width)`, for clips `(batch, frames, height, width)` with one frame where
@@ -40,27 +41,27 @@ class Gate:
         """
         return None if max(self.values.shape[-3:-1]) == 1 else self.values.mean(axis=-1)
 
-    def time(self):
+    def time(self) -> np.ndarray | None:
         """Return the mean of each frame, `(batch, frames)`; `None` where that does not vary."""
         if self.values.ndim == 4 or self.values.shape[1] == 1:
             return None
         return self.values.mean(axis=(2, 3, 4))
 
-    def channels(self):
+    def channels(self) -> np.ndarray | None:
         """Return the mean of each channel, `(batch, channels)`; `None` where it does not vary."""
         if self.values.shape[-1] == 1:
             return None
         return self.values.mean(axis=tuple(range(1, self.values.ndim - 1)))
 
 
-def attention_gates(model, images, batch_size=32):
+def attention_gates(model: keras.Model, images: Any, batch_size: int = 32) -> list[Gate]:
     """Return the gates of every attention layer of a model for given inputs.
 
-    An attention layer is one with a method `attention(inputs)` that returns what it multiplies
-    its input with, in a shape that broadcasts to the input: `TripletAttention`, the two parts of
-    `CBAM`, `SqueezeExcite`, `ChannelSpatialModulator`, `SpatialAttention3D` and `TemporalAttention`
-    of `fer_layers` have it, and so may your own. They are found wherever they are, in nested models
-    and in layers made of layers, and once for each call where they are shared.
+    An attention layer is one with a method `attention(inputs)` that returns the factors of its
+    input, in a shape that broadcasts to it: `TripletAttention`, the two parts of `CBAM`,
+    `SqueezeExcite`, `ChannelSpatialModulator`, `SpatialAttention3D` and `TemporalAttention` of
+    `fer_layers` have it, and so may your own. They are also found in nested models and in layers
+    made of layers. A shared layer is found once for each call.
 
     Args:
         model: Built Keras model of images or clips.
@@ -131,7 +132,7 @@ def _of_batch(model, batch):
         nonlocal asking
         with paths.enter(layer) as path:
             if not asking and _is_attention(layer):
-                # Its own sublayers run once more for this and are not looked at.
+                # Its own sublayers run again for this and are ignored.
                 asking = True
                 try:
                     times[path] = times.get(path, 0) + 1

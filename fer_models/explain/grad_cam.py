@@ -1,9 +1,13 @@
-"""Grad-CAM: where in an image, or where and when in a clip, a class score comes from."""
+"""Grad-CAM: maps of the places (and times) in an image or clip that a class score comes from."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, check_integer, checked_finite
 from fer_models.evaluation.layer_calls import model_inputs, trace_calls
 from fer_models.evaluation.logits import class_count, last_activation
 from fer_models.explain.gradients import FeatureGradients
@@ -12,8 +16,16 @@ from fer_models.explain.layers import data_format, find_layers, input_dependence
 METHODS = ("grad_cam", "hires_cam")
 
 
-def grad_cam(model, images, class_index=None, layer=None, batch_size=32, method="grad_cam"):
-    """Return heat maps: how much each place of an image or clip speaks for a class.
+@arguments.checked(method=arguments.text, layer=arguments.plain)
+def grad_cam(
+    model: keras.Model,
+    images: Any,
+    class_index: int | Sequence[int] | np.ndarray | None = None,
+    layer: str | keras.Layer | Sequence[str | keras.Layer] | None = None,
+    batch_size: int = 32,
+    method: str = "grad_cam",
+) -> Any:
+    """Return heat maps of how much each place of an image or clip adds to a class score.
 
     The maps of a layer are weighted by the mean gradient of the class score with respect to each,
     summed, and cut off below zero; the result is enlarged to the input (linearly along each axis)
@@ -23,16 +35,16 @@ def grad_cam(model, images, class_index=None, layer=None, batch_size=32, method=
     input from a layer of its own path, and each map is divided by its own maximum over space and
     time: the time steps of a region can be compared, two regions cannot.
 
-    One weight for a whole map suits heads that pool, as those of our image models do. Under a
-    `Flatten`, where a map may speak for a class in one place and against it in another, the mean
-    says little: `method="hires_cam"` then multiplies gradient and map place by place, which for
-    a head that is linear above the layer adds up to the score itself.
+    One weight for a whole map suits heads that pool, as those of our image models. Before a
+    `Flatten`, a map may raise the score in one place and lower it in another, so the mean gradient
+    tells little. `method="hires_cam"` multiplies gradient and map place by place; for a head that
+    is linear above the layer, the products add up to the score itself.
 
     Args:
         model: Built Keras model of one or several inputs, each an image or a clip, and one output
-            `(batch, classes)`. The score is what enters the softmax or sigmoid if the model ends
-            in one (as the `activation` of its last layer or as a layer of its own), else the
-            output as it is.
+            `(batch, classes)`. The score is the input of the softmax or sigmoid if the model ends
+            in one (as the `activation` of its last layer or as a layer of its own), else the output
+            as it is.
         images: Array `(batch, height, width, channels)` of images or `(batch, frames, height,
             width, channels)` of clips, or channels first if the model takes that, as the model
             takes them. For several inputs a list of arrays in the model's order, or a dictionary
@@ -48,9 +60,9 @@ def grad_cam(model, images, class_index=None, layer=None, batch_size=32, method=
         method: `"grad_cam"`, or `"hires_cam"`, see above.
 
     Returns:
-        A float32 array from 0 to 1, `(batch, height, width)` for images and `(batch, frames,
-        height, width)` for clips; for several inputs a list of them, or a dictionary. A map is all
-        zeros where nothing speaks for the class.
+        A float32 array from 0 to 1, `(batch, height, width)` for images and
+        `(batch, frames, height, width)` for clips; for several inputs a list of them, or a
+        dictionary. A map is all zeros if no place raises the score.
 
     Raises:
         ValueError: If the model has no convolution or other inputs, the layer is unknown, a class
@@ -72,6 +84,7 @@ def grad_cam(model, images, class_index=None, layer=None, batch_size=32, method=
     return GradCAM(model, layer, method)(images, class_index, batch_size)
 
 
+@arguments.checked_class(method=arguments.text, layer=arguments.plain)
 class GradCAM:
     """Grad-CAM of one model and layer, compiled once for each shape of images.
 
@@ -100,7 +113,12 @@ class GradCAM:
     ```
     """
 
-    def __init__(self, model, layer=None, method="grad_cam"):
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: str | keras.Layer | Sequence[str | keras.Layer] | None = None,
+        method: str = "grad_cam",
+    ) -> None:
         if method not in METHODS:
             raise ValueError(
                 f"`method` must be one of {list(METHODS)}. Received: method={method!r}"
@@ -128,7 +146,12 @@ class GradCAM:
         self._gradients = FeatureGradients(model, targets, last_activation(calls))
         self._places = [self._gradients.targets[target] for target in targets]
 
-    def __call__(self, images, class_index=None, batch_size=32):
+    def __call__(
+        self,
+        images: Any,
+        class_index: int | Sequence[int] | np.ndarray | None = None,
+        batch_size: int = 32,
+    ) -> Any:
         """Return the heat maps of images: arguments and result as in `grad_cam`."""
         arrays = checked_inputs(images, self._specs, self._shapes)
         check_integer("batch_size", batch_size, 1)
@@ -165,7 +188,7 @@ class GradCAM:
         return np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0)
 
 
-def enlarge(maps, size):
+def enlarge(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Resize maps `(batch, height, width)` or `(batch, frames, height, width)` linearly.
 
     Args:
@@ -193,7 +216,7 @@ def enlarge(maps, size):
     return resize(space, (size[0], space.shape[2])).reshape(count, *size)
 
 
-def visual_inputs(model):
+def visual_inputs(model: keras.Model) -> Any:
     """Return the symbolic inputs of a model of images or clips, or raise `ValueError`.
 
     Open sizes become 128 pixels and 16 frames: any that leave several positions after the usual
@@ -219,11 +242,13 @@ def _known(shape):
     return (16, *(128 if size is None else size for size in shape[1:]))
 
 
-def checked_inputs(images, specs, shapes):
+def checked_inputs(
+    images: Any, specs: Any, shapes: Sequence[tuple[int | None, ...]]
+) -> list[np.ndarray]:
     """Return the arrays of a model's inputs as a list, or raise `ValueError`.
 
     Args:
-        images: What the user gave.
+        images: The user's argument.
         specs: The structure of the model's inputs.
         shapes: Shape of each, in flat order, open sizes as None.
     """
@@ -234,7 +259,7 @@ def checked_inputs(images, specs, shapes):
                 f"`images` must be a dictionary of the model's inputs {sorted(specs)}. "
                 f"Received: {got}"
             )
-        images = keras.tree.flatten({name: np.asarray(images[name]) for name in images})
+        images = keras.tree.flatten({name: as_array("images", images[name]) for name in images})
     elif isinstance(specs, (list, tuple)):
         if not isinstance(images, (list, tuple)) or len(images) != len(shapes):
             got = f"{len(images)} of them" if isinstance(images, (list, tuple)) else "no list"
@@ -244,7 +269,10 @@ def checked_inputs(images, specs, shapes):
             )
     else:
         images = [images]
-    arrays = [keras.ops.convert_to_numpy(each) for each in images]
+    arrays = [
+        each if isinstance(each, np.ndarray) else as_array("images", _as_numpy(each))
+        for each in images
+    ]
     for array, own in zip(arrays, shapes, strict=True):
         fits = array.ndim == len(own) and all(
             theirs is None or theirs == ours
@@ -254,6 +282,9 @@ def checked_inputs(images, specs, shapes):
             raise ValueError(
                 f"`images` must be a batch of shape {own}. Received: shape={array.shape}"
             )
+        if array.dtype.kind not in "buif":
+            raise ValueError(f"`images` must be numbers. Received: dtype={array.dtype}")
+        checked_finite("images", array)
     counts = {len(array) for array in arrays}
     if len(counts) > 1:
         raise ValueError(
@@ -262,11 +293,17 @@ def checked_inputs(images, specs, shapes):
     return [array.astype(keras.config.floatx()) for array in arrays]
 
 
-def checked_classes(class_index, count, classes):
-    """Return one class an example as int32; -1 stands for the predicted one."""
+def _as_numpy(images):
+    return keras.ops.convert_to_numpy(images) if keras.ops.is_tensor(images) else images
+
+
+def checked_classes(
+    class_index: int | Sequence[int] | np.ndarray | None, count: int, classes: int
+) -> np.ndarray:
+    """Return one class per example as int32; -1 stands for the predicted one."""
     if class_index is None:
         return np.full(count, -1, "int32")
-    wanted = np.asarray(class_index)
+    wanted = as_array("class_index", class_index)
     if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (count,)):
         raise ValueError(
             f"`class_index` must be an integer or {count} of them, one for each image. "

@@ -1,8 +1,11 @@
 """Outputs of layers inside a model, and the gradients of a class score with respect to them."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 
 from fer_models.evaluation.layer_calls import CallPaths, intercept_calls
 
@@ -21,7 +24,7 @@ class FeatureGradients:
             `None`; see `fer_models.evaluation.logits.last_activation`.
     """
 
-    def __init__(self, model, targets, softened=None):
+    def __init__(self, model: keras.Model, targets: Any, softened: Any = None) -> None:
         self.model = model
         # The same output may explain two inputs: one interception serves both.
         distinct = dict.fromkeys(targets)
@@ -29,16 +32,18 @@ class FeatureGradients:
         self._softened = softened
         self._run = _BACKENDS[keras.backend.backend()](self)
 
-    def __call__(self, inputs, wanted):
-        """Return lists of features and of gradients, one entry a distinct target.
+    def __call__(self, inputs: Any, wanted: np.ndarray) -> tuple[list[Any], list[Any]]:
+        """Return lists of features and of gradients, one entry for each distinct target.
 
         Args:
-            inputs: What the model takes: a batch.
+            inputs: A batch of the model's inputs.
             wanted: int32 array `(batch,)` of classes; -1 for the predicted one.
         """
         return self._run(inputs, wanted)
 
-    def forward(self, run, on_features):
+    def forward(
+        self, run: Callable[[], Any], on_features: Callable[[int, Any], Any]
+    ) -> tuple[Any, list[Any]]:
         """Call `run()`; return `(scores, features)` after `on_features(place, features)`."""
         seen = [None] * len(self.targets)
         paths = CallPaths()

@@ -1,9 +1,12 @@
-"""Which layer of a model to look at: the last convolution of each input, or one by name."""
+"""The choice of the layer to explain: the last convolution of each input, or a layer by name."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_models.evaluation.layer_calls import CallPaths, intercept_calls
+from fer_models.evaluation.layer_calls import CallPaths, LayerCall, intercept_calls
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
@@ -15,11 +18,13 @@ _CONVOLUTIONS = (
 )
 
 
-def input_dependence(model, calls, specs):
+def input_dependence(
+    model: keras.Model, calls: Sequence[LayerCall], specs: Any
+) -> list[frozenset[int]]:
     """Return for each layer call the set of the model's inputs that its output depends on.
 
     The model runs once on random numbers, and once more for each input with that input changed
-    alone; what changes depends on it. So it is known for any model, whatever it is made of.
+    alone; outputs that change depend on it. This works for any model.
 
     Args:
         model: Built Keras model.
@@ -68,7 +73,13 @@ def _outputs(model, inputs):
     return seen
 
 
-def find_layers(calls, owners, ranks, wanted, model):
+def find_layers(
+    calls: Sequence[LayerCall],
+    owners: Sequence[frozenset[int]],
+    ranks: Sequence[int],
+    wanted: Any,
+    model: keras.Model,
+) -> list[int]:
     """Return for each input of a model the call to look at.
 
     Args:
@@ -103,7 +114,7 @@ def _find(calls, owners, number, rank, wanted, model):
     maps = [index for index in own if _is_map(calls[index], rank)]
     if wanted is None:
         return _last_convolution(calls, maps, rank, model)
-    # After the inputs have met, a layer speaks for all of them.
+    # After inputs have been joined, a layer depends on all of them.
     candidates = [index for index, inputs in enumerate(owners) if number in inputs]
     if isinstance(wanted, keras.Layer):
         found = [index for index in candidates if calls[index].layer is wanted]
@@ -172,7 +183,7 @@ def _is_distributed(layer):
     return isinstance(layer, keras.layers.TimeDistributed)
 
 
-def data_format(calls, index):
+def data_format(calls: Sequence[LayerCall], index: int) -> str:
     """Return the data format of a call, by its layer or the last one before it that has one."""
     for call in reversed(calls[: index + 1]):
         layer = call.layer.layer if _is_distributed(call.layer) else call.layer

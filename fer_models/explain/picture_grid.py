@@ -1,5 +1,10 @@
 """Rows and columns of small pictures with names beside and above, laid out in inches."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
 _DARK, _GREY = "#1b2a3a", "#5b6875"
 _GAP, _HEADING = 0.06, 0.34
 _TEXT = 8
@@ -19,8 +24,19 @@ class PictureGrid:
         bar: Whether to leave room for a colour bar at the right.
     """
 
-    def __init__(self, rows, columns, shape, *, side=1.1, row_names=None, above=0, title=None, bar):
-        # Imported here, and as an object without pyplot: no window system, no global state.
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        shape: Sequence[int],
+        *,
+        side: float = 1.1,
+        row_names: Sequence[str] | None = None,
+        above: int = 0,
+        title: str | None = None,
+        bar: bool,
+    ) -> None:
+        # Imported here, and without pyplot, which needs a window system and has global state.
         from matplotlib.figure import Figure
 
         height, width = shape
@@ -53,7 +69,15 @@ class PictureGrid:
         sizes = (self.width, self.height) * 2
         return self.figure.add_axes(tuple(a / b for a, b in zip(box, sizes, strict=True)))
 
-    def show(self, row, column, image, heat=None, alpha=0.5, limits=(0, 1)):
+    def show(
+        self,
+        row: int,
+        column: int,
+        image: np.ndarray | None,
+        heat: np.ndarray | None = None,
+        alpha: float = 0.5,
+        limits: tuple[float, float] = (0, 1),
+    ) -> None:
         """Draw an image (bytes; `None` for none) and a map in viridis over it."""
         x = self.left + column * (self.wide + _GAP)
         y = self.top + row * (self.tall + _GAP)
@@ -74,14 +98,14 @@ class PictureGrid:
                 aspect="auto",
             )
 
-    def above(self, column, line, text, color=_GREY, **style):
+    def above(self, column: int, line: int, text: str, color: str = _GREY, **style: Any) -> None:
         """Write above a column; line 0 is the one next to the picture."""
         x = self.left + column * (self.wide + _GAP) + self.wide / 2
         self._text(
             x, self.top - 0.1 - 0.17 * line, text, ha="center", fontsize=_TEXT, color=color, **style
         )
 
-    def color_bar(self, ends):
+    def color_bar(self, ends: tuple[str, str]) -> None:
         """Draw viridis with a text at its lower and upper end."""
         from matplotlib.cm import ScalarMappable
 

@@ -1,37 +1,40 @@
-"""Weight randomisation: whether a heat map depends on what the model has learned."""
+"""Weight randomisation: a check that heat maps depend on what the model has learned."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from fer_models.explain.grad_cam import GradCAM
+from fer_data import arguments
+from fer_models.explain.grad_cam import GradCAM, checked_inputs, visual_inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightRandomization:
-    """How like the maps of a model stay to its own while its weights are randomised.
+    """Correlations of a model's maps with those before, while its weights are randomised.
 
     Attributes:
         layers: Names of the layers in the order in which they were randomised, the last first.
         stages: Number of layers randomised at each comparison.
         correlation: Spearman's rank correlation of each example's map with its map before,
-            `(stages, examples)`; near 0 once the map owes nothing to the weights, and `nan` where
-            a map is the same everywhere.
+            `(stages, examples)`; near 0 once the map no longer depends on the weights, and `nan`
+            where a map is constant.
     """
 
     layers: tuple
     stages: tuple
     correlation: np.ndarray = dataclasses.field(repr=False)
 
-    def means(self):
+    def means(self) -> np.ndarray:
         """Return the mean correlation of each stage, leaving `nan` out; `nan` if all are."""
         known = ~np.isnan(self.correlation)
         sums = np.where(known, self.correlation, 0).sum(axis=1)
         counts = known.sum(axis=1)
         return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the means as plain numbers and lists, ready for JSON."""
         return {
             "layers": list(self.layers),
@@ -41,18 +44,25 @@ class WeightRandomization:
         }
 
 
+@arguments.checked(seed=arguments.seed, method=arguments.text)
 def weight_randomization(
-    model, images, class_index=None, layer=None, method="grad_cam", stages=None, seed=0
-):
+    model: keras.Model,
+    images: Any,
+    class_index: int | Sequence[int] | np.ndarray | None = None,
+    layer: str | keras.Layer | Sequence[str | keras.Layer] | None = None,
+    method: str = "grad_cam",
+    stages: int | None = None,
+    seed: int = 0,
+) -> WeightRandomization:
     """Randomise a model's layers from the output down and compare its heat maps with before.
 
-    The values of every weight of a layer are permuted, which keeps their distribution and takes
-    away what was learned, and stay so while the next layers follow (cascading randomisation). A
-    map that explains the model changes; one that stays the same would show edges of the image or
-    the architecture, whatever the model had learned.
+    The values of every weight of a layer are permuted, which keeps their distribution and removes
+    what was learned. They stay permuted while the next layers follow (cascading randomisation). A
+    map that explains the model changes. One that stays the same shows the edges of the image or the
+    architecture, not what the model has learned.
 
-    The model's weights are changed meanwhile and put back at the end, whatever happens: leave the
-    model alone until then.
+    The model's weights change meanwhile and are put back at the end, also after an error: do not
+    use the model until then.
 
     Args:
         model: As in `grad_cam`.
@@ -62,7 +72,7 @@ def weight_randomization(
         method: As in `grad_cam`.
         stages: Number of comparisons, evenly spread over the layers, the last with all layers
             randomised; `None` compares after every layer.
-        seed: Of the permutations.
+        seed: Seed of the permutations.
 
     Returns:
         A `WeightRandomization`.
@@ -94,6 +104,10 @@ def weight_randomization(
         )
     count = len(layers) if stages is None else min(stages, len(layers))
     ends = np.unique(np.round(np.linspace(0, len(layers), count + 1)).astype(int))[1:]
+    specs = visual_inputs(model)
+    own = getattr(model, "inputs", None) or keras.tree.flatten(specs)
+    if not len(checked_inputs(images, specs, [tuple(tensor.shape) for tensor in own])[0]):
+        raise ValueError("`images` must hold at least one example. Received: none")
     if class_index is None:
         probabilities = keras.ops.convert_to_numpy(model.predict(images, verbose=0))
         class_index = probabilities.argmax(axis=-1)
@@ -119,7 +133,7 @@ def weight_randomization(
 
 
 def _permuted(values, generator):
-    # The seeds of dropout and noise layers are no weights.
+    # The seeds of dropout and noise layers are not weights.
     if not np.issubdtype(values.dtype, np.floating):
         return values
     return generator.permutation(values.ravel()).reshape(values.shape)

@@ -1,4 +1,4 @@
-"""What a model loses by being exported, in points of accuracy on labelled faces."""
+"""The loss of accuracy by an export, in points, on labelled faces."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,6 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
+
+from fer_data import arguments
+from fer_models.zoo.model_checks import check_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,12 @@ class AccuracyLost:
         return dataclasses.asdict(self)
 
 
+@arguments.checked(
+    run=arguments.function,
+    images=arguments.array(ranks=(2, 3, 4, 5)),
+    labels=arguments.array((None,), kinds="ui", empty=True),
+    batch_size=arguments.integer(1),
+)
 def accuracy_lost(
     model: keras.Model,
     run: Callable[[np.ndarray], np.ndarray],
@@ -63,6 +72,7 @@ def accuracy_lost(
     print(accuracy_lost(model, load("ghostface.tflite"), faces, labels).lost_points)
     ```
     """
+    check_model(model)
     labels = np.asarray(labels)
     if len(images) < 2 or labels.shape != (len(images),):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What an export gave: the file, and how far it is from the Keras model."""
+"""The result of an export: the file, and its distance from the Keras model."""
 
 import dataclasses
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """How far the outputs of two models are apart, on the same inputs.
+    """The distance between the outputs of two models, on the same inputs.
 
     Attributes:
         examples: Number of inputs.
@@ -27,7 +29,7 @@ class Comparison:
         """Return everything as plain numbers, ready for JSON."""
         return dataclasses.asdict(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"largest difference {self.max_abs_error:.2g}, mean {self.mean_abs_error:.2g}, the "
             f"same label for {100 * self.label_agreement:.2f} % of {self.examples}"
@@ -62,7 +64,7 @@ class ExportReport:
         """Return everything as plain numbers, strings and lists, ready for JSON."""
         return {**dataclasses.asdict(self), "kept": list(self.kept)}
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [
             f"{self.path}: {self.format}, {self.size:,} bytes, {self.numbers}",
             f"batch norms: {self.folded} folded, {len(self.kept)} kept",
@@ -73,6 +75,10 @@ class ExportReport:
         return "\n".join(lines)
 
 
+@arguments.checked(
+    expected=arguments.array(finite=False, empty=True),
+    received=arguments.array(finite=False, empty=True),
+)
 def compare(expected: ArrayLike, received: ArrayLike) -> Comparison:
     """Compare the outputs of a model with those of another.
 

@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.compiled.lite_runner import new_interpreter
 
 BATCH = 32  # examples at a time where a format takes any number
 
 
+@arguments.checked(path=arguments.path)
 def load(
     path: str | os.PathLike[str], threads: int | None = None
 ) -> Callable[[np.ndarray | dict[str, np.ndarray]], np.ndarray]:
@@ -145,8 +148,8 @@ class _SavedModel(_Exported):
         return outputs.numpy()
 
 
-def needs(package):
-    """Return an optional package, or raise `ImportError` that says how to install it."""
+def needs(package: str) -> ModuleType:
+    """Return an optional package, or raise `ImportError` with how to install it."""
     import importlib
 
     try:

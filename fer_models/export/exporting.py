@@ -9,10 +9,13 @@ from typing import Literal
 import keras
 import numpy as np
 
+from fer_data.checks import as_array, check_choice, check_flag, check_path, shown
 from fer_models.export import writing
 from fer_models.export.export_report import ExportReport, compare
 from fer_models.export.exported import load, needs
 from fer_models.export.folding import batch_norms, fold_batch_norm
+from fer_models.zoo.float32_copy import TOLERANCES, float32_copy, half_type
+from fer_models.zoo.model_checks import check_model, check_one_output
 
 Format = Literal["litert", "litert-int8", "onnx", "saved_model"]
 SUFFIXES: dict[Format, str] = {
@@ -21,7 +24,7 @@ SUFFIXES: dict[Format, str] = {
     "onnx": ".onnx",
     "saved_model": "",
 }
-# What each needs beside TensorFlow, to write it and to compare it.
+# The packages that each needs beside TensorFlow, to write it and to compare it.
 PACKAGES = {"onnx": ("tf2onnx", "onnx", "onnxruntime")}
 DRAWN = 14  # faces, two of each emotion
 
@@ -50,6 +53,10 @@ def export(
     The file is written under a temporary name, run by its own engine on `faces`, and takes its
     name only if it gives what the model gives. Nothing is left behind otherwise.
 
+    A model of half precision, such as one trained under `"mixed_float16"`, is written as its copy
+    in float32, which is compared with it first, to 0.02 in float16 and 0.1 in bfloat16; see
+    `fer_models.zoo.float32_copy`. The file is held to `tolerance` from that copy.
+
     `"litert-int8"` has weights of 8 bits, one scale a channel. Without `representative` the
     activations stay in floating point, which loses least. With it they have 8 bits as well, in the
     ranges that it shows: faster, and what processors without floating point take, for answers that
@@ -58,7 +65,8 @@ def export(
 
     Args:
         model: A built Keras model of one output, on the TensorFlow backend; a `.keras` file
-            trained on another backend can be loaded there.
+            trained on another backend can be loaded there. Of a model with a dictionary or a list
+            of outputs choose one: `keras.Model(model.inputs, model.output["emotion"])`.
         path: Name of the file, with the ending of the table, or of the folder.
         format: One of the table.
         faces: What to compare on: an array `(n, height, width, channels)` in the range that the
@@ -79,7 +87,7 @@ def export(
         ValueError: If an argument breaks its rule, the engine lacks an operation
             (`fer_data.compiled.lite_graph.NotConvertibleError`), or the outputs differ by more than
             `tolerance`.
-        ImportError: If a package is missing; the message says how to install it.
+        ImportError: If a package is missing; the message tells how to install it.
 
     Example:
 
@@ -89,16 +97,21 @@ def export(
     export(model, "ghostface.tflite", "litert-int8", faces, representative=training_faces[:200])
     ```
     """
+    check_path("path", path)
     path = Path(path)
+    for name, flag in (("fold", fold), ("overwrite", overwrite)):
+        check_flag(name, flag)
     _check(model, path, format, representative, tolerance, overwrite)
     for package in PACKAGES.get(format, ()):
         needs(package)
-    shown = f"{DRAWN} drawn faces" if faces is None else None
-    faces = _arrays("faces", _drawn_faces(model) if faces is None else faces, model)
-    shown = shown or f"{len(faces[0])} given inputs"
+    drawn = faces is None
+    faces = _arrays("faces", _drawn_faces(model) if drawn else faces, model)
     if representative is not None:
         representative = _arrays("representative", representative, model)
         _check_representative(representative, faces)
+    half = half_type(model)
+    if half is not None:
+        model = _checked_copy(model, faces, half)
     written = fold_batch_norm(model) if fold else model
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
@@ -113,10 +126,10 @@ def export(
         path=str(path),
         format=format,
         size=_size(path),
-        numbers=numbers,
+        numbers=numbers if half is None else f"{numbers}, from a model in {half}",
         folded=len(batch_norms(model)) - len(kept),
         kept=kept,
-        faces=shown,
+        faces=f"{DRAWN} drawn faces" if drawn else f"{len(faces[0])} given inputs",  # type: ignore[index]
         comparison=comparison[0],
     )
     if verbose:
@@ -125,23 +138,20 @@ def export(
 
 
 def _check(model, path, format, representative, tolerance, overwrite):
-    if format not in SUFFIXES:
-        raise ValueError(f"`format` must be one of {list(SUFFIXES)}. Received: format={format!r}")
+    check_choice("format", format, list(SUFFIXES))
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Models are exported on the TensorFlow backend: save the model as a .keras file and "
             "load it with KERAS_BACKEND=tensorflow. Received: backend="
             f"{keras.backend.backend()!r}"
         )
-    if not isinstance(model, keras.Model) or not model.built or not getattr(model, "inputs", None):
+    check_model(model)
+    if not getattr(model, "inputs", None):
         raise ValueError(
             "`model` must be a built `keras.Model` with inputs of its own. "
             f"Received: model={model!r}"
         )
-    if len(model.outputs) != 1:
-        raise ValueError(
-            f"`model` must have one output. Received: {model.name!r} with {len(model.outputs)}"
-        )
+    check_one_output(model)
     if path.suffix != SUFFIXES[format] and format != "saved_model":
         raise ValueError(
             f"`path` must end in {SUFFIXES[format]} for format={format!r}. "
@@ -174,7 +184,7 @@ def _check(model, path, format, representative, tolerance, overwrite):
             f"format={format!r}, representative of type {type(representative).__name__}"
         )
     if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not tolerance > 0:
-        raise ValueError(f"`tolerance` must be above 0. Received: tolerance={tolerance!r}")
+        raise ValueError(f"`tolerance` must be above 0. Received: tolerance={shown(tolerance)}")
 
 
 def _arrays(name, value, model):
@@ -195,7 +205,7 @@ def _arrays(name, value, model):
             f"Received: {type(value).__name__}"
             + (f" of {len(value)}" if isinstance(value, (list, tuple)) else "")
         )
-    arrays = [np.asarray(array) for array in value]
+    arrays = [as_array(name, array) for array in value]
     for array, spec in zip(arrays, inputs, strict=True):
         fits = array.ndim == len(spec.shape) and all(
             size in (None, own) for size, own in zip(spec.shape[1:], array.shape[1:], strict=True)
@@ -258,6 +268,23 @@ def _compare(model, run, faces):
     names = [each.name for each in model.inputs]
     received = run(faces[0] if len(names) == 1 else dict(zip(names, faces, strict=True)))
     return compare(expected, received), float(np.abs(expected).max())
+
+
+def _checked_copy(model, faces, half):
+    copy = float32_copy(model)
+    inputs = writing.like_inputs(model, faces)
+    expected, received = (
+        np.asarray(each.predict(inputs, batch_size=32, verbose=0), "float64")
+        for each in (model, copy)
+    )
+    found = compare(expected, received)
+    allowed = TOLERANCES[half] * max(1.0, float(np.abs(expected).max()))
+    if found.max_abs_error > allowed:
+        raise ValueError(
+            f"The copy in float32 must give what the model in {half} gives, to {allowed:.2g}. "
+            f"Received: {found}"
+        )
+    return copy
 
 
 def _check_close(comparison, tolerance, path):

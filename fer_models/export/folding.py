@@ -5,6 +5,7 @@ from collections import Counter
 import keras
 import numpy as np
 
+from fer_data.checks import shown
 from fer_models.zoo.batch_norm import batch_norm_layers
 
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
@@ -70,12 +71,14 @@ def batch_norms(model: keras.Model) -> tuple[str, ...]:
     Returns:
         A tuple of strings such as `"bottleneck_1/expand/primary/norm"`.
     """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"`model` must be a `keras.Model`. Received: model={shown(model)}")
     return tuple(layer.path for layer in batch_norm_layers(model))
 
 
 def _check(model):
     if not isinstance(model, keras.Model):
-        raise ValueError(f"`model` must be a `keras.Model`. Received: model={model!r}")
+        raise ValueError(f"`model` must be a `keras.Model`. Received: model={shown(model)}")
     if not model.built or not getattr(model, "inputs", None):
         raise ValueError(
             "`model` must be a functional or sequential model with inputs of its own, so that its "

@@ -1,5 +1,9 @@
 """The formats of exported models, each written by the library that keeps it."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import keras
 
 from fer_data.compiled.lite_graph import convert
@@ -7,7 +11,12 @@ from fer_data.compiled.lite_graph import convert
 OPSET = 17  # of ONNX: known to every engine of the last years
 
 
-def write(model, path, format, representative=None):
+def write(
+    model: keras.Model,
+    path: Path,
+    format: str,
+    representative: Any = None,
+) -> str:
     """Write a checked model in a format of `export`; return what it computes with, in words.
 
     Args:
@@ -33,7 +42,7 @@ def write(model, path, format, representative=None):
     return "int8 weights and activations, float32 input and output"
 
 
-def like_inputs(model, flat):
+def like_inputs(model: keras.Model, flat: Iterable[Any]) -> Any:
     """Return a list, one entry for each input of a model, in the structure that the model takes."""
     # A sequential model has no `input`.
     own = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
@@ -78,5 +87,5 @@ def _write_onnx(model, path):
 
 
 def _one_by_one(arrays):
-    """Return a function that gives one example at a time of arrays, one an input."""
+    """Return a function that gives one example at a time of arrays, one for each input."""
     return lambda: ([array[at : at + 1] for array in arrays] for at in range(len(arrays[0])))

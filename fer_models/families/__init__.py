@@ -1,1 +1,1 @@
-"""The model builders, one family a file."""
+"""The model builders, one file for each family."""

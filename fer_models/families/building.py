@@ -1,41 +1,45 @@
-"""The frame of every image model: what comes before and after its own body, and its weights."""
+"""The parts that all image models share: input, preparation, head and weights around a body."""
 
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from fer_data.checks import check_choice, check_integer
 from fer_layers import PerImageStandardization
 from fer_models.zoo import bundled
+from fer_models.zoo.bundled import Weights
 from fer_models.zoo.channels import channel_axis
 from fer_models.zoo.weight_files import read_weights
 
 POOLINGS = (None, "avg", "max")
 
 
-def square_shape(size, channels):
+def square_shape(size: int, channels: int) -> tuple[int, int, int]:
     """Return the shape of one square image, by Keras's global data format."""
     return (channels, size, size) if channel_axis() == 1 else (size, size, channels)
 
 
 def build_image_model(
-    body,
+    body: Callable[[keras.KerasTensor], keras.KerasTensor],
     *,
-    family,
-    name,
-    default_shape,
-    min_size,
-    include_top,
-    weights,
-    input_tensor,
-    input_shape,
-    pooling,
-    classes,
-    classifier_activation,
-    include_preprocessing,
-    head=None,
-    preprocess=None,
-):
+    family: str,
+    name: str | None,
+    default_shape: tuple[int | None, ...],
+    min_size: int,
+    include_top: bool,
+    weights: str | os.PathLike[str] | None,
+    input_tensor: keras.KerasTensor | None,
+    input_shape: Sequence[int | None] | None,
+    pooling: str | None,
+    classes: int,
+    classifier_activation: str | Callable | None,
+    include_preprocessing: bool,
+    head: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+    preprocess: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+) -> keras.Model:
     """Wrap `body`, a function from an image tensor to a feature map, into a model.
 
     Args:
@@ -121,12 +125,12 @@ def _check_shape(shape, min_size):
         )
 
 
-def by_data_format(shape):
+def by_data_format(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of one image, given channels last, by Keras's global data format."""
     return (shape[2], *shape[:2]) if channel_axis() == 1 else tuple(shape)
 
 
-def bundled_weights(family, weights):
+def bundled_weights(family: str, weights: str | os.PathLike[str] | None) -> Weights | None:
     """Return the registry's `Weights` where `weights` is a tag, `None` for `None` or a path."""
     if weights is None:
         return None
@@ -137,14 +141,16 @@ def bundled_weights(family, weights):
         )
     if _is_path(weights):
         return None
-    return bundled.weights(family, weights)
+    return bundled.weights(family, str(weights))
 
 
-def bundled_option(family, weights, option, value, default):
-    """Return an argument of a builder: as given, or as bundled weights had it, or the default.
+def bundled_option(
+    family: str, weights: str | os.PathLike[str] | None, option: str, value: Any, default: Any
+) -> Any:
+    """Return an argument of a builder: the given one, that of bundled weights, or the default.
 
     Raises:
-        ValueError: If what is given is not what the weights were trained with.
+        ValueError: If the weights were trained with another value than the given one.
     """
     bundled = bundled_weights(family, weights)
     if bundled is None:
@@ -178,12 +184,12 @@ def _is_path(weights):
     return Path(weights).suffix in (".h5", ".keras")
 
 
-def load_weights(model, family, weights):
+def load_weights(model: keras.Model, family: str, weights: str | os.PathLike[str] | None) -> None:
     """Load `weights` (None, a tag of the registry, or a path) into `model`."""
     if weights is None:
         return
     if not _is_path(weights):
-        read_weights(model, bundled.weights_file(family, weights))
+        read_weights(model, bundled.weights_file(family, str(weights)))
     elif not Path(weights).is_file():
         raise ValueError(f"`weights` names no file. Received: weights={str(weights)!r}")
     else:

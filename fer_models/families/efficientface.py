@@ -1,4 +1,4 @@
-"""EfficientFace: light expression recognition that looks at quarters of the face too."""
+"""EfficientFace: a light network that also looks at the quarters of a face on their own."""
 
 from typing import Unpack
 
@@ -28,10 +28,10 @@ def efficientface(
     224x224x3 and 7 classes, as its paper states.
 
     The authors' network takes 224x224 only: it cuts the 56x56 map after the stem into four of
-    28x28. This one takes any size: along each axis of the map, the first patch is the even
-    number nearest to half of it (the larger of two as near), the second the rest. An image of
-    224 gives a map of 56 = 28 + 28, one of 48 gives 12 = 6 + 6, of 40 gives 10 = 6 + 4, of 33
-    gives 9 = 4 + 5. See `fer_layers.LocalFeatureExtractor`.
+    28x28. This one takes any size: along each axis of the map, the first patch is the even number
+    nearest to half of it (the larger one in a tie), the second the rest. An image of 224 gives a
+    map of 56 = 28 + 28, one of 48 gives 12 = 6 + 6, of 40 gives 10 = 6 + 4, of 33 gives 9 = 4 + 5.
+    See `fer_layers.LocalFeatureExtractor`.
 
     Args:
         weights: None (random), a tag of the registry (as of `fer_models.ghostface`), or the
@@ -64,7 +64,8 @@ def efficientface(
 
     def body(x):
         x = ConvNorm(29, 3, stem_strides, name="stem")(x)
-        # Zeros serve as PyTorch's padding by minus infinity, since the ReLU leaves nothing below.
+        # Zeros do the same as PyTorch's padding by minus infinity: after the ReLU nothing is below
+        # 0.
         x = stem = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(
             keras.layers.ZeroPadding2D(1, name="stem_pad")(x)
         )

@@ -8,7 +8,7 @@ from fer_data.checks import check_integer
 from fer_models.families.building import build_image_model, channel_axis, square_shape
 from fer_models.families.shared_arguments import ImageArguments, image_builder
 
-# filters, whether pooling follows, whether dropout follows that without `regularized=True`
+# filters, whether pooling follows, and whether dropout follows it without `regularized=True`
 CONVOLUTIONS = (
     (32, False, False),
     (64, True, True),
@@ -30,26 +30,26 @@ def emotion_cnn(
 
     The paper's table of layers is lost. Its prose names the kinds of layers (convolution, max
     pooling, flatten, dense with ReLU, dense with softmax) and a dense layer of 128 units. It names
-    dropout and batch norm only as cures to try. So there are two readings:
+    dropout and batch norm only as remedies to try. So there are two readings:
 
-    - The defaults are the network of a widely copied public program, whose log shows what the
-      paper's does: 448 steps an epoch, 50 epochs, Adam at 0.0001, FER2013. It has unpadded 3x3
-      convolutions of 32, 64, 128 and 128 filters with ReLU, 2x2 max pooling after the last three,
-      a dense layer of 1,024 units, dropout of 0.25 after the first and the last pooling and of 0.5
+    - The defaults are the network of a widely copied public program, whose log shows the same as
+      the paper's: 448 steps per epoch, 50 epochs, Adam at 0.0001, FER2013. It has unpadded 3x3
+      convolutions of 32, 64, 128 and 128 filters with ReLU, 2x2 max pooling after the last three, a
+      dense layer of 1,024 units, dropout of 0.25 after the first and the last pooling and of 0.5
       before the classes; 2,345,607 parameters.
-    - `dense_units=128, dropout=0` is the prose: 128 units and no dropout. Its convolutions are
-      those of the public network, as the prose does not give them; 503,431 parameters.
+    - `dense_units=128, dropout=0` follows the prose: 128 units and no dropout. The prose does not
+      give the convolutions, so they are those of the public network; 503,431 parameters.
 
     The paper finds that its network over-fits and asks for batch norm and dropout:
     `regularized=True` puts batch norm before every ReLU (in the place of the bias before it) and
     dropout after every pooling, at half of the rate `dropout`: with `dropout=0` there is batch norm
-    alone. Where they stand and the rates are our choice.
+    alone. Their places and rates are our choice.
 
-    Pooling comes before batch norm and ReLU, which then have a quarter of the elements; with ReLU
-    alone that gives what the usual order gives.
+    Pooling comes before batch norm and ReLU, which then have a quarter of the elements. Without
+    batch norm, this order gives the same result as the usual one.
 
-    The paper "normalises" its pixels and does not say how. Here every image is brought to
-    mean 0 and standard deviation 1, as in GhostFace, which also takes out the webcam's
+    The paper "normalises" its pixels in a way that it does not describe. Here every image is
+    brought to mean 0 and standard deviation 1, as in GhostFace, which also takes out the webcam's
     exposure.
 
     Args:

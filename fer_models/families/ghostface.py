@@ -25,10 +25,10 @@ STAGES = (
     (5, 960, 192, False, 1),
     (5, 960, 192, True, 1),
 )
-# Where a noise layer can stand, in the order of the network.
+# The possible places of a noise layer, in the order of the network.
 NOISE_PLACES = ("input", "early_stage", "body", "head", "classifier")
-# Where none, one or two stand. The paper says that they distort the filters that hold what was
-# extracted from the face, and does not say which of them.
+# The places of no, one or two layers. The paper puts them on the filters that hold the features of
+# the face, and does not name these.
 PLACES_OF_LAYERS = ((), ("early_stage",), ("early_stage", "classifier"))
 
 
@@ -58,16 +58,17 @@ def ghostface(
             and the probabilities are calibrated: `decode_predictions` names them.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
-        noise_layers: 0, 1 or 2 layers of Gaussian noise on feature maps, active in training
-            only: one after the early stage, the second before the classifier. The paper has one
-            or two, on the filters that hold what was extracted from the face, and does not say
-            on which: the places are our choice. Default 1, or as many as `noise_at` names.
+        noise_layers: 0, 1 or 2 layers of Gaussian noise on feature maps, active in training only:
+            one after the early stage, the second before the classifier. The paper has one or two,
+            on the filters that hold the features of the face, and does not name these: the places
+            are our choice. Default 1, or as many as `noise_at` names.
         noise_at: None for the places of `noise_layers`, or others, each named once:
             `"input"` (the image as the network sees it, standardised), `"early_stage"` (after
             the Fused-MBConv), `"body"` (after the last bottleneck), `"head"` (the maps of the
             1x1 convolution, before they are averaged), `"classifier"` (their averages, which the
             dense layer reads; with `include_top` only).
-        noise_stddev: Their standard deviation, from 0 to 1, in units of what they stand on.
+        noise_stddev: Their standard deviation, from 0 to 1, in units of the values that they are
+            added to.
         width: Multiplier of every number of channels, rounded to a multiple of 8. Default 1.
         stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
             of 48x48 and below, which otherwise end in a 2x2 map.

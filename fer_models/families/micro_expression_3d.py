@@ -19,7 +19,7 @@ from fer_models.families.building import (
 )
 from fer_models.families.shared_arguments import DEFAULTS, Arguments, complete
 
-# number of paths: what each of them sees, in the order of the inputs
+# The regions that the paths see, by the number of paths, in the order of the inputs.
 REGIONS = {1: ("face",), 2: ("upper", "lower"), 3: ("left", "right", "lower")}
 ATTENTIONS = {
     # Sixteen, the layer's own default, would leave two hidden units of 32 filters.
@@ -35,7 +35,7 @@ _Own = ParamSpec("_Own")
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """What tells a network of the family from the others: the defaults of its knobs."""
+    """A network of the family: the defaults of its options."""
 
     name: str
     summary: str
@@ -99,19 +99,19 @@ VARIANTS = (
 _DOC = """Build {summary}.
 
     Each path: 3-D convolution (unpadded), max pooling, ReLU, attention, {early}a head, a dense
-    layer with ReLU, dropout. The paths are joined before the softmax. Pooling comes before ReLU,
-    which gives the same and has a 27th of the elements.
+    layer with ReLU, dropout. The paths are joined before the softmax. Pooling comes before ReLU:
+    the result is the same, and ReLU has a 27th of the elements.
 
-    The dissertation gives 32 filters of 3x3x3 and this order. The rest is our choice: that the
-    convolution is unpadded, the pooling 3x3x3 and the dense layer of 128 units, as MicroExpSTCNN
-    has them; 16 frames; the rate of the dropout; the form of the attention. So are the numbers of
-    weights that follow, 6.6 M a path at 16 frames and 50 M at 96.
+    The dissertation gives 32 filters of 3x3x3 and this order. The rest is our choice: an unpadded
+    convolution, pooling of 3x3x3 and a dense layer of 128 units, as in MicroExpSTCNN; 16 frames;
+    the rate of the dropout; the form of the attention. These choices lead to 6.6 M weights per path
+    at 16 frames and 50 M at 96.
 
     Args:
         include_top: Whether to add the heads, the dense layers and the last activation.
         input_shape: Shape of one frame of a region, 1 or 3 channels. Default `{input_shape}`.
-        pooling: With `include_top=False`: None for the feature maps, one a path, or `"avg"` or
-            `"max"` for their pooled vectors, joined.
+        pooling: With `include_top=False`: None for the feature maps, one for each path, or `"avg"`
+            or `"max"` for their pooled vectors, joined.
         include_preprocessing: Whether the model divides its input by 255.
         frames: Frames of a clip. Default {frames}.
         paths: 1 (`face`), 2 (`upper`, `lower`) or 3 (`left`, `right`, `lower`). Default {paths}.
@@ -123,9 +123,9 @@ _DOC = """Build {summary}.
         shared: Whether the paths share their weights. Default False.
         dense_units: Units of the dense layer of each path. Default {dense_units}.
         dropout: Rate of the dropout after it{early_too}. Default {dropout}.
-        head: `"flatten"`, as published, whose dense layer has millions of weights; `"grid"`, the
-            mean in each cell of a 4x4 grid, frame by frame; `"avg"` or `"max"` over space and
-            time, a thousandth of the weights. Default `"flatten"`.
+        head: `"flatten"`, as published: its dense layer has millions of weights. `"grid"`: the mean
+            in each cell of a 4x4 grid, frame by frame. `"avg"` or `"max"`, over space and time: a
+            thousandth of the weights. Default `"flatten"`.
         seed: Seed of the dropout.
 
     Returns:
@@ -186,7 +186,7 @@ def _build(
         "head": head,
     }
     weights = common.get("weights")
-    # What shapes the weights comes with them, where the registry has them.
+    # For bundled weights, the registry gives the options that shape them.
     knobs = {
         knob: bundled_option(variant.name, weights, knob, value, getattr(variant, knob))
         for knob, value in given.items()
@@ -282,7 +282,7 @@ def _path(prefix, variant, knobs, include_top, inputs, seed):
 
 
 def _moved(seed, places):
-    """Return another seed for each dropout: with one for all, the paths would drop alike."""
+    """Return another seed for each dropout: with one seed, all paths would drop the same units."""
     return None if seed is None else seed + places
 
 
@@ -305,7 +305,7 @@ def _checked(knobs):
     paths, shared, dropout = knobs["paths"], knobs["shared"], knobs["dropout"]
     for name in ("frames", "filters", "dense_units"):
         check_integer(name, knobs[name], 1)
-    if isinstance(paths, bool) or paths not in REGIONS:
+    if isinstance(paths, bool) or not isinstance(paths, int) or paths not in REGIONS:
         raise ValueError(f"`paths` must be one of {list(REGIONS)}. Received: paths={paths!r}")
     if not isinstance(shared, bool):
         raise ValueError(f"`shared` must be True or False. Received: shared={shared!r}")
@@ -350,7 +350,7 @@ def _triple(name, value):
 
 
 def _inputs(input_tensor, input_shape, shape, frames, regions):
-    """Return one Keras tensor a region."""
+    """Return one Keras tensor for each region."""
     if input_tensor is None:
         clip = _clip_shape(shape, frames)
         return [keras.Input(clip, name=region) for region in regions]

@@ -1,5 +1,6 @@
 """Build a classifier of expressions on a pre-trained trunk: a teacher of the light networks."""
 
+import numbers
 from pathlib import Path
 from typing import Unpack
 
@@ -32,10 +33,10 @@ def pretrained_classifier(
     """Build a classifier on a pre-trained trunk.
 
     The features of the trunk are averaged over the positions and read by a dense layer. That layer
-    begins at zero, so that its first steps do not tear at what the trunk has learned.
+    starts at zero, so that its first steps do not destroy what the trunk has learned.
 
     The weights of the trunks do not come with the package, and each has terms of its own:
-    `fer_models.zoo.trunks.about(name)` says where to get them, and what they allow.
+    `fer_models.zoo.trunks.about(name)` names their source and terms.
 
     Args:
         weights: None, or the path of a `.weights.h5` or `.keras` file of the whole model. With it
@@ -49,10 +50,11 @@ def pretrained_classifier(
             or `"lite2"`. Default `"faceres"`.
         trunk_weights: The `.npz` file of the trunk's weights; None for random ones.
         faces: A file of packed faces (`fer prepare --pack`). Batch norm gets the statistics of 512
-            of its training faces. Where it is folded into the convolutions, as in the files of
-            faceres and dlib, it cannot be trained further without. None leaves it as it is.
-        head_rate: What the averaged features are multiplied by. With Adam it lets the dense layer
-            learn so many times as fast as the trunk. Default 5.
+            of its training faces. Weights with batch norm folded into the convolutions, such as
+            those of faceres and dlib, cannot be trained further without them. None keeps the
+            statistics of the file.
+        head_rate: Factor of the averaged features. With Adam, the dense layer then learns so many
+            times as fast as the trunk. Default 5.
 
     Example:
 
@@ -67,7 +69,8 @@ def pretrained_classifier(
     trunk = bundled_option("pretrained_classifier", weights, "trunk", trunk, "faceres")
     head_rate = bundled_option("pretrained_classifier", weights, "head_rate", head_rate, 5.0)
     known = trunks.about(trunk)
-    if isinstance(head_rate, (bool, str)) or not head_rate > 0:
+    number = isinstance(head_rate, numbers.Real) and not isinstance(head_rate, bool)
+    if not number or not head_rate > 0:
         raise ValueError(f"`head_rate` must be positive. Received: head_rate={head_rate!r}")
     if weights is not None and (trunk_weights, faces) != (None, None):
         raise ValueError(
@@ -105,7 +108,7 @@ def pretrained_classifier(
 
 
 def _some(path, shape):
-    """Return training faces of a file as a model of that input takes them."""
+    """Return training faces of a file, in the form that a model of that input takes."""
     from fer_data.pipelines import face_arrays
 
     first = channel_axis() == 1

@@ -22,8 +22,8 @@ def resnet18(
     """Build ResNet-18 with a small first convolution.
 
     The stages are those of He et al.; the first convolution is 3x3 of stride 1 without pooling, as
-    in their networks for CIFAR's small pictures, so that a face of 48x48 ends in a 6x6 map. Nearly
-    nine times the parameters of GhostFace: it is here to teach.
+    in their networks for CIFAR's small pictures, so that a face of 48x48 ends in a 6x6 map. It has
+    nearly nine times the parameters of GhostFace and serves as its teacher.
 
     Args:
         input_shape: Shape of one image, height and width of 32 or more, or None for any;

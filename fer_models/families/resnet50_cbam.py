@@ -29,15 +29,15 @@ def resnet50_cbam(
 ) -> keras.Model:
     """Build ResNet-50 with convolutional block attention.
 
-    The backbone is that of `keras.applications.ResNet50`, layer by layer and name by name, so
-    that its ImageNet weights load. CBAM stands after the last batch norm of a block and before
-    the addition, as in Woo et al. A new CBAM starts with gates well below 1, so the branch it
-    gates starts weakened; everything below "light"'s one block starts as ImageNet left it.
+    The backbone is that of `keras.applications.ResNet50`, layer by layer and name by name, so that
+    its ImageNet weights load. CBAM follows the last batch norm of a block, before the addition, as
+    in Woo et al. A new CBAM starts with gates well below 1, which weaken the branch at first. In
+    "light" this concerns one block; all blocks before it start as trained on ImageNet.
 
-    The preparation of the image is ImageNet's for every `weights`, since weights and
-    preparation belong together: colours in the order blue, green, red, less the ImageNet mean
-    of each, unscaled. Unlike the other models this one therefore does not take [0, 1]. Grey
-    images are repeated into three channels, with and without preparation.
+    The preparation of the image is ImageNet's for every `weights`, since weights and preparation
+    belong together: colours in the order blue, green, red, minus the ImageNet mean of each,
+    unscaled. So, unlike the other models, this one does not accept pixels of [0, 1]. Grey images
+    are repeated into three channels, with and without preparation.
 
     Args:
         weights: None (random), `"imagenet"` (the backbone's weights of
@@ -68,7 +68,7 @@ def resnet50_cbam(
         Module", ECCV 2018 (https://arxiv.org/abs/1807.06521).
     """
     check_choice("cbam", cbam, (None, "light", "full"))
-    # Made even where it is left out, so that a bad `reduction` never passes.
+    # Made even if it is not used, so that a bad `reduction` always raises.
     CBAM(reduction)
     imagenet = common.get("weights") == "imagenet"
     if imagenet:
@@ -119,7 +119,8 @@ def _residual_block(x, filters, strides, project, name, attention):
 
 def _conv_norm(x, filters, kernel_size, name, **kwargs):
     x = keras.layers.Conv2D(filters, kernel_size, name=f"{name}_conv", **kwargs)(x)
-    # The odd epsilon is keras.applications', with which the ImageNet weights were trained.
+    # This unusual epsilon is that of keras.applications, with which the ImageNet weights were
+    # trained.
     norm = keras.layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{name}_bn")
     return norm(x)
 

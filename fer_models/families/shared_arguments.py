@@ -1,4 +1,4 @@
-"""The arguments that all builders share: written here once, shown by each builder."""
+"""The arguments that all builders share, written once and shown by each builder."""
 
 import functools
 import inspect
@@ -10,11 +10,14 @@ from typing import Annotated, Any, Literal, ParamSpec, TypedDict, get_type_hints
 
 import keras
 
+from fer_data import arguments as rules
+from fer_data.checks import check_text
+
 P = ParamSpec("P")
 
 
 class Arguments(TypedDict, total=False):
-    """What every builder takes: the type of each argument, and what `help` says of it."""
+    """The arguments of every builder: the type of each, and its text in `help`."""
 
     include_top: Annotated[bool, "Whether to add pooling, the dense layer and its activation."]
     weights: Annotated[
@@ -38,7 +41,7 @@ class Arguments(TypedDict, total=False):
 
 
 class ImageArguments(Arguments, total=False):
-    """What every builder of an image model takes."""
+    """The arguments of every builder of an image model."""
 
     input_tensor: Annotated[
         keras.KerasTensor | None, "Optional Keras tensor to use as image input."
@@ -46,6 +49,32 @@ class ImageArguments(Arguments, total=False):
     input_shape: Annotated[Sequence[int | None] | None, "Shape of one image."]
 
 
+def _activation(name, value):
+    if value is not None:
+        rule = "the name of an activation, a function or None"
+        rules.either(rules.text, rules.function, rule=rule)(name, value)
+    try:
+        keras.activations.get(value)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be an activation that Keras knows. Received: {name}={value!r}"
+        ) from error
+
+
+# By the name of the argument, which means the same in every builder. The builders check the values
+# of the others.
+RULES: dict[str, rules.Rule] = {
+    "include_top": rules.flag,
+    "input_shape": rules.sequence(),
+    "classifier_activation": _activation,
+    "include_preprocessing": rules.flag,
+    "name": lambda name, value: check_text(name, value, none=True),
+    "input_tensor": lambda name, value: None,
+    "seed": rules.seed,
+    "trunk": rules.text,
+    "trunk_weights": rules.path,
+    "faces": rules.path,
+}
 # In the order of the signature. The name comes last, after a builder's own arguments.
 DEFAULTS = {
     "include_top": True,
@@ -81,17 +110,17 @@ def complete(
 ) -> Callable[P, keras.Model]:
     """Return a builder that shows the shared arguments beside its own.
 
-    A builder writes down its own arguments alone and takes the shared ones as
-    `**common: Unpack[ImageArguments]`, where type checkers and editors find them. Here they come
-    into its signature and its docstring, for `help`. When it is called, it gets all of them: those
-    that the caller left out have their defaults.
+    A builder declares only its own arguments and takes the shared ones as
+    `**common: Unpack[ImageArguments]`, where type checkers and editors find them. This function
+    adds them to its signature and its docstring, for `help`. A call passes all of them on, with
+    defaults for those that the caller left out.
 
     Args:
-        function: The builder. Its docstring describes its own arguments, and those of the shared
-            ones of which it has more to say.
+        function: The builder. Its docstring describes its own arguments, and may replace the
+            description of shared ones.
         name: Name of the builder, and of its models by default.
         arguments: The type of the shared arguments, a subclass of `Arguments`.
-        defaults: Their defaults but for the name, in the order of the signature.
+        defaults: Their defaults except for the name, in the order of the signature.
         ending: Sections of the docstring that follow the arguments.
     """
     hints = get_type_hints(arguments, include_extras=True)
@@ -113,12 +142,15 @@ def complete(
             given = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{name}() {error}") from None
+        for key, value in given.arguments.items():
+            if value is not None or signature.parameters[key].default is not None:
+                RULES.get(key, rules.plain)(key, value)
         given.apply_defaults()
         return function(**given.arguments)
 
     build.__name__ = build.__qualname__ = name
-    build.__signature__ = signature
-    if function.__doc__:  # Python strips it where it is asked to
+    build.__signature__ = signature  # type: ignore[attr-defined]
+    if function.__doc__:  # `python -OO` removes it
         texts = {key: hint.__metadata__[0] for key, hint in hints.items()}
         build.__doc__ = _described(function.__doc__, signature.parameters, texts, ending)
     return build

@@ -1,4 +1,4 @@
-"""How much a model betrays of the pictures it was trained on: signals, attacks, report."""
+"""Membership inference, what a model reveals of its training pictures: signals, attacks, report."""
 
 from fer_models.privacy.attack_result import AttackResult
 from fer_models.privacy.lira import lira_offline, lira_online

@@ -1,20 +1,31 @@
 """LiRA, the likelihood ratio attack: each example against models with and without it."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import (
     checked_inside,
     checked_references,
     checked_values,
 )
 
-# Below, Carlini et al. found one variance for all examples to serve better than one for each.
+# Below this number, Carlini et al. found one variance for all examples better than one for each.
 _ENOUGH_MODELS = 64
-# Margins that a float32 softmax cut off at one value have no spread of their own.
+# Margins that a float32 softmax cuts off at one value have no variance.
 _LEAST_DEVIATION = 1e-6
 
 
-def lira_online(margins, reference_margins, inside, *, fixed_variance=None):
+@arguments.checked(
+    reference_margins=arguments.array(ranks=(2, 3), finite=False), fixed_variance=arguments.flag
+)
+def lira_online(
+    margins: ArrayLike,
+    reference_margins: ArrayLike,
+    inside: ArrayLike,
+    *,
+    fixed_variance: bool | None = None,
+) -> np.ndarray:
     """Compare how probable a margin is for models with the example and for models without it.
 
     For each example two normal distributions are fitted, to the margins of the reference models
@@ -22,8 +33,9 @@ def lira_online(margins, reference_margins, inside, *, fixed_variance=None):
     the target's margin. Several queries count as independent (their log-likelihoods add up).
 
     Args:
-        margins: Of the target model, log(p / (1 - p)), `(examples,)` or `(examples, queries)`.
-        reference_margins: Of the reference models, `(models, examples)` or
+        margins: Margins of the target model, log(p / (1 - p)), `(examples,)` or
+            `(examples, queries)`.
+        reference_margins: Margins of the reference models, `(models, examples)` or
             `(models, examples, queries)`.
         inside: Whether each reference model was trained on each example, booleans
             `(models, examples)`; each example needs two models of either kind.
@@ -55,7 +67,16 @@ def lira_online(margins, reference_margins, inside, *, fixed_variance=None):
     return likelihood_in - _log_likelihood(margins, *_fit(references, ~inside, fixed, "without"))
 
 
-def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None):
+@arguments.checked(
+    reference_margins=arguments.array(ranks=(2, 3), finite=False), fixed_variance=arguments.flag
+)
+def lira_offline(
+    margins: ArrayLike,
+    reference_margins: ArrayLike,
+    inside: ArrayLike | None = None,
+    *,
+    fixed_variance: bool | None = None,
+) -> np.ndarray:
     """Ask how improbable a margin as high as the target's is for models without the example.
 
     The attacker needs no model trained on the example: a normal distribution is fitted to the
@@ -96,7 +117,9 @@ def lira_offline(margins, reference_margins, inside=None, *, fixed_variance=None
     return -norm.logsf((margins - mean) / deviation).sum(axis=1)
 
 
-def _checked(margins, reference_margins, inside):
+def _checked(
+    margins: ArrayLike, reference_margins: ArrayLike, inside: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     margins = checked_values("margins", margins)
     references = checked_references("reference_margins", reference_margins, *margins.shape)
     return margins, references, checked_inside(inside, references.shape[:2])

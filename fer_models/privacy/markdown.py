@@ -1,7 +1,9 @@
 """The tables of a membership report."""
 
+from typing import Any
 
-def membership_tables(report):
+
+def membership_tables(report: Any) -> str:
     """Return a `MembershipReport` as Markdown tables."""
     blocks = [_sets(report), _decisions(report), _strength(report)]
     if any(each.auc for attack in report.attacks for each in attack.classes):

@@ -1,10 +1,11 @@
-"""Members and non-members of an audit: which pictures stand where, and no copy on both sides."""
+"""The division of pictures into members and non-members of an audit, with no copy on both sides."""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import check_integer
 from fer_models.privacy.signals import content_hashes
 
@@ -17,7 +18,7 @@ class MemberDivision:
         members: Places among the training pictures, rising.
         non_members: Places among the others.
         population: Places among the others, apart from the non-members.
-        free: Places of all others that are no copies: of training pictures or of ones before.
+        free: Places of all others that are not copies of training pictures or of earlier ones.
         copies_of_training: How many of the others are copies of training pictures.
         copies_of_others: How many more of them are copies of each other.
     """
@@ -30,6 +31,14 @@ class MemberDivision:
     copies_of_others: int
 
 
+@arguments.checked(
+    training=arguments.array((None,), kinds="uiUS", empty=True),
+    others=arguments.array((None,), kinds="uiUS", empty=True),
+    members=arguments.integer(1),
+    non_members=arguments.integer(1),
+    population=arguments.integer(0),
+    seed=arguments.seed,
+)
 def divide_members(
     training: Any,
     others: Any,
@@ -41,25 +50,25 @@ def divide_members(
 ) -> MemberDivision:
     """Draw the members, the non-members and the population of an audit at random.
 
-    A picture that was trained on is no non-member, wherever else it stands: pictures with the same
-    pixels count as one. Where there are too few others, two thirds become non-members and the rest
-    the population. There are never more members than non-members.
+    A training picture is never a non-member, even if it is also among the others: pictures with the
+    same pixels count as one. If there are too few others, two thirds become non-members and the
+    rest the population. There are never more members than non-members.
 
     Args:
         training: Content hashes of all pictures that the model was trained on, as
             `content_hashes` gives them.
         others: Content hashes of pictures that it was not trained on, such as validation and test.
-        members: Members, at most.
-        non_members: Non-members, at most.
-        population: Pictures of the population, at most; 0 for none.
+        members: Most members.
+        non_members: Most non-members.
+        population: Most pictures of the population; 0 for none.
         seed: Integer of 0 or more.
 
     Returns:
         `MemberDivision`.
 
     Raises:
-        ValueError: If a number is out of range, there is no training picture, or fewer than two
-            of the others are no copies.
+        ValueError: If a number is out of range, there is no training picture, or fewer than two of
+            the others are not copies.
 
     Example:
 
@@ -82,8 +91,8 @@ def divide_members(
     free = np.flatnonzero(first & ~known)
     if len(free) < 2:
         raise ValueError(
-            "`others` must hold two pictures or more that are no copies of training pictures. "
-            f"Received: {len(others)} pictures, of which {len(free)} are none"
+            "`others` must hold two or more different pictures that are not in `training`. "
+            f"Received: {len(others)} pictures, of which {len(free)} qualify"
         )
     generator = np.random.default_rng(seed)
     drawn = generator.permutation(free)
@@ -100,6 +109,12 @@ def divide_members(
     )
 
 
+@arguments.checked(
+    count=arguments.integer(1),
+    members=arguments.integer(1),
+    population=arguments.integer(0),
+    seed=arguments.seed,
+)
 def draw_pool(count: int, members: int, population: int, seed: int = 0) -> tuple[Any, Any]:
     """Draw a pool, of which each model of a study is trained on half, and a population apart.
 
@@ -134,15 +149,16 @@ def draw_pool(count: int, members: int, population: int, seed: int = 0) -> tuple
     return order[: 2 * members], order[2 * members :]
 
 
+@arguments.checked(members=arguments.integer(1), seed=arguments.seed, model=arguments.integer())
 def half_of_pool(members: int, seed: int, model: int) -> np.ndarray:
     """Return which pictures of a pool a model of a study is trained on.
 
-    Half of the pool, by chance: an attack can find nothing but the training, and the other
-    models, half of which saw any given picture, serve as its references.
+    It is a random half of the pool, so an attack can find nothing but the training. The other
+    models of the study, half of which saw any given picture, serve as references.
 
     Args:
         members: Half of the pool.
-        seed: Of the study, as for `draw_pool`.
+        seed: Seed of the study, as for `draw_pool`.
         model: Number of the model, from 1.
 
     Returns:
@@ -162,8 +178,9 @@ def half_of_pool(members: int, seed: int, model: int) -> np.ndarray:
     return inside
 
 
+@arguments.checked(images=arguments.array(ranks=(4,), finite=False))
 def different_pictures(images: Any) -> np.ndarray:
-    """Return the places of pictures that equal none before them, mirrored or not.
+    """Return the places of pictures that differ from all before them, mirrored or not.
 
     A mirror image is the same picture to a training with flips.
 

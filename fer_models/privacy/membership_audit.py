@@ -1,16 +1,20 @@
-"""All attacks that the material at hand allows, one report."""
+"""An audit by membership inference: all possible attacks, in one report."""
 
 import importlib
+from collections.abc import Sequence
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import checked_rate
 from fer_models.privacy.attack_result import AttackResult
 from fer_models.privacy.lira import lira_offline, lira_online
-from fer_models.privacy.membership_report import membership_report
+from fer_models.privacy.membership_report import MembershipReport, membership_report
 from fer_models.privacy.overlap import refuse_overlap
 from fer_models.privacy.population import population as population_attack
+from fer_models.privacy.references import References
 from fer_models.privacy.rmia import rmia_offline, rmia_online
+from fer_models.privacy.signals import Signals
 from fer_models.privacy.threshold import entropy_threshold, loss_threshold, modified_entropy
 
 ALONE = ("loss", "entropy", "modified_entropy")
@@ -27,21 +31,31 @@ ATTACKS = (*WITH_POPULATION, *ALONE, *WITH_REFERENCES, *WITH_BOTH)
 ENGINES = ("fer_models", "tensorflow_privacy")
 
 
+@arguments.checked(
+    members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    non_members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    population=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    references=arguments.instance(References, "`References`"),
+    attacks=arguments.sequence(arguments.text),
+    seed=arguments.seed,
+    class_names=arguments.sequence(arguments.scalar),
+    engine=arguments.plain,
+)
 def audit_membership(
-    members,
-    non_members,
-    population=None,
-    references=None,
+    members: Signals,
+    non_members: Signals,
+    population: Signals | None = None,
+    references: References | None = None,
     *,
-    attacks=None,
-    engine="fer_models",
-    tolerated_fpr=0.1,
-    class_names=None,
-    confidence=0.95,
-    resamples=1000,
-    seed=0,
-):
-    """Attack a model by all means at hand and report what they find.
+    attacks: Sequence[str] | None = None,
+    engine: str = "fer_models",
+    tolerated_fpr: float = 0.1,
+    class_names: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> MembershipReport:
+    """Run all possible attacks on a model and report the results.
 
     Args:
         members: `Signals` of pictures the model was trained on.
@@ -49,16 +63,16 @@ def audit_membership(
         population: `Signals` of further such pictures, in none of the sets, for the population
             attack and RMIA; or `None`.
         references: `References` of the same pictures, for LiRA and RMIA; or `None`.
-        attacks: Names, of `ATTACKS` or those of the other engine; `None` runs all there is
-            material for. Thresholds for each class then want so large a population of every class
-            that one of it may be accused, 10 at a rate of 10 %.
+        attacks: Names, of `ATTACKS` or those of the other engine; `None` runs all whose inputs are
+            given. Thresholds for each class are then included only if the population has at least
+            `1 / tolerated_fpr` pictures of every class, such as 10 for 10 %.
         engine: `"fer_models"` for the attacks of this package, `"tensorflow_privacy"` for those of
             tensorflow-privacy (extra `[privacy]`), which look at `members` and `non_members` only.
         tolerated_fpr: False-positive rate at which the population attack, offline LiRA and RMIA
             set their thresholds. The GhostFace paper does not give its own; about 5 % of all
             examples are false positives there, which is 10 % of the non-members.
         class_names: Names in class order.
-        confidence: Of the intervals.
+        confidence: Confidence of the intervals.
         resamples: Draws of the bootstrap.
         seed: Integer.
 
@@ -67,7 +81,7 @@ def audit_membership(
 
     Raises:
         OverlapError: If two of the sets share pictures.
-        ValueError: If an attack is unknown or lacks its material, signals and references differ in
+        ValueError: If an attack is unknown or lacks its inputs, signals and references differ in
             queries, or an argument is out of range.
 
     Example:
@@ -80,7 +94,7 @@ def audit_membership(
     """
     if engine not in ENGINES:
         raise ValueError(f"`engine` must be one of {ENGINES}. Received: engine={engine!r}")
-    # Before the attacks, which take their time, and not only in the report.
+    # Checked before the attacks, which take long, and not only in the report.
     sets = {"members": members.hashes, "non-members": non_members.hashes}
     if population is not None:
         sets["population"] = population.hashes
@@ -106,21 +120,34 @@ def audit_membership(
     )
 
 
+@arguments.checked(
+    members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    non_members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    population=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    references=arguments.instance(References, "`References`"),
+    attacks=arguments.sequence(arguments.text),
+)
 def run_attacks(
-    members, non_members, population=None, references=None, attacks=None, *, tolerated_fpr=0.1
-):
+    members: Signals,
+    non_members: Signals,
+    population: Signals | None = None,
+    references: References | None = None,
+    attacks: Sequence[str] | None = None,
+    *,
+    tolerated_fpr: float = 0.1,
+) -> tuple[AttackResult, ...]:
     """Run attacks of this package on signals.
 
-    The thresholds set beforehand: the population attack's own; for LiRA online a log-likelihood
-    ratio of 0; for LiRA offline and RMIA the score that a share `tolerated_fpr` of non-members
-    should reach. The others set none.
+    Some attacks set a threshold beforehand: the population attack its own; LiRA online a
+    log-likelihood ratio of 0; LiRA offline and RMIA the score that a share `tolerated_fpr` of
+    non-members should reach. The others set none.
 
     Args:
-        members: As in `audit_membership`, and so are the rest.
+        members: As in `audit_membership`, like all other arguments.
         non_members: `Signals`.
         population: `Signals` or `None`.
         references: `References` or `None`.
-        attacks: Names, of `ATTACKS`; `None` runs all there is material for.
+        attacks: Names, of `ATTACKS`; `None` runs all whose inputs are given.
         tolerated_fpr: Between 0 and 1.
 
     Returns:
@@ -168,7 +195,7 @@ def run_attacks(
 
 
 class _Material:
-    """The signals of both sets one after the other, as the attacks take them."""
+    """The signals of both sets, joined for the attacks."""
 
     def __init__(self, members, non_members, population, references):
         self.loss = np.concatenate([members.loss, non_members.loss])
@@ -246,7 +273,9 @@ def _possible(population, references):
     )
 
 
-def enough_of_each_class(members, non_members, population, rate):
+def enough_of_each_class(
+    members: Signals, non_members: Signals, population: Signals, rate: float
+) -> bool:
     """Return whether the population has 1 / rate examples of every class that is judged."""
     judged = np.union1d(members.labels, non_members.labels)
     return all((population.labels == label).sum() * rate >= 1 for label in judged)

@@ -1,33 +1,38 @@
-"""The report of an audit: what each attack finds, with intervals, as tables and JSON."""
+"""The report of an audit: the results of each attack with intervals, as tables and JSON."""
 
 import dataclasses
 import json
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.checks import checked_rate
 from fer_data.files import write_text
 from fer_models.privacy import markdown
 from fer_models.privacy.attack_result import AttackResult
 from fer_models.privacy.metrics import Interval, auc_interval, rate_at, roc
 from fer_models.privacy.overlap import refuse_overlap
+from fer_models.privacy.signals import Signals
 
 TOLERATED = (0.01, 0.001)
 BEFOREHAND, BEST = "beforehand", "best"
-# Points of the ROC curve that go into JSON: from 1e-4 to 1, twelve a decade.
+# Points of the ROC curve that go into JSON: from 1e-4 to 1, twelve per decade.
 _GRID = np.logspace(-4, 0, 49)
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What is called member and what is not, at one threshold.
+    """The counts of right and wrong decisions at one threshold.
 
     Attributes:
         threshold: Scores from here on are called members.
-        chosen: `"beforehand"` where the attack set the threshold without the memberships;
-            `"best"` where it is the one that tells these members from these non-members best, an
-            upper bound for an attacker who cannot look that up.
+        chosen: `"beforehand"` where the attack set the threshold without the memberships; `"best"`
+            for the threshold that separates these members and non-members best, an upper bound for
+            an attacker who does not know it.
         tp: Members called members.
         fp: Non-members called members.
         tn: Non-members called non-members.
@@ -42,35 +47,35 @@ class Decision:
     fn: int
 
     @property
-    def percent(self):
+    def percent(self) -> dict[str, float]:
         """The four counts in percent of all examples: a dictionary, the paper's table."""
         total = self.tp + self.fp + self.tn + self.fn
         return {name: 100 * getattr(self, name) / total for name in ("tp", "fp", "tn", "fn")}
 
     @property
-    def tpr(self):
+    def tpr(self) -> float:
         """Share of the members that are called members."""
         return self.tp / (self.tp + self.fn)
 
     @property
-    def fpr(self):
+    def fpr(self) -> float:
         """Share of the non-members that are called members."""
         return self.fp / (self.fp + self.tn)
 
     @property
-    def advantage(self):
+    def advantage(self) -> float:
         """True- minus false-positive rate: 0 is guessing, 1 is certainty."""
         return self.tpr - self.fpr
 
     @property
-    def balanced_accuracy(self):
-        """Mean of the shares of members and of non-members that are called rightly."""
+    def balanced_accuracy(self) -> float:
+        """Mean of the shares of members and of non-members that are called correctly."""
         return (1 + self.advantage) / 2
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassRisk:
-    """What an attack finds among the examples of one class.
+    """The results of an attack for one class.
 
     Attributes:
         name: Name of the class.
@@ -91,11 +96,11 @@ class ClassRisk:
 
 @dataclasses.dataclass(frozen=True)
 class AttackReport:
-    """What one attack finds.
+    """The results of one attack.
 
     Attributes:
         name: Name of the attack.
-        engine: What ran it.
+        engine: The package that ran it.
         auc: `Interval` of the area under the ROC curve, by bootstrap.
         tpr_at: Tuple of `RateAt`, at 1 % and 0.1 % false positives.
         advantage: Largest true- minus false-positive rate over all thresholds; never below 0, and
@@ -104,7 +109,7 @@ class AttackReport:
         decision: `Decision` at the attack's own threshold, or the best one.
         classes: Tuple of `ClassRisk`, in class order.
         fpr, tpr: The ROC curve.
-        details: What the attack says of itself.
+        details: Settings that the attack reports.
     """
 
     name: str
@@ -119,7 +124,7 @@ class AttackReport:
     tpr: np.ndarray = dataclasses.field(compare=False, repr=False)
     details: dict
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; of the ROC curve 49 points from 1e-4 to 1."""
         content = {
             field.name: getattr(self, field.name)
@@ -142,7 +147,7 @@ class AttackReport:
 
 @dataclasses.dataclass(frozen=True)
 class MembershipReport:
-    """What an audit by membership inference finds; `membership_report` makes it.
+    """The results of an audit by membership inference; `membership_report` makes it.
 
     Attributes:
         attacks: Tuple of `AttackReport`; `report["lira_online"]` gives one by name.
@@ -153,8 +158,8 @@ class MembershipReport:
         non_member_accuracy: Accuracy on the non-members.
         member_loss: Mean loss on the members, in nats.
         non_member_loss: Mean loss on the non-members.
-        tolerated_fpr: False-positive rate the population attack was told to tolerate.
-        confidence: Of all intervals.
+        tolerated_fpr: False-positive rate that the population attack tolerates.
+        confidence: Confidence of all intervals.
         class_names: Names of the classes.
     """
 
@@ -171,17 +176,17 @@ class MembershipReport:
     class_names: tuple
 
     @property
-    def gap(self):
+    def gap(self) -> float:
         """Accuracy on members minus accuracy on non-members: the memorisation."""
         return self.member_accuracy - self.non_member_accuracy
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> AttackReport:
         for attack in self.attacks:
             if attack.name == name:
                 return attack
         raise KeyError(f"{name!r} is none of {', '.join(attack.name for attack in self.attacks)}")
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, strings, lists and dictionaries, ready for JSON."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         content["attacks"] = [attack.to_dict() for attack in self.attacks]
@@ -189,11 +194,11 @@ class MembershipReport:
         content["gap"] = self.gap
         return _plain(content)
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the report as Markdown tables."""
         return markdown.membership_tables(self)
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
         """Write `membership.md`, `membership.json` and the ROC picture `membership.png`.
 
         Args:
@@ -211,22 +216,30 @@ class MembershipReport:
         plot_roc(self, written[2])
         return written
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_markdown()
 
 
+@arguments.checked(
+    results=arguments.sequence(),
+    members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    non_members=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    population=arguments.instance(Signals, "`Signals`, as `signals` returns them"),
+    seed=arguments.seed,
+    class_names=arguments.sequence(arguments.scalar),
+)
 def membership_report(
-    results,
-    members,
-    non_members,
-    population=None,
+    results: Iterable[AttackResult],
+    members: Signals,
+    non_members: Signals,
+    population: Signals | None = None,
     *,
-    class_names=None,
-    tolerated_fpr=0.1,
-    confidence=0.95,
-    resamples=1000,
-    seed=0,
-):
+    class_names: Sequence[str] | None = None,
+    tolerated_fpr: float = 0.1,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> MembershipReport:
     """Score the results of attacks and put them into one report.
 
     Args:
@@ -235,8 +248,8 @@ def membership_report(
         non_members: `Signals` of pictures it was not trained on.
         population: `Signals` of the population, or `None`.
         class_names: Names in class order; `None` calls them "0", "1", ...
-        tolerated_fpr: What the population attack was told to tolerate, for the record.
-        confidence: Of the intervals, between 0 and 1.
+        tolerated_fpr: False-positive rate that the population attack tolerated, for the record.
+        confidence: Confidence of the intervals, between 0 and 1.
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
 
@@ -267,7 +280,7 @@ def membership_report(
             f"Received: {members.classes} and {non_members.classes} classes"
         )
     names = _names(class_names, members.classes)
-    options = {"confidence": checked_rate("confidence", confidence)}
+    options: dict[str, Any] = {"confidence": checked_rate("confidence", confidence)}
     options |= {"resamples": resamples, "seed": seed}
     return MembershipReport(
         attacks=tuple(
@@ -287,9 +300,22 @@ def membership_report(
     )
 
 
+@arguments.checked(
+    result=arguments.instance(AttackResult, "an `AttackResult`"),
+    member_labels=arguments.array((None,), kinds="ui"),
+    non_member_labels=arguments.array((None,), kinds="ui"),
+    class_names=arguments.sequence(arguments.scalar),
+    seed=arguments.seed,
+)
 def score_attack(
-    result, member_labels, non_member_labels, class_names, confidence=0.95, resamples=1000, seed=0
-):
+    result: AttackResult,
+    member_labels: np.ndarray,
+    non_member_labels: np.ndarray,
+    class_names: Sequence[str],
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> AttackReport:
     """Score the result of one attack, overall and for each class.
 
     Args:
@@ -297,7 +323,7 @@ def score_attack(
         member_labels: Integers `(members,)`.
         non_member_labels: Integers `(non_members,)`.
         class_names: Names in class order.
-        confidence: Of the intervals.
+        confidence: Confidence of the intervals.
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
 
@@ -305,7 +331,7 @@ def score_attack(
         An `AttackReport`.
     """
     inside, outside = result.member_scores, result.non_member_scores
-    options = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    options: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
     fpr, tpr, thresholds = roc(inside, outside)
     best = int(np.argmax(tpr - fpr))
     advantage = float(tpr[best] - fpr[best])
@@ -385,7 +411,7 @@ def _names(class_names, classes):
 
 
 def _plain(value):
-    """Return a value as JSON knows it: infinities, such as thresholds, by name."""
+    """Return a value in JSON's types: infinities, such as thresholds, by name."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

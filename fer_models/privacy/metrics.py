@@ -1,28 +1,13 @@
-"""How well scores tell members from non-members, and how sure one can be of that."""
+"""Measures of how well scores tell members from non-members, with their intervals."""
 
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_integer, checked_rate
-
-
-@dataclasses.dataclass(frozen=True)
-class Interval:
-    """A figure and where it lies with the stated confidence.
-
-    Attributes:
-        value: The figure.
-        low: Lower end of its interval.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __contains__(self, value):
-        return self.low <= value <= self.high
+from fer_models.evaluation.intervals import Interval, binomial_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +18,8 @@ class RateAt:
         tolerated: The tolerated false-positive rate.
         tpr: `Interval` of the share of members that are found, exact binomial
             (Clopper and Pearson), the threshold taken as given.
-        fpr: `Interval` of the false-positive rate that was reached, at most `tolerated`: with
-            n non-members only the multiples of 1 / n can be.
+        fpr: `Interval` of the false-positive rate that was reached, at most `tolerated`: with n
+            non-members, only multiples of 1 / n are possible.
     """
 
     tolerated: float
@@ -42,39 +27,15 @@ class RateAt:
     fpr: Interval
 
 
-def binomial_interval(successes, trials, confidence=0.95):
-    """Return a share with its exact binomial interval (Clopper and Pearson).
-
-    Args:
-        successes: Integer from 0 to `trials`.
-        trials: Integer of 1 or more.
-        confidence: Between 0 and 1.
-
-    Returns:
-        An `Interval`.
-
-    Example:
-
-    >>> interval = binomial_interval(0, 10)
-    >>> interval.low, round(interval.high, 4)
-    (0.0, 0.3085)
-
-    Reference:
-        Clopper and Pearson, Biometrika 1934.
-    """
-    from scipy.stats import binomtest
-
-    exact = binomtest(int(successes), int(trials)).proportion_ci(
-        checked_rate("confidence", confidence), method="exact"
-    )
-    return Interval(float(successes / trials), float(exact.low), float(exact.high))
-
-
-def auc(member_scores, non_member_scores):
+@arguments.checked(
+    member_scores=arguments.array((None,), finite=False),
+    non_member_scores=arguments.array((None,), finite=False),
+)
+def auc(member_scores: ArrayLike, non_member_scores: ArrayLike) -> float:
     """Return the area under the ROC curve: how often a member scores above a non-member.
 
     Args:
-        member_scores: `(members,)`; higher for what looks like a member.
+        member_scores: `(members,)`; higher for likely members.
         non_member_scores: `(non_members,)`.
 
     Returns:
@@ -89,12 +50,23 @@ def auc(member_scores, non_member_scores):
     return float(_auc_of_counts(np.bincount(members, minlength=values), others, values))
 
 
-def auc_interval(member_scores, non_member_scores, confidence=0.95, resamples=1000, seed=0):
+@arguments.checked(
+    member_scores=arguments.array((None,), finite=False),
+    non_member_scores=arguments.array((None,), finite=False),
+    seed=arguments.seed,
+)
+def auc_interval(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
     """Return the area under the ROC curve with its bootstrap interval.
 
     Members and non-members are drawn again, each among themselves, with replacement; the interval
-    is that of the percentiles. It tells of the choice of examples alone: a model trained again
-    with another seed may lie outside.
+    is that of the percentiles. It covers the choice of examples alone: a model trained with another
+    seed may lie outside.
 
     Args:
         member_scores: `(members,)`.
@@ -130,32 +102,47 @@ def auc_interval(member_scores, non_member_scores, confidence=0.95, resamples=10
     return Interval(auc(member_scores, non_member_scores), float(low), float(high))
 
 
-def roc(member_scores, non_member_scores):
+@arguments.checked(
+    member_scores=arguments.array((None,), finite=False),
+    non_member_scores=arguments.array((None,), finite=False),
+)
+def roc(
+    member_scores: ArrayLike, non_member_scores: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return `(fpr, tpr, thresholds)`, from nothing called a member to everything.
 
-    Examples of one score are called the same, so that a threshold can be had at every point.
+    Examples with the same score are called the same, so that every point has a threshold.
     """
     from sklearn.metrics import roc_curve
 
     scores = np.concatenate([member_scores, non_member_scores])
-    truth = np.repeat([1, 0], [len(member_scores), len(non_member_scores)])
+    truth = np.repeat([1, 0], [np.size(member_scores), np.size(non_member_scores)])
     # Ranks, since scikit-learn takes no infinite scores; the thresholds are put back after.
     values, ranks = np.unique(scores, return_inverse=True)
     fpr, tpr, cuts = roc_curve(truth, ranks, drop_intermediate=False)
     return fpr, tpr, np.concatenate([[np.inf], values[cuts[1:].astype(int)]])
 
 
-def rate_at(member_scores, non_member_scores, tolerated, confidence=0.95):
+@arguments.checked(
+    member_scores=arguments.array((None,), finite=False),
+    non_member_scores=arguments.array((None,), finite=False),
+)
+def rate_at(
+    member_scores: ArrayLike,
+    non_member_scores: ArrayLike,
+    tolerated: float,
+    confidence: float = 0.95,
+) -> RateAt:
     """Return the most members found while at most a share `tolerated` of non-members is accused.
 
-    The best threshold is looked up on the non-members themselves, as is usual; nothing is
-    interpolated between the points that can be reached.
+    The best threshold is chosen on the non-members themselves, as usual, without interpolation
+    between points.
 
     Args:
         member_scores: `(members,)`.
         non_member_scores: `(non_members,)`.
         tolerated: False-positive rate, between 0 and 1.
-        confidence: Of the intervals, between 0 and 1.
+        confidence: Confidence of the intervals, between 0 and 1.
 
     Returns:
         A `RateAt`.
@@ -171,7 +158,7 @@ def rate_at(member_scores, non_member_scores, tolerated, confidence=0.95):
     tolerated = checked_rate("tolerated", tolerated)
     fpr, tpr, _ = roc(member_scores, non_member_scores)
     place = np.flatnonzero(fpr <= tolerated)[-1]
-    members, others = len(member_scores), len(non_member_scores)
+    members, others = np.size(member_scores), np.size(non_member_scores)
     return RateAt(
         tolerated,
         binomial_interval(round(tpr[place] * members), members, confidence),

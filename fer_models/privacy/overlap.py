@@ -1,24 +1,28 @@
-"""The sets of an audit must have no picture in common."""
+"""The check that the sets of an audit have no picture in common."""
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
+
+from fer_data import arguments
 
 
 class OverlapError(ValueError):
     """Sets of an audit share pictures.
 
     Attributes:
-        counts: Dictionary from a pair of names to the number of pictures that stand in both.
+        counts: Dictionary from a pair of names to the number of pictures that are in both.
     """
 
-    def __init__(self, message, counts):
+    def __init__(self, message: str, counts: Mapping[tuple[str, str], int]) -> None:
         super().__init__(message)
         self.counts = counts
 
 
-def overlaps(sets):
-    """Count the pictures that stand in two sets, by their content.
+@arguments.checked(sets=arguments.mapping(arguments.array((None,), kinds="uiUSO", empty=True)))
+def overlaps(sets: Mapping[str, np.ndarray]) -> dict[tuple[str, str], int]:
+    """Count the pictures that are in two sets, by their content.
 
     Args:
         sets: Dictionary from name to content hashes, as `content_hashes` or `Signals.hashes`
@@ -39,7 +43,8 @@ def overlaps(sets):
     return {pair: count for pair, count in found.items() if count}
 
 
-def refuse_overlap(sets):
+@arguments.checked(sets=arguments.mapping(arguments.array((None,), kinds="uiUSO", empty=True)))
+def refuse_overlap(sets: Mapping[str, np.ndarray]) -> None:
     """Raise `OverlapError` if two sets share pictures; arguments as in `overlaps`."""
     counts = overlaps(sets)
     if counts:

@@ -1,25 +1,34 @@
-"""Population attack: a threshold for the loss from pictures known to be no members."""
+"""Population attack: a threshold for the loss, from pictures that are known non-members."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import checked_rate, checked_values
+from fer_data import arguments
+from fer_data.checks import as_array, checked_rate, checked_values
 
 QUANTILES = ("linear", "empirical", "gaussian", "logit")
 
 
+@arguments.checked(quantile=arguments.text)
 def population(
-    losses, population_losses, *, fpr=0.1, quantile="linear", labels=None, population_labels=None
-):
-    """Call members the examples whose loss is as low as few of a population's losses are.
+    losses: ArrayLike,
+    population_losses: ArrayLike,
+    *,
+    fpr: float = 0.1,
+    quantile: str = "linear",
+    labels: ArrayLike | None = None,
+    population_labels: ArrayLike | None = None,
+) -> np.ndarray:
+    """Score examples by a threshold for the loss that few pictures of a population reach.
 
-    The attacker has pictures of the same kind that the model was not trained on, and tolerates to
-    be wrong about a share `fpr` of them: the threshold is that quantile of their losses. The
+    The attacker has pictures of the same kind that the model was not trained on, and accepts to be
+    wrong about a share `fpr` of them: the threshold is that quantile of their losses. The
     population must be disjoint from the members and the non-members of the audit.
 
     Args:
-        losses: Of the examples to judge, `(examples,)` or `(examples, queries)`, of which the mean
-            counts; in nats, 0 or more.
-        population_losses: Of the population, in the same form.
+        losses: Losses of the examples to judge, `(examples,)` or `(examples, queries)`, of which
+            the mean counts; in nats, 0 or more.
+        population_losses: Losses of the population, in the same form.
         fpr: Tolerated share of false positives, between 0 and 1.
         quantile: How the quantile is found, see `loss_quantile`.
         labels: Classes of the examples, integers `(examples,)`: each class gets its own threshold.
@@ -67,7 +76,8 @@ def population(
     return scores
 
 
-def loss_quantile(losses, fpr, quantile="linear"):
+@arguments.checked(quantile=arguments.text)
+def loss_quantile(losses: ArrayLike, fpr: float, quantile: str = "linear") -> float:
     """Return the loss under which a share `fpr` of a population lies.
 
     Args:
@@ -75,9 +85,9 @@ def loss_quantile(losses, fpr, quantile="linear"):
         fpr: The share, between 0 and 1.
         quantile: `"empirical"` takes the loss observed at or below the quantile, `"linear"`
             interpolates between neighbours; `"gaussian"` fits a normal distribution to the losses,
-            `"logit"` to log(p / (1 - p)) with p = exp(-loss), which is nearer to normal. The
-            fitted ones reach rates below one in the size of the population; `"gaussian"` may
-            give a negative threshold there, which no loss is under.
+            `"logit"` to log(p / (1 - p)) with p = exp(-loss), which is nearer to normal. The fitted
+            ones can reach rates below one in the size of the population; there, `"gaussian"` may
+            give a negative threshold, below every loss.
 
     Returns:
         The threshold as a float.
@@ -107,14 +117,15 @@ def loss_quantile(losses, fpr, quantile="linear"):
         return float(np.quantile(losses, fpr, method="lower"))
     if quantile == "gaussian":
         return float(losses.mean() + norm.ppf(fpr) * losses.std())
-    # A loss of 0 or near infinity has no finite logit: float64 reaches to about 700 either way.
+    # A loss of 0 or near infinity has no finite logit: in float64 logits go to about 700 either
+    # way.
     bounded = np.clip(losses, 1e-300, 700.0)
     margins = -bounded - np.log(-np.expm1(-bounded))
     margin = margins.mean() + norm.ppf(1 - fpr) * margins.std()
     return float(np.logaddexp(0.0, -margin))
 
 
-def _mean_losses(name, losses):
+def _mean_losses(name: str, losses: ArrayLike) -> np.ndarray:
     losses = checked_values(name, losses)
     if (losses < 0).any():
         raise ValueError(
@@ -123,8 +134,8 @@ def _mean_losses(name, losses):
     return losses.mean(axis=1)
 
 
-def _checked_labels(name, labels, count):
-    labels = np.asarray(labels)
+def _checked_labels(name: str, labels: ArrayLike | None, count: int) -> np.ndarray:
+    labels = as_array("labels", labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"`{name}` must be {count} integers. "

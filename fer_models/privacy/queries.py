@@ -1,12 +1,26 @@
-"""Copies of a picture that a model is asked about besides the picture itself."""
+"""Changed copies of a picture, as further queries to a model."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from fer_data import arguments
 
 # Share of a side that a shifted copy moves by at most: 4 of 48 pixels, about Carlini's 4 of 32.
 _SHIFT = 1 / 12
 
 
-def augmentation_queries(queries=1, seed=0):
+@arguments.checked(
+    queries=arguments.either(
+        arguments.integer(1, 10_000),
+        arguments.sequence(arguments.function),
+        rule="an integer of 1 or more, or a sequence of functions",
+    ),
+    seed=arguments.seed,
+)
+def augmentation_queries(
+    queries: int | Sequence[Callable[[np.ndarray], np.ndarray]] = 1, seed: int = 0
+) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
     """Return the functions that make the copies.
 
     A copy is made in the same way of every picture and for every model, so that the answers of
@@ -17,13 +31,13 @@ def augmentation_queries(queries=1, seed=0):
             about a copy shifted at random, every other one mirrored as well. Or functions from
             images to images of the same shape, `(batch, height, width, channels)` or
             `(batch, frames, height, width, channels)`, as a sequence.
-        seed: Integer for the shifts. The first of many queries are those of few.
+        seed: Integer for the shifts. A longer list of queries begins with the shorter one.
 
     Returns:
         A tuple of functions.
 
     Raises:
-        ValueError: If `queries` is no positive integer and no sequence of functions.
+        ValueError: If `queries` is neither a positive integer nor a sequence of functions.
 
     Example:
 
@@ -38,7 +52,9 @@ def augmentation_queries(queries=1, seed=0):
         generator = np.random.default_rng(seed)
         shifts = generator.uniform(-_SHIFT, _SHIFT, (max(queries, 2), 2))
         made = [original, mirrored]
-        made += [_Shifted(*shift, mirror=i % 2 == 1) for i, shift in enumerate(shifts[2:])]
+        made += [
+            _Shifted(down, right, mirror=i % 2 == 1) for i, (down, right) in enumerate(shifts[2:])
+        ]
         return tuple(made[:queries])
     if isinstance(queries, (tuple, list)) and queries and all(callable(q) for q in queries):
         return tuple(queries)
@@ -48,18 +64,18 @@ def augmentation_queries(queries=1, seed=0):
     )
 
 
-def original(images):
+def original(images: np.ndarray) -> np.ndarray:
     """Return the images as they are."""
     return images
 
 
-def mirrored(images):
+def mirrored(images: np.ndarray) -> np.ndarray:
     """Return the images with left and right exchanged."""
     return images[..., ::-1, :]
 
 
 class _Shifted:
-    """Shift by shares of height and width; what is missing is filled with the edge's pixels."""
+    """Shift by shares of height and width; gaps are filled with the edge's pixels."""
 
     def __init__(self, down, right, mirror):
         self.down, self.right, self.mirror = float(down), float(right), mirror
@@ -68,7 +84,7 @@ class _Shifted:
         images = mirrored(images) if self.mirror else images
         for axis, share in ((-3, self.down), (-2, self.right)):
             size = images.shape[axis]
-            # At least a pixel, or the copy would be no other picture.
+            # At least a pixel, so that the copy differs from the picture.
             steps = int(np.copysign(max(1, round(abs(share) * size)), share))
             images = np.take(images, np.clip(np.arange(size) - steps, 0, size - 1), axis=axis)
         return images

@@ -1,7 +1,9 @@
-"""RMIA, the robust membership inference attack: an example against many of a population."""
+"""RMIA, the robust membership inference attack: each example is compared with a population."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import (
     checked_inside,
     checked_references,
@@ -9,21 +11,22 @@ from fer_data.checks import (
 )
 
 
+@arguments.checked(gamma=arguments.number(), a=arguments.number())
 def rmia_online(
-    probabilities,
-    reference_probabilities,
-    inside,
-    population_probabilities,
-    population_references,
+    probabilities: ArrayLike,
+    reference_probabilities: ArrayLike,
+    inside: ArrayLike,
+    population_probabilities: ArrayLike,
+    population_references: ArrayLike,
     *,
-    gamma=1.0,
-    a=None,
-):
-    """Ask how much of a population an example dominates, with models trained on it and not.
+    gamma: float = 1.0,
+    a: float | None = None,
+) -> np.ndarray:
+    """Return the share of a population that an example dominates, by models with and without it.
 
-    The probability the target gives to the example's true class is divided by what it is for the
-    average model, with and without the example: (p_in + p_out) / 2. The score is the share of the
-    population whose own such ratio is at least `gamma` times smaller.
+    The target's probability of the example's true class is divided by the mean of that of models
+    with and without the example, (p_in + p_out) / 2. The score is the share of the population whose
+    own ratio is at least `gamma` times smaller.
 
     Args:
         probabilities: True-class probability by the target, `(examples,)` or
@@ -37,12 +40,11 @@ def rmia_online(
             of several queries `(z, queries)` the first counts.
         population_references: The same by the reference models, `(models, z)` or
             `(models, z, queries)`. None of the models was trained on the population.
-        gamma: How much an example must dominate by, 1 or more.
-        a: Stands in for the models that were trained on the population: their probability is
-            taken as a * p_out + 1 - a, from 0 to 1. `None`: the slope that fits the examples best,
-            of which the reference models know both sides. One that is too small makes the
-            population look more surprising than the examples, most of which then dominate all of
-            it and cannot be told apart.
+        gamma: Factor by which an example must dominate, 1 or more.
+        a: Slope, from 0 to 1, of the line that replaces models trained on the population: their
+            probability is taken as a * p_out + 1 - a. `None` fits the slope to the examples, for
+            which the reference models give both sides. If it is too small, most examples dominate
+            the whole population and cannot be told apart.
 
     Returns:
         Scores `(examples,)` from 0 to 1.
@@ -71,20 +73,21 @@ def rmia_online(
     return _dominated(values, average, known, gamma)
 
 
+@arguments.checked(gamma=arguments.number(), a=arguments.number())
 def rmia_offline(
-    probabilities,
-    reference_probabilities,
-    population_probabilities,
-    population_references,
-    inside=None,
+    probabilities: ArrayLike,
+    reference_probabilities: ArrayLike,
+    population_probabilities: ArrayLike,
+    population_references: ArrayLike,
+    inside: ArrayLike | None = None,
     *,
-    gamma=1.0,
-    a=0.3,
-):
-    """Ask how much of a population an example dominates, without models trained on it.
+    gamma: float = 1.0,
+    a: float = 0.3,
+) -> np.ndarray:
+    """Return the share of a population that an example dominates, by models without it alone.
 
-    As `rmia_online`, but what models trained on the example would say is put in by the straight
-    line p_in = a * p_out + 1 - a. One reference model is enough.
+    As `rmia_online`, but the probability by models trained on the example is estimated by the
+    straight line p_in = a * p_out + 1 - a. One reference model is enough.
 
     Args:
         probabilities: As in `rmia_online`.
@@ -94,8 +97,8 @@ def rmia_offline(
         inside: As in `rmia_online`; models that were trained on an example are left out for it.
             `None`: no model was trained on any of them.
         gamma: As in `rmia_online`.
-        a: Slope of the line, from 0 to 1: 1 for models that do not memorise, smaller the more
-            they do. 0.3 is the value that its authors' tool, ML Privacy Meter, shows.
+        a: Slope of the line, from 0 to 1: 1 for models that do not memorise, smaller the more they
+            do. 0.3 is the value in the authors' tool, ML Privacy Meter.
 
     Returns:
         Scores `(examples,)` from 0 to 1.

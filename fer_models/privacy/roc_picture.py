@@ -1,7 +1,12 @@
-"""Picture of how many members each attack finds at how many false accusations."""
+"""Picture of the ROC curves: members found against false accusations."""
 
+import os
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from fer_data import arguments
 from fer_data.files import save_figure
 
 _COLOURS = (
@@ -10,12 +15,23 @@ _COLOURS = (
 )
 
 
-def plot_roc(report, path, attacks=None, title=None):
+@arguments.checked(
+    report=arguments.with_method("to_dict", "a `MembershipReport`"),
+    path=arguments.path,
+    attacks=arguments.sequence(arguments.text),
+    title=arguments.text,
+)
+def plot_roc(
+    report: Any,
+    path: str | os.PathLike[str],
+    attacks: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Path:
     """Draw the ROC curve of each attack, both axes logarithmic.
 
-    Attacks differ where few non-members are accused, which only logarithmic axes show. The
-    diagonal is guessing. Attacks of one and the same curve share a line of the legend. The axes
-    begin at half the smallest rate that the sets can show.
+    Attacks differ where few non-members are accused, which only logarithmic axes show. The diagonal
+    is guessing. Attacks with the same curve share a line of the legend. The axes begin at half the
+    smallest rate that the sets can show.
 
     Args:
         report: A `MembershipReport`.
@@ -35,7 +51,7 @@ def plot_roc(report, path, attacks=None, title=None):
     plot_roc(report, "out/roc.png", attacks=("loss", "lira_online"))
     ```
     """
-    # Imported here, and as an object without pyplot: no window system, no global state.
+    # Imported here, and without pyplot, which needs a window system and has global state.
     from matplotlib.figure import Figure
 
     known = {attack.name: attack for attack in report.attacks}
@@ -47,7 +63,7 @@ def plot_roc(report, path, attacks=None, title=None):
     figure = Figure(figsize=(6.4, 5.4), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
     axes.plot([least, 1], [least, 1], color="#8d99a6", linestyle=":", label="guessing")
-    # The strongest first in the legend, where the eye looks first.
+    # The strongest attack comes first in the legend.
     curves = sorted(
         _curves([known[name] for name in wanted]), key=lambda curve: -curve[0].auc.value
     )

@@ -1,15 +1,21 @@
-"""What a classifier betrays of each example: the raw material of membership inference."""
+"""A classifier's answers to each example, the input of membership inference."""
 
 import dataclasses
 import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer, check_sequence, shown
 from fer_data.files import read_arrays, write_arrays
 from fer_models.evaluation.classification import checked_labels_or_distributions
 from fer_models.privacy.queries import augmentation_queries
+from fer_models.zoo.model_checks import check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
@@ -17,7 +23,7 @@ _SUM_TOLERANCE = 1e-2
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Signals:
-    """What a model says of examples, as arrays of float64; `signals` makes them.
+    """A model's answers to examples, as arrays of float64; `signals` makes them.
 
     The second axis counts the queries: the picture itself first, then its copies.
 
@@ -28,7 +34,7 @@ class Signals:
         loss: Cross-entropy -log(p) in nats, `(examples, queries)`.
         margin: Logit, log(p / (1 - p)), Carlini's rescaled confidence, `(examples, queries)`. It
             is about normally distributed, which p and the loss are not.
-        entropy: Of the prediction, in nats, `(examples, queries)`.
+        entropy: Entropy of the prediction, in nats, `(examples, queries)`.
         hashes: Content hash of every example, strings `(examples,)`.
     """
 
@@ -41,7 +47,13 @@ class Signals:
     hashes: np.ndarray
 
     @classmethod
-    def from_outputs(cls, outputs, labels, hashes, from_logits=None):
+    def from_outputs(
+        cls,
+        outputs: ArrayLike,
+        labels: ArrayLike,
+        hashes: ArrayLike,
+        from_logits: bool | None = None,
+    ) -> Self:
         """Compute the signals of a model's outputs.
 
         Args:
@@ -57,7 +69,7 @@ class Signals:
 
         Raises:
             ValueError: If shapes do not fit, a label is outside the classes, outputs are not
-                finite, or it is unclear or wrong what they are.
+                finite, or `from_logits` is missing or wrong.
 
         Example:
 
@@ -65,7 +77,7 @@ class Signals:
         >>> bool(np.isclose(one.margin[0, 0], np.log(3)))
         True
         """
-        outputs = np.asarray(outputs)
+        outputs = as_array("outputs", outputs)
         if not np.issubdtype(outputs.dtype, np.floating):
             outputs = outputs.astype("float64")
         if outputs.ndim == 2:
@@ -91,8 +103,8 @@ class Signals:
         if _are_logits(outputs, from_logits):
             scores = outputs.astype("float64")
         else:
-            # A softmax in float32 rounds p to 1 long before the others vanish; their sum, and not
-            # 1 - p, carries the margin. What underflowed counts as the smallest number there is.
+            # A softmax in float32 rounds p to 1 long before the others vanish; their sum, and not 1
+            # - p, carries the margin. Values that underflow count as the smallest positive number.
             smallest = np.finfo(outputs.dtype).tiny
             scores = np.log(np.maximum(outputs, smallest).astype("float64"))
         return cls._from_scores(scores, labels, hashes)
@@ -117,36 +129,36 @@ class Signals:
             hashes=hashes,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> "Signals":
         """Return the signals of some examples: a slice, an array of indices or a mask."""
         if isinstance(index, (int, np.integer)):
             index = [index]
         return Signals(**{name: value[index] for name, value in self._arrays().items()})
 
     @property
-    def queries(self):
-        """Number of queries an example."""
+    def queries(self) -> int:
+        """Number of queries per example."""
         return self.loss.shape[1]
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """Number of classes."""
         return self.probabilities.shape[-1]
 
     @property
-    def accuracy(self):
-        """Share of the examples whose own picture (the first query) is classified rightly."""
+    def accuracy(self) -> float:
+        """Share of the examples whose own picture (the first query) is classified correctly."""
         return float(np.mean(self.probabilities[:, 0].argmax(axis=-1) == self.labels))
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an `.npz` file, under a temporary name first."""
         write_arrays(path, self._arrays())
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote.
 
         Raises:
@@ -159,18 +171,28 @@ class Signals:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
+@arguments.checked(
+    queries=arguments.either(
+        arguments.integer(1, 10_000),
+        arguments.sequence(arguments.function),
+        rule="an integer of 1 or more, or a sequence of functions",
+    ),
+    seed=arguments.seed,
+    from_logits=arguments.flag,
+    progress=arguments.flag,
+)
 def signals(
-    model,
-    images,
-    labels=None,
+    model: keras.Model,
+    images: Any,
+    labels: ArrayLike | None = None,
     *,
-    queries=1,
-    batch_size=64,
-    seed=0,
-    from_logits=None,
-    progress=True,
-):
-    """Ask a classifier about examples and keep what it betrays of each.
+    queries: int | Sequence[Callable[[np.ndarray], np.ndarray]] = 1,
+    batch_size: int = 64,
+    seed: int = 0,
+    from_logits: bool | None = None,
+    progress: bool = True,
+) -> Signals:
+    """Return a classifier's answers to examples, with losses, margins and entropies.
 
     Args:
         model: Built Keras model, any backend, whose output is `(batch, classes)`: probabilities
@@ -178,7 +200,7 @@ def signals(
             [0, 255] and standardise by themselves.
         images: Array `(examples, height, width, channels)`; for a model of several inputs a tuple
             or dictionary of arrays. Or a finite iterable of batches `(images, labels)`, such as a
-            `tf.data.Dataset`, in an order that stays.
+            `tf.data.Dataset`, whose order is always the same.
         labels: Integers `(examples,)` or one-hot `(examples, classes)`, with arrays only.
         queries: Number of pictures to ask about for each example, or functions that make them:
             see `augmentation_queries`.
@@ -192,7 +214,7 @@ def signals(
 
     Raises:
         ValueError: If there are no examples, the dataset does not end, lengths differ, a batch is
-            no pair, or outputs and labels break a rule of `Signals.from_outputs`.
+            not a pair, or outputs and labels break a rule of `Signals.from_outputs`.
 
     Example:
 
@@ -204,6 +226,7 @@ def signals(
     from tqdm import tqdm
 
     asked = augmentation_queries(queries, seed)
+    check_predicts(model)
     batches, total = _batches(images, labels, batch_size)
     outputs, truth, hashes = [], [], []
     size = 0
@@ -228,7 +251,7 @@ def signals(
     )
 
 
-def content_hashes(images):
+def content_hashes(images: Any) -> np.ndarray:
     """Return a hash of the pixels of every example: equal for equal pixels only.
 
     The type of the numbers does not count: uint8 and float32 pixels of the same values agree.
@@ -248,7 +271,12 @@ def content_hashes(images):
     >>> first == second
     True
     """
-    parts = [_pixels(part) for part in keras.tree.flatten(images)]
+    parts = [_pixels(part) for part in _parts(images)]
+    if not parts or not all(part.ndim for part in parts):
+        raise ValueError(
+            "`images` must be an array of examples, or several. "
+            f"Received: shapes {[part.shape for part in parts]}"
+        )
     if len({len(part) for part in parts}) != 1:
         raise ValueError(
             "`images` must have as many examples in every input. "
@@ -265,12 +293,17 @@ def content_hashes(images):
     return np.array(found, dtype="U32")
 
 
+def _parts(images):
+    """Return the arrays of a tuple or a dictionary; of a list of rows the one array."""
+    return keras.tree.flatten(images) if isinstance(images, (tuple, dict)) else [images]
+
+
 def _pixels(images):
-    return np.asarray(images, dtype="float32")
+    return as_numbers("images", images, "float32")
 
 
 def _predict(model, images, size):
-    """Return the outputs; a batch smaller than `size` is filled up, or it would be compiled for."""
+    """Return the outputs; a batch smaller than `size` is filled up, to compile once."""
     count = len(keras.tree.flatten(images)[0])
     rows = np.minimum(np.arange(size), count - 1)
     if count < size:
@@ -305,9 +338,11 @@ def _batches(images, labels, batch_size):
             raise ValueError("`labels` must be given with arrays. Received: labels=None")
         return _checked_dataset(images)
     check_integer("batch_size", batch_size, 1)
-    labels = np.asarray(labels)
+    labels = as_array("labels", labels)
     images = keras.tree.map_structure(np.asarray, images) if len(arrays) > 1 else images
-    arrays = keras.tree.flatten(images) if len(arrays) > 1 else [np.asarray(images)]
+    arrays = keras.tree.flatten(images) if len(arrays) > 1 else [as_array("images", images)]
+    if not labels.ndim:
+        raise ValueError(f"`labels` must be a vector or rows. Received: labels={shown(labels)}")
     lengths = [len(array) if array.ndim else 0 for array in arrays]
     if any(length != len(labels) for length in lengths):
         raise ValueError(
@@ -324,6 +359,7 @@ def _batches(images, labels, batch_size):
 
 
 def _checked_dataset(data):
+    check_sequence("images", data)
     if isinstance(data, keras.utils.PyDataset):
         return (data[i] for i in range(len(data))), len(data)
     if not hasattr(data, "cardinality"):

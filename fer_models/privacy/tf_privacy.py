@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from fer_models.privacy.attack_result import AttackResult
+from fer_models.privacy.signals import Signals
 
 ENGINE = "tensorflow_privacy"
 # Its own names, without the ending of the first two.
@@ -29,7 +31,7 @@ _LEAST = 10
 
 @dataclasses.dataclass(frozen=True)
 class SliceResult:
-    """What an attack finds among some of the examples.
+    """The results of an attack on some of the examples.
 
     Attributes:
         feature: `"all"`, `"class"`, `"correctness"` or `"entropy"`.
@@ -50,13 +52,20 @@ class SliceResult:
     advantage: float | None
 
 
-def attack(members, non_members, *, attacks=None, seed=0, progress=True):
+def attack(
+    members: Signals,
+    non_members: Signals,
+    *,
+    attacks: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[AttackResult, ...]:
     """Attack by tensorflow-privacy, with a score for every example.
 
     Its threshold attacks take the loss, and the entropy of Song and Mittal, as scores. Its trained
     attackers learn from the logarithms of the probabilities and the loss. The package judges them
-    on a quarter of the examples; here four of each are trained, each on three quarters, and every
-    example is scored by the one that did not learn from it.
+    on a quarter of the examples; here four attackers of each kind are trained, each on three
+    quarters, and every example is scored by the one that was not trained on it.
 
     Args:
         members: `Signals` of pictures the model was trained on. Of several queries the losses are
@@ -107,34 +116,34 @@ def attack(members, non_members, *, attacks=None, seed=0, progress=True):
 
 
 def slices(
-    members,
-    non_members,
+    members: Signals,
+    non_members: Signals,
     *,
-    attacks=THRESHOLDS,
-    by=FEATURES,
-    class_names=None,
-    seed=0,
-    progress=True,
-):
-    """Attack the examples of each class, those classified rightly and wrongly, the sure and unsure.
+    attacks: Sequence[str] = THRESHOLDS,
+    by: Sequence[str] = FEATURES,
+    class_names: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[SliceResult, ...]:
+    """Attack slices of the examples: by class, by correctness and by entropy of the prediction.
 
-    Classes and correctness are sliced by tensorflow-privacy itself; of entropies it knows nothing,
-    so the quarters of all examples by the entropy of their prediction are made here and given to
-    its attacks one by one. An attack on a slice has its ROC curve from the package: of a trained
-    attacker on a quarter of the slice.
+    tensorflow-privacy itself slices by class and correctness. It does not slice by entropy, so the
+    quarters of all examples by the entropy of their prediction are made here and attacked one by
+    one. The ROC curve of a slice is the package's: that of a trained attacker covers a quarter of
+    the slice.
 
     Args:
         members: As in `attack`.
         non_members: As in `attack`.
         attacks: Names, of `ATTACKS`.
-        by: What to slice by, of `FEATURES`; all examples together come first in any case.
+        by: Features to slice by, of `FEATURES`; all examples together always come first.
         class_names: Names in class order; `None` calls them "0", "1", ...
         seed: Integer.
         progress: Whether to show a bar.
 
     Returns:
-        Tuple of `SliceResult`: for each slice each attack. Where a slice has fewer than 10 members
-        or non-members nothing is attacked, and the result says so by `auc=None`.
+        Tuple of `SliceResult`: for each slice each attack. A slice with fewer than 10 members or
+        non-members is not attacked: its result has `auc=None`.
 
     Raises:
         ImportError: As in `attack`.
@@ -183,7 +192,7 @@ def slices(
     return tuple(found)
 
 
-def slice_table(results):
+def slice_table(results: Iterable[SliceResult]) -> str:
     """Return `SliceResult`s as a Markdown table."""
     lines = [
         "| slice | attack | members | non-members | AUC | advantage |",
@@ -199,7 +208,7 @@ def slice_table(results):
 
 
 def _package():
-    """Return the modules of tensorflow-privacy, without what needs Keras 2."""
+    """Return the modules of tensorflow-privacy, without those that need Keras 2."""
     # Its own switch: leaves out the optimisers, which do not import beside Keras 3.
     already = hasattr(sys, "skip_tf_privacy_import")
     sys.skip_tf_privacy_import = True
@@ -253,7 +262,7 @@ def _run(package, data, name):
 
 
 def _cross_scores(package, data, name, seed):
-    """Return scores of members and non-members by attackers that did not learn from them."""
+    """Return scores of members and non-members by attackers that were not trained on them."""
     from sklearn.model_selection import StratifiedKFold
 
     attackers = {
@@ -275,7 +284,7 @@ def _cross_scores(package, data, name, seed):
     for learned, judged in folds.split(features, outside):
         attacker = attackers[name]()
         attacker.train_model(features[learned], outside[learned])
-        # It predicts the probability of being no member.
+        # It predicts the probability of being a non-member.
         scores[judged] = 1 - attacker.predict(features[judged])
     return scores[outside == 0], scores[outside == 1]
 

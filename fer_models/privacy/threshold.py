@@ -1,11 +1,12 @@
-"""Attacks with one number an example: members are fitted better, and predicted more surely."""
+"""Attacks by one number per example: members have lower loss and more certain predictions."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import checked_values
+from fer_data.checks import as_array, as_numbers, checked_values
 
 
-def loss_threshold(losses):
+def loss_threshold(losses: ArrayLike) -> np.ndarray:
     """Score examples by their loss alone: the lower, the more like a member.
 
     Args:
@@ -15,7 +16,7 @@ def loss_threshold(losses):
         Scores `(examples,)`: minus the loss.
 
     Raises:
-        ValueError: If the shape is another one or a loss is not finite.
+        ValueError: If the shape is wrong or a loss is not finite.
 
     Example:
 
@@ -29,7 +30,7 @@ def loss_threshold(losses):
     return -checked_values("losses", losses).mean(axis=1)
 
 
-def entropy_threshold(entropies):
+def entropy_threshold(entropies: ArrayLike) -> np.ndarray:
     """Score examples by the entropy of their prediction: the lower, the more like a member.
 
     It needs no label, and cannot tell a sure right prediction from a sure wrong one;
@@ -42,7 +43,7 @@ def entropy_threshold(entropies):
         Scores `(examples,)`: minus the entropy.
 
     Raises:
-        ValueError: If the shape is another one or a value is not finite.
+        ValueError: If the shape is wrong or a value is not finite.
 
     Example:
 
@@ -55,8 +56,8 @@ def entropy_threshold(entropies):
     return -checked_values("entropies", entropies).mean(axis=1)
 
 
-def modified_entropy(probabilities, labels):
-    """Return Song and Mittal's modified entropy, which the true label enters.
+def modified_entropy(probabilities: ArrayLike, labels: ArrayLike) -> np.ndarray:
+    """Return Song and Mittal's modified entropy, which takes the true label into account.
 
     -(1 - p) log(p) of the true class, and -q log(1 - q) of each other class, in nats: low for a
     sure right prediction, high for a sure wrong one. Give it to `entropy_threshold`.
@@ -82,7 +83,7 @@ def modified_entropy(probabilities, labels):
         Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models",
         USENIX Security 2021.
     """
-    probabilities = np.asarray(probabilities, dtype="float64")
+    probabilities = as_numbers("probabilities", probabilities)
     if probabilities.ndim not in (2, 3) or probabilities.shape[-1] < 2:
         raise ValueError(
             "`probabilities` must be of shape (examples, classes) or (examples, queries, classes) "
@@ -90,7 +91,7 @@ def modified_entropy(probabilities, labels):
         )
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("`probabilities` must be from 0 to 1. Received: others")
-    labels = np.asarray(labels)
+    labels = as_array("labels", labels)
     classes = probabilities.shape[-1]
     if (
         labels.shape != probabilities.shape[:1]
@@ -104,7 +105,7 @@ def modified_entropy(probabilities, labels):
     hot = np.eye(classes, dtype=bool)[labels]
     if probabilities.ndim == 3:
         hot = hot[:, None]
-    # Of the true class the miss is 1 - p, of each other class its own probability.
+    # The miss is 1 - p for the true class, and the probability for each other class.
     miss = np.where(hot, 1 - probabilities, probabilities)
     rest = np.where(hot, probabilities, 1 - probabilities)
     return -(miss * np.log(np.maximum(rest, np.finfo("float64").tiny))).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""How a model breaks: adversarial examples, wrong labels, corruptions and occlusions."""
+"""Robustness of a model: adversarial examples, wrong labels, corruptions and occlusions."""
 
 from fer_models.robustness.accuracy import Accuracy
 from fer_models.robustness.adversarial import AdversarialReport, adversarial_accuracy

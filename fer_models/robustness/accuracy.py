@@ -1,11 +1,15 @@
 """A share of right answers with its interval."""
 
 import dataclasses
+from typing import Any
+
+from fer_data import arguments
 
 
+@arguments.checked_class(correct=arguments.integer(0), examples=arguments.integer(0))
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """How many of a number of faces were named right.
+    """The number of right answers among all answers.
 
     Attributes:
         correct: Right answers.
@@ -20,7 +24,7 @@ class Accuracy:
     correct: int
     examples: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.examples or self.examples < 1:
             raise ValueError(
                 "`correct` must be from 0 to `examples`, and `examples` 1 or more. "
@@ -28,17 +32,17 @@ class Accuracy:
             )
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The share, from 0 to 1."""
         return self.correct / self.examples
 
     @property
-    def low(self):
+    def low(self) -> float:
         """Lower end of the exact 95 % interval of Clopper and Pearson."""
         return self._interval().low
 
     @property
-    def high(self):
+    def high(self) -> float:
         """Upper end of the same interval."""
         return self._interval().high
 
@@ -47,8 +51,8 @@ class Accuracy:
 
         return binomtest(self.correct, self.examples).proportion_ci(0.95, "exact")
 
-    def to_dict(self):
-        """Return all of it as numbers, ready for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as numbers, ready for JSON."""
         low, high = (float(end) for end in self._interval())
         return {
             "correct": self.correct,
@@ -58,6 +62,6 @@ class Accuracy:
             "high": high,
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         low, high = self._interval()
         return f"{100 * self.value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"

@@ -1,10 +1,14 @@
 """Accuracy under attack, and the signs that an attack only failed."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
+from fer_data import arguments
 from fer_data.checks import (
     check_epsilon,
     check_integer,
@@ -14,30 +18,36 @@ from fer_data.checks import (
 from fer_models.robustness.accuracy import Accuracy
 from fer_models.robustness.attack_loop import as_gradients
 from fer_models.robustness.attacks import apgd, one_step, pgd
+from fer_models.robustness.loss_gradients import InputGradients
 from fer_models.robustness.square_attack import square
+
+if TYPE_CHECKING:
+    import keras
 
 ATTACKS = ("fgsm", "pgd", "apgd_ce", "apgd_dlr", "square")
 
-# With half of the range every face can become the same grey: nobody can tell one from another.
+# With half of the range every face can become the same grey, in which no model can tell classes.
 WHOLE_RANGE = 128
-# Share of the faces above which a sign of masking is told.
+# Share of the faces above which a sign of masking gives a warning.
 TOLERANCE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialReport:
-    """What `adversarial_accuracy` found.
+    """The result of `adversarial_accuracy`.
 
     Attributes:
         clean: `Accuracy` without an attack.
         epsilons: Largest changes of a pixel in grey levels, ascending.
-        accuracies: `{attack: {epsilon: Accuracy}}`. `"fgsm"` and `"pgd"` stand alone; each later
-            attack is tried on the faces that withstood all before it from `"pgd"` on, and its
-            number counts those that withstood them and it.
-        all_attacks: `{epsilon: Accuracy}`: faces that no attack turned, at this epsilon or below.
-        whole_range: `Accuracy` under PGD at 128 grey levels, where nothing should be left.
-        warnings: Signs of gradient masking, as sentences; none is no proof that there is none.
-        settings: Everything that decides the numbers beside model and faces.
+        accuracies: `{attack: {epsilon: Accuracy}}`. `"fgsm"` and `"pgd"` are independent. Each
+            later attack is tried on the faces that withstood `"pgd"` and all attacks after it, and
+            its accuracy counts the faces that withstood these and itself.
+        all_attacks: `{epsilon: Accuracy}`: faces that withstood all attacks, at this epsilon and
+            below.
+        whole_range: `Accuracy` under PGD at 128 grey levels, which should be near 0.
+        warnings: Signs of gradient masking, as sentences. An empty list proves
+            nothing.
+        settings: Everything besides model and faces that decides the numbers.
     """
 
     clean: Accuracy
@@ -49,11 +59,11 @@ class AdversarialReport:
     settings: dict
 
     @property
-    def examples(self):
+    def examples(self) -> int:
         """Number of faces."""
         return self.clean.examples
 
-    def worst(self, epsilon):
+    def worst(self, epsilon: float) -> Accuracy:
         """Return the `Accuracy` against all attacks together at one of the epsilons."""
         if epsilon not in self.all_attacks:
             raise ValueError(
@@ -61,7 +71,7 @@ class AdversarialReport:
             )
         return self.all_attacks[epsilon]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as numbers, strings, lists and dictionaries, ready for JSON."""
         rows = {**self.accuracies, "all": self.all_attacks}
         return {
@@ -77,7 +87,7 @@ class AdversarialReport:
             "settings": self.settings,
         }
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the report as a Markdown table with intervals, and the warnings below it."""
         lines = [
             f"Accuracy on {self.examples:,} faces (exact 95 % intervals); changes of a pixel in "
@@ -97,7 +107,7 @@ class AdversarialReport:
             lines += ["", line]
         return "\n".join(lines)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_markdown()
 
 
@@ -110,30 +120,32 @@ _NAMES = {
 }
 
 
+@arguments.checked(seed=arguments.seed, verbose=arguments.plain)
 def adversarial_accuracy(
-    model,
-    images,
-    labels,
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
-    epsilons=(2, 4, 8),
-    steps=20,
-    apgd_steps=50,
-    queries=200,
-    seed=0,
-    batch_size=64,
-    verbose=1,
-):
-    """Measure the accuracy of a model under attacks of growing strength, and distrust it.
+    epsilons: float | Sequence[float] = (2, 4, 8),
+    steps: int = 20,
+    apgd_steps: int = 50,
+    queries: int = 200,
+    seed: int = 0,
+    batch_size: int = 64,
+    verbose: int = 1,
+) -> AdversarialReport:
+    """Measure the accuracy of a model under attacks of growing strength, and check the attacks.
 
-    FGSM and PGD are tried on every face that the model names right. Then a cascade after the
-    manner of AutoAttack: APGD-CE on what withstood PGD, APGD-DLR on what withstood that, and the
-    black-box Square attack on the rest. What falls at one epsilon counts as fallen at the larger
-    ones (but in the row of FGSM, which has one step only): the smaller box lies within the larger.
+    FGSM and PGD are tried on every face that the model names right. A cascade like AutoAttack's
+    follows: APGD-CE on the faces that withstood PGD, APGD-DLR on those that withstood APGD-CE, and
+    the black-box Square attack on the rest. A face that falls at one epsilon counts as fallen at
+    the larger ones, since the smaller box lies within the larger. (Not so for FGSM, which has one
+    step only.)
 
-    The report warns where the numbers may show the failure of an attack and not the strength of
-    the model (Athalye et al. 2018; Carlini et al. 2019): faces that withstand PGD at half of the
-    range, faces that fall to the black box alone, one step that beats twenty, gradients of zero,
-    scores that change from call to call, probabilities whose softmax could not be taken off.
+    The report warns if the numbers may show that an attack failed, not that the model is strong
+    (Athalye et al. 2018; Carlini et al. 2019): faces that withstand PGD at half of the range, faces
+    that fall to the black box alone, one step that beats twenty, gradients of zero, scores that
+    change from call to call, or a softmax that could not be removed.
 
     Args:
         model: Built Keras model that takes pixels of [0, 255] and gives `(batch, classes)`, or an
@@ -141,11 +153,11 @@ def adversarial_accuracy(
         images: Array `(examples, height, width, channels)` in [0, 255]. Faces that the model was
             not trained on.
         labels: True class of each image, integers.
-        epsilons: Largest changes of a pixel in grey levels of 255.
+        epsilons: Largest changes of a pixel in grey levels of 255, or one of them.
         steps: Steps of PGD.
         apgd_steps: Steps of APGD; the authors use 100.
-        queries: Of the Square attack; the authors use 5,000.
-        seed: Of everything random.
+        queries: Queries of the Square attack; the authors use 5,000.
+        seed: Seed of everything random.
         batch_size: Images at a time.
         verbose: 0 is silent, 1 shows progress.
 
@@ -170,7 +182,7 @@ def adversarial_accuracy(
     gradients = as_gradients(model)
     images = checked_images(images, gradients.input_shape)
     labels = checked_labels(labels, len(images), gradients.classes)
-    epsilons = _checked_epsilons(epsilons)
+    levels = _checked_epsilons(epsilons)
     for name, value in (("steps", steps), ("apgd_steps", apgd_steps), ("queries", queries)):
         check_integer(name, value, 1)
     check_integer("seed", seed, 0)
@@ -205,9 +217,9 @@ def adversarial_accuracy(
     right = clean_scores.argmax(-1) == labels
     held = {name: {} for name in ("fgsm", *stages)}
     standing = dict.fromkeys(stages, right)
-    with tqdm(total=(len(stages) + 1) * len(epsilons) + 1, desc="attacks", unit="",
+    with tqdm(total=(len(stages) + 1) * len(levels) + 1, desc="attacks", unit="",
               disable=not verbose) as progress:  # fmt: skip
-        for epsilon in epsilons:
+        for epsilon in levels:
             progress.set_postfix_str(f"fgsm at {epsilon:g}/255")
             stepped = gradients.scores(one_step(images, slopes, epsilon), batch_size)
             held["fgsm"][epsilon] = right & (stepped.argmax(-1) == labels)
@@ -223,7 +235,7 @@ def adversarial_accuracy(
         progress.update()
 
     whole, standing_all = {}, right
-    for epsilon in epsilons:
+    for epsilon in levels:
         standing_all = standing_all & held["square"][epsilon] & held["fgsm"][epsilon]
         whole[epsilon] = standing_all
 
@@ -233,7 +245,7 @@ def adversarial_accuracy(
     again = gradients.scores(images, batch_size)
     report = AdversarialReport(
         clean=counted(right),
-        epsilons=epsilons,
+        epsilons=levels,
         accuracies={
             name: {epsilon: counted(mask) for epsilon, mask in row.items()}
             for name, row in held.items()

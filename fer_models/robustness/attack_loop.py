@@ -1,6 +1,10 @@
-"""What every attack does around its own idea: checks, parts, what the model holds, progress."""
+"""The frame of every attack: checks, division into parts, faces that still hold, progress."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from fer_data.checks import (
@@ -9,6 +13,9 @@ from fer_data.checks import (
     checked_labels,
 )
 from fer_models.robustness.loss_gradients import InputGradients
+
+if TYPE_CHECKING:
+    import keras
 
 # Pixels held at a time: an attack keeps about ten arrays of this size.
 _PIXELS = 2**23
@@ -22,10 +29,19 @@ class Attack:
         images, labels, batch_size: As in `fgsm`.
         verbose: 0 is silent, 1 shows progress.
         name: Name for the progress.
-        steps: Steps of the attack, at most.
+        steps: Most steps of the attack.
     """
 
-    def __init__(self, model, images, labels, batch_size, verbose, name, steps):
+    def __init__(
+        self,
+        model: "keras.Model | InputGradients",
+        images: ArrayLike,
+        labels: ArrayLike,
+        batch_size: int,
+        verbose: int,
+        name: str,
+        steps: int,
+    ) -> None:
         self.gradients = as_gradients(model)
         images = checked_images(images, self.gradients.input_shape)
         self.images = images.astype("float32")
@@ -34,7 +50,7 @@ class Attack:
         self.batch_size = batch_size
         self._verbose, self._name, self._steps = verbose, name, steps
 
-    def run(self, attack):
+    def run(self, attack: "Callable[[Part], Any]") -> np.ndarray:
         """Call `attack(part)` on every part and return all images."""
         result = self.images.copy()
         scores = self.gradients.scores(self.images, self.batch_size)
@@ -59,42 +75,42 @@ class Part:
 
     Attributes:
         numbers: Their places in the caller's array.
-        images: float32, as they were.
+        images: float32, unchanged.
         labels: Their true classes.
-        result: What they become, filled by the attack.
-        gradients, batch_size: Of the `Attack`.
+        result: The attacked images, filled by the attack.
+        gradients, batch_size: Those of the `Attack`.
     """
 
-    def __init__(self, attack, numbers, progress):
+    def __init__(self, attack: Attack, numbers: np.ndarray, progress: Any) -> None:
         self.numbers = numbers
         self.images, self.labels = attack.images[numbers], attack.labels[numbers]
         self.result = self.images.copy()
         self.gradients, self.batch_size = attack.gradients, attack.batch_size
         self._progress, self._left = progress, len(numbers) * attack._steps
 
-    def keep(self, active, images, scores):
-        """Take `images` as the result of those `active` ones; return which the model holds."""
+    def keep(self, active: np.ndarray, images: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Store results of the `active` images; return which the model still names right."""
         self.result[active] = images
         return scores.argmax(-1) == self.labels[active]
 
-    def step(self):
+    def step(self) -> None:
         """Count one step of all images."""
         count = min(len(self.numbers), self._left)
         self._left -= count
         self._progress.update(count)
 
-    def finish(self):
-        """Count what an early end left out."""
+    def finish(self) -> None:
+        """Count the steps that an early end left out."""
         self._progress.update(self._left)
         self._left = 0
 
 
-def as_gradients(model):
-    """Return `model` if it is an `InputGradients`, or one of it."""
+def as_gradients(model: "keras.Model | InputGradients") -> InputGradients:
+    """Return `model` if it is an `InputGradients`, else one made of it."""
     return model if isinstance(model, InputGradients) else InputGradients(model)
 
 
-def box_around(images, epsilon):
+def box_around(images: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the largest value of every pixel, float32.
 
     They are rounded inward, so that no result is farther away than `epsilon`, not even in double
@@ -107,8 +123,8 @@ def box_around(images, epsilon):
     return np.maximum(low, 0), np.minimum(high, 255)
 
 
-def uniform_starts(part, epsilon, seed):
-    """Return every image of a part at a random place of its box, the same whatever the part."""
+def uniform_starts(part: Part, epsilon: float, seed: int) -> np.ndarray:
+    """Return each image at a random place of its box, which does not depend on its part."""
     shifts = [
         np.random.default_rng([seed, number]).uniform(-epsilon, epsilon, image.shape)
         for number, image in zip(part.numbers, part.images, strict=True)

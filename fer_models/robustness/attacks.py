@@ -1,13 +1,29 @@
 """Attacks with gradients: FGSM, PGD and APGD, within a maximum change of every pixel."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fer_data import arguments
 from fer_data.checks import check_epsilon, check_integer
 from fer_models.robustness.attack_loop import Attack, box_around, uniform_starts
-from fer_models.robustness.loss_gradients import check_loss
+from fer_models.robustness.loss_gradients import InputGradients, check_loss
+
+if TYPE_CHECKING:
+    import keras
 
 
-def fgsm(model, images, labels, epsilon, *, batch_size=64, verbose=0):
+@arguments.checked(verbose=arguments.plain)
+def fgsm(
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
+    epsilon: float,
+    *,
+    batch_size: int = 64,
+    verbose: int = 0,
+) -> np.ndarray:
     """Change every pixel by `epsilon` along the sign of the loss's gradient: one step.
 
     Args:
@@ -41,9 +57,19 @@ def fgsm(model, images, labels, epsilon, *, batch_size=64, verbose=0):
     return attack.run(lambda part: _fgsm(part, epsilon))
 
 
+@arguments.checked(verbose=arguments.plain)
 def pgd(
-    model, images, labels, epsilon, *, steps=20, step_size=None, seed=0, batch_size=64, verbose=0
-):
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
+    epsilon: float,
+    *,
+    steps: int = 20,
+    step_size: float | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+    verbose: int = 0,
+) -> np.ndarray:
     """Climb the loss by steps along the sign of its gradient, from a random start.
 
     An image is done as soon as the model errs on it.
@@ -54,9 +80,10 @@ def pgd(
         labels: As in `fgsm`.
         epsilon: As in `fgsm`.
         steps: Steps, 1 or more.
-        step_size: Length of a step in grey levels; default `2.5 * epsilon / steps`, with which
-            every corner of the allowed box can be reached and left again.
-        seed: Of the random starts; each image has its own, whatever stands beside it.
+        step_size: Length of a step in grey levels; default `2.5 * epsilon / steps`, which suffices
+            to reach every corner of the allowed box and to leave it again.
+        seed: Seed of the random starts; each image has its own, which does not depend on the other
+            images.
         batch_size: As in `fgsm`.
         verbose: As in `fgsm`.
 
@@ -86,8 +113,20 @@ def pgd(
     return attack.run(lambda part: _pgd(part, epsilon, steps, step_size, seed))
 
 
-def apgd(model, images, labels, epsilon, *, loss="ce", steps=100, seed=0, batch_size=64, verbose=0):
-    """Climb the loss with momentum and a step that halves itself where it stops helping.
+@arguments.checked(loss=arguments.text, verbose=arguments.plain)
+def apgd(
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
+    epsilon: float,
+    *,
+    loss: str = "ce",
+    steps: int = 100,
+    seed: int = 0,
+    batch_size: int = 64,
+    verbose: int = 0,
+) -> np.ndarray:
+    """Climb the loss with momentum and a step that is halved when it stops helping.
 
     Args:
         model: As in `fgsm`.
@@ -97,12 +136,13 @@ def apgd(model, images, labels, epsilon, *, loss="ce", steps=100, seed=0, batch_
         loss: `"ce"` (APGD-CE) or `"dlr"` (APGD-DLR, three classes or more); see
             `InputGradients`.
         steps: Steps, 1 or more. The checkpoints at which the step may be halved follow from it.
-        seed: Of the random starts, as in `pgd`.
+        seed: Seed of the random starts, as in `pgd`.
         batch_size: As in `fgsm`.
         verbose: As in `fgsm`.
 
     Returns:
-        float32 images as from `fgsm`: where the model holds, those of the largest loss.
+        float32 images as from `fgsm`. For faces that withstand the attack, those of the largest
+        loss.
 
     Raises:
         ValueError: If an argument breaks its rule.
@@ -126,7 +166,7 @@ def apgd(model, images, labels, epsilon, *, loss="ce", steps=100, seed=0, batch_
     return attack.run(lambda part: _apgd(part, epsilon, loss, steps, seed))
 
 
-def checkpoints(steps):
+def checkpoints(steps: int) -> list[int]:
     """Return the steps at which APGD looks back, ascending (Croce and Hein, section 3.2)."""
     shares = [0.0, 0.22]
     while shares[-1] < 1:
@@ -135,14 +175,14 @@ def checkpoints(steps):
     return sorted(places - {0})
 
 
-def one_step(images, slopes, epsilon):
+def one_step(images: np.ndarray, slopes: np.ndarray, epsilon: float) -> np.ndarray:
     """Return images after one step of `epsilon` along the sign of their gradients."""
     low, high = box_around(images, epsilon)
     return np.clip(images + np.float32(epsilon) * directions(slopes), low, high)
 
 
-def directions(slopes):
-    """Return the signs of gradients; 0, which leaves a pixel alone, where one is not a number."""
+def directions(slopes: np.ndarray) -> np.ndarray:
+    """Return the signs of gradients; 0, which changes nothing, where one is not a number."""
     return np.nan_to_num(np.sign(slopes))
 
 

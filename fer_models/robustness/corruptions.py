@@ -1,31 +1,45 @@
-"""Corruptions and occlusions that faces meet, and the accuracy under each of them."""
+"""Corruptions and occlusions of face pictures, and the accuracy under each of them."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from fer_data.checks import (
-    check_integer,
-    checked_images,
-    checked_labels,
-)
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer, checked_images, checked_labels
 from fer_models.robustness.accuracy import Accuracy
 from fer_models.robustness.attack_loop import as_gradients
 from fer_models.robustness.face_template import typical_landmarks
+from fer_models.robustness.loss_gradients import InputGradients
 from fer_models.robustness.occlusions import OCCLUSIONS
 from fer_models.robustness.photo_corruptions import PHOTO
+
+if TYPE_CHECKING:
+    import keras
 
 #: Kinds of corruption, those of the photo first.
 CORRUPTIONS = (*PHOTO, *OCCLUSIONS)
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def corrupt(images, kind, severity, *, landmarks=None, seed=0):
+@arguments.checked(kind=arguments.plain, severity=arguments.plain)
+def corrupt(
+    images: ArrayLike,
+    kind: str,
+    severity: int,
+    *,
+    landmarks: ArrayLike | None = None,
+    seed: int = 0,
+) -> np.ndarray:
     """Corrupt pictures of faces in one way.
 
-    The tables in `photo_corruptions.py` and `occlusions.py` say what each severity means. Lengths
-    are relative to the picture or the face, so they mean the same at 48 and at 224 pixels.
+    The tables in `photo_corruptions.py` and `occlusions.py` define each severity. Lengths are
+    relative to the picture or the face, so they mean the same at 48 and at 224 pixels.
 
     Args:
         images: Array `(examples, height, width, 1 or 3)` in [0, 255], cropped faces.
@@ -34,9 +48,9 @@ def corrupt(images, kind, severity, *, landmarks=None, seed=0):
             adult's, of the face's own colour).
         severity: 1 (slight) to 5.
         landmarks: 68 points of each face in iBUG order, `(examples, 68, 2)`, (x, y) in pixels of
-            the image, for what is laid on the face. `None` takes `typical_landmarks` for all:
-            right for upright frontal crops framed as FER2013's, off for others.
-        seed: Of noise and of the hand's direction; each image has its own numbers.
+            the image, which place glasses, masks and hands. `None` takes `typical_landmarks` for
+            all, which fits upright frontal crops framed as FER2013's, and no others.
+        seed: Seed of the noise and of the hand's direction; each image has its own numbers.
 
     Returns:
         uint8 array of the same shape.
@@ -78,13 +92,13 @@ def corrupt(images, kind, severity, *, landmarks=None, seed=0):
 
 @dataclasses.dataclass(frozen=True)
 class CorruptionReport:
-    """What `corruption_accuracy` found.
+    """The result of `corruption_accuracy`.
 
     Attributes:
         clean: `Accuracy` on the pictures as they are.
         accuracies: `{kind: {severity: Accuracy}}`.
-        own_landmarks: Whether the faces' own landmarks placed what covers them.
-        seed: Of the corruptions.
+        own_landmarks: Whether the occlusions were placed by the faces' own landmarks.
+        seed: Seed of the corruptions.
     """
 
     clean: Accuracy
@@ -93,18 +107,18 @@ class CorruptionReport:
     seed: int
 
     @property
-    def examples(self):
+    def examples(self) -> int:
         """Number of faces."""
         return self.clean.examples
 
-    def mean(self, kind=None):
+    def mean(self, kind: str | None = None) -> float:
         """Return the mean accuracy over the severities of a kind, or over everything."""
         if kind is not None:
             check_kind("kind", kind, tuple(self.accuracies))
         rows = self.accuracies.values() if kind is None else [self.accuracies[kind]]
         return float(np.mean([each.value for row in rows for each in row.values()]))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return everything as numbers, strings and dictionaries, ready for JSON."""
         return {
             "examples": self.examples,
@@ -118,7 +132,7 @@ class CorruptionReport:
             "seed": self.seed,
         }
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the report as a Markdown table."""
         severities = list(next(iter(self.accuracies.values())))
         widest = max(
@@ -140,22 +154,27 @@ class CorruptionReport:
             lines += ["", "What covers the face lies at typical places, not at each face's own."]
         return "\n".join(lines)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_markdown()
 
 
+@arguments.checked(
+    kinds=arguments.sequence(arguments.plain),
+    severities=arguments.sequence(arguments.plain),
+    verbose=arguments.plain,
+)
 def corruption_accuracy(
-    model,
-    images,
-    labels,
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
-    kinds=CORRUPTIONS,
-    severities=SEVERITIES,
-    landmarks=None,
-    seed=0,
-    batch_size=128,
-    verbose=1,
-):
+    kinds: Sequence[str] = CORRUPTIONS,
+    severities: Sequence[int] = SEVERITIES,
+    landmarks: ArrayLike | None = None,
+    seed: int = 0,
+    batch_size: int = 128,
+    verbose: int = 1,
+) -> CorruptionReport:
     """Measure the accuracy of a model under each corruption at each severity.
 
     Args:
@@ -212,9 +231,22 @@ def corruption_accuracy(
     return CorruptionReport(count(images), accuracies, landmarks is not None, int(seed))
 
 
+@arguments.checked(
+    path=arguments.path,
+    kinds=arguments.sequence(arguments.plain, 1),
+    severities=arguments.sequence(arguments.plain, 1),
+    title=arguments.text,
+)
 def corruption_sheet(
-    image, path, *, kinds=CORRUPTIONS, severities=SEVERITIES, landmarks=None, seed=0, title=None
-):
+    image: ArrayLike,
+    path: str | os.PathLike[str],
+    *,
+    kinds: Sequence[str] = CORRUPTIONS,
+    severities: Sequence[int] = SEVERITIES,
+    landmarks: ArrayLike | None = None,
+    seed: int = 0,
+    title: str | None = None,
+) -> Path:
     """Draw a face under each corruption, a row for each kind.
 
     Args:
@@ -240,8 +272,8 @@ def corruption_sheet(
     """
     from fer_models.explain.contact_sheet import contact_sheet
 
-    image = np.asarray(image)
-    points = None if landmarks is None else np.asarray(landmarks)[None]
+    image = as_array("image", image)
+    points = None if landmarks is None else as_array("landmarks", landmarks)[None]
     cells = [(kind, severity) for kind in kinds for severity in severities]
     shown = [
         corrupt(image[None], kind, severity, landmarks=points, seed=seed)[0]
@@ -253,7 +285,7 @@ def corruption_sheet(
     )
 
 
-def check_kind(name, kind, known=CORRUPTIONS):
+def check_kind(name: str, kind: str, known: Sequence[str] = CORRUPTIONS) -> None:
     """Raise `ValueError` unless `kind` is one of the known corruptions."""
     if kind not in known:
         raise ValueError(f"`{name}` must be of {known}. Received: {kind!r}")
@@ -264,14 +296,14 @@ def _check_severity(name, severity):
         raise ValueError(f"`{name}` must be of {SEVERITIES}. Received: {severity!r}")
 
 
-def _checked_landmarks(landmarks, images):
+def _checked_landmarks(landmarks: ArrayLike | None, images: np.ndarray) -> np.ndarray:
     count, height, width = images.shape[:3]
     if landmarks is None:
         return np.broadcast_to(typical_landmarks(height, width), (count, 68, 2))
-    landmarks = np.asarray(landmarks, dtype="float64")
+    landmarks = as_numbers("landmarks", landmarks)
     if landmarks.shape != (count, 68, 2) or not np.isfinite(landmarks).all():
         raise ValueError(
-            f"`landmarks` must be finite and of shape {(count, 68, 2)}, 68 points an image. "
+            f"`landmarks` must be finite and of shape {(count, 68, 2)}, 68 points for each image. "
             f"Received: shape={landmarks.shape}"
         )
     apart = landmarks[:, 36:42].mean(axis=1) - landmarks[:, 42:48].mean(axis=1)

@@ -1,11 +1,13 @@
-"""Where the 68 landmarks lie in a cropped face of which nothing else is known."""
+"""Typical places of the 68 landmarks in a cropped face, for faces without landmarks."""
 
 import numpy as np
+
+from fer_data import arguments
 
 # (x, y) as shares of the width and height, in iBUG order. The shape is the median of 200 faces of
 # `fer_data.synthetic` in their boxes, made symmetric, then stretched along both axes so that the
 # eyes come to 0.31 and 0.69 of the width and 0.385 of the height and the chin to the lower edge:
-# so FER2013 frames its faces.
+# this is how FER2013 frames its faces.
 TEMPLATE = np.array([
     (0.058, 0.394), (0.067, 0.494), (0.081, 0.589), (0.105, 0.689),
     (0.151, 0.781), (0.208, 0.859), (0.292, 0.924), (0.390, 0.972),
@@ -27,16 +29,17 @@ TEMPLATE = np.array([
 ])  # fmt: skip
 
 
-def typical_landmarks(height, width):
+@arguments.checked(height=arguments.integer(1), width=arguments.integer(1))
+def typical_landmarks(height: int, width: int) -> np.ndarray:
     """Return the typical places of the 68 landmarks in a cropped, upright, frontal face.
 
-    Good for crops framed as FER2013's: eyes at 0.31 and 0.69 of the width and 0.385 of the height,
+    It fits crops framed as FER2013's: eyes at 0.31 and 0.69 of the width and 0.385 of the height,
     mouth at about 0.8, chin at the lower edge. Faces differ from it by about a twentieth of the
-    width; where landmarks can be had (`fer_data.faces.landmarks`), take them.
+    width. Use real landmarks (`fer_data.faces.landmarks`) where you can.
 
     Args:
-        height: Of the crop, in pixels.
-        width: Of the crop, in pixels.
+        height: Height of the crop, in pixels.
+        width: Width of the crop, in pixels.
 
     Returns:
         float64 `(68, 2)`, (x, y) in pixels, whole at pixel centres.

@@ -1,10 +1,15 @@
-"""Labels made wrong on purpose, to see what a model does with them."""
+"""Labels made wrong on purpose, to measure their effect on a model."""
+
+import numbers
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer, checked_labels
+from fer_data import arguments
+from fer_data.checks import as_array, as_numbers, check_integer, checked_labels
 
-# Where people who label faces confuse an expression with another one.
+# Expressions that people confuse when they label faces.
 CONFUSED_WITH = {
     "angry": "disgust",
     "disgust": "angry",
@@ -17,7 +22,15 @@ CONFUSED_WITH = {
 }
 
 
-def flip_labels(labels, rate, classes, *, transition=None, seed=0):
+@arguments.checked(seed=arguments.seed)
+def flip_labels(
+    labels: ArrayLike,
+    rate: float,
+    classes: int,
+    *,
+    transition: ArrayLike | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Replace a share of the labels by wrong ones.
 
     In every class the same share is replaced, to the nearest whole number of examples; which
@@ -27,10 +40,9 @@ def flip_labels(labels, rate, classes, *, transition=None, seed=0):
         labels: Integers `(examples,)`.
         rate: Share to replace, from 0 to 1.
         classes: Number of classes, 2 or more.
-        transition: What a replaced label becomes. `None`: any other class, all alike
-            (symmetric noise). A matrix `(classes, classes)`: row `i` gives the probabilities of
-            the new label where the old one is `i`; the diagonal is zero (class-dependent noise,
-            see `emotion_transition`).
+        transition: The new labels. `None`: any other class, all equally likely (symmetric noise). A
+            matrix `(classes, classes)`: row `i` gives the probabilities of the new label where the
+            old one is `i`; the diagonal is zero (class-dependent noise, see `emotion_transition`).
         seed: Integer from which all randomness follows.
 
     Returns:
@@ -51,11 +63,12 @@ def flip_labels(labels, rate, classes, *, transition=None, seed=0):
     """
     check_integer("classes", classes, 2)
     check_integer("seed", seed, 0)
-    labels = np.asarray(labels)
-    if not len(labels):
+    labels = as_array("labels", labels)
+    if not labels.ndim or not len(labels):
         raise ValueError("`labels` must hold one label or more. Received: none")
     labels = checked_labels(labels, len(labels), classes)
-    if isinstance(rate, (bool, str)) or not 0 <= rate <= 1:
+    number = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
+    if not number or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate!r}")
     if transition is None:
         transition = (1 - np.eye(classes)) / (classes - 1)
@@ -70,7 +83,12 @@ def flip_labels(labels, rate, classes, *, transition=None, seed=0):
     return noisy, flipped
 
 
-def emotion_transition(class_names):
+@arguments.checked(
+    class_names=arguments.either(
+        arguments.text, arguments.sequence(arguments.text), rule="the names of the classes"
+    )
+)
+def emotion_transition(class_names: Sequence[str]) -> np.ndarray:
     """Return the matrix of class-dependent noise between expressions that people confuse.
 
     Anger and disgust, fear and surprise, sadness and neutral become each other; happiness and
@@ -102,8 +120,8 @@ def emotion_transition(class_names):
     return matrix
 
 
-def _checked_transition(transition, classes):
-    transition = np.asarray(transition, dtype="float64")
+def _checked_transition(transition: ArrayLike, classes: int) -> np.ndarray:
+    transition = as_numbers("transition", transition)
     fits = (
         transition.shape == (classes, classes)
         and np.isfinite(transition).all()

@@ -1,4 +1,4 @@
-"""What an attacker asks of a model: scores, and gradients with respect to the pixels."""
+"""Scores of a model, and their gradients with respect to the pixels, for attacks."""
 
 import functools
 
@@ -12,7 +12,7 @@ from fer_data.checks import (
 )
 from fer_models.evaluation.logits import Logits
 
-# Added to or taken from a score to take it out of a maximum; far above any score.
+# Added to a score, or subtracted, to exclude it from a maximum; far above any score.
 _FAR = 1e9
 
 
@@ -20,8 +20,8 @@ class InputGradients:
     """Scores and input gradients of one classifier, compiled once, in inference mode.
 
     Works on TensorFlow, JAX and PyTorch. The softmax or sigmoid at the model's end is left out
-    (`fer_models.evaluation.logits.Logits`): where it saturates there would be no gradient. Dropout
-    and noise layers are off, batch norm uses its stored statistics. Weights are read at every call.
+    (`fer_models.evaluation.logits.Logits`): where it saturates, gradients vanish. Dropout and noise
+    layers are off, batch norm uses its stored statistics. Weights are read at every call.
 
     Args:
         model: Built Keras model of one image input in [0, 255] and one output
@@ -30,9 +30,9 @@ class InputGradients:
     Attributes:
         classes: Number of classes.
         input_shape: Shape of one image; None where the model leaves a size open.
-        from_probabilities: Whether the model gives probabilities by a layer that could not be
-            taken off; the scores are then their logarithms, which lose what the softmax rounded
-            away.
+        from_probabilities: Whether the model returns probabilities from a layer that could not be
+            removed. The scores are then their logarithms, which lack the digits that the softmax
+            rounded away.
 
     Raises:
         ValueError: If the model has another kind of input or output.
@@ -47,7 +47,7 @@ class InputGradients:
     ((2, 7), (2,), (2, 32, 32, 1))
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self._logits = Logits(model)
         self.classes = self._logits.classes
         self.input_shape = self._logits.input_shape
@@ -67,20 +67,22 @@ class InputGradients:
             self.from_probabilities = bool(found.min() >= 0 and np.abs(sums - 1).max() < 1e-4)
             self._compiled.cache_clear()
 
-    def forward(self, images):
+    def forward(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Return the scores of a tensor of images, as a tensor."""
         scores = self._logits(images)
         if self.from_probabilities:
             return keras.ops.log(keras.ops.maximum(scores, 1e-30))
         return scores
 
-    def scores(self, images, batch_size=64):
+    def scores(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Return the scores of images: float32 `(examples, classes)`."""
         images = checked_images(images, self.input_shape)
         check_integer("batch_size", batch_size, 1)
         return self._in_batches(None, images, np.zeros(len(images), "int32"), batch_size)[0]
 
-    def __call__(self, images, labels, loss="ce", batch_size=64):
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, loss: str = "ce", batch_size: int = 64
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return scores, losses and gradients of the losses with respect to the pixels.
 
         Args:
@@ -89,8 +91,8 @@ class InputGradients:
             loss: `"ce"` or `"dlr"`; larger is nearer to an error. `"ce"` is the logarithm of the
                 odds against the true class, of which the cross-entropy is a rising function: the
                 gradient has the cross-entropy's direction and does not vanish where the model is
-                sure. `"dlr"` is the difference of logits ratio, which scores of any scale (a
-                temperature) leave as it is; it needs three classes or more.
+                sure. `"dlr"` is the difference of logits ratio, which does not depend on the scale
+                of the scores (a temperature); it needs three classes or more.
             batch_size: Images at a time.
 
         Returns:
@@ -123,8 +125,8 @@ class InputGradients:
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
-def check_loss(loss, classes):
-    """Raise `ValueError` unless `loss` is known and has classes enough."""
+def check_loss(loss: str, classes: int) -> None:
+    """Raise `ValueError` unless `loss` is known and there are enough classes for it."""
     if loss not in LOSSES:
         raise ValueError(f"`loss` must be one of {sorted(LOSSES)}. Received: loss={loss!r}")
     if loss == "dlr" and classes < 3:
@@ -150,7 +152,7 @@ LOSSES = {"ce": _log_odds, "dlr": _difference_of_logits_ratio}
 
 
 def _loss_of(gradients, loss, images, labels):
-    """Return the sum of the losses, whose gradients do not mix, and what goes with it."""
+    """Return the sum of the losses, whose gradients do not mix, with scores and losses."""
     scores = gradients.forward(images)
     hot = keras.ops.one_hot(labels, gradients.classes, dtype="float32")
     losses = LOSSES[loss](scores, hot)
@@ -213,7 +215,7 @@ def _jax(gradients):
 
         return with_weights
 
-    # JAX compiles for every size of a batch: two sizes will do.
+    # JAX compiles for every batch size, so only two sizes are used.
     return compiled, lambda batch_size: (min(8, batch_size), batch_size)
 
 

@@ -1,4 +1,4 @@
-"""Things in front of a face, placed by its 68 landmarks, in five sizes each.
+"""Occlusions of a face, placed by its 68 landmarks, in five sizes each.
 
 Lengths are in units of the distance between the eye centres, or of the width of the face between
 the ends of the jaw line, so they fit every size and turn with the face in its picture. The painters
@@ -10,13 +10,13 @@ import numpy as np
 # Half width and half height of a lens between the eyes' distance: from small round ones to
 # those that touch each other and cover the brows.
 LENS = ((0.27, 0.19), (0.32, 0.24), (0.37, 0.29), (0.42, 0.34), (0.47, 0.39))
-# Up to which point of the jaw line and of the nose a mask reaches: under the nose, ..., under the
-# eyes. 50.5 is half way between the nose and the upper lip.
+# The highest point of the jaw line and of the nose that a mask covers: under the nose, ..., under
+# the eyes. 50.5 is half way between the nose and the upper lip.
 MASK_JAW = (4, 3, 3, 2, 1)
 MASK_NOSE = ((33, 51), (33, 33), (30, 30), (29, 30), (28, 28))
-# How far the palm has come from outside the face to the mouth and nose.
+# Share of the palm's way from outside the face to mouth and nose.
 HAND = (0.3, 0.48, 0.66, 0.83, 1.0)
-# Breadth of an adult's hand by the breadth of the face: 8.4 cm by 14 cm.
+# Breadth of an adult's hand as a share of the face's: 8.4 cm of 14 cm.
 HAND_BREADTH = 0.6
 
 _SUNGLASSES, _MASK, _FOLDS = (26, 26, 30), (206, 224, 236), (168, 186, 198)
@@ -24,7 +24,9 @@ _TURN = np.linspace(0, 2 * np.pi, 96, endpoint=False)
 _SUBPIXELS = 4  # bits
 
 
-def sunglasses(image, level, rng, landmarks):
+def sunglasses(
+    image: np.ndarray, level: int, rng: np.random.Generator, landmarks: np.ndarray
+) -> np.ndarray:
     """Cover the eyes with dark glasses."""
     centres, across, down, unit = _axes(landmarks)
     wide, high = LENS[level]
@@ -39,7 +41,9 @@ def sunglasses(image, level, rng, landmarks):
     return _line(image, bridge, _SUNGLASSES, 0.07 * unit)
 
 
-def mask(image, level, rng, landmarks):
+def mask(
+    image: np.ndarray, level: int, rng: np.random.Generator, landmarks: np.ndarray
+) -> np.ndarray:
     """Cover the lower face with a surgical mask."""
     _, _, down, unit = _axes(landmarks)
     first = MASK_JAW[level]
@@ -60,7 +64,9 @@ def mask(image, level, rng, landmarks):
     return image
 
 
-def hand(image, level, rng, landmarks):
+def hand(
+    image: np.ndarray, level: int, rng: np.random.Generator, landmarks: np.ndarray
+) -> np.ndarray:
     """Lay a hand of the face's own colour over it, from below or a side, fingers first."""
     _, across, down, _ = _axes(landmarks)
     breadth = HAND_BREADTH * np.linalg.norm(landmarks[16] - landmarks[0])
@@ -94,7 +100,7 @@ OCCLUSIONS = {"sunglasses": sunglasses, "mask": mask, "hand": hand}
 
 
 def _axes(landmarks):
-    """Return the eye centres, the face's own right and down (of length 1), the eyes' distance."""
+    """Return the eye centres, the face's right and down (of length 1), the eyes' distance."""
     centres = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
     apart = centres[1] - centres[0]
     unit = np.linalg.norm(apart)
@@ -108,7 +114,7 @@ def _rounded(wave):
 
 
 def _skin(image, landmarks):
-    """Return the median colour between eyes, cheeks and mouth; of the picture if none is in it."""
+    """Return the median colour between eyes, cheeks and mouth, or of a picture without them."""
     cheeks = landmarks[[1, 4, 12, 15]] * 0.5 + landmarks[30] * 0.5
     area = _coverage(image, [np.concatenate([landmarks[[39]], cheeks[:2], cheeks[2:],
                                              landmarks[[42]]])]) > 0.5  # fmt: skip

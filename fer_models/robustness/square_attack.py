@@ -1,22 +1,41 @@
 """Square attack: squares of changed pixels, tried at random, without any gradient."""
 
-import numpy as np
+import numbers
+from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fer_data import arguments
 from fer_data.checks import check_epsilon, check_integer
 from fer_models.robustness.attack_loop import Attack, box_around
+from fer_models.robustness.loss_gradients import InputGradients
 
-# Of 10,000 queries: up to which one, and by what the first share of the area is divided.
+if TYPE_CHECKING:
+    import keras
+
+# For 10,000 queries: the last query of each stage, and the divisor of the first share of the area.
 _SCHEDULE = ((10, 1), (50, 2), (200, 4), (500, 8), (1000, 16), (2000, 32), (4000, 64),
              (6000, 128), (8000, 256), (10000, 512))  # fmt: skip
 
 
+@arguments.checked(verbose=arguments.plain)
 def square(
-    model, images, labels, epsilon, *, queries=500, share=0.8, seed=0, batch_size=64, verbose=0
-):
+    model: "keras.Model | InputGradients",
+    images: ArrayLike,
+    labels: ArrayLike,
+    epsilon: float,
+    *,
+    queries: int = 500,
+    share: float = 0.8,
+    seed: int = 0,
+    batch_size: int = 64,
+    verbose: int = 0,
+) -> np.ndarray:
     """Try squares of pixels at the edge of the allowed box; keep those that help.
 
-    It asks the model for scores alone (a black box), so a model that only hides its gradients
-    falls to it. An image is done as soon as the model errs on it.
+    It needs scores alone (a black box), so it also breaks models that only hide their gradients. An
+    image is done as soon as the model errs on it.
 
     Args:
         model: As in `fgsm`.
@@ -25,7 +44,8 @@ def square(
         epsilon: As in `fgsm`.
         queries: Images shown to the model for each face, 1 or more.
         share: Share of the area of the first squares, in (0, 1]; it falls with the queries.
-        seed: Of everything random; each image has its own numbers, whatever stands beside it.
+        seed: Seed of everything random; each image has its own numbers, which do not depend on the
+            other images.
         batch_size: As in `fgsm`.
         verbose: As in `fgsm`.
 
@@ -48,20 +68,21 @@ def square(
     check_epsilon("epsilon", epsilon)
     check_integer("queries", queries, 1)
     check_integer("seed", seed, 0)
-    if isinstance(share, (bool, str)) or not 0 < share <= 1:
+    number = isinstance(share, numbers.Real) and not isinstance(share, bool)
+    if not number or not 0 < share <= 1:
         raise ValueError(f"`share` must be in (0, 1]. Received: share={share!r}")
     attack = Attack(model, images, labels, batch_size, verbose, f"Square, {epsilon}/255", queries)
     return attack.run(lambda part: _square(part, epsilon, queries, share, seed))
 
 
-def side_of_square(query, queries, share, height, width):
+def side_of_square(query: int, queries: int, share: float, height: int, width: int) -> int:
     """Return the side in pixels of the square of a query, numbered from 0."""
     place = query / queries * 10000
     divisor = next(divisor for until, divisor in _SCHEDULE if place <= until)
     return int(np.clip(round(np.sqrt(share / divisor * height * width)), 1, min(height, width)))
 
 
-def margins(scores, labels):
+def margins(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return by how much the score of the true class exceeds the largest other one."""
     rows = np.arange(len(scores))
     others = scores.copy()

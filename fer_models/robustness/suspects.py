@@ -1,16 +1,21 @@
-"""Labels that a model's predictions speak against, ranked."""
+"""Labels that a model's predictions contradict, ranked."""
 
 import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_data.checks import checked_labels
+from fer_data import arguments
+from fer_data.checks import as_numbers, checked_labels
 from fer_data.files import write_table
 
 
 @dataclasses.dataclass(frozen=True)
 class Suspect:
-    """A label and what speaks against it.
+    """A label, and the prediction that contradicts it.
 
     Attributes:
         index: Place of the example in the caller's arrays.
@@ -28,8 +33,8 @@ class Suspect:
     confident: bool
 
 
-def confident_joint(labels, probabilities):
-    """Count examples by given label and by the label of which the model is confident.
+def confident_joint(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Count examples by given label and by the label that the model is confident of.
 
     The threshold of class `j` is the mean probability of `j` over the examples labelled `j`. An
     example counts for the class with the largest probability among those that reach their own
@@ -58,7 +63,7 @@ def confident_joint(labels, probabilities):
     """
     labels, probabilities = _checked(labels, probabilities)
     classes = probabilities.shape[1]
-    # A class without examples has no threshold, and nobody can be confident of it.
+    # A class without examples has no threshold, so no example can reach it.
     thresholds = np.full(classes, np.inf)
     for each in np.unique(labels):
         thresholds[each] = probabilities[labels == each, each].mean()
@@ -70,21 +75,21 @@ def confident_joint(labels, probabilities):
     return counts, confident
 
 
-def rank_suspects(labels, probabilities):
-    """Rank all examples by how much the predictions speak against their labels.
+def rank_suspects(labels: ArrayLike, probabilities: ArrayLike) -> list[Suspect]:
+    """Rank all examples by how much the predictions contradict their labels.
 
-    The order is that of the normalised margin: the probability of the given label minus the
-    largest of the others, lowest first. What confident learning counts off the diagonal of its
-    joint is marked `confident`.
+    The order is that of the normalised margin: the probability of the given label minus the largest
+    of the others, lowest first. Examples that confident learning counts off the diagonal of its
+    joint are marked `confident`.
 
     Args:
         labels: Integers `(examples,)`.
         probabilities: `(examples, classes)`. Take them from models that were not trained on the
-            example (cross-validation): a model that has learnt a wrong label by heart does not
-            speak against it.
+            example (cross-validation): models that have memorised a wrong label do not contradict
+                it.
 
     Returns:
-        A list of `Suspect`, one an example.
+        A list of `Suspect`, one for each example.
 
     Raises:
         ValueError: As in `confident_joint`.
@@ -112,7 +117,18 @@ def rank_suspects(labels, probabilities):
     ]
 
 
-def write_suspects(suspects, path, class_names, ids=None):
+@arguments.checked(
+    suspects=arguments.sequence(arguments.instance(Suspect, "a `Suspect`")),
+    path=arguments.path,
+    class_names=arguments.sequence(arguments.scalar),
+    ids=arguments.sequence(arguments.plain),
+)
+def write_suspects(
+    suspects: Iterable[Suspect],
+    path: str | os.PathLike[str],
+    class_names: Sequence[str],
+    ids: Sequence[str] | None = None,
+) -> Path:
     """Write suspects as a CSV file, in their order.
 
     Args:
@@ -151,8 +167,8 @@ def write_suspects(suspects, path, class_names, ids=None):
     return write_table(path, header, rows)
 
 
-def _checked(labels, probabilities):
-    probabilities = np.asarray(probabilities, dtype="float64")
+def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = as_numbers("probabilities", probabilities)
     if probabilities.ndim != 2 or not len(probabilities) or probabilities.shape[1] < 2:
         raise ValueError(
             "`probabilities` must be of shape (examples, classes), one example and two classes or "

@@ -1,4 +1,4 @@
-"""Micro-expressions in a long video: where they are likely, and what a network says of them."""
+"""Micro-expressions in long videos: likely places, and a network's class for each."""
 
 from fer_models.spotting.annotated_copy import annotated_copy
 from fer_models.spotting.rule import Rule

@@ -1,4 +1,4 @@
-"""A copy of a video that shows, while it plays, where micro-expressions are likely."""
+"""A copy of a video with the likely micro-expressions drawn into it."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.video import Video, VideoWriter
 from fer_models.spotting.time_line import Interval, TimeLine
 from fer_models.spotting.time_line_plot import COLOURS
@@ -16,6 +17,9 @@ TEXT, TRACK, CURSOR = (255, 255, 255), (60, 66, 74), (255, 255, 255)
 STRIP = 0.04
 
 
+@arguments.checked(
+    video=arguments.path, path=arguments.path, line=arguments.instance(TimeLine, "a `TimeLine`")
+)
 def annotated_copy(
     video: str | os.PathLike[str],
     line: TimeLine,
@@ -33,9 +37,9 @@ def annotated_copy(
 
     Args:
         video: A video file, or a folder of pictures, as for `fer_data.video.Video`.
-        line: What `Spotter.video` found in it.
+        line: The result of `Spotter.video`.
         path: File to write, ending in .mp4, .avi or .mkv.
-        fps: Frames a second, in place of what the file says; needed for a folder.
+        fps: Frames per second, instead of the file's own; needed for a folder.
         on_bad: `"error"`, or `"skip"` for frames that cannot be decoded.
         on_frame: Function that is called after every frame.
 
@@ -56,12 +60,13 @@ def annotated_copy(
     source, path = Video(video, fps=fps, on_bad=on_bad), Path(path)
     intervals = line.intervals()
     tints = dict(zip(line.class_names, map(_rgb, _endless(len(line.class_names))), strict=True))
-    with VideoWriter(path, source.info.fps) as writer:
+    with VideoWriter(path, source.info.fps) as writer:  # type: ignore[arg-type]
         for frame in source:
-            if frame.time > line.seconds:
-                # Nobody looked farther.
+            if frame.time > line.seconds:  # type: ignore[operator]
+                # The time line ends here.
                 break
-            writer.write(drawn(frame.image, frame.time, intervals, line.seconds, tints))
+            picture = drawn(frame.image, frame.time, intervals, line.seconds, tints)  # type: ignore[arg-type]
+            writer.write(picture)
             if on_frame is not None:
                 on_frame()
     return path
@@ -78,7 +83,7 @@ def drawn(
 
     Args:
         image: uint8 RGB `(height, width, 3)`, which stays as it is.
-        time: Of the frame, in seconds.
+        time: Time of the frame, in seconds.
         intervals: All intervals of the video.
         seconds: Length of the video.
         tints: RGB colour of each class by its name.

@@ -1,9 +1,12 @@
-"""A network of clips, from windows of faces to probabilities."""
+"""A network of clips, applied to windows of faces."""
 
 import os
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_data.checks import check_choice, check_integer
 from fer_data.faces.regions import CUTS
@@ -12,39 +15,48 @@ from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip, fixed_lan
 from fer_models.zoo import class_names as model_files
 from fer_models.zoo.loading import load_model
 
+if TYPE_CHECKING:
+    import keras
+
 HOW_TO = "Train one: `fer train-clips --keep-models` leaves a model.keras of every fold"
 
 
 class ClipNetwork:
-    """Brings windows to what a network of clips takes, and calls it in batches of one size.
+    """Prepares windows for a network of clips, and calls it in batches of one size.
 
     Args:
-        model: A `keras.Model`, or what `fer_models.load_model` takes, such as the path of a
-            `.keras` file. It takes one, two or three clips
-            `(batch, frames, size, size, 1 or 3)`, the regions of
-            `fer_data.pipelines.clips.REGIONS` in their order, and gives `(batch, classes)`
-            probabilities.
+        model: A `keras.Model`, or a name for `fer_models.load_model`, such as the path of a
+            `.keras` file. It takes one, two or three clips `(batch, frames, size, size, 1 or 3)`,
+            the regions of `fer_data.pipelines.clips.REGIONS` in their order, and gives
+            `(batch, classes)` probabilities.
         class_names: Names of the classes; `None` for those that its file holds, else negative,
             positive, surprise.
         motion: Whether it was trained on clips minus their first frame.
         batch_size: Windows that go through the network together.
-        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on. `None`: as the
-            file says; if it does not say, the grid, with a warning.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on. `None` takes them
+            from the file; if it does not name them, the grid, with a warning.
 
     Attributes:
         model: The `keras.Model`.
-        frames, size, channels: Of the clips that it takes.
-        regions: How many of them it takes, 1, 2 or 3.
-        region_cut: `"landmarks"` or `"grid"`; of a network of one region, which is the whole face,
-            `None`.
+        frames, size, channels: Shape of its input clips.
+        regions: Number of its input clips, 1, 2 or 3.
+        region_cut: `"landmarks"` or `"grid"`; `None` for a network of one region, which is the
+            whole face.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the model is none of clips, an argument is out of its range, or
-            `region_cut` is not what its file says.
+        ValueError: If the model does not take clips, an argument is out of its range, or
+            `region_cut` differs from that in its file.
     """
 
-    def __init__(self, model, class_names=None, motion=True, batch_size=16, region_cut=None):
+    def __init__(
+        self,
+        model: "str | os.PathLike[str] | keras.Model",
+        class_names: Sequence[str] | None = None,
+        motion: bool = True,
+        batch_size: int = 16,
+        region_cut: str | None = None,
+    ) -> None:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(motion, bool):
             raise ValueError(f"`motion` must be True or False. Received: motion={motion!r}")
@@ -69,7 +81,7 @@ class ClipNetwork:
             )
         self.class_names = _names(class_names or known, found.shape[1])
 
-    def clip(self, faces, numbers=None):
+    def clip(self, faces: np.ndarray, numbers: ArrayLike | None = None) -> np.ndarray:
         """Bring a clip to the network's frames and size.
 
         Args:
@@ -77,14 +89,14 @@ class ClipNetwork:
             numbers: `(frames,)`, rising, or `None` where no frame is missing.
 
         Returns:
-            uint8 `(frames, 2 * size, 2 * size, channels)`: the face, in one piece still.
+            uint8 `(frames, 2 * size, 2 * size, channels)`: the face, not yet cut into regions.
         """
         clip = fixed_clip(
             faces, numbers, frames=self.frames, size=self.size, channels=self.channels
         )
         return clip.numpy()
 
-    def landmarks(self, landmarks, side):
+    def landmarks(self, landmarks: ArrayLike, side: int) -> np.ndarray:
         """Bring landmarks to the size of the network's faces.
 
         Args:
@@ -96,7 +108,7 @@ class ClipNetwork:
         """
         return fixed_landmarks(landmarks, side, size=self.size).numpy().astype(np.float32)
 
-    def __call__(self, clips, landmarks=None):
+    def __call__(self, clips: Any, landmarks: Any = None) -> np.ndarray:
         """Return the probabilities of clips.
 
         Args:
@@ -108,7 +120,7 @@ class ClipNetwork:
             Float32 `(n, classes)`.
 
         Raises:
-            ValueError: If the landmarks are lacking, or not as many as the clips.
+            ValueError: If landmarks are missing, or there are not as many as clips.
         """
         if self.region_cut == "landmarks" and (landmarks is None or len(landmarks) != len(clips)):
             raise ValueError(
@@ -126,12 +138,15 @@ class ClipNetwork:
     def _face(self):
         return self.frames, 2 * self.size, 2 * self.size, self.channels
 
-    def inputs(self, clips, landmarks=None, motion=None):
-        """Return what the network takes of clips, as a list of arrays, one for each region.
+    def inputs(
+        self, clips: np.ndarray, landmarks: ArrayLike | None = None, motion: bool | None = None
+    ) -> list[np.ndarray]:
+        """Return the network's inputs for clips, as a list of arrays, one for each region.
 
         Args:
-            clips, landmarks: As for a call of the network.
-            motion: Whether the first frame is taken off; `None` for what the network takes.
+            clips: As for a call of the network.
+            landmarks: As for a call of the network.
+            motion: Whether to subtract the first frame; `None` for what the network takes.
         """
         inputs = clip_inputs(
             clips,
@@ -165,14 +180,14 @@ def _loaded(model):
 
 
 def _region_cut(given, model):
-    """Return how the regions were cut in training: as the file says, else as is said here."""
+    """Return how the regions were cut in training: from the file, else from the argument."""
     is_file = isinstance(model, (str, os.PathLike)) and os.path.isfile(model)
     recorded = model_files.read_about(model).get("region_cut") if is_file else None
     if recorded is None and given is None:
         warnings.warn(
-            "Nothing says which regions this network was trained on. It is shown those of the "
-            "fixed grid, as networks were that were trained before regions could follow the "
-            "landmarks. Say which it was: region_cut='landmarks' or 'grid' (--regions)",
+            "It is unknown which regions this network was trained on. It gets "
+            "those of the fixed grid, as networks from before regions could follow the landmarks. "
+            "Name the regions: region_cut='landmarks' or 'grid' (--regions)",
             stacklevel=3,
         )
         return "grid"

@@ -1,13 +1,13 @@
-"""How far brows and lip corners move within a window, and come back."""
+"""The motion of brows and lip corners within a window, away and back."""
 
 import dataclasses
 
 import numpy as np
 
-# Flow is measured in so many frames of a window at most, evenly spread.
+# Most frames of a window in which flow is measured, evenly spread.
 MOST_FRAMES = 16
-# (top, bottom, left, right) in pixels of an aligned face of 128: the brows above the lids, whose
-# blinks are no expression, and the lip corners; the nose moves with the head alone.
+# (top, bottom, left, right) in pixels of an aligned face of 128: the brows above the lids (blinks
+# are not expressions), and the lip corners; the nose moves with the head alone.
 SIDE = 128
 REGIONS = {
     "left brow": (22, 40, 20, 58),
@@ -16,7 +16,7 @@ REGIONS = {
     "right lip corner": (84, 108, 68, 92),
 }
 NOSE = (56, 80, 52, 76)
-# Where the motion is below this share of its greatest, the expression has not begun or is over.
+# Below this share of the greatest motion, the expression has not begun or is over.
 EDGE = 0.25
 
 
@@ -25,13 +25,14 @@ class Motion:
     """The motion within a window, in pixels of a face of 128.
 
     Attributes:
-        size: How much farther the region that moves most is from its place in the first frame at
-            the apex than at the end: what comes back counts, what stays does not.
-        back: Which share of the way it comes back, from 0 to 1.
-        head: How far the nose is from its first place, at most.
+        size: Distance of the region that moves most from its first place, at the apex minus at the
+            end. So motion that comes back counts, and motion that stays does not.
+        back: Share of the way that it comes back, from 0 to 1.
+        head: Largest distance of the nose from its first place.
         region: Name of that region, out of `REGIONS`.
-        onset, apex, offset: Numbers of frames in the window: where the region is farthest, and
-            where it is last before and first after at most a quarter as far.
+        onset, apex, offset: Numbers of frames in the window. At the apex the region is farthest
+            away; onset and offset are the nearest frames before and after in which it is at most a
+            quarter as far.
     """
 
     size: float
@@ -43,11 +44,11 @@ class Motion:
     offset: int
 
 
-def motion(faces):
+def motion(faces: np.ndarray) -> Motion:
     """Measure the motion within a window.
 
-    Dense optical flow from the first frame to the others, its mean in both brows and both lip
-    corners, less its mean on the nose, which is the head's own.
+    It is the dense optical flow from the first frame to the others: the mean in both brows and both
+    lip corners, minus the mean on the nose, which is the motion of the head.
 
     Args:
         faces: uint8 `(frames, 128, 128, 1 or 3)`, three frames or more, aligned by the first one.
@@ -102,7 +103,7 @@ def _flows(greys):
     """Return the flow from the first picture to each, `(pictures, height, width, 2)`."""
     import cv2
 
-    # A new one each time: it keeps the last flow as a start, and results would hang on the order.
+    # A new one each time: it starts from the last flow, so results would depend on the order.
     measure = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*greys[0].shape, 2), np.float32)
     return np.stack([still, *(measure.calc(greys[0], grey, None) for grey in greys[1:])])

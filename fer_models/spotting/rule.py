@@ -1,6 +1,7 @@
-"""Which windows are likely to hold a micro-expression: one rule, which says what it says."""
+"""The rule that decides which windows are likely to hold a micro-expression."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,23 +10,23 @@ from fer_data.checks import check_number
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """When the motion in a window counts.
+    """The rule by which the motion in a window counts.
 
     A window is likely to hold a micro-expression where a brow or a lip corner moves away and comes
     back, at least `back` of the way, by at least `least` pixels and at least `times` the median of
     the windows within `around / 2` seconds before and after it, while the nose moves by at most
-    `head` pixels. Of windows whose times from onset to offset overlap, the one with the greatest
-    motion stands.
+    `head` pixels. If windows overlap from onset to offset, only the one with the greatest motion is
+    kept.
 
-    All pixels are those of a face of 128. The numbers are ours, made with the synthetic set and
-    looked at on two videos; no score stands behind them.
+    All pixels are those of a face of 128. The numbers are our own choice: they were set on the
+    synthetic data and viewed on two videos, not measured by a score.
 
     Args:
         least: Pixels, 0 or more.
         times: Factor, 0 or more; 0 for `least` alone.
         around: Seconds, above 0.
         head: Pixels, 0 or more.
-        back: Share of the way, from 0 to 1: what stays is no micro-expression.
+        back: Share of the way, from 0 to 1: a motion that stays is not a micro-expression.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -37,7 +38,7 @@ class Rule:
     head: float = 3.0
     back: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("least", self.least, 0)
         check_number("times", self.times, 0)
         check_number("around", self.around, 0)
@@ -46,7 +47,7 @@ class Rule:
         if not self.around:
             raise ValueError(f"`around` must be above 0. Received: around={self.around!r}")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"within a window a brow or lip corner moves away and at least {self.back:.0%} of the "
             f"way back, by {self.least:g} px or more of a face of 128 px and {self.times:g} times "
@@ -54,7 +55,7 @@ class Rule:
             "most"
         )
 
-    def thresholds(self, middle, motion):
+    def thresholds(self, middle: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """Return the motion above which each window counts, float64 `(windows,)`.
 
         Args:
@@ -67,8 +68,8 @@ class Rule:
         medians = [np.median(motion[a:b]) for a, b in zip(low, high, strict=True)]
         return np.maximum(self.least, self.times * np.array(medians, np.float64))
 
-    def spot(self, windows):
-        """Return the numbers of the windows that stand, rising.
+    def spot(self, windows: Mapping[str, np.ndarray]) -> list[int]:
+        """Return the numbers of the windows that are kept, rising.
 
         Args:
             windows: Dictionary of arrays of one length: `start` and `end` of each window, `onset`

@@ -1,15 +1,17 @@
-"""Windows of aligned faces that slide over a stream of tracked ones, in constant memory."""
+"""Windows of aligned faces that slide over a stream of tracked faces, in constant memory."""
 
 import collections
 import dataclasses
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fer_data.faces.geometry import align_face
 from fer_data.faces.similarity import alignment, transform_points
+from fer_data.faces.tracking import TrackedFace
 from fer_models.spotting.time_line import Gap
 
-# As the data sets of micro-expressions are prepared.
+# As in the prepared data sets of micro-expressions.
 SIDE = 128
 
 
@@ -34,12 +36,13 @@ class FaceWindow:
 class SlidingWindows:
     """Cuts a stream of tracked faces into overlapping windows.
 
-    Each window is aligned as the clips of the data sets are: by one similarity for all of its
-    frames, from the landmarks of its first one. No window reaches over a frame without a face, a
-    cut, or a frame that could not be decoded; after it windows begin anew.
+    Each window is aligned like the clips of the data sets: by one similarity for all of its frames,
+    from the landmarks of its first one. No window reaches over a frame without a face, a cut, or a
+    frame that could not be decoded; after that, windows begin anew.
 
-    What is held: of every window that is open, at most `length / stride`, the faces that the
-    interpolation needs, at most two for each frame of the network. It does not grow with the video.
+    At most `length / stride` windows are open at a time. Each holds the faces that its
+    interpolation needs, at most two for each frame of the network. So memory does not grow with the
+    video.
 
     Args:
         length: Frames of a window in the video, 3 or more.
@@ -50,17 +53,19 @@ class SlidingWindows:
         most_held: The most faces that were held at a time.
     """
 
-    def __init__(self, length, stride, frames):
+    def __init__(self, length: int, stride: int, frames: int) -> None:
         self.length, self.stride = length, stride
         wanted = np.linspace(0, length - 1, frames)
         # Rounding errors must not ask for a neighbour of a frame that is met exactly.
         sides = np.concatenate([np.floor(wanted + 1e-9), np.ceil(wanted - 1e-9)])
-        middle = [(length - 1) // 2]  # lest a network of two frames leaves nothing to measure
+        middle = [(length - 1) // 2]  # so that a network of two frames leaves a frame to measure
         self._offsets = {int(place) for place in (*sides, *middle, 0, length - 1)}
         self._open = collections.deque(maxlen=-(-length // stride))
         self.most_held = 0
 
-    def __call__(self, seen):
+    def __call__(
+        self, seen: Iterable[tuple[int, float, TrackedFace]]
+    ) -> Iterator[FaceWindow | Gap]:
         """Yield `FaceWindow`s and `Gap`s.
 
         Args:
@@ -68,7 +73,8 @@ class SlidingWindows:
                 and its `fer_data.faces.tracking.TrackedFace`.
         """
         self._open.clear()
-        last = gap = None
+        last: tuple[int, float] | None = None
+        gap: tuple[int, float] | None = None
         since = 0
         for number, time, tracked in seen:
             lost, skipped = tracked.landmarks is None, last is not None and number > last[0] + 1
@@ -77,12 +83,12 @@ class SlidingWindows:
                 self._open.clear()
                 since = 0
             if gap is not None and (skipped or not lost):
-                yield Gap(*gap, *last, "no face")
+                yield Gap(*gap, *last, "no face")  # type: ignore[misc, call-arg]
                 gap = None
             if skipped:
-                yield Gap(*last, number, time, "not decoded")
+                yield Gap(*last, number, time, "not decoded")  # type: ignore[misc, call-arg]
             elif anew and not lost:
-                yield Gap(*last, number, time, "cut")
+                yield Gap(*last, number, time, "cut")  # type: ignore[misc, call-arg]
             if lost and gap is None:
                 gap = number, time
             last = number, time
@@ -95,7 +101,7 @@ class SlidingWindows:
             if number - self._open[0].first == self.length - 1:
                 yield self._open.popleft().window()
         if gap is not None:
-            yield Gap(*gap, *last, "no face")
+            yield Gap(*gap, *last, "no face")  # type: ignore[misc, call-arg]
 
     def _add(self, number, time, image):
         """Align a frame for every open window that needs it."""

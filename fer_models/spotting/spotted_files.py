@@ -1,4 +1,4 @@
-"""What is written of a video that was looked through: tables, a picture, a report."""
+"""The files about a spotted video: tables, a picture, a report."""
 
 import dataclasses
 import os
@@ -6,17 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_data import arguments
 from fer_data.files import write_json
 from fer_models.spotting.time_line import TimeLine
 from fer_models.spotting.time_line_plot import plot_time_line
 
 WINDOWS, INTERVALS, PICTURE, REPORT = "timeline.csv", "intervals.csv", "timeline.png", "report.json"
 NO_TRUTH = (
-    "Places to look at, no measurement: nobody has said what this video shows, and the network "
+    "These are places to look at, not a measurement: the video has no labels, and the network "
     "names a class in every window."
 )
 
 
+@arguments.checked(
+    line=arguments.instance(TimeLine, "a `TimeLine`"),
+    output=arguments.path,
+    title=arguments.text,
+    about=arguments.mapping(),
+)
 def write_spotted(
     line: TimeLine,
     output: str | os.PathLike[str],
@@ -30,10 +37,11 @@ def write_spotted(
         line: The time line, of one window or more.
         output: Folder, made if absent.
         title: Heading of the picture.
-        about: What else `report.json` shall say, of JSON's types.
+        about: Further entries of `report.json`, of JSON's types.
 
     Returns:
-        The content of `report.json`: the intervals, the rule in words, where there was no face.
+        The content of `report.json`: the intervals, the rule in words, and the times without a
+        face.
 
     Example:
 

@@ -1,6 +1,9 @@
-"""From a long video to a time line, in constant memory."""
+"""The search for micro-expressions in a long video, in constant memory."""
 
 import collections
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fer_data.checks import check_choice, check_number
 from fer_data.faces import detector as make_detector
@@ -10,8 +13,12 @@ from fer_data.faces.landmark_predictor import as_predictor
 from fer_data.video import Video
 from fer_models.spotting.clip_network import ClipNetwork
 from fer_models.spotting.motion import motion as measure
+from fer_models.spotting.rule import Rule
 from fer_models.spotting.sliding import SIDE, SlidingWindows
-from fer_models.spotting.time_line import Gap, TimeLine, window
+from fer_models.spotting.time_line import Gap, TimeLine, Window, window
+
+if TYPE_CHECKING:
+    import keras
 
 UNITS = ("seconds", "frames")
 LEAST = 3  # frames of a window: a motion away and back
@@ -22,11 +29,11 @@ class Spotter:
     """Finds where micro-expressions are likely in a video of one face, and classifies windows.
 
     A video goes through the same steps as a data set when it is prepared (`fer_data.faces.track`,
-    `align_clip`, `fer_data.pipelines.clips`). A window slides over it; the network says what it
-    shows, if it shows anything, and the motion of brows and lip corners says whether (`Rule`).
+    `align_clip`, `fer_data.pipelines.clips`). A window slides over it. The motion of brows and lip
+    corners decides whether it holds an expression (`Rule`), and the network decides which one.
 
-    There is no truth to a video that nobody has labelled: a time line is a list of places to look
-    at, no measurement. The network has no class for "nothing", and names one in every window.
+    Without labels nobody knows the truth: a time line is a list of places to look at, not a
+    measurement. The network has no class for "nothing", so it names a class in every window.
 
     Args:
         model: A `keras.Model` of clips, or the path of its `.keras` file, such as a network of
@@ -36,11 +43,11 @@ class Spotter:
         motion: Whether it was trained on clips minus their first frame.
         rule: `Rule`, or `None` for its defaults.
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.
-        predictor: Of landmarks, as for `fer_data.faces.track`.
+        predictor: Predictor of landmarks, as for `fer_data.faces.track`.
         batch_size: Windows that go through the network together.
-        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; `None` for what
-            its file says, and where no file says it for the grid, with a warning. In each window
-            the regions stand still, where the landmarks of its first frame put them.
+        region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; `None` takes them
+            from its file; if no file names them, the grid, with a warning. In each window the
+            landmarks of its first frame place the regions.
 
     Attributes:
         class_names: Names of the classes in output order.
@@ -49,7 +56,7 @@ class Spotter:
     Raises:
         FileNotFoundError: If there is no such model.
         ImportError: If a package for the faces is missing.
-        ValueError: If the model is none of clips, or an argument is out of its range.
+        ValueError: If the model does not take clips, or an argument is out of its range.
 
     Example:
 
@@ -64,16 +71,16 @@ class Spotter:
 
     def __init__(
         self,
-        model,
-        class_names=None,
+        model: "str | os.PathLike[str] | keras.Model",
+        class_names: Sequence[str] | None = None,
         *,
-        motion=True,
-        rule=None,
-        detector="mtcnn",
-        predictor=None,
-        batch_size=16,
-        region_cut=None,
-    ):
+        motion: bool = True,
+        rule: Rule | None = None,
+        detector: Any = "mtcnn",
+        predictor: Any = None,
+        batch_size: int = 16,
+        region_cut: str | None = None,
+    ) -> None:
         self._network = ClipNetwork(model, class_names, motion, batch_size, region_cut)
         self.class_names = self._network.class_names
         self.region_cut = self._network.region_cut
@@ -86,10 +93,10 @@ class Spotter:
                 "`detector` must be a name of `fer_data.faces.DETECTORS`, or have a method "
                 f"`detect(image)`. Received: detector={detector!r}"
             )
-        # Made here, so that what is missing is missed at once.
+        # Made here, so that a missing package raises at once.
         self._tools = {"detector": detector, "predictor": as_predictor(predictor)}
 
-    def video(self, path, **options):
+    def video(self, path: str | os.PathLike[str], **options: Any) -> TimeLine:
         """Return the `TimeLine` of a video.
 
         Args:
@@ -106,25 +113,25 @@ class Spotter:
 
     def stream(
         self,
-        path,
+        path: str | os.PathLike[str],
         *,
-        window=0.5,
-        stride=None,
-        unit="seconds",
-        fps=None,
-        on_bad="error",
-        line=None,
-        on_frame=None,
-    ):
+        window: float = 0.5,
+        stride: float | None = None,
+        unit: str = "seconds",
+        fps: float | None = None,
+        on_bad: str = "error",
+        line: TimeLine | None = None,
+        on_frame: Callable[[], Any] | None = None,
+    ) -> Iterator[Window | Gap]:
         """Yield the `Window`s and `Gap`s of a video while it is read, each kind in order.
 
         Args:
             path: As for `video`.
             window: Length of a window; micro-expressions last half a second at most.
             stride: From one window to the next; `None` for a quarter of a window.
-            unit: `"seconds"`, which are turned into frames by the video's frames a second, or
+            unit: `"seconds"`, which are turned into frames by the video's frames per second, or
                 `"frames"`.
-            fps: Frames a second, in place of what the file says; needed for a folder.
+            fps: Frames per second, instead of the file's own; needed for a folder.
             on_bad: `"error"`, or `"skip"` for frames that cannot be decoded: no window reaches over
                 them.
             line: `TimeLine` in which to count frames and faces, or `None`.
@@ -132,9 +139,9 @@ class Spotter:
 
         Raises:
             FileNotFoundError: If there is no such file or folder; at once.
-            ValueError: If an option is out of its range, the file is no video, or the window is
-                longer than it; at once. At the end, if there was no face, or never for the length
-                of a window.
+            ValueError: If an option is out of its range, the file is not a video, or the window is
+                longer than the video; at once. At the end, if there was no face, or never one for a
+                whole window.
         """
         video = Video(path, fps=fps, on_bad=on_bad)
         length, step = _lengths(video, window, stride, unit)
@@ -172,7 +179,7 @@ class Spotter:
 
     def _seen(self, video, line, on_frame):
         """Yield number, time and `TrackedFace` of every frame."""
-        # What the tracker was given and has not answered yet, which is a frame or two.
+        # Frames that the tracker has not answered yet, one or two.
         given = collections.deque()
 
         def pictures():
@@ -199,7 +206,7 @@ def _lengths(video, window, stride, unit):
     fps = video.info.fps
     if fps is None:
         raise ValueError(
-            "`fps` must be given where nothing says how many frames a second there are. "
+            "`fps` must be given where the number of frames per second is unknown. "
             f"Received: fps=None for {str(video.info.path)!r}"
         )
     scale = fps if unit == "seconds" else 1

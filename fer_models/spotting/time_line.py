@@ -1,11 +1,16 @@
-"""What is said of a long video: windows, intervals, gaps."""
+"""The time line of a long video: windows, intervals, gaps."""
 
 import array
 import collections.abc
 import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.files import write_table
 from fer_models.spotting.motion import REGIONS
 from fer_models.spotting.rule import Rule
@@ -19,19 +24,19 @@ _NAMES = list(REGIONS)
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """What was found in one window.
+    """The result for one window.
 
     Attributes:
         first, last: Numbers of its first and last frame in the video.
         start, end: Their times in seconds.
         onset, apex, offset: Seconds at which the motion begins, is greatest and is over.
-        motion: How far a brow or lip corner moves away and comes back, in pixels of a face of 128;
-            see `fer_models.spotting.motion`.
-        back: Which share of the way it comes back, from 0 to 1.
-        head: How far the nose moves, in the same pixels.
+        motion: Way of a brow or lip corner, away and back, in pixels of a face of 128; see
+            `fer_models.spotting.motion`.
+        back: Share of the way that it comes back, from 0 to 1.
+        head: Way of the nose, in the same pixels.
         region: Name of the region that moves.
-        probabilities: Probability of each class by its name. The classes are all that the network
-            knows: it has none for "no expression", and so names one in every window.
+        probabilities: Probability of each class by its name. The network has no class for "no
+            expression", so it names one in every window.
         label: Name of the likeliest class.
         confidence: Its probability.
     """
@@ -58,8 +63,8 @@ class Interval:
 
     Attributes:
         start, apex, end: Seconds: onset, apex and offset of the motion.
-        threshold: Pixels of motion that were needed here.
-        window: The `Window` it was found in.
+        threshold: Pixels of motion that the rule asks for here.
+        window: The `Window` in which it was found.
     """
 
     start: float
@@ -71,7 +76,7 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """A time over which no window reaches.
+    """A time that no window covers.
 
     Attributes:
         first: Number of the first frame without a face; before a cut or a damaged part, of the
@@ -90,6 +95,7 @@ class Gap:
     reason: str
 
 
+@arguments.checked_class(class_names=arguments.sequence(arguments.text))
 class TimeLine(collections.abc.Sequence):
     """The windows of a video in order, as numbers: some 100 bytes each, however large the frames.
 
@@ -99,8 +105,8 @@ class TimeLine(collections.abc.Sequence):
 
     Attributes:
         gaps: List of `Gap`.
-        frames: How many frames were looked at.
-        faces: In how many of them there was a face.
+        frames: Number of frames that were searched.
+        faces: Number of frames with a face.
         seconds: Time of the last one.
 
     Example:
@@ -110,7 +116,7 @@ class TimeLine(collections.abc.Sequence):
     (0, [])
     """
 
-    def __init__(self, class_names, rule=None):
+    def __init__(self, class_names: Sequence[str], rule: Rule | None = None) -> None:
         self.class_names = tuple(class_names)
         self.rule = Rule() if rule is None else rule
         self.gaps = []
@@ -119,7 +125,7 @@ class TimeLine(collections.abc.Sequence):
         self._numbers = array.array("d")
         self._width = len(_NUMBERS) + 1 + len(self.class_names)
 
-    def add(self, event):
+    def add(self, event: Window | Gap) -> None:
         """Append a `Window` or a `Gap`."""
         if isinstance(event, Gap):
             self.gaps.append(event)
@@ -128,10 +134,10 @@ class TimeLine(collections.abc.Sequence):
         self._numbers.append(_NAMES.index(event.region))
         self._numbers.extend(event.probabilities[name] for name in self.class_names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._numbers) // self._width
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return [self[each] for each in range(*place.indices(len(self)))]
         if not -len(self) <= place < len(self):
@@ -143,25 +149,25 @@ class TimeLine(collections.abc.Sequence):
         region = _NAMES[int(row[len(_NUMBERS)])]
         return window(values, region, row[len(_NUMBERS) + 1 :], self.class_names)
 
-    def columns(self):
+    def columns(self) -> dict[str, np.ndarray]:
         """Return the windows as a dictionary of arrays, `probabilities` as `(windows, classes)`."""
         rows = np.array(self._numbers, np.float64).reshape(-1, self._width)
         columns = dict(zip(_NUMBERS, rows.T, strict=False))
         return columns | {"probabilities": rows[:, len(_NUMBERS) + 1 :]}
 
-    def intervals(self):
+    def intervals(self) -> list[Interval]:
         """Return the `Interval`s that the rule finds, in order."""
         columns = self.columns()
         limits = self.thresholds()
         found = [(self[place], float(limits[place])) for place in self.rule.spot(columns)]
         return [Interval(each.onset, each.apex, each.offset, limit, each) for each, limit in found]
 
-    def thresholds(self):
+    def thresholds(self) -> np.ndarray:
         """Return the motion that the rule asks of each window, `(windows,)`."""
         columns = self.columns()
         return self.rule.thresholds((columns["start"] + columns["end"]) / 2, columns["motion"])
 
-    def write(self, path):
+    def write(self, path: str | os.PathLike[str]) -> Path:
         """Write a CSV file with a row for each window."""
         spotted = set(self.rule.spot(self.columns()))
         limits = self.thresholds()
@@ -176,7 +182,7 @@ class TimeLine(collections.abc.Sequence):
         )
         return write_table(path, header, rows)
 
-    def write_intervals(self, path):
+    def write_intervals(self, path: str | os.PathLike[str]) -> Path:
         """Write a CSV file with a row for each interval."""
         header = ["start", "apex", "end", "motion", "threshold", "region", "label"]
         rows = (
@@ -191,7 +197,12 @@ class TimeLine(collections.abc.Sequence):
         return write_table(path, [*header, *self.class_names], rows)
 
 
-def window(values, region, probabilities, class_names):
+def window(
+    values: Mapping[str, Any],
+    region: str,
+    probabilities: Sequence[float],
+    class_names: Sequence[str],
+) -> Window:
     """Return a `Window` of its numbers by name, its region and its probabilities `(classes,)`."""
     probabilities = [float(value) for value in probabilities]
     best = int(np.argmax(probabilities))

@@ -1,26 +1,33 @@
-"""A time line as a picture: the motion above, what the network says below."""
+"""A time line as a picture: the motion above, the network's probabilities below."""
 
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.files import save_figure
+from fer_models.spotting.time_line import TimeLine
 
-# More windows than this are drawn as the most and the mean of their neighbours: pixels are few.
+# If there are more windows than this, maxima and means of neighbours are drawn: pixels are few.
 MOST_POINTS = 1500
-# Labels of so many intervals, those that move most: more would hide each other.
+# Most labels, for the intervals that move most: more labels would hide each other.
 MOST_LABELS = 12
 COLOURS = ("#5b7fd6", "#e8a33d", "#d1559b", "#4aa88f", "#8a6fc9", "#c96f53", "#7d8b99")
 _DARK, _GREY, _LIGHT, _GAP, _FAINT = "#1b2a3a", "#5b6875", "#d9dee4", "#eceff2", "#a9b3bd"
 
 
-def plot_time_line(line, path, title=None):
+@arguments.checked(
+    line=arguments.instance(TimeLine, "a `TimeLine`"), path=arguments.path, title=arguments.text
+)
+def plot_time_line(line: TimeLine, path: str | os.PathLike[str], title: str | None = None) -> Path:
     """Draw a time line.
 
     Above: the motion of every window at its middle, the threshold of the rule as a dashed line,
-    grey where the head moves too much for the rule; where the rule sees a micro-expression a
-    coloured band with what the network calls it. Below: the network's probabilities, pale where
-    the rule sees nothing, since they mean nothing there. Hatched: no face.
+    grey where the head moves too much for the rule. A coloured band with the network's class marks
+    each micro-expression that the rule finds. Below: the network's probabilities, pale where the
+    rule finds nothing, since they have no meaning there. Hatched: no face.
 
     Args:
         line: `TimeLine` with one window or more.
@@ -31,7 +38,7 @@ def plot_time_line(line, path, title=None):
         The path written, as a `pathlib.Path`.
 
     Raises:
-        ValueError: If there is no window, or the ending is none that matplotlib can write.
+        ValueError: If there is no window, or matplotlib cannot write files with this ending.
 
     Example:
 
@@ -64,7 +71,7 @@ def plot_time_line(line, path, title=None):
     return save_figure(figure, path)
 
 
-def clock(seconds):
+def clock(seconds: float) -> str:
     """Return seconds as `minutes:seconds`, with tenths where they are not whole.
 
     >>> clock(75.0), clock(4.25), clock(59.99)
@@ -77,7 +84,7 @@ def clock(seconds):
 
 def _motion(axes, columns, middle, limits, line):
     motion, spoilt = columns["motion"], columns["head"] > line.rule.head
-    # By what counts: the head's own motion may be ten times as large, and is cut off.
+    # Scaled by the motion that counts: the head's own may be ten times as large, and is cut off.
     top = 1.5 * max(motion[~spoilt].max(initial=0.5), limits[~spoilt].max(initial=0.5))
     for part in _stretches(middle, line.gaps):
         x, (most, limit, bad) = _thinned(middle[part], motion[part], limits[part], spoilt[part])
@@ -127,7 +134,7 @@ def _bands(labelled, other, intervals, colours):
             f"{each.window.label} {each.window.confidence:.0%}\n{each.window.region}, "
             f"{clock(each.apex)}",
             (middle, each.window.motion),
-            # Two heights in turn: neighbours would run into each other.
+            # Two heights in turn, so that neighbours do not overlap.
             (middle, top * (0.99 if place % 2 else 0.86)),
             ha=("left", "center", "right")[side],
             va="top",
@@ -172,7 +179,7 @@ def _legend(figure, names, colours):
 
 
 def _stretches(middle, gaps):
-    """Yield the windows between two gaps as slices: lines must not bridge what was not seen."""
+    """Yield the windows between two gaps as slices: lines must not bridge a gap."""
     places = np.unique(np.searchsorted(middle, [gap.start for gap in gaps]))
     edges = [0, *places[(places > 0) & (places < len(middle))].tolist(), len(middle)]
     for start, stop in itertools.pairwise(edges):

@@ -1,1 +1,1 @@
-"""Weights and what is known of them: the registry, bundled tags, cards, files, other formats."""
+"""Models and weights by name: the registry, bundled weights, cards, files, other formats."""

@@ -1,9 +1,9 @@
-"""Where a model's batch norm is."""
+"""The batch norm layers of a model."""
 
 import keras
 
 
-def batch_norm_layers(model):
+def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Return all batch norm layers of a model, also those inside of layers and models."""
     return [
         layer

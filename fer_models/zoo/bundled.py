@@ -7,8 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fer_data.checks import check_path, check_text
+from fer_models.zoo.model_files import WHOLE_MODEL, check_whole_model, names_file
+
 FOLDER = Path(__file__).parent / "weights"
-# To which a tag alone belongs.
+# The model to which a tag alone belongs.
 DEFAULT_MODEL = "ghostface"
 
 
@@ -24,8 +27,8 @@ class Weights:
         scores: Measured scores by name.
         input_shape: Shape of the images it was trained on, channels last.
         options: Arguments of the builder that it was trained with.
-        card: Everything that is known of it: data, splits, recipe, seed, commands, scores by
-            class, calibration, what it must not be used for.
+        card: All recorded facts: data, splits, recipe, seed, commands, scores by class,
+            calibration, uses to avoid.
     """
 
     file: str
@@ -75,10 +78,10 @@ def all_weights() -> dict[str, Weights]:
 
 
 def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
-    """Return name and tag of `"name:tag"` or of `"tag"`, whether there are such weights or not.
+    """Return name and tag of `"name:tag"` or of `"tag"`, whether or not such weights exist.
 
     Args:
-        source: The words.
+        source: The text.
         model: Name of the model to which a tag alone belongs.
 
     Example:
@@ -98,31 +101,35 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
         model: Name of the model to which a tag alone belongs.
 
     Returns:
-        The path of a `.keras` file, or name and tag of bundled weights.
+        The path of a file with a whole model, or name and tag of bundled weights.
 
     Raises:
         FileNotFoundError: If there is no file at the path.
-        ValueError: If there are no such weights, or the path is no `.keras` file.
+        ValueError: If there are no such weights, or the file does not hold a whole model; the
+            message names what it holds.
 
     Example:
 
     >>> located("ferplus")
     ('ghostface', 'ferplus')
     """
+    check_path("source", source)
+    check_text("model", model)
     path = Path(source)
-    if path.suffix == ".keras":
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no model at {str(path)!r}.")
+    if names_file(path):
+        check_whole_model(path)
         return path
     found, known = split(os.fspath(source), model), all_weights()
     if ":".join(found) in known:
         return found
-    if path.suffix or path.exists():
+    if path.exists():
+        check_whole_model(path)
         raise ValueError(
-            "A model must be a file of a whole model, ending in .keras; for a file of bare "
-            "weights build the model, load them, and pass the model. "
-            f"Received: {str(source)!r}"
+            f"A file of a whole model must end in {', '.join(WHOLE_MODEL)}. "
+            f"Received: {str(source)!r}, which is one; rename it"
         )
+    if path.suffix:
+        raise FileNotFoundError(f"There is no model at {str(path)!r}.")
     received = repr(str(source)) + ("" if model == DEFAULT_MODEL else f" of model {model!r}")
     raise ValueError(
         f"A model must be bundled weights, one of {', '.join(known)}, or the path of a .keras "
@@ -131,7 +138,7 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
 
 
 def weights(name: str, tag: str) -> Weights:
-    """Return what is known of the bundled weights of a model.
+    """Return the record of the bundled weights of a model.
 
     Args:
         name: Name of the model.
@@ -153,7 +160,7 @@ def weights(name: str, tag: str) -> Weights:
 
 
 def weights_file(name: str, tag: str) -> Path:
-    """Return the path of bundled weights, after checking that the file is what it was.
+    """Return the path of bundled weights, after checking the file's SHA-256.
 
     Args:
         name: Name of the model.
@@ -163,7 +170,7 @@ def weights_file(name: str, tag: str) -> Path:
         A `pathlib.Path`.
 
     Raises:
-        ValueError: If the model has no weights of that tag, or the file's SHA-256 is another one.
+        ValueError: If the model has no weights of that tag, or the file's SHA-256 differs.
     """
     known = weights(name, tag)
     path = FOLDER / known.file

@@ -11,7 +11,7 @@ def channel_axis() -> int:
 
 
 def in_colour(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Return an image of three channels: that of a grey one is repeated.
+    """Return an image of three channels; a grey channel is repeated.
 
     Args:
         x: Images of one or three channels.
@@ -25,7 +25,7 @@ def in_colour(x: keras.KerasTensor) -> keras.KerasTensor:
 def by_channel(values: Sequence[float]) -> list:
     """Return a value for each channel in a form that broadcasts over images of the data format.
 
-    `keras.layers.Rescaling` turns its scale for channels first, and leaves its offset as it is.
+    `keras.layers.Rescaling` reshapes its scale for channels first, but not its offset.
 
     Args:
         values: One for each channel.

@@ -1,4 +1,4 @@
-"""What a `.keras` file says beside the model, so that it travels with it: names of the classes."""
+"""The names of the classes, kept in a `.keras` file beside the model."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def write(
     Args:
         path: The file.
         names: Names in the order of the outputs.
-        about: What else a user of the model must know, by name, of JSON's types.
+        about: Other facts for users of the model, by name, of JSON's types.
 
     Raises:
-        ValueError: If the file is no `.keras` archive; it stays as it was.
+        ValueError: If the file is not a `.keras` archive; it stays as it was.
     """
     path = Path(path)
     if not zipfile.is_zipfile(path):
@@ -65,13 +65,13 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
 
 
 def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a `.keras` file says beside the names of the classes.
+    """Return the facts in a `.keras` file beside the names of the classes.
 
     Args:
         path: The file.
 
     Returns:
-        What `write` was given as `about`; nothing where the file says nothing.
+        The `about` that `write` was given; empty if there is none.
 
     Example:
 
@@ -101,12 +101,13 @@ def of_outputs(
 
     Args:
         outputs: Number of the outputs.
-        known: What `load_model` says of their names; None where nothing is known.
-        data: Names of the classes of the data set that it is used on, which name the outputs where
-            nothing else does.
+        known: Their names by `load_model`; None if unknown.
+        data: Names of the classes of the data set in use, which name the outputs if `known` is
+            None.
 
     Raises:
-        ValueError: If the names are not as many, or the data has more classes than the model.
+        ValueError: If there are not as many names as outputs, or the data has more classes than the
+            model.
 
     Example:
 

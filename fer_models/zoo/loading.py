@@ -1,11 +1,14 @@
-"""One way to name a trained model: bundled weights, a file, or the model itself."""
+"""Trained models by name: bundled weights, a file, or the model itself."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import keras
 
 from fer_models.zoo import bundled, class_names, registry
+from fer_models.zoo.model_files import is_hdf5
 
 
 def load_model(
@@ -15,17 +18,18 @@ def load_model(
 
     Args:
         source: `"ghostface:fer2013"` (a model of the registry and a tag of its bundled weights),
-            `"fer2013"` (a tag alone, of `model`), the path of a `.keras` file with a whole model,
-            or a `keras.Model`, which is returned as it is.
+            `"fer2013"` (a tag alone, of `model`), the path of a file with a whole model, `.keras`
+            or Keras's older `.h5` and `.hdf5`, or a `keras.Model`, which is returned as it is.
         model: Name of the model to which a tag alone belongs.
 
     Returns:
         `(model, class_names)`. The names come from the registry for bundled weights, and from the
-        file where training wrote them into it. None where nothing says them.
+        file if training wrote them there. None if they are unknown.
 
     Raises:
         FileNotFoundError: If there is no file at the path.
-        ValueError: If model or tag is unknown, or the file does not hold a whole model.
+        ValueError: If model or tag is unknown, or the file does not hold a whole model, such as one
+            of bare weights, an empty one or a Git LFS pointer; the message names it.
 
     Example:
 
@@ -43,7 +47,18 @@ def load_model(
         )
     found = bundled.located(source, model)
     if isinstance(found, Path):
-        return keras.saving.load_model(found, compile=False), class_names.read(found)
+        return _read(found), class_names.read(found)
     name, tag = found
     entry = registry.entry(name)
     return entry.builder(weights=tag), entry.weights[tag].class_names
+
+
+def _read(path):
+    ending = ".h5" if is_hdf5(path) else ".keras"
+    if path.suffix == ending:
+        return keras.saving.load_model(path, compile=False)
+    # Keras goes by the ending, in small letters.
+    with tempfile.TemporaryDirectory() as folder:
+        renamed = Path(folder, f"model{ending}")
+        shutil.copyfile(path, renamed)
+        return keras.saving.load_model(renamed, compile=False)

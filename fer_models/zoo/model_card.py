@@ -1,10 +1,12 @@
-"""What is known of bundled weights, for people to read."""
+"""The model card of bundled weights, for people to read."""
 
 import json
 
+from fer_data import arguments
 from fer_models.zoo import bundled
 
 
+@arguments.checked(name=arguments.text, tag=arguments.text)
 def model_card(name: str, tag: str) -> str:
     """Return the model card of bundled weights as Markdown.
 
@@ -13,8 +15,7 @@ def model_card(name: str, tag: str) -> str:
         tag: Tag of the weights, such as `"fer2013"`.
 
     Returns:
-        A string: data, recipe, seed, commands, scores, calibration, licence, and what the weights
-        must not be used for.
+        A string: data, recipe, seed, commands, scores, calibration, licence, and uses to avoid.
 
     Raises:
         ValueError: If the model or the tag is unknown.
@@ -58,7 +59,7 @@ def model_card(name: str, tag: str) -> str:
             f"{recipe['schedule']['kind']}, batch {recipe['batch_size']}, "
             f"{_epochs(card)}, {_targets(card)}, label smoothing {recipe['label_smoothing']}, "
             f"augmentation `{_augmentation(recipe)}`, {card['precision']}"
-            # Cards of before the moving average have no word of it.
+            # Cards from before the moving average do not mention it.
             + (f", moving average of the weights {recipe['ema']}" if recipe.get("ema") else "")
             + f"; seed {card['seed']}.",
             "- Trained with "
@@ -84,11 +85,73 @@ def model_card(name: str, tag: str) -> str:
             f"{calibration['error_before']:.4f} before, {calibration['error_cross_fitted']:.4f} "
             "after, cross-fitted.",
             "",
+            *_sets(card),
+            *_smiles(card),
             f"Licence: {card['licence']}",
             "",
             f"Not for: {card['not_for']}",
         ]
     )
+
+
+def _sets(card):
+    # Cards of before have no word of sets.
+    fitted = card.get("prediction_sets")
+    if fitted is None:
+        return []
+    lines = [
+        f"Sets of classes that an answer leaves open, fitted on {fitted['examples']:,} faces "
+        f"({fitted['faces']}) by `{fitted['command']}`, {fitted['date']}; scores cross-fitted, "
+        "each half of the faces with the rule of the other:",
+        "",
+        "| coverage asked for | reached | 95 % interval | least of a class | classes in a set | "
+        "sure (one class) | right where sure |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for rule in fitted["rules"]:
+        found = rule["cross_fitted"]
+        reached, single = found["coverage"], found["single_accuracy"]
+        of_class = found["class_coverage"]
+        least = min(of_class, key=lambda name: of_class[name]["value"])
+        lines.append(
+            f"| {rule['coverage']:.0%} | {reached['value']:.1%} | {100 * reached['low']:.1f} to "
+            f"{100 * reached['high']:.1f} % | {least} {of_class[least]['value']:.1%} | "
+            f"{found['mean_size']:.2f} | {found['single']:.1%} | "
+            f"{'-' if single is None else format(single['value'], '.1%')} |"
+        )
+    return [*lines, ""]
+
+
+def _smiles(card):
+    # Cards of before have no word of smiles.
+    curve = card.get("smile_curve")
+    if curve is None:
+        return []
+    happy = curve["all"]["happy"]
+    half = {"all": curve["all"]} | {
+        f"{factor} {value}": found
+        for factor, values in curve["by"].items()
+        for value, found in values.items()
+    }
+    return [
+        f"Smiles by degrees, on {curve['faces']:,} drawn faces of {curve['people']} people "
+        f"(`{curve['command']}`, {curve['date']}): mean probability of happy at strength 0, one "
+        "half and 1 of action unit 12 "
+        f"{', '.join(_point(happy[place]) for place in (0, len(happy) // 2, -1))}. It reaches one "
+        "half at the strength of "
+        + "; ".join(f"{_strength(found)} ({name})" for name, found in half.items())
+        + ". Drawn faces compare conditions with each other; they are no people.",
+        "",
+    ]
+
+
+def _point(point):
+    value, low, high = point
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _strength(found):
+    return "none" if found["half"] is None else f"{found['half']:.2f}"
 
 
 def _epochs(card):

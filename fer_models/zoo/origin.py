@@ -1,4 +1,4 @@
-"""Where a model comes from, in words: for the head of a report."""
+"""The origin of a model in words, for the head of a report."""
 
 import hashlib
 import os
@@ -8,14 +8,14 @@ from fer_models.zoo import bundled
 
 
 def origin(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Return what is known of the weights of a model, as lines for people to read.
+    """Return facts about the weights of a model, as lines for people to read.
 
     Args:
         source: `"ghostface:fer2013"` or the path of a `.keras` file.
 
     Returns:
-        Text by heading: of bundled weights their hash, training, licence and what they are not
-        for; of a file its hash.
+        Text by heading: for bundled weights their hash, training, licence and uses to avoid; for a
+        file its hash.
 
     Example:
 

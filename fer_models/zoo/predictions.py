@@ -1,13 +1,19 @@
-"""Names for the numbers that a classifier returns."""
+"""Names of classes for the numbers that a classifier returns."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.labels import EMOTIONS
 
 
+@arguments.checked(
+    predictions=arguments.array(ranks=(2,)),
+    top=arguments.integer(1),
+    class_names=arguments.sequence(arguments.scalar),
+)
 def decode_predictions(
     predictions: ArrayLike, top: int = 3, class_names: Sequence[str] = EMOTIONS
 ) -> list[list[tuple[str, float]]]:
@@ -15,9 +21,10 @@ def decode_predictions(
 
     Args:
         predictions: Probabilities `(batch, classes)`, as `model.predict` returns them.
-        top: How many classes of each, the most probable first; 1 or more.
+        top: How many classes per prediction, the most probable first; 1 or more.
         class_names: Names in the order of the outputs. Default: FER2013's order, which bundled
-            weights have; `fer_models.registry.entry(name).weights[tag].class_names` for sure.
+            weights have. The exact names are
+            `fer_models.registry.entry(name).weights[tag].class_names`.
 
     Returns:
         A list for each prediction, of `(name, probability)`.

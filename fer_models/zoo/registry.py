@@ -1,4 +1,4 @@
-"""The models by name: how to build each, what it takes, what it costs, which weights it has."""
+"""The models by name: builder, input, cost and weights of each."""
 
 import dataclasses
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Entry:
         weights: `Weights` by tag.
         fixed_size: Whether the classifying layers need a known height and width.
         frames: Default number of frames of a clip; None for models of images.
-        regions: What the inputs of a model of clips show, in their order.
+        regions: The regions of the face that the inputs of a model of clips show, in order.
     """
 
     builder: Callable[..., keras.Model]
@@ -137,7 +137,7 @@ def _clip(builder, regions, parameters, macs, papers_flops, frames=16, channels=
 
 
 _FACE = ("face",)
-# The models of clips, apart, since whoever goes through `MODELS` gives them images.
+# The models of clips are kept apart, since code that goes through `MODELS` gives them images.
 CLIP_MODELS = {
     "triple_path_ha3dnet": _clip(
         triple_path_ha3dnet, ("left", "right", "lower"), 19_670_529, 438_605_640, 443_776_788
@@ -155,7 +155,7 @@ CLIP_MODELS = {
 }
 
 
-def entry(name: str) -> Entry:
+def entry(name: str | None) -> Entry:
     """Return the `Entry` of the model `name`, of images or of clips.
 
     Raises:
@@ -174,7 +174,7 @@ def entry(name: str) -> Entry:
 
 
 def weights(name: str, tag: str) -> Weights:
-    """Return what is known of the bundled weights of a model.
+    """Return the record of the bundled weights of a model.
 
     Args:
         name: Name of the model.

@@ -1,4 +1,4 @@
-"""The weights of the authors' PyTorch checkpoints, into our layers and models."""
+"""Loading of the authors' PyTorch checkpoints into our layers and models."""
 
 import re
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from fer_models.zoo.torch_names import parameters
 # Before this release a file could run code in spite of weights_only=True (CVE-2025-32434).
 TORCH = (2, 6)
 VARIANCE = "running_var"
-# What the authors' training scripts pickle beside the weights: their record of the curves, and
-# the arrays in it. A placeholder stands for them, so that nothing of the file is run.
+# Objects that the authors' training scripts pickle beside the weights: a record of the curves, and
+# its arrays. A placeholder replaces them, so that no code of the file runs.
 BESIDE_THE_WEIGHTS = (
     "__main__.RecorderMeter",
     "_codecs.encode",
@@ -34,9 +34,9 @@ def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str 
     The names are those of the authors' modules, as `model.state_dict()` gives them. Kernels are
     turned to Keras's order of axes. Everything is checked before the first weight changes.
 
-    The prefix `module.` of data-parallel training is taken off where every name has it. The
-    entries `num_batches_tracked` of batch normalisation are ignored: they count training steps
-    and are no weights.
+    The prefix `module.` of data-parallel training is taken off where every name has it. The entries
+    `num_batches_tracked` of batch normalisation are ignored: they count training steps and are not
+    weights.
 
     `target` may have any dtype policy and data format. A model of `fer_models.efficientface` may
     have any input size and `stem_strides`, and needs `include_preprocessing=False` where images
@@ -54,10 +54,10 @@ def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str 
             from it; this needs PyTorch 2.6 or later.
 
     Raises:
-        ValueError: If `target` is none of these, is not built, or has weights of other modules;
-            if names are missing or surplus, shapes differ, or values are no finite numbers (one
-            message lists them all, and `target` stays as it was); if the path names no file, or a
-            file that is damaged or holds other objects than tensors.
+        ValueError: If `target` is none of these, is not built, or has weights of other modules; if
+            names are missing or surplus, shapes differ, or values are not finite (one message lists
+            them all, and `target` stays as it was); if the path names no file, or a file that is
+            damaged or holds other objects than tensors.
         ImportError: If `state_dict` is a path and PyTorch is missing or too old.
 
     Example:
@@ -81,7 +81,7 @@ def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str 
     """
     wanted = parameters(target)
     given = _names(_mapping(state_dict))
-    # Counts of the steps of batch norms: those of ours are no weights, any other is surplus.
+    # Step counts of batch norm: ours are not weights, and any other is surplus.
     variances = {p.key for p in wanted if p.key.endswith(VARIANCE)}
     for key in variances:
         given.pop(f"{key.removesuffix(VARIANCE)}num_batches_tracked", None)
@@ -155,7 +155,7 @@ def _read(path, source):
             return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # whatever a damaged pickle leads to
+    except Exception as error:  # a damaged pickle can raise anything
         other = re.search(r"GLOBAL (\S+)", str(error))
         if other is None:
             raise ValueError(
@@ -190,7 +190,7 @@ def _torch(source):
 
 
 class _Placeholder:
-    """Takes the place of an object in a checkpoint that is no weight."""
+    """Replaces an object in a checkpoint that is not a weight."""
 
     def __init__(self, *args):
         pass
@@ -207,7 +207,7 @@ def _names(state_dict):
 
 
 def _array(value):
-    """Return `value` as an array of real numbers, or None if it is none."""
+    """Return `value` as an array of real numbers, or None if that is not possible."""
     try:
         if hasattr(value, "detach"):
             value = value.detach().cpu()

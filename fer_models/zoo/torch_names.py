@@ -1,8 +1,9 @@
-"""Where the authors' PyTorch modules keep the weights of our layers, and how they lay them out."""
+"""The names and layouts of our layers' weights in the authors' PyTorch modules."""
 
 import dataclasses
 
 import keras
+import numpy as np
 
 from fer_layers import (
     CBAM,
@@ -41,13 +42,13 @@ class Parameter:
     view: tuple
     axes: tuple
 
-    def convert(self, array):
+    def convert(self, array: np.ndarray) -> np.ndarray:
         """Return an array of the authors' shape in ours."""
         return array.reshape(self.view).transpose(self.axes)
 
 
-def parameters(target):
-    """Return the `Parameter`s of a supported layer or model, in no particular order.
+def parameters(target: keras.Layer) -> list[Parameter]:
+    """Return the `Parameter`s of a supported layer or model, in any order.
 
     Raises:
         ValueError: If `target` is not supported, not built, or has weights that the authors'
@@ -172,7 +173,7 @@ def _ghost_bottleneck(layer, root):
     yield from _ghost_module(steps["expand"], f"{root}ghost1.")
     if "depthwise" in steps:
         yield from _conv_norm(steps["depthwise"], f"{root}conv_dw", f"{root}bn_dw")
-    # Triplet attention stands here in GhostFace alone, whose authors published no modules.
+    # Here only GhostFace has triplet attention inside, and its authors published no modules.
     if isinstance(steps.get("attention"), SqueezeExcite):
         yield from _dense_as_convolution(steps["attention"].squeeze, f"{root}se.conv_reduce")
         yield from _dense_as_convolution(steps["attention"].excite, f"{root}se.conv_expand")

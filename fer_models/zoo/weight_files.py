@@ -1,6 +1,7 @@
-"""Weights of a model as one small .npz file of half precision."""
+"""Weights of a model in one small .npz file of half precision."""
 
 import hashlib
+import os
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from fer_data.files import write_arrays
 MOVING = ("moving_mean", "moving_variance")
 
 
-def write_weights(model, path):
+def write_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Write the weights of a model as float16.
 
     The statistics of batch normalisation stay float32: they have few numbers, and a variance may
@@ -48,7 +49,7 @@ def write_weights(model, path):
     write_arrays(path, arrays)
 
 
-def read_weights(model, path):
+def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Set the weights of a model from a file of `write_weights`.
 
     A model without its top takes the file of one with it.

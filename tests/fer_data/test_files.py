@@ -1,8 +1,9 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and a damaged one is named when it is read."""
 
 import json
 import os
 
+import numpy as np
 import pytest
 
 from fer_data import files
@@ -21,3 +22,79 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert json.loads(path.read_text()) == [1]
     # Nor does a half file lie beside it.
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_the_file_has_its_name(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *args, name=name, real=real: (calls.append(name), real(*args))
+        )
+    files.write_text(tmp_path / "a", "1")
+    assert calls == ["fsync", "replace", "fsync"]
+    with files.whole_file(tmp_path / "b", durable=False) as temporary:
+        temporary.write_text("2")
+    assert calls[3:] == ["replace"]
+
+
+def test_a_folder_with_what_a_killed_process_left_is_free(tmp_path):
+    folder = tmp_path / "run"
+    assert files.is_free(folder)
+    unfinished = files.whole_file(folder / "run.json")
+    unfinished.__enter__().write_text("{")
+    (folder / "deep").mkdir()
+    assert not files.is_free(folder)
+    files.remove_folder(folder / "deep")
+    assert files.is_free(folder)
+    assert len(list(folder.iterdir())) == 1
+    files.remove_unfinished(folder)
+    assert not list(folder.iterdir())
+    files.write_text(tmp_path / "file", "")
+    assert not files.is_free(tmp_path / "file")
+    files.remove_folder(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cannot be read.*remove it"),
+        ('{"a": ', "cannot be read.*remove it"),
+        ("[" * 100_000, "cannot be read.*remove it"),
+        ("null", "must hold an object with a, b.*with null"),
+        ("[1]", "with a list"),
+        ('{"a": 1}', "with an object of a"),
+        ('{"a": 1, "b": "1"}', "must be the one of b=1.*with b='1'"),
+    ],
+)
+def test_a_damaged_json_file_is_named(tmp_path, text, message):
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        files.read_json(path, ["a"], same={"b": 1})
+    assert str(path) in str(error.value)
+
+
+def test_a_damaged_file_of_arrays_is_named_wherever_the_damage_is(tmp_path):
+    path = tmp_path / "plan.npz"
+    files.write_arrays(path, {"a": np.arange(300), "b": np.zeros(3)})
+    whole = path.read_bytes()
+    read = files.read_arrays(path, ("a", "b"))
+    for place in range(0, len(whole), 7):
+        for damaged in (whole[:place], whole[:place] + b"\xff" + whole[place + 1 :]):
+            path.write_bytes(damaged)
+            found, message = read, str(path)
+            try:
+                # Bytes such as a date stand for nothing.
+                found = files.read_arrays(path, ("a", "b"))
+            except ValueError as error:
+                message = str(error)
+            assert str(path) in message
+            for name, values in read.items():
+                np.testing.assert_array_equal(found[name], values)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    os.replace(tmp_path / "one.npy", path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        files.read_arrays(path, ("a", "b"))
+    with pytest.raises(FileNotFoundError):
+        files.read_arrays(tmp_path / "absent.npz", ("a",))

@@ -151,3 +151,26 @@ def test_other_channels_after_building():
     layer(keras.Input((8, 8, 4)))
     with pytest.raises(ValueError, match="axis -1"):
         layer(keras.Input((8, 8, 6)))
+
+
+@pytest.mark.parametrize("value", [1, None, "yes", [True]])
+@pytest.mark.parametrize("layer", [ConvNorm, GhostModule, TripletAttention, CBAM], ids=case_id)
+def test_switches_are_true_or_false(layer, value):
+    with pytest.raises(ValueError, match=r"`use_norm` must be True or False\. Received: use_norm="):
+        layer(**MINIMAL[layer], use_norm=value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "options", "message"),
+    [
+        (GaussianNoiseStack, {"seed": -1}, "`seed` must be None or an integer"),
+        (GaussianNoiseStack, {"layers": 10**400}, "`layers` must be a positive integer"),
+        (SqueezeExcite, {"activation": "odd"}, "`activation` must be an activation that Keras"),
+        (SqueezeExcite, {"gate_activation": 3}, "`gate_activation` must be the name of"),
+        (CBAM, {"data_format": ["channels_last"]}, "`data_format` must be"),
+        (GhostBottleneck, {"attention": ["triplet"]}, "`attention` must be None or one of"),
+    ],
+)
+def test_odd_arguments_are_named(layer, options, message):
+    with pytest.raises(ValueError, match=message):
+        layer(**{**MINIMAL.get(layer, {}), **options})

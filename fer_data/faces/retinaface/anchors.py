@@ -1,4 +1,4 @@
-"""RetinaFace's anchors, and from the network's numbers to pixels."""
+"""RetinaFace's anchors, and the decoding of its outputs to pixels."""
 
 import functools
 
@@ -12,7 +12,7 @@ CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 
 @functools.lru_cache(maxsize=64)
-def anchors(height, width):
+def anchors(height: int, width: int) -> np.ndarray:
     """Return the anchors of a picture, in the order of the network's outputs.
 
     Args:
@@ -24,7 +24,7 @@ def anchors(height, width):
         0 is the picture's left or upper edge: stride by stride, row by row, the small side first.
 
     Raises:
-        ValueError: If a size is no positive multiple of 32.
+        ValueError: If a size is not a positive multiple of 32.
 
     Example:
 
@@ -49,7 +49,9 @@ def anchors(height, width):
     return found
 
 
-def decode(anchors, boxes, points):
+def decode(
+    anchors: np.ndarray, boxes: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Turn the network's numbers into pixels.
 
     Args:

@@ -1,5 +1,7 @@
 """RetinaFace as a detector: pictures of one size go through the network together."""
 
+import os
+
 import keras
 import numpy as np
 
@@ -38,7 +40,7 @@ class RetinaFaceDetector(Detector):
         OSError: If the public weights cannot be fetched.
         ValueError: If the file does not hold the weights, or an argument breaks its rule.
 
-    References:
+    Reference:
         - Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild",
           https://arxiv.org/abs/1905.00641
 
@@ -55,15 +57,15 @@ class RetinaFaceDetector(Detector):
 
     def __init__(
         self,
-        weights=None,
+        weights: str | os.PathLike[str] | None = None,
         *,
-        min_score=0.5,
-        min_size=0,
-        working_size=640,
-        max_faces=None,
-        iou_threshold=0.4,
-        batch_size=16,
-    ):
+        min_score: float = 0.5,
+        min_size: float = 0,
+        working_size: int | None = 640,
+        max_faces: int | None = None,
+        iou_threshold: float = 0.4,
+        batch_size: int = 16,
+    ) -> None:
         super().__init__(
             min_score=min_score, min_size=min_size, working_size=working_size, max_faces=max_faces
         )

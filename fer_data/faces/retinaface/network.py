@@ -39,14 +39,14 @@ MAPS = {"data_format": "channels_last", **FLOAT}
 KERNEL = {"kernel_initializer": "zeros", **MAPS}
 
 
-def retinaface_mobilenet025(name="retinaface_mobilenet025"):
+def retinaface_mobilenet025(name: str = "retinaface_mobilenet025") -> keras.Model:
     """Build RetinaFace with a MobileNet-0.25 backbone: 434 thousand parameters.
 
     A MobileNet of a quarter of the width, a feature pyramid at strides 8, 16 and 32, a context
-    module (SSH) on each level, and 1x1 convolutions for scores, boxes and points. The numbers
-    that it returns belong to anchors, in the order of `anchors.anchors`, and are turned into
-    pixels by `anchors.decode`. Preprocessing is part of the network. Always float32 and channels
-    last, whatever Keras's global settings say.
+    module (SSH) on each level, and 1x1 convolutions for scores, boxes and points. The numbers that
+    it returns belong to anchors, in the order of `anchors.anchors`, and are turned into pixels by
+    `anchors.decode`. Preprocessing is part of the network. Always float32 and channels last, under
+    any global settings of Keras.
 
     Args:
         name: Name of the model.
@@ -57,7 +57,7 @@ def retinaface_mobilenet025(name="retinaface_mobilenet025"):
         `(batch, anchors, 4)` and `"points"` `(batch, anchors, 10)`, where a picture has
         `height * width * 2 * (1 / 8**2 + 1 / 16**2 + 1 / 32**2)` anchors.
 
-    References:
+    Reference:
         - Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild",
           https://arxiv.org/abs/1905.00641
         - Najibi et al., "SSH: Single Stage Headless Face Detector",
@@ -72,7 +72,7 @@ def retinaface_mobilenet025(name="retinaface_mobilenet025"):
     (1, 252, 4)
     """
     image = keras.Input((None, None, 3), name="image", dtype="float32")
-    levels = _pyramid(_backbone(image[..., ::-1] - np.float32(MEANS_BGR)))
+    levels = _pyramid(_backbone(image[..., ::-1] - np.array(MEANS_BGR, np.float32)))
     levels = {stride: _context(x, f"context_{stride}") for stride, x in levels.items()}
     outputs = {head: _head(levels, head, width) for head, width in HEADS.items()}
     softmax = layers.Softmax(name="probabilities", **FLOAT)(outputs["scores"])
@@ -131,7 +131,7 @@ def _pyramid(taps):
 
 
 def _context(x, name):
-    """SSH: a 3x3 branch, and 5x5 and 7x7 ones of stacked 3x3 convolutions that share the first."""
+    """Apply SSH: a 3x3 branch, and 5x5 and 7x7 ones of stacked 3x3 convolutions that share one."""
     quarter = FILTERS // 4
     near = _conv(x, FILTERS // 2, 3, f"{name}_3x3")
     shared = _conv(x, quarter, 3, f"{name}_5x5_1", slope=0.1)
@@ -143,7 +143,7 @@ def _context(x, name):
 
 
 def _head(levels, head, width):
-    """One 1x1 convolution a level, its numbers in rows of one anchor each."""
+    """Apply a 1x1 convolution to each level, and return its numbers, a row for each anchor."""
     rows = []
     for stride, x in levels.items():
         x = layers.Conv2D(ANCHORS * width, 1, name=f"{head}_{stride}", **KERNEL)(x)

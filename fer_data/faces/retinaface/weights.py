@@ -1,11 +1,17 @@
 """The public weights of RetinaFace MobileNet-0.25, a Keras 2 h5 file, into our network."""
 
+import os
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_data.faces.downloads import weights_file
 from fer_data.faces.retinaface.network import BLOCKS, BRANCHES, STRIDES
+
+if TYPE_CHECKING:
+    import keras
 
 # github.com/bubbliiiing/retinaface-tf2, MIT licence.
 FILE_NAME = "retinaface_mobilenet025.h5"
@@ -40,7 +46,7 @@ AUTOMATIC = {
 }
 
 
-def find_weights(path=None):
+def find_weights(path: str | os.PathLike[str] | None = None) -> Path:
     """Return the path of the weights file, the public one fetched where `path` is None.
 
     Raises:
@@ -50,7 +56,7 @@ def find_weights(path=None):
     return weights_file(path, FILE_NAME, URL, SHA256)
 
 
-def load_weights(model, path):
+def load_weights(model: "keras.Model", path: str | os.PathLike[str]) -> None:
     """Fill a network of `retinaface_mobilenet025` from a Keras 2 h5 file.
 
     Layers that Keras named (`conv2d`, `conv2d_1`, ...) are sorted naturally and taken in order,
@@ -61,7 +67,7 @@ def load_weights(model, path):
         path: The file's name.
 
     Raises:
-        ValueError: If the file is no h5 file, or lacks a layer, or holds one too many, or holds
+        ValueError: If the file is not an h5 file, or lacks a layer, or holds one too many, or holds
             an array of another shape or with a number that is not finite. The message names file
             and layer, and the network is left as it was.
 

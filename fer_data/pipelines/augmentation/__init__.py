@@ -1,4 +1,4 @@
-"""Augmentation: the policy as data, and its executions in TensorFlow, by keras-cv and in NumPy."""
+"""Augmentation: the policy as data, and code that runs it in TensorFlow, keras-cv or NumPy."""
 
 from fer_data.pipelines.augmentation.policies import (
     ENGINES,

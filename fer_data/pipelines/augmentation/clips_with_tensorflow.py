@@ -1,21 +1,24 @@
 """Augmentation of clips: one draw for all frames and all regions of a clip."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from fer_data.pipelines.augmentation import rand_augment
 from fer_data.pipelines.augmentation import with_tensorflow as stills
+from fer_data.pipelines.augmentation.policies import Augmentation
 
 
-def clip_policy(augmentation):
-    """Return the `Augmentation` that is meant, if clips can have it.
+def clip_policy(augmentation: str | Mapping[str, Any] | Augmentation | None) -> Augmentation:
+    """Return the `Augmentation` that an argument names, if clips can have it.
 
     Args:
-        augmentation: anything that `fer_data.pipelines.augmentation.policy` takes.
+        augmentation: Anything that `fer_data.pipelines.augmentation.policy` takes.
 
     Raises:
-        ValueError: for RandAugment, MixUp, erasing and keras-cv, which are for pictures.
+        ValueError: For RandAugment, MixUp, erasing and keras-cv, which are for pictures.
     """
     policy = stills.policy(augmentation)
     pictures = policy.rand_aug is not None or policy.mixup is not None or policy.erase
@@ -28,19 +31,23 @@ def clip_policy(augmentation):
     return policy
 
 
-def augment_clips(parts, augmentation, seed):
+def augment_clips(
+    parts: Sequence[tf.Tensor],
+    augmentation: str | Mapping[str, Any] | Augmentation | None,
+    seed: tf.Tensor | tuple[int, int],
+) -> tuple[tf.Tensor, ...]:
     """Augment a batch of clips, each with its own random numbers.
 
-    Whatever is drawn for a clip happens to all of its frames and all of its parts: a frame that
-    was turned or lit otherwise than its neighbours would look like motion. Contrast is taken
-    about the mean of all of them.
+    All frames and parts of a clip are changed by the same numbers: a frame that was turned or lit
+    in another way than its neighbours would look like motion. Contrast is taken about the mean of
+    all of them.
 
     Args:
         parts: float32 tensors `(batch, frames, height, width, channels)` of one shape, in
             `[0, 255]`: the face, or the regions `(left, right, lower)`. Regions are turned, moved
             and scaled about their own centres; a flip mirrors them and swaps left and right.
-        augmentation: anything that `clip_policy` takes.
-        seed: a pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
+        augmentation: Anything that `clip_policy` takes.
+        seed: A pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
 
     Returns:
         Tuple of tensors of the same shapes, in `[0, 255]`, not rounded.
@@ -53,7 +60,7 @@ def augment_clips(parts, augmentation, seed):
     policy = clip_policy(augmentation)
     shape, count = parts[0].shape, len(parts)
     batch = tf.shape(parts[0])[0]
-    # Frames, parts and colours side by side as channels of one picture, which is resampled once.
+    # Frames, parts and colours become channels of one picture, which is resampled once.
     pixels = tf.concat([tf.transpose(part, (0, 2, 3, 1, 4)) for part in parts], axis=3)
     height, width = shape[2:4]
     pixels = tf.reshape(pixels, (batch, height, width, count * shape[1] * shape[4]))
@@ -93,14 +100,19 @@ def augment_clips(parts, augmentation, seed):
     return tuple(parts)
 
 
-def flipped_clips(count, augmentation, seed):
+def flipped_clips(
+    count: int | tf.Tensor,
+    augmentation: str | Mapping[str, Any] | Augmentation | None,
+    seed: tf.Tensor | tuple[int, int],
+) -> tf.Tensor:
     """Tell which clips of a batch `augment_clips` flips.
 
-    For what lies in a face and must be flipped with it, such as the windows of its regions.
+    Use it for things that must be flipped with a face, such as the windows of its regions.
 
     Args:
-        count: clips of the batch, an integer or a tensor of one.
-        augmentation, seed: as for `augment_clips`.
+        count: Clips of the batch, an integer or a tensor of one.
+        augmentation: As for `augment_clips`.
+        seed: As for `augment_clips`.
 
     Returns:
         Bool tensor `(count,)`.
@@ -114,7 +126,7 @@ def flipped_clips(count, augmentation, seed):
 
 
 def _draws(batch, seed):
-    """Seven numbers from -1 to 1 for every clip, and the seed of what is cropped."""
+    """Return seven numbers from -1 to 1 for every clip, and the seed of the crops."""
     basic_seed, crop_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int32), 2), num=2)
     draws = tf.random.stateless_uniform((7, batch), basic_seed, -1.0, 1.0)
     return tf.unstack(draws, num=7), crop_seed

@@ -1,17 +1,24 @@
-"""What may happen to a training image, as data: `Augmentation`, with `RandAug` and `MixUp` in it.
+"""Augmentation policies as data: `Augmentation`, which may hold a `RandAug` and a `MixUp`.
 
 A policy can be written to a run's record and read back.
-`fer_data.pipelines.augmentation.with_tensorflow` applies it in tf.data,
-`fer_data.pipelines.augmentation.with_keras_cv` its RandAugment and MixUp by keras-cv,
+`fer_data.pipelines.augmentation.with_tensorflow` applies it in tf.data, and
 `fer_data.pipelines.face_batches` without TensorFlow.
+`fer_data.pipelines.augmentation.with_keras_cv` applies its RandAugment and MixUp by keras-cv.
 """
 
 import dataclasses
 import math
+import numbers
+from collections.abc import Mapping
+from typing import Any, Self
 
-# Of Random Erasing: shares of the area, and the least ratio of the sides, the highest its inverse.
+from fer_data import arguments
+from fer_data.checks import shown
+
+# Random Erasing: shares of the area, and the least ratio of the sides (the highest is its inverse).
 ERASED_AREA, ERASED_RATIO = (0.02, 0.33), 0.3
-# Of random resized crops, torchvision's: the highest ratio of the sides, draws until one fits.
+# Random resized crops, as in torchvision: the highest ratio of the sides, and the most draws until
+# one fits.
 CROP_RATIO, CROP_TRIES = 4 / 3, 10
 FILLS = ("reflect", "nearest", "wrap", "constant")
 OPERATIONS = (
@@ -46,14 +53,16 @@ KERAS_CV_OPERATIONS = (
 
 
 def _fraction(name, value, upper=1.0, open_end=False):
-    inside = 0 <= value < upper if open_end else 0 <= value <= upper
-    if isinstance(value, (bool, str)) or not inside:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    inside = number and (0 <= value < upper if open_end else 0 <= value <= upper)
+    if not inside:
         bracket = ")" if open_end else "]"
         raise ValueError(
-            f"`{name}` must be a number in [0, {upper:g}{bracket}. Received: {name}={value!r}"
+            f"`{name}` must be a number in [0, {upper:g}{bracket}. Received: {name}={shown(value)}"
         )
 
 
+@arguments.checked_class(names=arguments.sequence(arguments.plain))
 @dataclasses.dataclass(frozen=True)
 class RandAug:
     """RandAugment with the number of operations and the magnitude drawn for every image.
@@ -63,9 +72,9 @@ class RandAug:
     side, an enhancement factor of 1 ± 0.9, four bits kept, solarization of everything.
 
     Args:
-        operations: `(least, most)` operations an image, both included; drawn uniformly.
-        magnitude: `(least, most)` magnitude out of 10, both included; one integer an image.
-        names: operations to draw from, with replacement. `"color"` is left out on grey images,
+        operations: `(least, most)` operations per image, both included; drawn uniformly.
+        magnitude: `(least, most)` magnitude out of 10, both included; one integer per image.
+        names: Operations to draw from, with replacement. `"color"` is left out on grey images,
             where it would do nothing.
 
     Reference:
@@ -77,7 +86,7 @@ class RandAug:
     magnitude: tuple[int, int] = (2, 4)
     names: tuple[str, ...] = OPERATIONS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, upper in (("operations", None), ("magnitude", 10)):
             value = getattr(self, field)
             value = tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -97,8 +106,8 @@ class RandAug:
             )
 
 
-def keras_cv_operations(rand_aug):
-    """Return the operations of a `RandAug` that keras-cv's RandAugment is to draw from.
+def keras_cv_operations(rand_aug: RandAug) -> tuple[str, ...]:
+    """Return the operations from which keras-cv's RandAugment draws for a `RandAug`.
 
     Args:
         rand_aug: A `RandAug`. With its default, all of `OPERATIONS`, keras-cv draws from the ten
@@ -131,9 +140,9 @@ class MixUp:
     """MixUp of a fraction of the images with another image of the same batch.
 
     Args:
-        fraction: share of the images that are mixed, in `[0, 1]`; drawn image by image.
-        alpha: the image's own weight is drawn from `Beta(alpha, alpha)`, image by image.
-        blend: if given, a fixed weight in `[0, 1]` of the other image instead of the drawn one:
+        fraction: Share of the images that are mixed, in `[0, 1]`; drawn image by image.
+        alpha: The image's own weight is drawn from `Beta(alpha, alpha)`, image by image.
+        blend: If given, a fixed weight in `[0, 1]` of the other image instead of the drawn one:
             the other reading of the paper's "opacity 0.2".
 
     Reference:
@@ -145,42 +154,44 @@ class MixUp:
     alpha: float = 0.2
     blend: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _fraction("fraction", self.fraction)
-        if not 0 < self.alpha < math.inf:
+        number = isinstance(self.alpha, numbers.Real) and not isinstance(self.alpha, bool)
+        if not number or not 0 < self.alpha < math.inf:
             raise ValueError(
-                f"`alpha` must be a positive finite number. Received: alpha={self.alpha}"
+                f"`alpha` must be a positive finite number. Received: alpha={shown(self.alpha)}"
             )
         if self.blend is not None:
             _fraction("blend", self.blend)
 
 
+@arguments.checked_class(fill=arguments.plain, engine=arguments.plain)
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image, as plain data.
+    """An augmentation policy: the random changes of a training image, as plain data.
 
     Flip, rotation, shift and zoom are one affine map, so an image is resampled once (bilinear); a
-    crop comes before it and resamples for itself. Every amount is drawn uniformly and for every
+    crop comes before it and resamples on its own. Every amount is drawn uniformly and for every
     image on its own.
 
     Args:
-        flip: probability of a horizontal flip, in `[0, 1]`.
-        rotation: largest rotation either way, as a fraction of a full turn, in `[0, 0.5]`.
-        shift: largest shift either way, as a fraction of height and width, in `[0, 1]`.
-        zoom: the scale is drawn from `[1 - zoom, 1 + zoom]`, in `[0, 1)`.
-        crop: if not 0, a random resized crop: a part of the image of this share of its area at
+        flip: Probability of a horizontal flip, in `[0, 1]`.
+        rotation: Largest rotation either way, as a fraction of a full turn, in `[0, 0.5]`.
+        shift: Largest shift either way, as a fraction of height and width, in `[0, 1]`.
+        zoom: The scale is drawn from `[1 - zoom, 1 + zoom]`, in `[0, 1)`.
+        crop: If not 0, a random resized crop: a part of the image of this share of its area at
             least, drawn uniformly up to the whole, of an aspect ratio of 3/4 to 4/3 times its
             own, is brought back to the image's size. In `[0, 1]`.
-        contrast: the distance to the image's mean of each channel is multiplied by a factor from
+        contrast: The distance to the image's mean of each channel is multiplied by a factor from
             `[1 - contrast, 1 + contrast]`, in `[0, 1]`.
-        brightness: an offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.
-        erase: probability that a rectangle of 2 to 33 % of the area, of sides in a ratio of 0.3 to
+        brightness: An offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.
+        erase: Probability that a rectangle of 2 to 33 % of the area, of sides in a ratio of 0.3 to
             3.3, is filled with random pixels (Random Erasing), in `[0, 1]`.
-        fill: what stands where the image does not reach: `"reflect"`, `"nearest"`, `"wrap"` or
-            `"constant"` (black). RandAugment's geometry uses it as well.
-        rand_aug: a `RandAug`, or `None`.
-        mixup: a `MixUp`, or `None`.
-        engine: what computes `rand_aug` and `mixup`: `"tensorflow"`, our own operations, or
+        fill: Pixels outside the image: `"reflect"`, `"nearest"`, `"wrap"` or `"constant"` (black).
+            RandAugment's geometry uses it as well.
+        rand_aug: A `RandAug`, or `None`.
+        mixup: A `MixUp`, or `None`.
+        engine: The code that runs `rand_aug` and `mixup`: `"tensorflow"`, our own operations, or
             `"keras_cv"`, the layers of the package keras-cv (extra `[keras-cv]`), which has ten of
             the operations and its own magnitudes: see
             `fer_data.pipelines.augmentation.with_keras_cv`. All the rest is ours either way.
@@ -208,7 +219,7 @@ class Augmentation:
     mixup: MixUp | None = None
     engine: str = "tensorflow"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _fraction("flip", self.flip)
         _fraction("rotation", self.rotation, 0.5)
         _fraction("shift", self.shift)
@@ -231,17 +242,17 @@ class Augmentation:
             keras_cv_operations(self.rand_aug)
 
     @property
-    def geometric(self):
-        """Whether it moves pixels by its affine map."""
+    def geometric(self) -> bool:
+        """Whether the policy moves pixels by its affine map."""
         return bool(self.flip or self.rotation or self.shift or self.zoom)
 
-    def to_dict(self):
-        """Returns the policy as a dictionary that JSON can hold."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the policy as a dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, config):
-        """Returns the policy that `to_dict` described (tuples may have become lists)."""
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Return the policy that `to_dict` described (tuples may have become lists)."""
         config = dict(config)
         unknown = set(config) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
@@ -252,10 +263,10 @@ class Augmentation:
         return cls(**config)
 
 
-_BASIC = {"flip": 0.5, "rotation": 0.03, "shift": 0.1}
+_BASIC: dict[str, Any] = {"flip": 0.5, "rotation": 0.03, "shift": 0.1}
 
-# "basic" and what follows it are the paper's, whose amounts are lost: about 10 degrees and a tenth
-# of the side. "fer2013" is the recipe of the plain FER2013 training run.
+# "basic" and the next ones follow the paper, which does not give its amounts: these are about 10
+# degrees and a tenth of the side. "fer2013" is the recipe of the plain FER2013 training run.
 PRESETS = {
     "none": Augmentation(),
     "basic": Augmentation(**_BASIC),
@@ -266,15 +277,15 @@ PRESETS = {
 }
 
 
-def policy(augmentation):
-    """Returns the `Augmentation` meant by a preset's name, a dictionary, a policy or `None`.
+def policy(augmentation: str | Mapping[str, Any] | Augmentation | None) -> Augmentation:
+    """Return the `Augmentation` that a preset's name, a dictionary, a policy or `None` stands for.
 
     Args:
         augmentation: `None` (nothing), a name of `PRESETS`, a dictionary from
             `Augmentation.to_dict`, or an `Augmentation`.
 
     Raises:
-        ValueError: for an unknown name or another type.
+        ValueError: For an unknown name or another type.
 
     Example:
 

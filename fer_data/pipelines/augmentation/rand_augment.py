@@ -1,30 +1,41 @@
 """RandAugment's operations on uint8 batches, each image with its own draw.
 
-Images that drew the same operation are gathered, changed together and put back, so an image is
-computed once for each of its operations, and every operation stays vectorised.
+Images that drew the same operation are gathered, changed together and put back. So an image is
+computed only for its own operations, and every operation is vectorised.
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
+
+from fer_data.pipelines.augmentation.policies import RandAug
 
 LEVELS = 10.0
 
 
-def per_image(values):
-    """Shapes `(batch,)` to `(batch, 1, 1, 1)`."""
+def per_image(values: tf.Tensor) -> tf.Tensor:
+    """Reshape `(batch,)` to `(batch, 1, 1, 1)`."""
     return tf.reshape(values, (-1, 1, 1, 1))
 
 
-def to_uint8(pixels):
+def to_uint8(pixels: tf.Tensor) -> tf.Tensor:
     """Round and clip float pixels to uint8."""
     return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
 
 
 def affine(
-    pixels, *, angle=0.0, shear_x=0.0, shear_y=0.0, shift_x=0.0, shift_y=0.0, scale=1.0,
-    flip=None, fill="reflect",
-):  # fmt: skip
+    pixels: tf.Tensor,
+    *,
+    angle: float | tf.Tensor = 0.0,
+    shear_x: float | tf.Tensor = 0.0,
+    shear_y: float | tf.Tensor = 0.0,
+    shift_x: float | tf.Tensor = 0.0,
+    shift_y: float | tf.Tensor = 0.0,
+    scale: float | tf.Tensor = 1.0,
+    flip: tf.Tensor | None = None,
+    fill: str = "reflect",
+) -> tf.Tensor:
     """Resample a float batch once, about its centre, bilinearly.
 
     Args:
@@ -151,7 +162,7 @@ def _equalize(pixels, level, sign):
     return tf.gather(tf.cast(tf.reshape(table, (-1,)), tf.float32), slots)
 
 
-# What each geometric operation does at magnitude 10: angle, shears, and shifts in sides.
+# Each geometric operation at magnitude 10: angle, shears, and shifts in sides of the image.
 _GEOMETRY = {
     "rotate": (math.radians(30.0), 0.0, 0.0, 0.0, 0.0),
     "shear_x": (0.0, 0.3, 0.0, 0.0, 0.0),
@@ -184,7 +195,14 @@ def _move(pixels, amounts, fill):
     )
 
 
-def apply_round(images, names, chosen, level, sign, fill):
+def apply_round(
+    images: tf.Tensor,
+    names: Sequence[str],
+    chosen: tf.Tensor,
+    level: tf.Tensor,
+    sign: tf.Tensor,
+    fill: str,
+) -> tf.Tensor:
     """Apply one operation, or none, to each image.
 
     Args:
@@ -200,7 +218,8 @@ def apply_round(images, names, chosen, level, sign, fill):
     """
     tones = [name for name in names if name in _TONE]
     moves = len(tones) + 1
-    # All geometric operations are one map with its own numbers for every image, so one group.
+    # All geometric operations are one affine map with numbers for every image, so they are one
+    # group.
     group = [0] + [tones.index(name) + 1 if name in _TONE else moves for name in names]
     amounts = [(0.0,) * 5] + [_GEOMETRY.get(name, (0.0,) * 5) for name in names]
     members = tf.dynamic_partition(
@@ -219,7 +238,9 @@ def apply_round(images, names, chosen, level, sign, fill):
     return tf.ensure_shape(tf.dynamic_stitch(members, changed), images.shape)
 
 
-def draw(batch, rand_aug, names, seed):
+def draw(
+    batch: int | tf.Tensor, rand_aug: RandAug, names: Sequence[str], seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Draw what happens to every image.
 
     Returns:
@@ -238,7 +259,7 @@ def draw(batch, rand_aug, names, seed):
     return operations, tf.cast(level, tf.float32), signs
 
 
-def apply(images, rand_aug, fill, seed):
+def apply(images: tf.Tensor, rand_aug: RandAug, fill: str, seed: tf.Tensor) -> tf.Tensor:
     """Apply RandAugment to a uint8 batch `(batch, height, width, channels)`."""
     names = rand_aug.names
     if images.shape[-1] == 1:

@@ -2,26 +2,26 @@
 
 keras-cv's layers draw from generators that they keep inside, and from TensorFlow's stateful
 operations. Under a parallel `map` such numbers come in another order in every run. So the layers
-are given stateless numbers here, which follow from the seed of the batch: the same batches in
-every run, after a resumed epoch too, on any number of workers, and on those of the tf.data
-service. What the layers do to pixels and labels is keras-cv's.
+get stateless numbers here, which follow from the seed of the batch. The batches are then the same
+in every run, after a resumed epoch, on any number of workers, and on those of the tf.data service.
+The changes of pixels and labels are keras-cv's own.
 
-What its RandAugment does otherwise than our own (`fer_data.pipelines.augmentation.RandAug`):
+Its RandAugment differs from our own (`fer_data.pipelines.augmentation.RandAug`):
 
 - Operations: its ten, without rotation, posterization and sharpness.
-- Number: the layer that applies one operation is run as often as the policy says, and the number
-  of operations is drawn uniformly for every image, as in the paper. By its own `rate` it would be
-  binomial.
+- Number: the layer that applies one operation is run as often as the policy asks for, and the
+  number of operations is drawn uniformly for every image, as in the paper. keras-cv's own `rate`
+  would make that number binomial.
 - Magnitude: normal, about the middle of the policy's range and with the standard deviation of
   its integers; drawn for every operation, not once for an image. Contrast, brightness and
-  translations take the middle for a limit and draw uniformly below it.
+  translations take that middle as a limit and draw uniformly below it.
 - Strength at one magnitude: shears are 3.3 times and translations 2.2 times as strong as ours;
   brightness is an offset, not a factor; solarization also brightens; colour only fades.
-- Shears hold the upper left corner where it is, and not the middle.
+- Shears keep the upper left corner in place, not the middle.
 
 Its MixUp takes a partner from a permutation of the batch, so that an image may meet itself. The
-weight is drawn for every image. keras-cv mixes all images: here those that are not chosen have
-the weight 1.
+weight is drawn for every image. keras-cv mixes all images; here, images that are not chosen get the
+weight 1.
 """
 
 import functools
@@ -54,8 +54,7 @@ def rand_augment(images: tf.Tensor, rand_aug: RandAug, fill: str, seed: Any) -> 
         images: uint8 tensor `(batch, height, width, channels)`, channels 1 or 3. `"color"` is left
             out on grey images.
         rand_aug: What to draw from.
-        fill: What stands where the image does not reach, one of
-            `fer_data.pipelines.augmentation.FILLS`.
+        fill: Pixels outside the image, one of `fer_data.pipelines.augmentation.FILLS`.
         seed: A pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
 
     Returns:
@@ -83,7 +82,7 @@ def rand_augment(images: tf.Tensor, rand_aug: RandAug, fill: str, seed: Any) -> 
 
 @functools.lru_cache(maxsize=8)
 def _traced(rand_aug, names, fill, shape):
-    """Return a function of the graph, since keras-cv's layers take seconds to trace."""
+    """Return a graph function, kept because keras-cv's layers take seconds to trace."""
 
     def apply(images, seed):
         how_many, each = tf.unstack(tf.random.split(seed, 2), num=2)
@@ -110,17 +109,17 @@ def _traced(rand_aug, names, fill, shape):
 
 
 def one_operation(rand_aug: RandAug, names: tuple[str, ...], fill: str) -> "StatelessRandAugment":
-    """Build keras-cv's RandAugment of one operation an image, with stateless random numbers.
+    """Build keras-cv's RandAugment of one operation per image, with stateless random numbers.
 
     Args:
         rand_aug: Gives the magnitude.
         names: Operations, of `fer_data.pipelines.augmentation.policies.KERAS_CV_OPERATIONS`.
-        fill: What stands where the image does not reach.
+        fill: Pixels outside the image.
 
     Returns:
-        A layer of dictionaries: `images`, float32 `(batch, height, width, channels)` in
-        `[0, 255]`; `rates`, float32 `(batch,)`, the probability of the operation; `seeds`, int32
-        `(batch, 2)`. It returns such a dictionary. It is for one graph.
+        A layer of dictionaries: `images`, float32 `(batch, height, width, channels)` in `[0, 255]`;
+        `rates`, float32 `(batch,)`, the probability of the operation; `seeds`, int32 `(batch, 2)`.
+        It returns such a dictionary. Use it in one graph only.
 
     Example:
 
@@ -139,7 +138,7 @@ def one_operation(rand_aug: RandAug, names: tuple[str, ...], fill: str) -> "Stat
     chosen = [layer.layers[KERAS_CV_OPERATIONS.index(name)] for name in names]
     layer.layers = layer._random_choice.layers = chosen
     for part in (layer, layer._random_choice, *chosen):
-        # The global policy may be one of half precision, which has no 256 levels.
+        # The global policy may be half precision, which is too coarse for 256 levels.
         part.dtype_policy = "float32"
         part._random_generator = layer.draws
         if hasattr(part, "fill_mode"):
@@ -153,7 +152,7 @@ def one_operation(rand_aug: RandAug, names: tuple[str, ...], fill: str) -> "Stat
 class StatelessRandAugment(keras_cv.layers.RandAugment):
     """keras-cv's RandAugment, with a rate and a seed for every image."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.draws = _Draws()
 
@@ -166,8 +165,8 @@ class StatelessRandAugment(keras_cv.layers.RandAugment):
 class _Draws:
     """Stands in for the `tf.random.Generator` of keras-cv's layers, without a state.
 
-    The place of a draw in the graph, which is traced once for all images, and the image's seed
-    make its number.
+    A number follows from the image's seed and from the place of the draw in the graph, which is
+    traced once for all images.
     """
 
     def begin(self, seed):
@@ -185,7 +184,7 @@ class _Draws:
 
 
 class _Sampler(keras_cv.core.FactorSampler):
-    """Draws what one of keras-cv's samplers would, by `_Draws`."""
+    """Draws as one of keras-cv's samplers does, by `_Draws`."""
 
     def __init__(self, sampler, draws):
         self.sampler, self.draws = sampler, draws
@@ -233,7 +232,7 @@ def mix(
 class StatelessMixUp(keras_cv.layers.MixUp):
     """keras-cv's MixUp of a fraction of the images, with stateless random numbers."""
 
-    def __init__(self, mixup: MixUp, seed: tf.Tensor):
+    def __init__(self, mixup: MixUp, seed: tf.Tensor) -> None:
         super().__init__(alpha=mixup.alpha, dtype="float32")
         self.mixup = mixup
         self.choose, self.partner, self.drawn = tf.unstack(tf.random.split(seed, 3), num=3)

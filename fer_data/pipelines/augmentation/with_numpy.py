@@ -10,6 +10,7 @@ from fer_data.pipelines.augmentation.policies import (
     CROP_TRIES,
     ERASED_AREA,
     ERASED_RATIO,
+    Augmentation,
 )
 
 BORDERS = {
@@ -20,7 +21,9 @@ BORDERS = {
 }
 
 
-def augmented(images, targets, augmentation, rng):
+def augmented(
+    images: np.ndarray, targets: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return one batch, every image augmented with its own random numbers.
 
     Args:
@@ -50,7 +53,7 @@ def augmented(images, targets, augmentation, rng):
 
 
 def _moved(pixels, augmentation, rng):
-    """Flip, rotation, shift, zoom and crop as one affine map, so that pixels are sampled once."""
+    """Apply flip, rotation, shift, zoom and crop as one affine map: pixels are sampled once."""
     batch, height, width, _ = pixels.shape
     turn, down, right, scale = rng.uniform(-1, 1, (4, batch))
     angle = 2 * math.pi * augmentation.rotation * turn
@@ -59,7 +62,7 @@ def _moved(pixels, augmentation, rng):
     cosine, sine = np.cos(angle) * inverse, np.sin(angle) * inverse
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = np.stack([augmentation.shift * width * right, augmentation.shift * height * down])
-    # From the place in the output to that in the input.
+    # Maps a place in the output to the place in the input.
     turned = np.array([[side * cosine, -side * sine], [sine, cosine]]).transpose(2, 0, 1)
     moved = middle - (turned @ (middle[:, None] + shift).T[:, :, None])[:, :, 0]
     if augmentation.crop:
@@ -85,14 +88,14 @@ def _crops(least, batch, rng):
     wide, high = np.sqrt(area * ratio), np.sqrt(area / ratio)
     fits = (wide <= 1) & (high <= 1)
     chosen = fits.argmax(axis=0), np.arange(batch)
-    # Where no try fits, the whole image.
+    # Where no draw fits, take the whole image.
     share = np.where(fits.any(axis=0), [wide[chosen], high[chosen]], 1.0).T
     corner = np.stack([left[chosen], top[chosen]], axis=1) * (1 - share)
     return corner, share
 
 
 def _erased(pixels, probability, rng):
-    """Random Erasing: random pixels in a rectangle, which is cut to fit where it is too long."""
+    """Apply Random Erasing: random pixels in a rectangle, which is cut off where it is too long."""
     batch, height, width, _ = pixels.shape
     chosen, area, ratio, top, left = rng.random((5, batch))
     area = ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area
@@ -105,7 +108,7 @@ def _erased(pixels, probability, rng):
 
 
 def _inside(length, start, share):
-    """Tell of each of `length` pixels whether its middle is in the part, by image."""
+    """Return for each image which of `length` pixels have their middle in the part."""
     middles = (np.arange(length) + 0.5) / length
     return (middles >= start[:, None]) & (middles < (start + share)[:, None])
 
@@ -113,7 +116,7 @@ def _inside(length, start, share):
 def _mixed(pixels, targets, mixup, rng):
     batch = len(pixels)
     mixed = rng.random(batch) < mixup.fraction
-    # A roll by 1 to batch - 1 places: everybody gets another one than himself.
+    # A roll by 1 to batch - 1 places, so that no image is mixed with itself.
     places = rng.integers(1, max(batch, 2))
     weight = np.full(batch, 1 - (mixup.blend or 0.0))
     if mixup.blend is None:

@@ -2,15 +2,18 @@
 
 `augment` applies a policy (`fer_data.pipelines.augmentation.policies`) to a uint8 batch with
 stateless random numbers: the same seed gives the same batch on any number of workers. keras-cv's
-and Keras's own RandAugment keep a random generator inside, whose order of use depends on the
-scheduling of a parallel `map`; that is why the operations stand here, on TensorFlow's kernels.
-`fer_data.pipelines.augmentation.with_keras_cv` is for those who want keras-cv's operations.
+and Keras's own RandAugment keep a random generator inside, and a parallel `map` draws from it in an
+order that changes from run to run. That is why the operations are written anew here, on
+TensorFlow's kernels. `fer_data.pipelines.augmentation.with_keras_cv` offers keras-cv's operations.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
+from fer_data import arguments
 from fer_data.pipelines.augmentation import rand_augment
 from fer_data.pipelines.augmentation.policies import (
     CROP_RATIO,
@@ -27,22 +30,28 @@ from fer_data.pipelines.augmentation.policies import (
 __all__ = ["PRESETS", "Augmentation", "MixUp", "RandAug", "augment", "policy"]
 
 
-def augment(images, labels, augmentation, seed):
-    """Augments one batch, every image with its own random numbers.
+@arguments.checked(labels=arguments.array(), seed=arguments.array((2,), kinds="ui"))
+def augment(
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    augmentation: str | Mapping[str, Any] | Augmentation | None,
+    seed: tf.Tensor | tuple[int, int],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Augment one batch, every image with its own random numbers.
 
     Args:
         images: uint8 tensor `(batch, height, width, channels)`, channels 1 or 3.
         labels: float32 tensor `(batch, classes)` of class weights that sum to one; with no MixUp
             in the policy any tensor, which is passed through.
-        augmentation: anything `policy` takes.
-        seed: a pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
+        augmentation: Anything `policy` takes.
+        seed: A pair of integers, as a tensor `(2,)` or a tuple: the same gives the same result.
 
     Returns:
         `(images, labels)` of the same shapes and dtypes.
 
     Raises:
-        ValueError: for images or labels of another kind.
-        ImportError: if the policy asks for keras-cv, and it is not installed.
+        ValueError: For images or labels of another kind.
+        ImportError: If the policy asks for keras-cv, and it is not installed.
 
     Example:
 
@@ -73,11 +82,11 @@ def augment(images, labels, augmentation, seed):
     return images, labels
 
 
-def check_engine(augmentation):
+def check_engine(augmentation: str | Mapping[str, Any] | Augmentation | None) -> None:
     """Raise `ImportError` if a policy asks for a package that is not installed.
 
     Args:
-        augmentation: anything `policy` takes.
+        augmentation: Anything `policy` takes.
     """
     _engine(policy(augmentation))
 
@@ -86,7 +95,7 @@ def _engine(augmentation):
     """Return the functions that apply RandAugment and MixUp."""
     wanted = augmentation.rand_aug is not None or augmentation.mixup is not None
     if augmentation.engine == "keras_cv" and wanted:
-        # Only for those who ask for it: an extra, and slow to trace.
+        # Imported only on request: keras-cv is an extra, and slow to trace.
         from fer_data.pipelines.augmentation import with_keras_cv
 
         return with_keras_cv.rand_augment, with_keras_cv.mix
@@ -94,7 +103,7 @@ def _engine(augmentation):
 
 
 def _cropped(pixels, least, seed):
-    """Random resized crops, with torchvision's rule: some tries to draw one that fits inside."""
+    """Apply random resized crops by torchvision's rule: several tries to draw one that fits."""
     batch, tries = tf.shape(pixels)[0], CROP_TRIES
     draws = tf.random.stateless_uniform((4, tries, batch), seed)
     area = least + (1.0 - least) * draws[0]
@@ -103,7 +112,7 @@ def _cropped(pixels, least, seed):
     fits = (height <= 1.0) & (width <= 1.0)
     first = tf.argmax(fits, axis=0, output_type=tf.int32)
     chosen = tf.stack([first, tf.range(batch)], axis=1)
-    # Where no try fits, the whole image.
+    # Where no draw fits, take the whole image.
     height, width = (
         tf.where(tf.reduce_any(fits, axis=0), tf.gather_nd(side, chosen), 1.0)
         for side in (height, width)
@@ -121,7 +130,7 @@ def _basic(images, augmentation, seed):
     if not (augmentation.geometric or augmentation.crop or toned or augmentation.erase):
         return images
     batch = tf.shape(images)[0]
-    # One draw for all: seven uniform numbers an image.
+    # One draw for all: seven uniform numbers per image.
     draws = tf.unstack(tf.random.stateless_uniform((7, batch), seed, -1.0, 1.0), num=7)
     flip, turn, down, right, scale, contrast, brightness = draws
     pixels = tf.cast(images, tf.float32)
@@ -150,7 +159,7 @@ def _basic(images, augmentation, seed):
 
 
 def _erased(pixels, probability, seed):
-    """Random Erasing: random pixels in a rectangle, which is cut to fit where it is too long."""
+    """Apply Random Erasing: random pixels in a rectangle, which is cut off where it is too long."""
     batch, (height, width) = tf.shape(pixels)[0], pixels.shape[1:3]
     draws = tf.unstack(tf.random.stateless_uniform((5, batch), seed), num=5)
     chosen, area, ratio, top, left = draws
@@ -165,7 +174,7 @@ def _erased(pixels, probability, seed):
 
 
 def _inside(length, start, share):
-    """Tells of each of `length` pixels whether its middle is in the part, by image."""
+    """Return for each image which of `length` pixels have their middle in the part."""
     middles = (tf.range(length, dtype=tf.float32) + 0.5) / length
     return (middles >= start[:, None]) & (middles < (start + share)[:, None])
 
@@ -174,7 +183,7 @@ def _mix(images, labels, mixup, seed):
     batch = tf.shape(images)[0]
     choose, partner, own, other = tf.unstack(tf.random.split(seed, 4), num=4)
     mixed = tf.random.stateless_uniform((batch,), choose) < mixup.fraction
-    # A roll by 1 to batch - 1 places: everybody gets another one than himself.
+    # A roll by 1 to batch - 1 places, so that no image is mixed with itself.
     places = tf.random.stateless_uniform((), partner, 1, tf.maximum(batch, 2), tf.int32)
     if mixup.blend is not None:
         weight = tf.fill((batch,), 1.0 - mixup.blend)

@@ -1,4 +1,4 @@
-"""Pre-trained trunks: networks that know faces or pictures, to be taught expressions."""
+"""Pre-trained trunks: networks trained on faces or pictures, for training on expressions."""
 
 from fer_models.zoo.trunks.trunk import Trunk
 from fer_models.zoo.trunks.trunk_weights import TRUNKS, about, read_trunk

@@ -23,7 +23,7 @@ EPSILON = 1e-5
 
 
 def scaling(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the pixels less the three means, in units of 256."""
+    """Return the pixels minus the three means, in units of 256."""
     offset = [-mean * SCALE for mean in MEANS]
     return keras.layers.Rescaling(SCALE, offset=by_channel(offset), name="trunk_scaling")(x)
 

@@ -30,7 +30,7 @@ def scaling(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def blocks(width: float = 1.0, depth: float = 1.0) -> list[tuple[int, int, int, int]]:
-    """Return what each block is: kernel, stride, expansion, filters.
+    """Return kernel, stride, expansion and filters of each block.
 
     Unlike EfficientNet's, the first and the last stage are never deepened, and the widths of the
     first and the last convolution never change.
@@ -58,7 +58,8 @@ def rounded(filters: float, divisor: int = 8) -> int:
 def body(x: keras.KerasTensor, width: float = 1.0, depth: float = 1.0) -> keras.KerasTensor:
     """Return the feature map of EfficientNet-Lite.
 
-    `keras.applications.EfficientNetB0` has squeeze-and-excite and swish, so it cannot stand in.
+    `keras.applications.EfficientNetB0` has squeeze-and-excite and swish, so it cannot be used
+    instead.
 
     Args:
         x: The scaled image.

@@ -23,7 +23,7 @@ EPSILON = 1e-3
 
 
 def scaling(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the pixels less the three means, channel by channel."""
+    """Return the pixels minus the three means, channel by channel."""
     offset = [-mean for mean in MEANS]
     return keras.layers.Rescaling(1.0, offset=by_channel(offset), name="trunk_scaling")(x)
 

@@ -14,16 +14,16 @@ class Trunk:
         name: Its name in `fer_models.zoo.trunks`.
         network: The network in words.
         trained_on: What it learned, and from which pictures.
-        source: Where a user gets the weights.
+        source: Where to get the weights.
         licence: Terms of the weights, and of the pictures behind them.
         commercial: Whether those terms allow a product that is sold, in words.
         reference: The paper or the page of the network.
-        size: Height and width of an image where nothing else is asked for.
+        size: Default height and width of an image.
         min_size: Smallest height and width of an image.
         features: Channels of the feature map.
         parameters: Trainable parameters.
         scaling: Function from RGB pixels of [0, 255] to what the network takes.
-        body: Function from that to the feature map.
+        body: Function from the scaled image to the feature map.
         names: Function that gives pairs: the name of an array's module in the file, and the name
             of the layer that it belongs to.
     """

@@ -1,4 +1,4 @@
-"""Know the pre-trained trunks by name, and read their weights, which have PyTorch's names."""
+"""The pre-trained trunks by name, and the reading of their weights, which have PyTorch's names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_data import arguments
 from fer_models.zoo.trunks import dlib_resnet, efficientnet_lite, mobilenet_faceres
 from fer_models.zoo.trunks.trunk import Trunk
 
@@ -22,8 +23,9 @@ NORM = {
 }
 
 
+@arguments.checked(name=arguments.text)
 def about(name: str) -> Trunk:
-    """Return what is known of a trunk.
+    """Return the facts about a trunk.
 
     Args:
         name: A key of `TRUNKS`, such as `"dlib"`.
@@ -44,6 +46,7 @@ def about(name: str) -> Trunk:
     return TRUNKS[name]
 
 
+@arguments.checked(name=arguments.text, path=arguments.path)
 def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
     """Give a model with the layers of a trunk the trunk's weights from a file.
 
@@ -51,7 +54,7 @@ def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
         model: A model that contains the layers of the trunk, under their names.
         name: Name of the trunk, a key of `TRUNKS`.
         path: The `.npz` file, with the names and layouts of PyTorch. Arrays whose name begins with
-            `_note` say where it is from, and are not read.
+            `_note` name its origin, and are not read.
 
     Raises:
         ValueError: If the path names no file, or arrays are missing, surplus or of another shape;

@@ -3,18 +3,21 @@
 import keras
 import numpy as np
 
+from fer_data import arguments
 from fer_models.zoo.batch_norm import batch_norm_layers
 from fer_models.zoo.channels import channel_axis
+from fer_models.zoo.model_checks import a_model
 
 
+@arguments.checked(model=a_model, images=arguments.array(ranks=(2, 3, 4), empty=True, finite=False))
 def unfold_batch_norm(model: keras.Model, images: np.ndarray, batch_size: int = 64) -> None:
     """Give each batch norm of a model the statistics of some images, and keep its function.
 
     Published weights often have their batch norm folded: its moving mean is 0 and its moving
-    variance 1, whatever the layer sees. Such a network computes the right thing in inference and
-    something else in training, where batch norm takes the statistics of the batch. Here the moving
-    statistics become those of the images, and scale and offset change so that the outputs stay.
-    Since the function stays, one look at the images serves all layers.
+    variance 1, whatever the layer sees. Such a network is right in inference but not in training,
+    where batch norm takes the statistics of the batch. Here the moving statistics become those of
+    the images, and scale and offset change so that the outputs stay. Since the function stays the
+    same, one pass over the images serves all layers.
 
     Args:
         model: A functional `keras.Model` of one input. Batch norms inside of composed layers are
@@ -80,7 +83,7 @@ def _check(model, norms, images):
 
 
 def _statistics(model, norms, images, batch_size):
-    """Return mean and variance of what each batch norm sees, channel by channel."""
+    """Return mean and variance of the input of each batch norm, channel by channel."""
     axes = (0, 2, 3) if channel_axis() == 1 else (0, 1, 2)
     seen = [keras.ops.cast(norm.input, "float32") for norm in norms]
     watched = [keras.ops.mean(x, axes) for x in seen] + [keras.ops.var(x, axes) for x in seen]
@@ -95,7 +98,7 @@ def _statistics(model, norms, images, batch_size):
     means, within = columns[: len(norms)], columns[len(norms) :]
     whole = [np.average(mean, 0, sizes) for mean in means]
     variances = [
-        # That inside of the batches, and that of their means.
+        # The variance inside of the batches, plus that of their means.
         np.average(inside + (mean - all_of) ** 2, 0, sizes)
         for inside, mean, all_of in zip(within, means, whole, strict=True)
     ]

@@ -232,6 +232,7 @@ def stacked_of(face, points):
     return tf.stack([*split_regions(face), *split_regions(face, landmarks=points)])
 
 
+@pytest.mark.slow
 def test_unknown_sizes_at_trace_time():
     signature = [tf.TensorSpec((None, None, None), tf.uint8), tf.TensorSpec((68, 2))]
     aligned = tf.function(align_face, input_signature=signature)
@@ -241,6 +242,7 @@ def test_unknown_sizes_at_trace_time():
     np.testing.assert_array_equal(aligned(grey, POINTS), align_face(grey, POINTS))
 
 
+@pytest.mark.slow
 def test_the_tf_data_service():
     dispatcher = tf.data.experimental.service.DispatchServer()
     config = tf.data.experimental.service.WorkerConfig(dispatcher.target.split("://")[1])

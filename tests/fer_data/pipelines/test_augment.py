@@ -445,8 +445,8 @@ def test_none_means_nothing():
         (lambda: policy("heavy"), "`augmentation` must be an Augmentation"),
         (lambda: policy(3), "`augmentation` must be an Augmentation"),
         (lambda: policy({"flips": 0.5}), r"Unknown augmentation settings.*flips"),
-        (lambda: augment(noise() / 255.0, one_hot(8), "basic", 1), "`images` must be uint8"),
-        (lambda: augment(noise()[0], one_hot(8), "basic", 1), "`images` must be uint8"),
+        (lambda: augment(noise() / 255.0, one_hot(8), "basic", (1, 2)), "`images` must be uint8"),
+        (lambda: augment(noise()[0], one_hot(8), "basic", (1, 2)), "`images` must be uint8"),
         (
             lambda: augment(noise(), np.arange(8), "mixup", (1, 2)),
             "MixUp needs one-hot or soft labels",

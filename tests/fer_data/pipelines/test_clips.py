@@ -63,6 +63,7 @@ def augmented(*parts, augmentation, seed=(3, 4)):
     return tuple(part.numpy() for part in augment_clips(parts, augmentation, seed))
 
 
+@pytest.mark.slow
 def test_shapes_types_and_labels():
     parts, label = only((faces(channels=3), labels()))
     assert [part.shape for part in parts] == [(6, 4, SIZE, SIZE, 3)] * 3

@@ -72,7 +72,7 @@ def test_large_faces_take_more_sheets_and_larger_ones_are_refused(tmp_path, monk
         assert sum("sheet" in name for name in file.files) == 3
     found, _, _ = face_arrays.read(tmp_path / "faces.npz")
     np.testing.assert_array_equal(found["train"]["image"], splits["train"]["image"])
-    with pytest.raises(ValueError, match="at most 40 pixels a side"):
+    with pytest.raises(ValueError, match="at most 40 pixels per side"):
         face_arrays.write(tmp_path / "no.npz", {"train": split(2, size=(41, 9))}, EMOTIONS)
     assert not (tmp_path / "no.npz").exists()
 

@@ -51,8 +51,9 @@ def test_without_training_the_pictures_come_as_they_are(faces):
 
 @pytest.mark.parametrize(
     "name",
-    ["basic", *(pytest.param(n, marks=pytest.mark.slow) for n in ("fer2013", "randaug+mixup"))],
+    ["basic", "fer2013", "randaug+mixup"],
 )
+@pytest.mark.slow
 def test_two_runs_agree_whatever_the_workers(faces, name):
     def build(**options):
         return pipeline(faces, size=24, batch_size=8, training=True, augmentation=name, **options)
@@ -79,7 +80,8 @@ def test_repeating_form_walks_the_same_epochs(faces):
 
 
 @pytest.mark.usefixtures("untraced")
-@pytest.mark.parametrize("repeat", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.slow
 def test_fit_resumed_at_an_epoch_sees_what_the_unbroken_run_saw(faces, repeat):
     import keras
 

@@ -154,6 +154,7 @@ def test_half_precision_of_the_model_leaves_the_pixels():
         with_keras_cv._traced.cache_clear()
 
 
+@pytest.mark.slow
 def test_two_runs_any_workers_and_a_resumed_epoch_see_the_same_batches():
     rng = np.random.default_rng(0)
     data = rng.integers(0, 256, (22, 20, 20, 1), "uint8"), np.arange(22) % 7

@@ -102,7 +102,7 @@ def test_a_network_without_attention_that_flattens(rows, tmp_path):
         ({"columns": 0}, "`columns` must be an integer >= 1"),
         ({"columns": True}, "`columns` must be an integer >= 1"),
         ({"frames": np.zeros((3, 8, 12, 12, 1))}, "`frames` must have the shapes of `inputs`"),
-        ({"region_names": ("left",)}, "`region_names` must have one entry"),
+        ({"region_names": ("left",)}, "`region_names` must have 3 entries"),
         ({"class_names": ("left",)}, "`class_names` must name the model's 3 classes"),
         ({"layer": "none"}, "`layer` must be a layer of model"),
         ({"class_index": 3}, "`class_index`"),

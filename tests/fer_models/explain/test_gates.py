@@ -194,7 +194,7 @@ def test_pictures_of_gates_of_clips(tmp_path):
     ("change", "message"),
     [
         ({"images": pictures(2, 12)[..., :1]}, "`gates` must be of the same 2 examples"),
-        ({"labels": ["a"]}, "`labels` must have one entry"),
+        ({"labels": ["a"]}, "`labels` must have 3 entries"),
         ({"columns": 0}, "`columns` must be an integer"),
         ({"alpha": -1}, "`alpha` must be from 0 to 1"),
         ({"gates": []}, "`gates` must hold one that varies in space or time"),

@@ -66,6 +66,7 @@ def test_noise_acts_in_training_alone():
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.1
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_noise_again():
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1))
     first, again, other = (
@@ -88,6 +89,7 @@ def test_two_layers_at_one_place_would_be_one():
     assert spread == pytest.approx(0.1 * math.sqrt(2), rel=0.02)
 
 
+@pytest.mark.slow
 def test_weights_of_a_network_with_noise_elsewhere_fit(tmp_path):
     """Noise has no weights: where it stood in training plays no part afterwards."""
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1)).astype("float32")

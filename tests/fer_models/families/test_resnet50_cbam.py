@@ -72,6 +72,7 @@ def graph(model):
     return found
 
 
+@pytest.mark.slow
 def test_without_cbam_it_is_keras_own_graph_and_its_weights_give_its_outputs(
     application, offline_imagenet
 ):

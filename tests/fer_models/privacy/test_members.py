@@ -43,7 +43,7 @@ def test_of_too_few_others_a_third_is_the_population():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="`training` must hold one picture or more"):
         divide_members([], hashes(1, 2))
-    with pytest.raises(ValueError, match=r"Received: 3 pictures, of which 1 are none"):
+    with pytest.raises(ValueError, match=r"Received: 3 pictures, of which 1 qualify"):
         divide_members(hashes(1, 2), hashes(1, 3, 3))
     with pytest.raises(ValueError, match="`population` must be an integer >= 0"):
         divide_members(hashes(1), hashes(2, 3), population=-1)

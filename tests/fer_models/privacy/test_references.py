@@ -1,8 +1,10 @@
+import shutil
 import types
 
 import keras
 import numpy as np
 import pytest
+from helpers.crashes import every_change, go_on_in_each
 
 from fer_models.privacy import (
     OverlapError,
@@ -165,6 +167,29 @@ def test_a_damaged_file_is_named(pool, tmp_path):
     (tmp_path / "reference-0001.npz").write_bytes(b"PK damaged")
     with pytest.raises(ValueError, match=r"reference-0001\.npz"):
         train(pool, tmp_path)
+
+
+def test_what_another_model_said_is_not_taken_for_this_one_s(pool, tmp_path):
+    train(pool, tmp_path / "one")
+    train(pool, tmp_path / "other", seed=1)
+    # Two models of the same references, then the plan with those of others.
+    shutil.copy(tmp_path / "one" / "reference-0001.npz", tmp_path / "one" / "reference-0000.npz")
+    message = r"reference-0000\.npz must hold the answers of model 0 .* remove it"
+    with pytest.raises(ValueError, match=message):
+        train(pool, tmp_path / "one")
+    (tmp_path / "other" / "plan.npz").unlink()
+    with pytest.raises(ValueError, match=message):
+        train(pool, tmp_path / "other")
+
+
+def test_killed_at_any_change_of_a_file(pool, tmp_path, monkeypatch):
+    def work(folder):
+        return [array.tolist() for array in arrays(train(pool, folder))]
+
+    with every_change(tmp_path / "run", tmp_path / "copies", monkeypatch) as moments:
+        work(tmp_path / "run")
+    assert moments.points > 20
+    go_on_in_each(moments, work, work(tmp_path / "whole"))
 
 
 def test_rows_follow_the_signals(pool, population, tmp_path):

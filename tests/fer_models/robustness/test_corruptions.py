@@ -266,7 +266,7 @@ def test_sheet(faces, tmp_path):
         ({"severity": 6}, "`severity` must be of"),
         ({"severity": True}, "`severity` must be of"),
         ({"seed": -1}, "`seed` must be an integer"),
-        ({"landmarks": np.zeros((1, 5, 2))}, "68 points an image"),
+        ({"landmarks": np.zeros((1, 5, 2))}, "68 points for each image"),
         ({"landmarks": np.zeros((1, 68, 2))}, "the eyes apart"),
         ({"landmarks": np.full((1, 68, 2), np.nan)}, "must be finite"),
     ],

@@ -136,6 +136,7 @@ def test_suspects_are_ordered_by_margin(both):
         assert each.confident == (confident[each.index] not in (-1, each.given))
 
 
+@pytest.mark.slow
 def test_injected_flips_of_synthetic_faces_are_found():
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import cross_val_predict

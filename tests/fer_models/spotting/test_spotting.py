@@ -180,6 +180,7 @@ class TestMotion:
 class TestNetwork:
     @pytest.mark.parametrize("region_cut", ["landmarks", "grid"])
     @pytest.mark.parametrize(("regions", "channels"), [(3, 1), (2, 3)])
+    @pytest.mark.slow
     def test_a_window_goes_through_the_pipelines_own_steps(self, regions, channels, region_cut):
         model = network(regions, channels=channels)
         own = ClipNetwork(model, batch_size=2, region_cut=region_cut)
@@ -212,7 +213,7 @@ class TestNetwork:
         """What the file says, what a user says where it says nothing, and never the other."""
         path = tmp_path / "model.keras"
         network().save(path)
-        with pytest.warns(UserWarning, match="Nothing says which regions.*the fixed grid"):
+        with pytest.warns(UserWarning, match="unknown which regions.*the fixed grid"):
             assert ClipNetwork(path).region_cut == "grid"
         assert ClipNetwork(path, region_cut="landmarks").region_cut == "landmarks"
         for cut, other in (("landmarks", "grid"), ("grid", "landmarks")):

@@ -59,7 +59,7 @@ def test_bundled_weights_by_tag_and_by_name(monkeypatch):
             "ghostface:fer2013, ghostface:ferplus, or the path",
         ),
         ("nothing.keras", FileNotFoundError, "There is no model at 'nothing.keras'"),
-        ("weights.h5", ValueError, "a file of a whole model"),
+        ("nothing.h5", FileNotFoundError, "There is no model at 'nothing.h5'"),
         (7, ValueError, "Received: source=7"),
     ],
 )

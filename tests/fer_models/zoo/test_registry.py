@@ -263,6 +263,7 @@ def tiny(tiny_file, tmp_path, monkeypatch):
     return model, path
 
 
+@pytest.mark.slow
 def test_bundled_weights_bring_what_they_were_trained_with(tiny):
     model, _ = tiny
     build = registry.entry("ghostface").builder

@@ -147,6 +147,7 @@ def test_a_wrong_file_is_refused_as_a_whole(tmp_path):
         trunks.about("vgg")
 
 
+@pytest.mark.slow
 def test_unfolding_gives_statistics_of_the_images_and_keeps_the_function():
     model, folded = (lively(small(channels=1)) for _ in range(2))
     folded.set_weights(model.get_weights())

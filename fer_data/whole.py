@@ -1,0 +1,65 @@
+"""Errors for the parts that fer-keras-lite leaves out; they name the package to install."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+
+# Two distributions of the same packages: fer-keras-lite holds what recognition needs.
+WHOLE, LITE = "fer-keras", "fer-keras-lite"
+# What is missing there: our other modules, and what they are built on.
+_LEFT_OUT = (
+    *("fer_data", "fer_layers", "fer_models"),
+    *("keras", "tensorflow", "tensorflow_datasets", "scipy", "sklearn", "matplotlib"),
+)
+
+
+def distribution() -> str:
+    """Return the name of the distribution that is installed.
+
+    Example:
+
+    >>> distribution()
+    'fer-keras'
+    """
+    return LITE if importlib.util.find_spec("fer_layers") is None else WHOLE
+
+
+@contextlib.contextmanager
+def needs_whole(what: str) -> Iterator[None]:
+    """Say what to install where a block needs something that fer-keras-lite leaves out.
+
+    Args:
+        what: What the block does, as the subject of the message.
+
+    Raises:
+        ImportError: If a module is missing because fer-keras-lite is installed. Other errors are
+            left as they are.
+
+    Example:
+
+    >>> with needs_whole("Training"):
+    ...     import fer_data.labels
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        told = explained(what, error)
+        if told is error:
+            raise
+        raise told from error
+
+
+def explained(what: str, error: ModuleNotFoundError) -> ImportError:
+    """Return an error that names the package to install, or `error` itself if none is missing.
+
+    Args:
+        what: As for `needs_whole`.
+        error: The error of a missing module.
+    """
+    missing = (error.name or "").partition(".")[0]
+    if missing not in _LEFT_OUT or distribution() == WHOLE:
+        return error
+    return ImportError(
+        f"{what} needs the whole of {WHOLE}; {LITE} recognises alone ({error}). Run: pip "
+        f"uninstall {LITE}, then pip install {WHOLE}"
+    )

@@ -1,0 +1,128 @@
+"""The rules of arguments, and the checks behind them: what passes, and what is said of the rest."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_data import arguments, checks
+
+ODD = [None, "x", b"x", [], {}, object(), 1 + 2j, -1, 1.5, np.nan, np.inf, 10**400, np.array(1.0)]
+IMAGE = np.zeros((2, 4, 4, 3), "uint8")
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad", "said"),
+    [
+        (arguments.integer(1), [1, np.int8(3)], [0, True, 1.0], "an integer >= 1"),
+        (arguments.integer(0, 9), [0, 9], [10], "an integer from 0 to 9"),
+        (arguments.number(0, 1), [0, 0.5, np.float32(1)], [1.01, True], r"a number in \[0, 1\]"),
+        (arguments.number(), [-1e300], ["1"], "a finite number"),
+        (arguments.flag, [True, np.bool_(False)], [1, "yes"], "True or False"),
+        (arguments.seed, [0, 2**40], [-1], "an integer >= 0"),
+        (arguments.text, ["", "x"], [Path("x")], "a text"),
+        (arguments.path, ["x", Path("x")], ["", "a\0b"], "the path of a file or folder"),
+        (arguments.function, [len], [3], "a function"),
+        (arguments.choice(("a", None, 3)), ["a", None, 3], ["b", [3]], r"one of \('a', None, 3\)"),
+        (arguments.names, [["a", "b"], ("a",)], [["a", "a"], "ab", [1]], "a list of different"),
+        (arguments.mapping(arguments.integer()), [{}, {"a": 1}], [{1: 1}, {"a": -1}], "must be"),
+        (arguments.sequence(arguments.text, 1, 2), [["a"], iter("abc")], [[1], []], "must"),
+        (arguments.instance(Path, "a path"), [Path("x")], ["x"], "a path"),
+        (
+            arguments.with_method("normal", "a generator"),
+            [np.random.default_rng()],
+            [3],
+            "a generator",
+        ),
+        (
+            arguments.either(arguments.flag, arguments.text, rule="a flag or a text"),
+            [True, "x"],
+            [3],
+            "a flag or a text",
+        ),
+        (arguments.array((None, 2)), [[[1, 2]], np.ones((3, 2))], [[[1]], [["a", "b"]]], "must be"),
+        (arguments.array(ranks=(1, 2), low=0, high=1), [[0.5]], [[2], [np.nan]], "must be"),
+        (arguments.array(kinds="ui"), [[1], 3], [[0.5], [True]], "an array of integers"),
+        (arguments.array((None,), empty=True), [[], [1]], [[[]]], "an array of numbers of shape"),
+        (arguments.images, [IMAGE], [IMAGE[0], IMAGE[:0]], "must"),
+        (arguments.labels, [[0, 1]], [[0.0], []], "must"),
+        (arguments.scalar, ["a", 1, np.float32(2)], [[1], {}, object()], "a text or a number"),
+        (arguments.optional(arguments.text), [None, "a"], [1], "a text"),
+        (arguments.having("real", rule="a number"), [1], ["a"], "a number"),
+        (arguments.categories, [["a"], [1]], [[], [["a"]], [1, None]], "a non-empty vector"),
+    ],
+)
+def test_rules(rule, good, bad, said):
+    for value in good:
+        rule("given", value)
+    for value in bad:
+        with pytest.raises(ValueError, match=f"`given.*{said}.*Received: "):
+            rule("given", value)
+    for value in ODD:
+        message = refusal(rule, value)
+        assert message is None or ("`given" in message and "Received: " in message)
+
+
+def refusal(rule, value):
+    """Return what a rule says of a value, None where it passes; other errors come through."""
+    try:
+        rule("given", value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def test_a_function_is_called_with_what_passed():
+    @arguments.checked(first=arguments.integer(1), rest=arguments.text)
+    def joined(first, second=2, *, rest=None):
+        """Say what it does."""
+        return first, second, rest
+
+    assert joined(1) == (1, 2, None)
+    assert joined(3, rest="a") == (3, 2, "a")
+    assert joined(3, rest=None)[2] is None
+    assert joined.__doc__ == "Say what it does."
+    assert list(inspect.signature(joined).parameters) == ["first", "second", "rest"]
+    with pytest.raises(ValueError, match=r"`first` must be an integer >= 1\. Received: first=0"):
+        joined(first=0)
+    with pytest.raises(ValueError, match="`rest`"):
+        joined(1, rest=3)
+    with pytest.raises(TypeError, match=r"joined\(\) missing 1 required"):
+        joined()
+    with pytest.raises(TypeError, match="has no arguments \\['third'\\]"):
+        arguments.checked(third=arguments.text)(joined)
+
+
+def test_a_class_is_made_with_what_passed():
+    @arguments.checked_class(size=arguments.integer(1))
+    @dataclasses.dataclass(frozen=True)
+    class Box:
+        size: int = 1
+
+    assert Box() == Box(1)
+    assert dataclasses.replace(Box(), size=3).size == 3
+    with pytest.raises(ValueError, match="`size`"):
+        Box(0)
+
+
+def test_values_of_tensors_are_left_alone():
+    class Tensor:
+        """As in a graph: it has a shape and a dtype, and no values."""
+
+        shape, dtype = (None, 2), np.dtype("float32")
+
+        def __array__(self, *args, **kwargs):
+            raise NotImplementedError
+
+    arguments.array((None, 2), low=0)("points", Tensor())
+    with pytest.raises(ValueError, match="`points` must be numbers of rank 4"):
+        arguments.images("points", Tensor())
+
+
+def test_messages_stay_short():
+    assert len(checks.shown("x" * 10_000)) < 250
+    assert checks.shown(np.zeros((9, 9))) == "an array of dtype=float64, shape=(9, 9)"
+    # Python refuses to write a number of so many digits.
+    assert "cannot be shown" in checks.shown(10**5000)
