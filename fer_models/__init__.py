@@ -1,7 +1,7 @@
 """Models for facial expression recognition, and what one does with them."""
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "FaceSettings",
@@ -131,16 +131,20 @@ _NAMES = {
 }
 
 
-def __getattr__(name):
-    if name in _MODULES:
-        found = importlib.import_module(_MODULES[name])
-    elif name in _NAMES:
-        found = getattr(importlib.import_module(_NAMES[name]), name)
-    else:
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES and name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Imported here: `fer --help` needs neither.
+    from fer_data.whole import needs_whole
+
+    with needs_whole(f"fer_models.{name}"):
+        if name in _MODULES:
+            found = importlib.import_module(_MODULES[name])
+        else:
+            found = getattr(importlib.import_module(_NAMES[name]), name)
     globals()[name] = found
     return found
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

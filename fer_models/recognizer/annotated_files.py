@@ -11,7 +11,7 @@ from fer_data.faces.image import read_image
 from fer_data.files import whole_file, write_json, write_table
 from fer_data.picture import SUFFIXES
 from fer_models.recognizer.annotation import draw
-from fer_models.recognizer.results import Expression, FrameResult
+from fer_models.recognizer.results import UNSURE, Expression, FrameResult
 from fer_models.recognizer.table import COLUMNS, rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fer_models.recognizer.recognizer import Recognizer
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
-# What copies can be written as; anything else becomes PNG or MP4.
+# The formats of copies; anything else becomes PNG or MP4.
 PHOTO_COPIES, VIDEO_COPIES = (".jpg", ".jpeg", ".png"), (".mp4", ".avi", ".mkv")
 # Photos that are held at once.
 TOGETHER = 8
@@ -92,7 +92,7 @@ def annotate_photos(
         recognizer: A `fer_models.Recognizer`.
         photos: Paths, of which the file names name the results; or paths or uint8 RGB arrays by
             the names that the results shall have.
-        folder: Where the copies go, named as `copy_name` says.
+        folder: Folder for the copies; `copy_name` gives their names.
         done: Called with the name of each photo when it is done or left out.
 
     Returns:
@@ -164,11 +164,11 @@ def annotate_video(
     results = []
     fps = Video(path).info.fps
     seen = recognizer.video(path, smoothing=smoothing, detect_every=detect_every)
-    with VideoWriter(copy, fps) as writer:
+    with VideoWriter(copy, fps) as writer:  # type: ignore[arg-type]
         for result in seen:
             writer.write(draw(result.image, result.faces))
             # Without its picture: a video would fill the memory.
-            results.append(dataclasses.replace(result, image=None))
+            results.append(dataclasses.replace(result, image=None))  # type: ignore[arg-type]
             done(results[-1])
     return results
 
@@ -201,20 +201,36 @@ def lines(results: Sequence[FrameResult] | Mapping[str, Sequence[Expression]]) -
     """
     if isinstance(results, Mapping):
         return [
-            f"{name}: {face.label} {face.confidence:.0%}, x {face.box[0]:.0f}, "
-            f"y {face.box[1]:.0f}, {face.box[2]:.0f} x {face.box[3]:.0f} pixels"
+            f"{name}: {_said(face)}, x {face.box[0]:.0f}, "
+            f"y {face.box[1]:.0f}, {face.box[2]:.0f} x {face.box[3]:.0f} pixels{_wrong(face)}"
             for name, faces in results.items()
             for face in faces
         ]
     labels = collections.defaultdict(collections.Counter)
+    unsure = collections.Counter()
     for result in results:
         for face in result.faces:
             labels[face.track][face.label] += 1
+            unsure[face.track] += face.unsure
     return [
         f"face {number} (track {track}): {sum(counts.values())} of {len(results)} frames, "
         + ", ".join(f"{label} in {count}" for label, count in counts.most_common())
+        + (f"; unsure in {unsure[track]} of them" if unsure[track] else "")
         for number, (track, counts) in enumerate(sorted(labels.items()), 1)
     ]
+
+
+def _said(face):
+    """Return the answer in words: the label, or the classes that are left open."""
+    if not face.unsure:
+        return f"{face.label} {face.confidence:.0%}"
+    open_classes = face.set or (face.label,)
+    named = " or ".join(f"{name} {face.probabilities[name]:.0%}" for name in open_classes)
+    return f"{UNSURE} ({named})"
+
+
+def _wrong(face):
+    return "" if face.quality is None or face.quality.good else f", {face.quality.verdict}"
 
 
 def write_results(
@@ -223,13 +239,13 @@ def write_results(
     class_names: Sequence[str],
     about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write `results.csv`, a row a face as `table` gives it, and `results.json`.
+    """Write `results.csv`, with a row for each face, and `results.json`.
 
     Args:
         folder: Where to; made if absent.
         results: Frames of a video, or the faces of photos by the photos' names.
         class_names: Names of the classes in their order.
-        about: What else the JSON file says, such as the weights; values of JSON's types.
+        about: More entries of the JSON file, such as the weights; values of JSON's types.
 
     Returns:
         The content of the JSON file.
@@ -247,10 +263,11 @@ def write_results(
 
 
 def write_photo(path: str | os.PathLike[str], image: "np.ndarray") -> None:
-    """Write a uint8 RGB picture whole, as JPEG of high quality or as what the ending says."""
+    """Write a uint8 RGB picture whole, in the format of its ending; JPEG in high quality."""
     from PIL import Image
 
     path = Path(path)
-    options = {} if path.suffix.lower() == ".png" else {"quality": 95, "subsampling": 0}
+    best = {"quality": 95, "subsampling": 0}
+    options: dict[str, Any] = {} if path.suffix.lower() == ".png" else best
     with whole_file(path) as temporary:
         Image.fromarray(image).save(temporary, **options)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.faces.image import as_rgb
 from fer_models.recognizer.results import Expression
 
@@ -26,6 +27,7 @@ DARK = 0.35
 LEAST_LINE = 9
 
 
+@arguments.checked(faces=arguments.sequence(arguments.instance(Expression, "an `Expression`")))
 def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]) -> np.ndarray:
     """Return a picture with boxes, labels and probabilities drawn into it.
 
@@ -35,7 +37,7 @@ def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]
 
     Args:
         image: The picture, a file's name or an array, as for `fer_data.faces.as_rgb`.
-        faces: list of `Expression`, in pixels of the picture.
+        faces: List of `Expression`, in pixels of the picture.
 
     Returns:
         uint8 RGB array of the picture's size. The given picture stays as it is.
@@ -68,12 +70,13 @@ def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]
     return drawn
 
 
-def colour(name):
+def colour(name: str) -> tuple[int, int, int]:
     """Return the RGB colour of a class: always the same, also for names of one's own."""
     if name in COLOURS:
         return COLOURS[name]
     hue = sum((place + 1) * ord(letter) for place, letter in enumerate(name)) * 0.618 % 1
-    return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.6, 0.95))
+    red, green, blue = (round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.6, 0.95))
+    return red, green, blue
 
 
 def _corners(box):

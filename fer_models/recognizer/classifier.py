@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data.checks import as_array, checked_finite
 from fer_data.faces.cut import as_channels, resized
 from fer_models.runtime.face_network import FaceNetwork
 
@@ -35,10 +36,10 @@ class Classifier:
     def __call__(self, crops: ArrayLike) -> np.ndarray:
         """Return float32 probabilities `(n, classes)` of faces `(n, s, s, 1 or 3)` in [0, 255].
 
-        Faces of another size or number of channels are brought to the network's, as
-        `fer_data.faces.cut` says.
+        Faces of another size or number of channels are brought to the network's, as in
+        `fer_data.faces.cut`.
         """
-        crops = np.asarray(crops)
+        crops = as_array("crops", crops)
         if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] not in (1, 3):
             raise ValueError(
                 "`crops` must have the shape (faces, size, size, 1 or 3). "
@@ -48,6 +49,7 @@ class Classifier:
             raise ValueError(f"`crops` must be uint8 or float. Received: dtype={crops.dtype}")
         if 0 in crops.shape[1:]:
             raise ValueError(f"`crops` must not be of size 0. Received: shape={crops.shape}")
+        checked_finite("crops", crops)
         faces = as_channels(crops, self.channels)
         if len(faces) and faces.shape[1] != self.size:
             faces = np.stack([resized(face, self.size) for face in faces])

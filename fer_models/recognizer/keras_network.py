@@ -9,6 +9,8 @@ from fer_data.compiled import lite_runner
 from fer_data.compiled.frozen_graph import freeze
 from fer_data.compiled.lite_graph import NotConvertibleError, lite
 from fer_models.runtime.face_network import FaceNetwork
+from fer_models.zoo.float32_copy import float32_copy
+from fer_models.zoo.model_checks import check_model, check_one_output
 
 
 def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None) -> FaceNetwork:
@@ -18,7 +20,8 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
     is a graphics card or an operation that LiteRT does not have, frozen into a graph; with JAX it
     is compiled for batches of 1, 2, 4 and so on; with PyTorch it runs without gradients. The
     weights are those of the moment, and later training changes nothing here, but with PyTorch,
-    which calls the model itself.
+    which calls the model itself. A model of half precision, such as one trained under
+    `"mixed_float16"`, runs as its copy in float32; see `fer_models.zoo.float32_copy`.
 
     Args:
         model: A `keras.Model` from `(batch, size, size, 1 or 3)` in [0, 255] to `(batch, classes)`
@@ -26,8 +29,11 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
         class_names: Names of its classes, if they are known.
 
     Raises:
-        ValueError: If the model has another input or output.
+        ValueError: If the model has another input or output, or several, of which one must be
+            chosen.
     """
+    check_model(model)
+    check_one_output(model)
     shape, output = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if (
         not isinstance(shape, tuple)
@@ -44,7 +50,8 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
         raise ValueError(
             f"The model must give one output (batch, classes). Received: output_shape={output}"
         )
-    return FaceNetwork(_compiled(model, shape), shape[1], shape[3], output[1], class_names)
+    run = _compiled(float32_copy(model), shape)
+    return FaceNetwork(run, shape[1], shape[3], output[1], class_names)
 
 
 def _compiled(model, shape):

@@ -3,21 +3,27 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from fer_data.checks import check_integer, check_number
+from fer_data import arguments
+from fer_data.checks import check_integer, check_number, checked_rate
+from fer_data.compiled.lite_runner import LiteNetwork
 from fer_data.faces.cut import cut_face
 from fer_data.faces.detectors import detector as make_detector
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video
+from fer_data.whole import needs_whole
 from fer_models.recognizer.classifier import Classifier
+from fer_models.recognizer.quality import FaceQuality, QualityGate
 from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
 from fer_models.runtime.ready_networks import ready_network
+from fer_models.zoo import bundled
+from fer_models.zoo.set_rule import SetRule
 
 if TYPE_CHECKING:
     import keras
@@ -26,21 +32,22 @@ if TYPE_CHECKING:
 MOST_WAITING = 256 * 2**20
 # Frames of a video that are classified together, which is faster than one by one.
 FRAMES_TOGETHER = 8
+DEFAULT_GATE = QualityGate()
 
 
 class Detects(Protocol):
-    """What a detector of one's own must have."""
+    """The methods that your own detector must have."""
 
     def detect(self, image: np.ndarray, /) -> Iterable[Face]:
         """Return the faces of a uint8 RGB picture."""
 
 
 class Recognizer:
-    """Finds faces and says which expression each shows.
+    """Finds faces and names the expression of each.
 
-    Pictures are RGB; a file's name is as good as an array (see `fer_data.faces.as_rgb`). What is
-    no face for the detector is no face here: a picture without one gives an empty list. How the
-    face is cut out is written in `fer_data.faces.cut`.
+    Pictures are RGB; a file's name is as good as an array (see `fer_data.faces.as_rgb`). A picture
+    in which the detector finds no face gives an empty list. `fer_data.faces.cut` describes how a
+    face is cut out.
 
     Bundled weights lie in the package ready to run on LiteRT, on the processor, and so do the
     detectors `"mtcnn"` and `"yunet"`: neither Keras nor TensorFlow is imported for them. To run
@@ -62,15 +69,22 @@ class Recognizer:
         working_size: Pixels of the longer side at which a detector given by name looks.
         batch_size: Faces, and photos in `photos`, that are worked on together.
         flip: Take the mean with the mirrored face: steadier, at twice the network's time.
+        sets: For the classes that an answer leaves open, `Expression.set`: the coverage. The card
+            of bundled weights has a rule for it; another network has no sets then. Or a `SetRule`,
+            as from `fer_models.evaluation.fit_sets`; or `None` for no sets.
+        quality: `QualityGate` that judges how well a face is shown, `Expression.quality`; or
+            `None`.
 
     Attributes:
         class_names: Tuple of the names of the classes.
         input_size: Pixels of each side of the faces that the network takes.
         detector: The detector.
+        set_rule: The `SetRule` for the classes that answers leave open, or `None`.
+        quality_gate: `QualityGate` that judges how well a face is shown, or `None`.
 
     Raises:
         FileNotFoundError: If there is no file at the path.
-        ImportError: If a package is missing; the message says what to install.
+        ImportError: If a package is missing; the message names it.
         OSError: If the weights' file cannot be read.
         ValueError: If an argument breaks its rule, or the model has another input or output.
 
@@ -95,19 +109,46 @@ class Recognizer:
         working_size: int | None = 640,
         batch_size: int = 32,
         flip: bool = False,
+        sets: float | SetRule | None = 0.9,
+        quality: QualityGate | None = DEFAULT_GATE,
     ) -> None:
         check_integer("batch_size", batch_size, 1)
         if not isinstance(flip, bool):
             raise ValueError(f"`flip` must be True or False. Received: flip={flip!r}")
+        if quality is not None and not isinstance(quality, QualityGate):
+            raise ValueError(
+                "`quality` must be a `fer_models.recognizer.QualityGate` or None. "
+                f"Received: quality={quality!r}"
+            )
+        self.quality_gate = quality
         network = _network(weights, model)
+        self.set_rule = _set_rule(sets, weights, model)
         self.batch_size = batch_size
-        self.detector = _Finder(detector, min_score, max_faces, working_size)
+        self.detector = _finder(detector, min_score, max_faces, working_size)
         self._classifier = Classifier(network, batch_size, flip)
+        # A network that only a framework can run is made again when it is unpickled.
+        self._again: dict[str, Any] | None = (
+            None
+            if isinstance(network.run, LiteNetwork)
+            else {"weights": weights, "model": model, "flip": flip}
+        )
         self.class_names: tuple[str, ...] = _names(
             class_names, network.class_names, network.classes
         )
         self.input_size: int = self._classifier.size
-        self._own_session = None
+        self._own_session: Session | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what makes a copy, in this process or another one; it has sessions of its own."""
+        state = self.__dict__ | {"_own_session": None}
+        return state if self._again is None else state | {"_classifier": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what `__getstate__` gave."""
+        self.__dict__.update(state)
+        if self._again is not None:
+            network = _network(self._again["weights"], self._again["model"])
+            self._classifier = Classifier(network, self.batch_size, self._again["flip"])
 
     def photo(self, image: str | os.PathLike[str] | np.ndarray) -> list[Expression]:
         """Return the faces of one picture, the most certain face first.
@@ -152,10 +193,14 @@ class Recognizer:
     def _photos(self, images, batch_size):
         for pictures in _batches(images, batch_size):
             found = self.detector.detect_batch(pictures)
-            probabilities = iter(self.classify_faces(pictures, found))
+            answers = zip(*self.examine_faces(pictures, found), strict=True)
             for faces in found:
-                yield [expression(face, next(probabilities), self.class_names) for face in faces]
+                yield [
+                    expression(face, values, self.class_names, rule=self.set_rule, quality=quality)
+                    for face, (values, quality) in zip(faces, answers, strict=False)
+                ]
 
+    @arguments.checked(path=arguments.path, on_bad=arguments.text)
     def video(
         self,
         path: str | os.PathLike[str],
@@ -176,11 +221,11 @@ class Recognizer:
             search_every: Seconds between searches of the whole frame, where the detector can look
                 for known faces only near their last places, as `"mtcnn"` can; see
                 `fer_data.faces.BoxTracker`.
-            fps: Frames a second, in place of what the file says; needed for a folder.
+            fps: Frames per second, instead of the file's own; needed for a folder.
             on_bad: `"error"` or `"skip"`, of frames that cannot be decoded.
 
         Returns:
-            Generator of `FrameResult`, one a frame.
+            Generator of `FrameResult`, one for each frame.
 
         Raises:
             FileNotFoundError: If there is no such file or folder; at once.
@@ -200,17 +245,18 @@ class Recognizer:
         frames = iter(video)
         while together := list(itertools.islice(frames, FRAMES_TOGETHER)):
             found = [session.locate(frame.image, frame.time) for frame in together]
-            probabilities = self.classify_faces(
+            probabilities, qualities = self.examine_faces(
                 [frame.image for frame in together],
                 [[box.face for box in boxes] for boxes in found],
             )
             start = 0
             for frame, boxes in zip(together, found, strict=True):
-                part = probabilities[start : start + len(boxes)]
+                part = slice(start, start + len(boxes))
                 start += len(boxes)
-                faces = session.conclude(boxes, part, frame.time)
+                faces = session.conclude(boxes, probabilities[part], frame.time, qualities[part])
                 yield FrameResult(frame.number, frame.time, frame.image, faces)
 
+    @arguments.checked(timestamp=arguments.number())
     def frame(
         self, image: str | os.PathLike[str] | np.ndarray, timestamp: float | None = None
     ) -> list[Expression]:
@@ -262,27 +308,61 @@ class Recognizer:
         """
         return self._classifier(crops)
 
+    @arguments.checked(
+        pictures=arguments.sequence(), faces=arguments.sequence(arguments.sequence())
+    )
     def classify_faces(
         self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
     ) -> np.ndarray:
         """Return the probabilities of found faces.
 
         Args:
-            pictures: list of uint8 RGB pictures.
+            pictures: List of uint8 RGB pictures.
             faces: For each picture, a list of `fer_data.faces.Face`.
 
         Returns:
             float32 `(faces, classes)`, all faces of the first picture first.
         """
+        return self.classify(self._cuts(pictures, faces))
+
+    @arguments.checked(
+        pictures=arguments.sequence(), faces=arguments.sequence(arguments.sequence())
+    )
+    def examine_faces(
+        self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
+    ) -> tuple[np.ndarray, list[FaceQuality | None]]:
+        """Return the probabilities and the quality of found faces.
+
+        Args:
+            pictures: As for `classify_faces`.
+            faces: As for `classify_faces`.
+
+        Returns:
+            Probabilities as from `classify_faces`, and the `FaceQuality` of each face, `None`
+            without a gate.
+        """
+        faces = [list(found) for found in faces]
+        cuts = self._cuts(pictures, faces)
+        gate, flat = self.quality_gate, itertools.chain.from_iterable(faces)
+        qualities = [
+            None if gate is None else gate(cut, face) for cut, face in zip(cuts, flat, strict=True)
+        ]
+        return self.classify(cuts), qualities
+
+    def _cuts(self, pictures, faces):
         size, channels = self.input_size, self._classifier.channels
-        crops = [
+        pictures, faces = list(pictures), list(faces)
+        if len(pictures) != len(faces):
+            raise ValueError(
+                "`faces` must hold a list for each of `pictures`. "
+                f"Received: {len(faces)} lists for {len(pictures)} pictures"
+            )
+        cuts = [
             cut_face(picture, face, size, channels)
             for picture, found in zip(pictures, faces, strict=True)
             for face in found
         ]
-        return self.classify(
-            np.stack(crops) if crops else np.zeros((0, size, size, channels), np.float32)
-        )
+        return np.stack(cuts) if cuts else np.zeros((0, size, size, channels), np.float32)
 
 
 def _network(weights, model):
@@ -290,36 +370,63 @@ def _network(weights, model):
     if ready is not None:
         return ready
     # Keras is imported for other networks alone.
-    from fer_models.recognizer.keras_network import keras_network
-    from fer_models.zoo.loading import load_model
+    with needs_whole(f"The network {weights!r}"):
+        from fer_models.recognizer.keras_network import keras_network
+        from fer_models.zoo.loading import load_model
 
     return keras_network(*load_model(weights, model))
 
 
-class _Finder:
-    """A detector, by name or given, with the limits on what it finds."""
+def _set_rule(sets, weights, model):
+    """Return the `SetRule` that `sets` means, or None."""
+    if sets is None or isinstance(sets, SetRule):
+        return sets
+    checked_rate("sets", sets)
+    known = bundled.all_weights()
+    source = ":".join(bundled.split(weights, model)) if isinstance(weights, str) else None
+    return SetRule.of_card(known[source].card, sets) if source in known else None
 
-    def __init__(self, detector, min_score, max_faces, working_size):
-        self._least, self._most = None, None
-        if isinstance(detector, str):
-            options = {"max_faces": max_faces, "working_size": working_size}
-            if min_score is not None:
-                options["min_score"] = min_score
-            self._detector = make_detector(detector, **options)
-        elif callable(getattr(detector, "detect", None)):
-            if min_score is not None:
-                check_number("min_score", min_score)
-            if max_faces is not None:
-                check_integer("max_faces", max_faces, 1)
-            self._detector, self._least, self._most = detector, min_score, max_faces
-        else:
-            raise ValueError(
-                "`detector` must be a name of `fer_data.faces.DETECTORS`, or have a method "
-                f"`detect(image)`. Received: detector={detector!r}"
-            )
-        self.name = getattr(self._detector, "name", None)
-        if callable(getattr(self._detector, "follow", None)):
-            self.follow = lambda image, boxes: self._kept(self._detector.follow(image, boxes))
+
+def _finder(detector, min_score, max_faces, working_size):
+    """Return a `_Finder` of a detector by name or given."""
+    if isinstance(detector, str):
+        options = {"max_faces": max_faces, "working_size": working_size}
+        if min_score is not None:
+            options["min_score"] = min_score
+        made = make_detector(detector, **options)
+        kind = _Follower if callable(getattr(made, "follow", None)) else _Finder
+        return kind(made, None, None, (detector, options))
+    if not callable(getattr(detector, "detect", None)):
+        raise ValueError(
+            "`detector` must be a name of `fer_data.faces.DETECTORS`, or have a method "
+            f"`detect(image)`. Received: detector={detector!r}"
+        )
+    if min_score is not None:
+        check_number("min_score", min_score)
+    if max_faces is not None:
+        check_integer("max_faces", max_faces, 1)
+    kind = _Follower if callable(getattr(detector, "follow", None)) else _Finder
+    return kind(detector, min_score, max_faces, None)
+
+
+class _Finder:
+    """A detector with the limits on what it finds."""
+
+    def __init__(self, detector, least, most, again):
+        self._detector, self._least, self._most = detector, least, most
+        # Name and options of a detector that is made again where this one is unpickled: what
+        # OpenCV and dlib hold cannot be pickled.
+        self._again = again
+        self.name = getattr(detector, "name", None)
+
+    def __getstate__(self):
+        return self.__dict__ if self._again is None else self.__dict__ | {"_detector": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if self._again is not None:
+            name, options = self._again
+            self._detector = make_detector(name, **options)
 
     def detect(self, image):
         return self._kept(self._detector.detect(image))
@@ -332,6 +439,13 @@ class _Finder:
     def _kept(self, faces):
         faces = [face for face in faces if self._least is None or face.score >= self._least]
         return sorted(faces, key=lambda face: -face.score)[: self._most]
+
+
+class _Follower(_Finder):
+    """A detector that can look for known faces only near their last places."""
+
+    def follow(self, image, boxes):
+        return self._kept(self._detector.follow(image, boxes))
 
 
 def _batches(images, batch_size):

@@ -1,9 +1,19 @@
-"""What the Recognizer says of a face and of a frame."""
+"""The results of the Recognizer, for a face and for a frame."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from fer_data.faces.face import Face
+from fer_models.recognizer.head_pose import HeadPose, head_pose
+from fer_models.recognizer.quality import FaceQuality
+from fer_models.zoo.set_rule import SetRule
+
+UNSURE = "unsure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +29,12 @@ class Expression:
         confidence: Its probability.
         track: The face's number in a stream, the same in all its frames; `None` in a photo.
         timestamp: Seconds in the stream's own time; `None` in a photo.
+        points: Eyes, tip of the nose and corners of the mouth, five `(x, y)` in pixels as in
+            `fer_data.faces.Face`; `None` where the detector gives none.
+        set: Names of the classes that the answer leaves open, the likeliest first: on faces like
+            those that the rule was fitted on, the true class is among them as often as the
+            Recognizer's coverage promises. `None` without a rule.
+        quality: `FaceQuality`, how well the face is shown; `None` if it was not judged.
     """
 
     box: tuple[float, float, float, float]
@@ -28,6 +44,25 @@ class Expression:
     confidence: float
     track: int | None = None
     timestamp: float | None = None
+    points: tuple[tuple[float, float], ...] | None = None
+    set: tuple[str, ...] | None = None
+    quality: FaceQuality | None = None
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the answer leaves more than one class open, or the face is shown badly."""
+        several = self.set is not None and len(self.set) > 1
+        return several or (self.quality is not None and not self.quality.good)
+
+    @property
+    def answer(self) -> str:
+        """The label, or `"unsure"`."""
+        return UNSURE if self.unsure else self.label
+
+    @functools.cached_property
+    def pose(self) -> HeadPose | None:
+        """The direction of the head, in degrees, by `points`; `None` without them."""
+        return None if self.points is None else head_pose(self.points)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a dictionary that `json` can write."""
@@ -36,9 +71,14 @@ class Expression:
             "score": self.score,
             "label": self.label,
             "confidence": self.confidence,
+            "answer": self.answer,
+            "set": None if self.set is None else list(self.set),
+            "quality": None if self.quality is None else self.quality.to_dict(),
             "probabilities": dict(self.probabilities),
             "track": self.track,
             "timestamp": self.timestamp,
+            "points": None if self.points is None else [list(point) for point in self.points],
+            "pose": None if self.pose is None else self.pose._asdict(),
         }
 
 
@@ -50,7 +90,7 @@ class FrameResult:
         number: The frame's place in the video, from 0.
         timestamp: Seconds since the video's start.
         image: The frame, uint8 RGB `(height, width, 3)`.
-        faces: list of `Expression`, in the order of their tracks.
+        faces: List of `Expression`, in the order of their tracks.
     """
 
     number: int
@@ -67,16 +107,44 @@ class FrameResult:
         }
 
 
-def expression(face, probabilities, class_names, track=None, timestamp=None):
-    """Return the `Expression` of a `Face` from its probabilities `(classes,)`."""
-    values = [float(value) for value in probabilities]
+def expression(
+    face: Face,
+    probabilities: ArrayLike,
+    class_names: Sequence[str],
+    track: int | None = None,
+    timestamp: float | None = None,
+    *,
+    rule: SetRule | None = None,
+    quality: FaceQuality | None = None,
+) -> Expression:
+    """Return the `Expression` of a `Face` from its probabilities `(classes,)`.
+
+    Args:
+        face: The `Face`.
+        probabilities: `(classes,)`.
+        class_names: Names of the classes.
+        track: Its number in a stream.
+        timestamp: Seconds in the stream's time.
+        rule: `SetRule` for the set of classes; None for no set.
+        quality: `FaceQuality`, or None.
+    """
+    values = np.asarray(probabilities, "float64").tolist()
     best = int(np.argmax(values))
+    x, y, width, height = (float(value) for value in face.box)
     return Expression(
-        box=tuple(float(value) for value in face.box),
+        box=(x, y, width, height),
         score=float(face.score),
         probabilities=dict(zip(class_names, values, strict=True)),
         label=class_names[best],
         confidence=values[best],
         track=track,
         timestamp=None if timestamp is None else float(timestamp),
+        points=None if face.points is None else tuple(map(tuple, face.points.tolist())),
+        set=None if rule is None else _set(rule, values, class_names),
+        quality=quality,
     )
+
+
+def _set(rule, values, class_names):
+    (inside,) = rule([values])
+    return tuple(class_names[place] for place in np.argsort(-np.array(values)) if inside[place])

@@ -9,11 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import check_number
 from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
+from fer_models.recognizer.quality import FaceQuality
 from fer_models.recognizer.results import Expression, expression
+from fer_models.zoo.set_rule import SetRule
 
 MOST_REMEMBERED = 256  # tracks
 
@@ -22,17 +25,19 @@ class Engine(Protocol):
     """Finds faces and classifies them: what a `Session` needs of a `Recognizer`.
 
     Attributes:
-        detector: What finds the faces, with `detect(image)`.
+        detector: Finds the faces, with `detect(image)`.
         class_names: Names of the classes in the order of the probabilities.
+        set_rule: Rule of the classes that an answer leaves open; None for no sets.
     """
 
     detector: Any
     class_names: tuple[str, ...]
+    set_rule: SetRule | None
 
-    def classify_faces(
+    def examine_faces(
         self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
-    ) -> np.ndarray:
-        """Return the probabilities `(faces, classes)` of found faces."""
+    ) -> tuple[np.ndarray, list[FaceQuality | None]]:
+        """Return the probabilities `(faces, classes)` and the quality of found faces."""
 
 
 class Smoother:
@@ -42,11 +47,13 @@ class Smoother:
     unevenly. What a track never had before counts in full.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._known = {}
+        self._known: dict[int, tuple[Any, float]] = {}
 
-    def __call__(self, tracks, values, timestamp):
+    def __call__(
+        self, tracks: Iterable[int], values: Iterable[np.ndarray], timestamp: float
+    ) -> list[np.ndarray]:
         """Return the means `(n, classes)` of the given tracks after their new values."""
         means = []
         for track, value in zip(tracks, values, strict=True):
@@ -60,13 +67,19 @@ class Smoother:
             means.append(value)
         return means
 
-    def forget(self, before):
+    def forget(self, before: float) -> None:
         """Forget the tracks that were not seen since a time."""
         recent = [(track, known) for track, known in self._known.items() if known[1] >= before]
-        # Where a stream's time stands still, nothing gets old.
+        # While a stream's time stands still, nothing gets old.
         self._known = dict(recent[-MOST_REMEMBERED:])
 
 
+@arguments.checked_class(
+    engine=arguments.having("detector", "class_names", rule="a `Recognizer`"),
+    smoothing=arguments.number(),
+    detect_every=arguments.number(),
+    search_every=arguments.number(),
+)
 class Session:
     """Recognizes the faces of one stream, frame by frame; made by `Recognizer.session`.
 
@@ -98,6 +111,7 @@ class Session:
             engine.detector, detect_every=detect_every, search_every=search_every
         )
         self._smoothing = float(smoothing)
+        self._start: float | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -130,8 +144,10 @@ class Session:
         picture = as_rgb(image)
         found = self.locate(picture, timestamp)
         located = time.perf_counter()
-        probabilities = self._engine.classify_faces([picture], [[box.face for box in found]])
-        faces = self.conclude(found, probabilities, timestamp)
+        probabilities, qualities = self._engine.examine_faces(
+            [picture], [[box.face for box in found]]
+        )
+        faces = self.conclude(found, probabilities, timestamp, qualities)
         end = time.perf_counter()
         self.milliseconds = {
             "detect": 1000 * (located - start),
@@ -145,13 +161,18 @@ class Session:
         return self._tracker.step(picture, timestamp)
 
     def conclude(
-        self, found: Sequence[TrackedBox], probabilities: ArrayLike, timestamp: float
+        self,
+        found: Sequence[TrackedBox],
+        probabilities: ArrayLike,
+        timestamp: float,
+        qualities: Sequence[FaceQuality | None],
     ) -> list[Expression]:
         """Return the `Expression`s of located faces: the second half of `frame`."""
         tracks = [box.track for box in found]
         means = self._smoother(tracks, np.asarray(probabilities), timestamp)
         self._smoother.forget(timestamp - 2 * self._tracker.forget_after)
+        names, rule = self._engine.class_names, self._engine.set_rule
         return [
-            expression(box.face, mean, self._engine.class_names, box.track, timestamp)
-            for box, mean in zip(found, means, strict=True)
+            expression(box.face, mean, names, box.track, timestamp, rule=rule, quality=quality)
+            for box, mean, quality in zip(found, means, qualities, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""What a network is to those who only use it: a function from faces to probabilities."""
+"""A network as its users see it: a function from faces to probabilities."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class FaceNetwork:
         size: Height and width of a face.
         channels: 1 for grey faces, 3 for RGB.
         classes: Number of classes.
-        class_names: Names of the classes in the order of the outputs, None where nothing says them.
+        class_names: Names of the classes in the order of the outputs, None if unknown.
     """
 
     run: Callable[[np.ndarray], np.ndarray]

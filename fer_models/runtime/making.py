@@ -4,7 +4,7 @@
 
 Writes, beside a manifest with SHA-256 and source of each, the LiteRT files of the bundled weights
 into `fer_models/zoo/weights` and of MTCNN's three networks into `fer_data/faces/networks`. Run it
-after `fer_models/zoo/weights` has changed, in the source tree; a test says so. Nothing here is
+after `fer_models/zoo/weights` has changed, in the source tree; a test checks that. Nothing here is
 needed at run time.
 
 The numbers stay float32. Half precision would halve the files, but batch normalisation is folded
@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 
 
 class Source(NamedTuple):
-    """What a ready network is made from.
+    """The source of a ready network.
 
     Attributes:
         name: Name of the ready network.

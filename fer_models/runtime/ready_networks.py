@@ -9,7 +9,7 @@ from fer_models.zoo import bundled
 
 
 def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwork | None:
-    """Return bundled weights as a network on LiteRT, or None where there is none ready.
+    """Return bundled weights as a network on LiteRT, or None if none is ready.
 
     Neither Keras nor TensorFlow is imported, where LiteRT is installed.
 
@@ -39,7 +39,7 @@ def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwo
     run = lite_runner.LiteNetwork(ready_files.read(bundled.FOLDER, f"{name}_{tag}"))
     size, _, channels = run.input_shape
     (classes,) = run.output_shape
-    return FaceNetwork(run, size, channels, classes, bundled.weights(name, tag).class_names)
+    return FaceNetwork(run, size, channels, classes, bundled.weights(name, tag).class_names)  # type: ignore[arg-type]
 
 
 def ready_names() -> list[str]:

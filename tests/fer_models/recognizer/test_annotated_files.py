@@ -13,6 +13,7 @@ from fer_models.recognizer.annotated_files import (
     photos_of,
     write_results,
 )
+from fer_models.recognizer.table import COLUMNS
 
 NAMES = ("happy", "sad")
 
@@ -66,12 +67,12 @@ def test_a_video_in_words_and_on_disk(tmp_path):
     assert content == json.loads((tmp_path / "results.json").read_text())
     assert list(content) == ["input", "class_names", "results"]
     rows = (tmp_path / "results.csv").read_text().splitlines()
-    assert rows[0].endswith("label,confidence,happy,sad")
-    assert rows[1] == ",0,,1,4.0,2.0,30.0,40.0,0.9,happy,0.8,0.8,0.2"
+    assert rows[0] == ",".join([*COLUMNS, "happy", "sad"])
+    assert rows[1] == ",0,,1,4.0,2.0,30.0,40.0,0.9,happy,0.8,,,,happy,,,,,0.8,0.2"
     assert len(rows) == 4
 
 
 def test_no_face_leaves_a_table_with_columns_alone(tmp_path):
     write_results(tmp_path, {"a.png": []}, NAMES)
     (row,) = (tmp_path / "results.csv").read_text().splitlines()
-    assert row.endswith("confidence,happy,sad")
+    assert row == ",".join([*COLUMNS, "happy", "sad"])

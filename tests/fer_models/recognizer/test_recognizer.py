@@ -68,6 +68,8 @@ def test_photo(recognizer):
     assert (bright.label, dark.label) == ("neutral", "angry")
     assert bright.box == (40.0, 40.0, 40.0, 40.0)
     assert (bright.score, bright.track, bright.timestamp) == (1.0, None, None)
+    # Nobody fitted a rule for this network, and a plain block is no sharp face.
+    assert (bright.set, bright.quality.verdict, bright.answer) == (None, "blurred", "unsure")
     assert list(bright.probabilities) == list(EMOTIONS) == list(recognizer.class_names)
     assert sum(bright.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert (
@@ -281,7 +283,7 @@ def test_lazy_name():
         ({"weights": "fer1913"}, ValueError, "fer1913"),
         ({"weights": None}, ValueError, "weights"),
         ({"weights": "nowhere.keras"}, FileNotFoundError, "nowhere.keras"),
-        ({"weights": "some.weights.h5"}, ValueError, "whole model"),
+        ({"weights": "some.weights.h5"}, FileNotFoundError, "no model at 'some.weights.h5'"),
         ({"weights": "fer2013", "model": "nonesuch"}, ValueError, "nonesuch"),
         ({"detector": "haar"}, ValueError, "haar"),
         ({"detector": 3}, ValueError, "detector"),
