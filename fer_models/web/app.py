@@ -7,11 +7,12 @@ import logging
 import mimetypes
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from fer_models.web.limits import Limits
+from fer_data import arguments
+from fer_models.web.limits import FLOOD, Limits
 from fer_models.web.origins import LOOPBACK, check_origins, same_origin
 from fer_models.web.packages import check_server_packages
 from fer_models.web.protocol import FULL, POLICY, UNSUPPORTED, Bucket, RefusedError, parse
@@ -26,10 +27,13 @@ except ImportError:
     check_server_packages()
     raise
 
+# An ASGI server hands these over: functions for the messages from and to the browser.
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
 logger = logging.getLogger("fer.webcam")
 
 STATIC = Path(__file__).resolve().parent / "static"
-FLOOD = 4  # times the rate at which frames are dropped, a browser is disconnected
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -57,11 +61,11 @@ TYPES = {
 class SecurityHeaders:
     """Add the headers to every answer, whoever gives it."""
 
-    def __init__(self, app):
+    def __init__(self, app: Any) -> None:
         self.app = app
         self.headers = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request as the application does, with the headers added."""
 
         async def send_with_headers(message):
@@ -75,17 +79,17 @@ class SecurityHeaders:
 class PassingFiles(StaticFiles):
     """The files of a folder that may come, go and be replaced while the server runs."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
         super().__init__(directory=directory, check_dir=False)
 
-    async def check_config(self):
+    async def check_config(self) -> None:
         """Check nothing: without the folder its files are answered by 404, not by 500."""
 
 
 class Client:
     """One browser: its newest answer, and what it has sent."""
 
-    def __init__(self, socket, session, limits):
+    def __init__(self, socket: Any, session: Any, limits: Any) -> None:
         self.socket = socket
         self.limits = limits
         self.stream = Stream(session, self._deliver)
@@ -98,12 +102,12 @@ class Client:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.answer, answer)
 
-    def answer(self, answer):
+    def answer(self, answer: Any) -> None:
         """Keep an answer until it is sent, in place of one that was not."""
         self._answer = answer
         self._answered.set()
 
-    async def send(self):
+    async def send(self) -> None:
         """Send the newest answer, whenever there is one."""
         while True:
             await self._answered.wait()
@@ -115,7 +119,7 @@ class Client:
             except TimeoutError as error:
                 raise RefusedError(POLICY, "Answers are not read") from error
 
-    async def receive(self, worker):
+    async def receive(self, worker: Any) -> None:
         """Take frames until the browser leaves."""
         limits, last = self.limits, None
         looked_at = Bucket(limits.max_rate, time.monotonic)
@@ -140,10 +144,10 @@ class Client:
                 worker.submit(self.stream, frame)
             else:
                 worker.counts["too_fast"] += 1
-                error = f"At most {limits.max_rate:g} frames a second are looked at"
-                self.answer({"frame": frame.number, "error": error})
+                reason = f"At most {limits.max_rate:g} frames a second are looked at"
+                self.answer({"frame": frame.number, "error": reason})
 
-    async def serve(self, worker):
+    async def serve(self, worker: Any) -> None:
         """Talk to the browser until one side ends it."""
         tasks = [asyncio.create_task(work) for work in (self.receive(worker), self.send())]
         try:
@@ -163,7 +167,7 @@ class Client:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def close(socket, refusal, limits):
+async def close(socket: Any, refusal: Any, limits: Any) -> None:
     """Close a connection with the code and the reason of a refusal."""
     # Whoever is gone already, or reads nothing, needs no good-bye.
     with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
@@ -171,6 +175,13 @@ async def close(socket, refusal, limits):
             await socket.close(refusal.code, refusal.reason)
 
 
+@arguments.checked(
+    recognizer=arguments.with_method("session", "a `Recognizer`, or have a method `session`"),
+    limits=arguments.instance(Limits, "`Limits`"),
+    hosts=arguments.sequence(arguments.text, 1),
+    engine_assets=arguments.path,
+    settings=arguments.mapping(),
+)
 def create_app(
     recognizer: LiveRecognizer,
     limits: Limits | None = None,
@@ -189,7 +200,7 @@ def create_app(
     Args:
         recognizer: Looks at the pictures: a `fer_models.Recognizer`, or anything that has
             `class_names` and gives each browser a `session()`.
-        limits: What browsers may ask. Default: `Limits()`.
+        limits: Limits on browsers' requests. Default: `Limits()`.
         origins: Pages from elsewhere that may use the WebSocket, as in `https://example.org`.
         hosts: Names by which the server may be called, `*` for any. They keep out a foreign page
             whose host name is made to point at this machine.
@@ -203,7 +214,7 @@ def create_app(
         `fastapi.FastAPI`.
 
     Raises:
-        ImportError: If FastAPI is missing; the message says what to install.
+        ImportError: If FastAPI is missing; the message names the extra to install.
         ValueError: If an origin is not written as one.
 
     Example:
@@ -252,7 +263,7 @@ def create_app(
         return {"clients": len(clients), "queued": worker.queued, **worker.counts}
 
     @app.websocket("/ws")
-    async def live(socket: WebSocket):
+    async def live(socket: WebSocket) -> None:
         headers = socket.headers
         if not same_origin(headers.get("origin"), headers.get("host"), origins):
             logger.warning("Refused a page from another origin")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_data import arguments
 from fer_models.web import browser_models, browser_runtime
 from fer_models.web.digest import model_digest
 from fer_models.web.packages import check_export_packages
@@ -35,6 +36,16 @@ def default_engine_folder() -> Path:
     return cache_folder() / "engine"
 
 
+@arguments.checked(
+    folder=arguments.path,
+    weights=arguments.either(
+        arguments.path,
+        arguments.with_method("get_config", ""),
+        rule="bundled weights such as 'ghostface:fer2013', the path of a file, or a keras.Model",
+    ),
+    class_names=arguments.sequence(arguments.scalar),
+    cache=arguments.path,
+)
 def export_engine(
     folder: str | os.PathLike[str] | None = None,
     weights: "str | os.PathLike[str] | keras.Model" = "fer2013",
@@ -63,7 +74,7 @@ def export_engine(
 
     Raises:
         FileNotFoundError: If there is no model at the path.
-        ImportError: If a package is missing; the message says what to install.
+        ImportError: If a package is missing; the message names it.
         RuntimeError: If npm is missing, or a network of the detector differs from Keras.
         ValueError: If the folder holds something else, the model has another input or output, or
             it differs as ONNX from what it was.
@@ -78,7 +89,7 @@ def export_engine(
     folder = Path(folder or default_engine_folder()).resolve()
     old = read(folder)
     model, class_names = _model(weights, class_names)
-    label = model.name if model is weights else os.fspath(weights)
+    label = model.name if model is weights else os.fspath(weights)  # type: ignore[union-attr]
     source = source_of(weights, label, class_names)
     if old and old.get("source") == source and old.get("files") == files(folder):
         return old
@@ -199,7 +210,7 @@ def detector_options() -> dict[str, Any]:
     from fer_data.faces import detector
 
     network = detector("mtcnn")
-    first, second = network.proposal_scores
+    first, second = network.proposal_scores  # type: ignore[attr-defined]
     return {
         "workingSize": network.working_size,
         "proposalScore": first,

@@ -47,6 +47,30 @@ def write_detector(folder: Path) -> dict[str, float]:
     return differences
 
 
+def write_yunet(folder: Path) -> None:
+    """Write yunet.onnx: the face detector YuNet of the package, for pictures of any size.
+
+    It takes `(1, 3, height, width)` in [0, 255], blue first, sides that 32 divides.
+
+    Args:
+        folder: Where to write; it exists.
+    """
+    import onnx
+
+    from fer_data.faces import yunet
+
+    model = onnx.load(yunet.FILE)
+    # The published file names one size. Its layers hold for all.
+    (image,) = model.graph.input
+    for place, name in ((2, "height"), (3, "width")):
+        image.type.tensor_type.shape.dim[place].dim_param = name
+    for output in model.graph.output:
+        output.type.tensor_type.shape.dim[1].dim_param = f"places_{output.name}"
+    del model.graph.value_info[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "yunet.onnx")
+
+
 def write_expression(model: "keras.Model", path: Path) -> float:
     """Write an expression model, its batch norms folded, any number of faces at a time.
 

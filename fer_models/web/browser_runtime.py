@@ -5,29 +5,34 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
 SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
-# WebAssembly only: the builds with WebGPU are twice the size.
+# Module and WebAssembly. The build with WebGPU is twice the size: the page does without.
 FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+WEBGPU_FILES = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
 
 
-def write_runtime(folder: Path, cache: str | os.PathLike[str]) -> None:
+def write_runtime(
+    folder: Path, cache: str | os.PathLike[str], names: Iterable[str] = FILES
+) -> None:
     """Copy the runtime's files to a folder; ask npm for the package where it is not in the cache.
 
     Args:
         folder: Where to write.
         cache: Folder that keeps the package.
+        names: Files of the package's folder `dist`.
 
     Raises:
         RuntimeError: If npm is missing or fails, or the package is not the one that this was
             tested with.
     """
     with tarfile.open(package(Path(cache))) as archive:
-        for name in FILES:
-            with archive.extractfile(f"package/dist/{name}") as source:
+        for name in names:
+            with archive.extractfile(f"package/dist/{name}") as source:  # type: ignore[union-attr]
                 (folder / name).write_bytes(source.read())
 
 

@@ -6,12 +6,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_data import arguments
 from fer_models.zoo import bundled
 
 if TYPE_CHECKING:
     import keras
 
 
+@arguments.checked(
+    weights=arguments.either(
+        arguments.path,
+        arguments.with_method("get_config", ""),
+        rule="bundled weights such as 'ghostface:fer2013', the path of a file, or a keras.Model",
+    )
+)
 def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
     """Return a SHA-256 of a model: whatever changes its answers changes it.
 

@@ -1,15 +1,17 @@
-"""What a browser, and all of them together, may ask of the server."""
+"""Limits on the requests of one browser and of all browsers together."""
 
 import dataclasses
 import math
+import numbers
 import struct
 
 HEADER = struct.Struct("<Id")  # of a frame: its number and its time, see `protocol`
+FLOOD = 4  # times the rate at which frames are dropped, a browser is disconnected
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one browser, and all of them together, may ask of the server.
+    """Limits on the requests of one browser and of all browsers together.
 
     Attributes:
         max_clients: Browsers at a time.
@@ -18,6 +20,9 @@ class Limits:
         max_rate: Frames a second of one browser that are looked at.
         send_seconds: A browser that does not take an answer for so long is disconnected.
         idle_seconds: A browser that sends nothing for so long is disconnected.
+        max_control_rate: Pings and pongs a second of one browser; beyond it, it is disconnected. A
+            browser sends one pong in 20 seconds.
+        max_fragments: Parts in which a browser may send one message.
 
     Raises:
         ValueError: If one is not a positive number, or a number of things is not whole.
@@ -34,11 +39,14 @@ class Limits:
     max_rate: float = 30.0
     send_seconds: float = 5.0
     idle_seconds: float = 60.0
+    max_control_rate: float = 10.0
+    max_fragments: int = 256
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if not (0 < value < math.inf):
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not number or not 0 < value < math.inf:
                 raise ValueError(
                     f"`{field.name}` must be a positive number. Received: {field.name}={value!r}"
                 )

@@ -1,4 +1,4 @@
-"""Whether and how to open the page in the user's browser."""
+"""Opening the page in the user's browser."""
 
 import os
 import sys

@@ -1,7 +1,9 @@
-"""Which pages may talk to the server, and by which names it may be called."""
+"""The pages that may talk to the server, and the names by which it may be called."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
+
+from fer_data.checks import shown
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -16,14 +18,15 @@ def check_origins(origins: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ValueError: If one is written in another way.
     """
-    if isinstance(origins, str):
-        raise ValueError(f"`origins` must be a list of origins. Received: origins={origins!r}")
+    if not isinstance(origins, (list, tuple, set, frozenset)):
+        raise ValueError(f"`origins` must be a list of origins. Received: origins={shown(origins)}")
     origins = tuple(origins)
     for origin in origins:
-        if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+        right = isinstance(origin, str) and origin.startswith(("http://", "https://"))
+        if not right or origin.count("/") != 2:
             raise ValueError(
                 "An `origin` must look like https://example.org, without a path or a slash at its "
-                f"end. Received: origin={origin!r}"
+                f"end. Received: origin={shown(origin)}"
             )
     return origins
 

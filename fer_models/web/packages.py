@@ -1,7 +1,9 @@
-"""What the server and the export need besides the library, and what to install for it."""
+"""The packages that the server and the export need besides the library."""
 
 import importlib.util
 from collections.abc import Iterable
+
+from fer_data.whole import distribution
 
 SERVER = ("fastapi", "uvicorn", "websockets")
 EXPORT = ("mtcnn", "onnx", "onnxruntime", "tf2onnx")
@@ -9,7 +11,7 @@ EXPORT = ("mtcnn", "onnx", "onnxruntime", "tf2onnx")
 
 def check_server_packages() -> None:
     """Raise `ImportError` if a package of the server is missing, before anything slow is loaded."""
-    _check("The page", SERVER, "fer-keras[web,faces]")
+    _check("The page", SERVER, f"{distribution()}[web]")
 
 
 def check_export_packages() -> None:

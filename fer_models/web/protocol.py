@@ -1,4 +1,4 @@
-"""What goes over the WebSocket, and what is refused.
+"""The messages over the WebSocket, and the refusals.
 
 A browser sends binary messages: the frame's number (unsigned 32 bit) and its time in seconds
 (64 bit float), both little-endian, then the picture as JPEG. Numbers grow, times never go back. The

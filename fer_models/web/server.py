@@ -1,14 +1,14 @@
 """The page on an address of this machine: what is checked before networks load, then the server."""
 
 import contextlib
+import errno
 import os
 import socket
-import ssl
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from fer_models.web.certificates import check_certificate
 from fer_models.web.limits import Limits
 from fer_models.web.origins import LOOPBACK, check_origins, host_names
 from fer_models.web.packages import check_server_packages
@@ -42,7 +42,7 @@ class Server:
         app: The application while the server runs, before None.
 
     Raises:
-        ImportError: If FastAPI, uvicorn or websockets is missing; the message says what to install.
+        ImportError: If FastAPI, uvicorn or websockets is missing; the message names the extra.
         OSError: If the address cannot be taken, or a file cannot be read.
         ValueError: If an argument breaks its rule, or certificate and key do not fit.
 
@@ -65,28 +65,35 @@ class Server:
         ssl_keyfile: str | os.PathLike[str] | None = None,
     ) -> None:
         check_server_packages()
+        if not isinstance(host, str) or not host or "\0" in host:
+            raise ValueError(
+                "`host` must be an address or a name, such as '127.0.0.1'; '0.0.0.0' lets the "
+                f"network in. Received: host={host!r}"
+            )
         if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
             raise ValueError(f"`port` must be an integer in 0 to 65535. Received: port={port!r}")
+        if limits is not None and not isinstance(limits, Limits):
+            raise ValueError(f"`limits` must be None or `Limits`. Received: limits={limits!r}")
         self.host = host
         self.limits = limits or Limits()
         self.origins = check_origins(origins)
-        _check_certificate(ssl_certfile, ssl_keyfile)
+        check_certificate(ssl_certfile, ssl_keyfile)
         self._certificate = ssl_certfile, ssl_keyfile
         self._socket = _bind(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self._running = None
+        self._running: Any = None
         self.app: FastAPI | None = None
 
     @property
     def address(self) -> str:
-        """Where to open the page."""
+        """The address of the page."""
         name = EVERYWHERE.get(self.host, self.host)
         name = f"[{name}]" if ":" in name else name
         return f"{'http' if self._certificate[0] is None else 'https'}://{name}:{self.port}/"
 
     @property
     def warning(self) -> str | None:
-        """What to say to whoever lets others than this machine in, else None."""
+        """A warning if other machines than this one may connect, else None."""
         if self.host in LOOPBACK:
             return None
         how = " unencrypted" if self._certificate[0] is None else ""
@@ -112,8 +119,10 @@ class Server:
             on_listening: Called without arguments once the address answers.
         """
         import uvicorn
+        from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
         from fer_models.web.app import create_app
+        from fer_models.web.frame_limits import guarded
 
         class Announcing(uvicorn.Server):
             async def startup(self, sockets=None):
@@ -129,9 +138,15 @@ class Server:
             engine_assets=engine_assets,
             settings=settings,
         )
+        counts = self.app.state.worker.counts
+
+        def count_refusal():
+            counts["refused"] += 1
+
         certificate, key = self._certificate
         config = uvicorn.Config(
             self.app,
+            ws=guarded(AutoWebSocketsProtocol, self.limits, count_refusal),  # type: ignore[arg-type]
             ssl_certfile=certificate,
             ssl_keyfile=key,
             # Too long a message is refused before it is held in memory, and none is small only
@@ -143,10 +158,12 @@ class Server:
             server_header=False,
             proxy_headers=False,
             access_log=False,
-            # Whoever uses the library says where its log goes; by default warnings are shown.
+            # The library's user decides where its log goes; by default warnings are shown.
             log_config=None,
             log_level="warning",
         )
+        # Not before: two servers that wait for their networks could share the port.
+        _may_be_taken_again(self._socket)
         self._running = Announcing(config)
         with contextlib.suppress(KeyboardInterrupt):
             self._running.run([self._socket])
@@ -200,7 +217,7 @@ def serve(
         on_listening: Called without arguments once the address answers.
 
     Raises:
-        ImportError: If FastAPI, uvicorn or websockets is missing; the message says what to install.
+        ImportError: If FastAPI, uvicorn or websockets is missing; the message names the extra.
         OSError: If the address cannot be taken, or a file cannot be read.
         ValueError: If an argument breaks its rule, or certificate and key do not fit.
 
@@ -225,47 +242,35 @@ def serve(
 
 def _bind(host, port):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    # A port that was used a minute ago may be used again. (Windows would share one in use.)
-    if os.name != "nt":
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
+        try:
+            return _bound(family, host, port, again=False)
+        except OSError as error:
+            # Windows would share a port in use.
+            if error.errno != errno.EADDRINUSE or os.name == "nt":
+                raise
+            # A port that was used a minute ago may be used again.
+            return _bound(family, host, port, again=True)
+    except (OSError, UnicodeError) as error:
         raise OSError(
             f"The server cannot take the address host={host!r}, port={port}: "
-            f"{error.strerror or error}. Take another host or port; port 0 takes a free one."
+            f"{getattr(error, 'strerror', None) or error}. Take another host or port; port 0 takes "
+            "a free one."
         ) from error
-    return bound
 
 
-def _check_certificate(certificate, key):
-    if certificate is None:
-        if key is not None:
-            raise ValueError(
-                "`ssl_keyfile` needs `ssl_certfile`, the certificate that it belongs to. "
-                f"Received: ssl_keyfile={str(key)!r} alone"
-            )
-        return
-    for name, path in (("ssl_certfile", certificate), ("ssl_keyfile", key)):
-        if path is not None and not Path(path).is_file():
-            raise FileNotFoundError(
-                f"`{name}` must be a file in PEM format. Received: {name}={str(path)!r}, which is "
-                "not there"
-            )
-
-    def refuse():
-        raise ValueError(
-            f"`ssl_keyfile` must not be encrypted. Received: {str(key or certificate)!r}; "
-            "`openssl pkey -in OLD -out NEW` writes it without its password"
-        )
-
+def _bound(family, host, port, again):
+    taken = socket.socket(family)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, refuse)
-    except ssl.SSLError as error:
-        raise ValueError(
-            "`ssl_certfile` and `ssl_keyfile` must be a certificate and its private key in PEM "
-            f"format. Received: ssl_certfile={str(certificate)!r}, ssl_keyfile={key and str(key)!r}"
-            f" ({error.reason or error})"
-        ) from error
+        if again:
+            _may_be_taken_again(taken)
+        taken.bind((host, port))
+    except BaseException:
+        taken.close()
+        raise
+    return taken
+
+
+def _may_be_taken_again(taken):
+    if os.name != "nt":
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

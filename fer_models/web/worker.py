@@ -31,7 +31,7 @@ class LiveSession(Protocol):
 
 
 class LiveRecognizer(Protocol):
-    """What the page needs; `fer_models.Recognizer` is one.
+    """The methods that the page needs; `fer_models.Recognizer` has them.
 
     Attributes:
         class_names: Names of the classes in the order in which the page shows them.
@@ -44,7 +44,7 @@ class LiveRecognizer(Protocol):
 
 
 class Stream:
-    """What the server keeps of one browser: its session and its newest unseen frame.
+    """The state of one browser: its session and its newest unseen frame.
 
     Args:
         session: Looks at its frames, a `LiveSession`.
@@ -54,8 +54,8 @@ class Stream:
     def __init__(self, session: LiveSession, deliver: Callable[[dict[str, Any]], None]) -> None:
         self.session = session
         self.deliver = deliver
-        self.waiting = None
-        self.size = None
+        self.waiting: Frame | None = None
+        self.size: tuple[int, int] | None = None
 
 
 class Worker:

@@ -54,6 +54,7 @@ def test_copies_of_training_faces_are_no_test_faces(places, tmp_path):
         places.load(places.parsed([*given, "--test", "19"]))
 
 
+@pytest.mark.slow
 def test_networks_of_one_seed_differ_in_the_noise_alone(places):
     options = places.parsed([*SMALL, "--width", "0.125"])
     built = {}

@@ -208,6 +208,7 @@ class TestAssets:
         const manifest = { format: 1, source, files: { a: { bytes: bytes.length, sha256 } } };
         const answers = { "/m/a": bytes, "/n/a": "another", "/k/a": "x" };
         answers["/m/manifest.json"] = JSON.stringify(manifest);
+        answers["/h/manifest.json"] = "<!doctype html>";
         answers["/n/manifest.json"] = JSON.stringify({ ...manifest, format: 0 });
         const get = async (url) =>
           new Response(answers[url], { status: url in answers ? 200 : 404 });
@@ -230,6 +231,8 @@ class TestAssets:
           ["/m/", { weights: "fer2013", model: "2b" }],
           ["/m/", { weights: "fer2013", model: null }],
           ["/m/", { weights: "copy.keras", model: "1a" }],
+          ["/l/", { advice: "Copy them." }],
+          ["/h/", { advice: "Copy them." }],
         ]) {
           const answer = readManifest(url, server, get);
           refused.push(await answer.then(() => null, (error) => error.message));
@@ -250,7 +253,7 @@ class TestAssets:
         assert "404" in missing
 
     def test_only_the_models_of_the_server_are_taken(self):
-        *refused, unknown, renamed = node(self.SCRIPT)["refused"]
+        *refused, unknown, renamed, absent, page = node(self.SCRIPT)["refused"]
         missing, anywhere, elsewhere, old, other, stale = refused
         for message in (missing, old, other):
             assert message.endswith(f"{self.COMMAND} --weights ferplus")
@@ -263,6 +266,34 @@ class TestAssets:
         assert stale.endswith(f"{self.COMMAND} --weights fer2013")
         assert unknown is None
         assert renamed is None
+        assert absent == "The models for the browser are not on this server. Copy them."
+        assert page == "/h/manifest.json does not describe the models for the browser. Copy them."
+
+
+class TestBackend:
+    SCRIPT = """
+        import { chooseBackend } from "ENGINE/backend.js";
+        const card = { requestAdapter: async () => ({ info: { isFallbackAdapter: false } }) };
+        const drawn = { requestAdapter: async () => ({ info: { isFallbackAdapter: true } }) };
+        const none = { requestAdapter: async () => null };
+        const both = { webgpu: {} };
+        const found = [];
+        for (const [wanted, manifest, gpu] of [
+          ["auto", both, card], ["auto", both, drawn], ["auto", both, none], ["auto", both],
+          ["auto", {}, card], ["wasm", both, card], ["webgpu", both, card],
+          ["webgpu", both, drawn], ["webgpu", both, none], ["webgpu", {}, card], ["gpu", both],
+        ]) {
+          found.push(await chooseBackend(wanted, manifest, gpu).catch((error) => error.message));
+        }
+        console.log(JSON.stringify(found));
+    """
+
+    def test_a_graphics_card_is_taken_where_there_is_one(self):
+        *found, missing, processor, unknown = node(self.SCRIPT)
+        assert found == ["webgpu", *["wasm"] * 5, "webgpu", "webgpu"]
+        assert missing == "This browser has no WebGPU here. Ask for the backend wasm or auto."
+        assert processor.startswith("These models bring no runtime for WebGPU.")
+        assert unknown == "`backend` must be one of auto, webgpu, wasm. Received: backend=gpu"
 
 
 class TestRecording:
@@ -416,7 +447,7 @@ def run_engine(assets, images, folder):
         const ort = await import(`file://${assets}/${manifest.runtime.module}`);
         const read = (name) => [name, new Uint8Array(fs.readFileSync(`${assets}/${name}`)).buffer];
         const files = Object.fromEntries(networkFiles(manifest).map(read));
-        const networks = await createNetworks(ort, manifest, files, 1);
+        const networks = await createNetworks(ort, manifest, files);
         const pipeline = new Pipeline(networks, manifest, { smoothing: 0, detectEvery: 0 });
         const results = [];
         for (const { file, width, height } of JSON.parse(fs.readFileSync(jobs))) {

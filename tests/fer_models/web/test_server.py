@@ -31,6 +31,7 @@ from fer_models.web import (
     Limits,
     Server,
     create_app,
+    frame_limits,
     origins,
     protocol,
     serve,
@@ -253,6 +254,69 @@ def test_too_many_frames_a_second_are_dropped_then_refused():
         code, reason = refusal(running, *(frame(number) for number in range(60)))
         assert (code, reason) == (1008, "At most 5 frames a second")
         assert still_works(running)
+
+
+@pytest.mark.parametrize(
+    ("flood", "reason"),
+    [
+        (lambda live: [live.ping() for _ in range(3000)], "At most 10 pings and pongs a second"),
+        (lambda live: [live.pong() for _ in range(3000)], "At most 10 pings and pongs a second"),
+        # A message of empty fragments, as it has no end.
+        (lambda live: live.send([b"a", *[b""] * 3000]), "At most 256 fragments a message"),
+        (lambda live: [live.send(b"") for _ in range(3000)], ""),
+    ],
+    ids=["pings", "pongs", "fragments", "messages"],
+)
+def test_a_flood_of_small_frames_is_cut_off_before_it_is_decoded(running, flood, reason):
+    refused = running.counts["refused"]
+    with running.connect() as good, running.connect() as live:
+        ask(good, frame(1))
+        with contextlib.suppress(ConnectionClosed):
+            flood(live)
+        start = time.monotonic()
+        assert running.get("/health")[0] == 200
+        assert ask(good, frame(2))["frame"] == 2
+        assert time.monotonic() - start < 5
+        with pytest.raises(ConnectionClosed):
+            receive(live)
+        received = live.protocol.close_rcvd
+    assert received.code == (1008 if reason else 1007)
+    assert received.reason.startswith(reason)
+    wait_for(lambda: not running.clients)
+    # What comes after a refusal may be refused once more.
+    assert running.counts["refused"] > refused
+
+
+def test_pings_now_and_then_and_messages_in_parts_are_fine(running):
+    with running.connect() as live:
+        for _ in range(5):
+            assert live.ping().wait(20)
+        message = frame(1)
+        live.send([message[:5], b"", message[5:100], message[100:]])
+        assert receive(live)["frame"] == 1
+
+
+def masked(opcode, payload=b"", last=True):
+    size = len(payload)
+    more = b"" if size < 126 else struct.pack(">H" if size < 65536 else ">Q", size)
+    marker = size if size < 126 else 126 if size < 65536 else 127
+    return bytes([opcode | (0x80 if last else 0), 0x80 | marker]) + more + bytes(4) + payload
+
+
+@given(st.lists(st.integers(1, 90_000), min_size=1, max_size=5), st.sampled_from([0, 125, 126]))
+def test_heads_of_frames_are_read_however_the_bytes_are_cut(cuts, size):
+    sent = [(2, False), (9, True), (0, False), (0, True), (10, True), (8, True)]
+    payloads = [bytes(70_000), b"ping", bytes(size), b"", b"", b"\x03\xe8"]
+    stream = b"GET /ws HTTP/1.1\r\nHost: a\r\n\r\n" + b"".join(
+        masked(opcode, payload, last)
+        for (opcode, last), payload in zip(sent, payloads, strict=True)
+    )
+    heads, found, at = frame_limits.FrameHeads(), [], 0
+    while at < len(stream):
+        step = cuts[len(found) % len(cuts)]
+        found += heads.read(stream[at : at + step])
+        at += step
+    assert found == sent
 
 
 def test_a_message_that_is_too_long_is_refused_by_any_server():
@@ -490,6 +554,14 @@ def test_certificate_and_key_are_checked_before_anything_else(tmp_path):
         Server(port=0, ssl_keyfile=keyfile)
     with pytest.raises(FileNotFoundError, match=r"`ssl_keyfile`.*gone\.pem"):
         Server(port=0, ssl_certfile=certfile, ssl_keyfile=str(tmp_path / "gone.pem"))
+    dsa = str(tmp_path / "dsa.pem")
+    for command in (
+        ["dsaparam", "-genkey", "-noout", "-out", f"{dsa}.key", "2048"],
+        ["req", "-x509", "-key", f"{dsa}.key", "-subj", "/CN=localhost", "-out", dsa],
+    ):
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    with pytest.raises(ValueError, match="of a kind that browsers can use"):
+        Server(port=0, ssl_certfile=dsa, ssl_keyfile=f"{dsa}.key")
     locked = str(tmp_path / "locked.pem")
     command = ["openssl", "pkey", "-aes256", "-passout", "pass:word", "-in", keyfile]
     subprocess.run([*command, "-out", locked], check=True, capture_output=True)
@@ -504,6 +576,24 @@ def test_an_address_that_is_taken_is_said_at_once():
             Server(port=port)
     with pytest.raises(OSError, match=r"host='192\.0\.2\.1'"):
         Server("192.0.2.1", 0)
+    # Nor may two servers take one port, whose networks are still being loaded.
+    with Server(port=0) as one, pytest.raises(OSError, match="Address already in use"):
+        Server(port=one.port)
+
+
+def test_a_port_can_be_taken_again_at_once():
+    with serving(FakeRecognizer()) as running, running.connect() as live:
+        ask(live, frame(1))
+        port = running.port
+    for _ in range(2):
+        with Server(port=port):
+            pass
+
+
+@pytest.mark.parametrize("host", ["", None, 7, b"localhost"])
+def test_bad_hosts(host):
+    with pytest.raises(ValueError, match="`host` must be an address or a name"):
+        Server(host, 0)
 
 
 def test_nobody_is_answered_before_it_runs():
@@ -548,6 +638,8 @@ def test_limits_say_what_is_wrong():
         Limits(max_clients=1.5)
     with pytest.raises(ValueError, match="max_rate=nan"):
         Limits(max_rate=math.nan)
+    with pytest.raises(ValueError, match="max_fragments='many'"):
+        Limits(max_fragments="many")
 
 
 @pytest.mark.parametrize("name", ["serve", "create_app"])
@@ -555,9 +647,7 @@ def test_a_missing_package_is_named_with_what_to_install(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
     monkeypatch.delitem(sys.modules, "fer_models.web.app", raising=False)
     monkeypatch.delitem(vars(web), "create_app", raising=False)
-    with pytest.raises(
-        ImportError, match=r'needs fastapi\. Run: pip install "fer-keras\[web,faces'
-    ):
+    with pytest.raises(ImportError, match=r'needs fastapi\. Run: pip install "fer-keras\[web\]'):
         getattr(web, name)(FakeRecognizer())
 
 

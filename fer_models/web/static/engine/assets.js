@@ -2,31 +2,38 @@
 
 const EXPORT = "fer webcam --export-engine";
 
-function exporting({ weights, command }) {
-  return command ?? (weights ? `${EXPORT} --weights ${weights}` : EXPORT);
+function remedy({ weights, command, advice }, verb) {
+  if (advice) return advice;
+  return `To ${verb}: ${command ?? (weights ? `${EXPORT} --weights ${weights}` : EXPORT)}`;
 }
 
 /**
- * Read manifest.json.
+ * Read the file that describes the models.
  *
  * @param url folder, ending in a slash
- * @param {{weights, model, command}} server name and digest of the weights that the server uses:
- *   others are refused, without a digest any will do; and the command that makes the models
+ * @param {{weights, model, command, advice}} server name and digest of the weights that the server
+ *   uses: others are refused, without a digest any will do; the command that makes the models; or,
+ *   in its place, a sentence that says what to do where they cannot be used
  * @param get `fetch`, or what stands in for it
+ * @param name name of the file
  */
-export async function readManifest(url, server = {}, get = fetch) {
-  const answer = await get(`${url}manifest.json`);
-  const how = exporting(server);
+export async function readManifest(url, server = {}, get = fetch, name = "manifest.json") {
+  const answer = await get(`${url}${name}`);
   if (answer.status === 404) {
-    throw new Error(`The models for the browser are not on this server. To make them: ${how}`);
+    const how = remedy(server, "make them");
+    throw new Error(`The models for the browser are not on this server. ${how}`);
   }
-  if (!answer.ok) throw new Error(`${url}manifest.json: the server answered ${answer.status}`);
-  const manifest = await answer.json();
+  if (!answer.ok) throw new Error(`${url}${name}: the server answered ${answer.status}`);
+  const how = remedy(server, "renew them");
+  // Some servers answer a page, and no 404, where there is no file.
+  const manifest = await answer.json().catch(() => {
+    throw new Error(`${url}${name} does not describe the models for the browser. ${how}`);
+  });
   if (manifest.format !== 1) {
-    throw new Error(`The models for the browser are of another version. To renew them: ${how}`);
+    throw new Error(`The models for the browser are of another version. ${how}`);
   }
   if (server.model && manifest.source.model !== server.model) {
-    throw new Error(`${differ(manifest.source.weights, server.weights)} To renew them: ${how}`);
+    throw new Error(`${differ(manifest.source.weights, server.weights)} ${how}`);
   }
   return manifest;
 }
@@ -44,7 +51,7 @@ function differ(own, servers) {
 /**
  * Read files of the manifest; `onProgress(loaded, total)` in bytes as they come.
  *
- * @param {{weights, command}} server as for `readManifest`
+ * @param {{weights, command, advice}} server as for `readManifest`
  * @returns {Promise<Object>} ArrayBuffers by name
  */
 export async function readFiles(
@@ -71,8 +78,8 @@ export async function readFiles(
       onProgress(loaded, total);
     }
     if (place !== bytes || (await digest(content)) !== sha256) {
-      const how = exporting(server);
-      throw new Error(`${name} is not the file that the manifest names. To renew it: ${how}`);
+      const how = remedy(server, "renew it");
+      throw new Error(`${name} is not the file that the manifest names. ${how}`);
     }
     return [name, content.buffer];
   };

@@ -1,19 +1,24 @@
 // The engine in the browser: no picture leaves it. For the page, the same as server-engine.js.
+// The npm package of packages/web is built on it too.
 
 /**
  * @param {object} where
- *   baseUrl: folder of this module's files, ending in a slash;
+ *   baseUrl: folder of this module's files, ending in a slash; none: where this module came from;
  *   assetsUrl: folder of models and runtime, from `fer webcam --export-engine`;
- *   server: {weights, model, command}: name and digest of the server's weights, and the command
- *     that makes the models, see assets.js;
+ *   manifestName: file in it that describes them;
+ *   server: {weights, model, command, advice}: name and digest of the server's weights, and how the
+ *     models are made, see assets.js;
+ *   backend: "auto", "webgpu" or "wasm", see backend.js;
  *   onStatus: gets a line of text for the user while models load;
- *   options: {smoothing, detectEvery, workingSize, maxFaces, threads}, see pipeline.js;
+ *   options: {smoothing, detectEvery, detector, workingSize, maxFaces, threads}, see pipeline.js;
  *     threads 0 or none: as many as the browser has cores, less one, 4 at most.
  */
 export function createEngine({
-  baseUrl = new URL("./", import.meta.url).href,
+  baseUrl = null,
   assetsUrl = "/engine-assets/",
+  manifestName = "manifest.json",
   server = {},
+  backend = "auto",
   onStatus = () => {},
   options = {},
 } = {}) {
@@ -63,19 +68,28 @@ export function createEngine({
     classNames: [],
     /** What the models were made from, once it is started: {weights, model, ...}. */
     source: null,
+    /** Where the networks run, once it is started: "webgpu" or "wasm". */
+    backend: null,
 
     /** Load everything; rejects with a message for the user. */
     async start() {
       if (worker !== null) return;
-      worker = new Worker(new URL("worker.js", new URL(baseUrl, location.href)), { type: "module" });
+      worker = startWorker(baseUrl);
       const own = worker;
       listen();
       try {
         const url = new URL(assetsUrl, location.href).href;
-        const started = await ask("start", { assetsUrl: url, server, options });
+        const started = await ask("start", {
+          assetsUrl: url,
+          manifestName,
+          server,
+          backend,
+          options,
+        });
         if (started === null) throw new Error("The engine was stopped while it started.");
         engine.classNames = started.classNames;
         engine.source = started.source;
+        engine.backend = started.backend;
       } catch (error) {
         if (worker === own) engine.stop();
         throw error;
@@ -104,6 +118,14 @@ export function createEngine({
     },
   };
   return engine;
+}
+
+function startWorker(baseUrl) {
+  if (baseUrl === null) {
+    // Bundlers find the worker by these very words.
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  }
+  return new Worker(new URL("worker.js", new URL(baseUrl, location.href)), { type: "module" });
 }
 
 function pixels(image) {

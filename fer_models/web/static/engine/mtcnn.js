@@ -7,6 +7,7 @@
 // A row is [x1, y1, x2, y2, score], after the last network with ten numbers more: the x, then the y
 // of the eye on the left, the eye on the right, the nose, the left and the right mouth corner.
 
+import { finish } from "./faces.js";
 import { SummedPicture, roundHalfEven, shrink } from "./resample.js";
 
 const OFFSET = 127.5;
@@ -110,21 +111,13 @@ export class Mtcnn {
   }
 
   finish(rows, picture, small) {
-    const scale = [picture.width / small.width, picture.height / small.height];
-    const ends = [picture.width, picture.height];
-    const faces = [];
-    for (const row of rows) {
-      const low = [0, 1].map((axis) => clip(row[axis] * scale[axis], ends[axis]));
-      const high = [0, 1].map((axis) => clip(row[2 + axis] * scale[axis], ends[axis]));
-      const sides = [high[0] - low[0], high[1] - low[1]];
-      if (row[4] < this.options.minScore || Math.min(...sides) < Number.EPSILON) continue;
-      const five = [0, 1, 2, 3, 4].map((k) =>
-        [0, 1].map((axis) => Math.fround((row[5 + 5 * axis + k] + 0.5) * scale[axis] - 0.5)),
-      );
-      faces.push({ box: [...low, ...sides].map(Math.fround), score: row[4], points: five });
-    }
-    faces.sort((one, other) => other.score - one.score);
-    return this.options.maxFaces ? faces.slice(0, this.options.maxFaces) : faces;
+    const found = rows.map((row) => ({
+      low: row.slice(0, 2),
+      high: row.slice(2, 4),
+      score: row[4],
+      points: [0, 1, 2, 3, 4].map((k) => [row[5 + k], row[10 + k]]),
+    }));
+    return finish(found, picture, small, this.options);
   }
 }
 
@@ -257,8 +250,4 @@ function samples(low, high, length, size) {
 
 function mix(one, other, part) {
   return one + (other - one) * part;
-}
-
-function clip(value, end) {
-  return Math.min(Math.max(value, 0), end);
 }

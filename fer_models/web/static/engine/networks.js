@@ -1,30 +1,41 @@
-// The four networks on ONNX Runtime's WebAssembly.
+// The networks on ONNX Runtime: a detector's and the expression model.
 
-const DETECTOR = ["pnet", "rnet", "onet"];
+import { runtimeOf } from "./backend.js";
 
-/** Names of the files that `createNetworks` wants. */
-export function networkFiles(manifest) {
-  return [...DETECTOR.map((name) => `${name}.onnx`), manifest.expression.file, manifest.runtime.wasm];
+const DETECTORS = Object.freeze({ mtcnn: ["pnet", "rnet", "onet"], yunet: ["yunet"] });
+
+/** Names of the files that `createNetworks` wants for the same backend and detector. */
+export function networkFiles(manifest, { backend = "wasm", detector = "mtcnn" } = {}) {
+  const networks = DETECTORS[detector].map((name) => `${name}.onnx`);
+  return [...networks, manifest.expression.file, runtimeOf(manifest, backend).wasm];
 }
 
 /**
  * Make the networks ready.
  *
- * @param ort the module of onnxruntime-web
+ * @param ort the module of onnxruntime-web, the one that the manifest names for the backend
  * @param manifest the manifest
  * @param files its files as ArrayBuffers by name
- * @param threads how many; more than 1 only where the page is cross-origin isolated
+ * @param {object} options
+ *   threads: how many; more than 1 only where the page is cross-origin isolated;
+ *   backend: "wasm" or "webgpu", where they run;
+ *   detector: "mtcnn" or "yunet".
  * @returns {Promise<{detect, classify, release}>}
  *   `detect(name, data, shape)`: outputs of one of the detector's networks by name;
  *   `classify(data, count)`: probabilities (count, classes) of `count` faces.
  */
-export async function createNetworks(ort, manifest, files, threads) {
+export async function createNetworks(
+  ort,
+  manifest,
+  files,
+  { threads = 1, backend = "wasm", detector = "mtcnn" } = {},
+) {
   ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = files[manifest.runtime.wasm];
-  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
+  ort.env.wasm.wasmBinary = files[runtimeOf(manifest, backend).wasm];
+  const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
   const open = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), options);
   const sessions = {};
-  for (const name of DETECTOR) sessions[name] = await open(`${name}.onnx`);
+  for (const name of DETECTORS[detector]) sessions[name] = await open(`${name}.onnx`);
   const { file, size, channels } = manifest.expression;
   sessions.expression = await open(file);
   const run = (name, data, shape) => {

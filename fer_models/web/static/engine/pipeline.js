@@ -5,8 +5,9 @@
 import { crop, roll } from "./crop.js";
 import { Mtcnn } from "./mtcnn.js";
 import { Smoother, Tracker } from "./tracking.js";
+import { YuNet } from "./yunet.js";
 
-export const DEFAULTS = Object.freeze({ smoothing: 0.3, detectEvery: 0.2 });
+export const DEFAULTS = Object.freeze({ smoothing: 0.3, detectEvery: 0.2, detector: "mtcnn" });
 
 /** One stream of pictures. */
 export class Pipeline {
@@ -16,17 +17,26 @@ export class Pipeline {
    * @param {object} options
    *   smoothing: time constant of the probabilities' mean in seconds, 0 for none;
    *   detectEvery: seconds between detections, 0 for every picture;
+   *   detector: "mtcnn" or "yunet", that of the networks;
    *   workingSize, maxFaces, ...: of the detector.
    */
   constructor(networks, manifest, options = {}) {
-    const { smoothing, detectEvery, ...detector } = { ...DEFAULTS, ...options };
+    const { smoothing, detectEvery, detector, ...rest } = { ...DEFAULTS, ...options };
     this.networks = networks;
     this.names = manifest.expression.classNames;
     const { size, channels } = manifest.expression;
     this.rule = { size, channels, ...manifest.crop };
     this.smoothing = smoothing;
-    const mtcnn = new Mtcnn(networks.detect, { ...manifest.detector, ...detector });
-    this.tracker = new Tracker(mtcnn, detectEvery);
+    let finder;
+    if (detector === "yunet") {
+      // Its boxes lie around faces in another way.
+      const { framing, ...own } = manifest.yunet;
+      this.rule.framing = framing;
+      finder = new YuNet(networks.detect, { ...own, ...rest });
+    } else {
+      finder = new Mtcnn(networks.detect, { ...manifest.detector, ...rest });
+    }
+    this.tracker = new Tracker(finder, detectEvery);
     this.reset();
   }
 

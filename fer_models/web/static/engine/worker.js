@@ -2,26 +2,36 @@
 // and {status} while it loads.
 
 import { readFiles, readManifest } from "./assets.js";
+import { chooseBackend, runtimeOf } from "./backend.js";
 import { createNetworks, networkFiles } from "./networks.js";
 import { Pipeline } from "./pipeline.js";
 
 let pipeline = null;
 
 const calls = {
-  async start({ assetsUrl, server, options }) {
+  async start({ assetsUrl, manifestName, server, backend, options }) {
     if (!globalThis.crypto?.subtle) {
       throw new Error("The browser checks its models only on https or on this machine's own page.");
     }
     const { threads, ...rest } = options;
-    const manifest = await readManifest(assetsUrl, server);
-    const names = networkFiles(manifest);
+    const { detector = "mtcnn" } = options;
+    const manifest = await readManifest(assetsUrl, server, fetch, manifestName);
+    const chosen = await chooseBackend(backend, manifest);
+    const names = networkFiles(manifest, { backend: chosen, detector });
     const files = await readFiles(assetsUrl, manifest, names, server, progress());
     postMessage({ status: "Starting the models" });
-    const ort = await import(new URL(manifest.runtime.module, assetsUrl).href);
-    const networks = await createNetworks(ort, manifest, files, threads || defaultThreads());
+    const module = new URL(runtimeOf(manifest, chosen).module, assetsUrl).href;
+    // Bundlers must leave the address as it is: the file lies beside the models.
+    const ort = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
+    const networks = await createNetworks(ort, manifest, files, {
+      threads: threads || defaultThreads(),
+      backend: chosen,
+      detector,
+    });
     pipeline = new Pipeline(networks, manifest, rest);
-    await warmUp(networks, manifest);
-    return { classNames: manifest.expression.classNames, source: manifest.source };
+    await warmUp(networks, manifest, detector);
+    const { expression, source } = manifest;
+    return { classNames: expression.classNames, source, backend: chosen };
   },
 
   process({ width, height, data, frame, timestamp }) {
@@ -63,10 +73,11 @@ function defaultThreads() {
 }
 
 // The first run of a network takes longer: it must not be a frame's.
-async function warmUp(networks, manifest) {
+async function warmUp(networks, manifest, detector) {
   const { size, channels } = manifest.expression;
   const blank = (...shape) => new Float32Array(shape.reduce((one, other) => one * other));
-  for (const [name, side] of [["pnet", 64], ["rnet", 24], ["onet", 48]]) {
+  const sides = detector === "yunet" ? { yunet: 64 } : { pnet: 64, rnet: 24, onet: 48 };
+  for (const [name, side] of Object.entries(sides)) {
     await networks.detect(name, blank(3, side, side), [1, 3, side, side]);
   }
   await networks.classify(blank(size, size, channels), 1);
