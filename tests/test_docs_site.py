@@ -7,13 +7,11 @@ import types
 
 import pytest
 import yaml
+from helpers.links import dead_links, links, outside_links
 from helpers.pages import DOCS, LINKING, PAGES
 from helpers.shared import ROOT
 
 SITE = DOCS / "site"
-CODE = re.compile(r"^( *)(`{3,}).*?^\1\2`*\s*?$", re.M | re.S)
-LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^()\s>]*(?:\([^()\s]*\)[^()\s>]*)*)>?\)")
-OUTSIDE = ("http://", "https://", "mailto:")
 
 
 def config():
@@ -26,34 +24,6 @@ def pages_of(nav):
         return [nav]
     parts = nav.values() if isinstance(nav, dict) else nav
     return [page for part in parts for page in pages_of(part)]
-
-
-def prose(text):
-    return CODE.sub("", text)
-
-
-def anchors(text):
-    """Return the anchors of a page's headings, as GitHub and MkDocs both make them."""
-    found = set()
-    for heading in re.findall(r"^#+ +(.+?) *$", prose(text), re.M):
-        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-        found.add(re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower()))
-    return found
-
-
-def dead_links(page, text):
-    """Return the relative links and pictures of a page that lead nowhere."""
-    dead = []
-    for link in LINK.findall(prose(text)):
-        if link.startswith(OUTSIDE):
-            continue
-        name, _, anchor = link.partition("#")
-        target = (page.parent / name).resolve() if name else page
-        if not target.is_file() or (
-            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
-        ):
-            dead.append(link)
-    return dead
 
 
 def test_every_page_is_in_the_navigation_once():
@@ -74,7 +44,7 @@ def test_dead_links_are_found():
 
 [good](index.md#install) [gone](nowhere.md) [no such part](index.md#nowhere) [here](#a-page)
 ![gone too](images/nowhere.png) [elsewhere](https://example.org/nowhere.md)
-[brackets [inside]](nowhere-either.md)
+[brackets [inside]](nowhere-either.md) <img width="9" src="images/gone.png" alt="">
 
 ```
 [no link](in-code.md)
@@ -86,14 +56,16 @@ def test_dead_links_are_found():
         "index.md#nowhere",
         "images/nowhere.png",
         "nowhere-either.md",
+        "images/gone.png",
     ]
+    assert outside_links(text) == ["https://example.org/nowhere.md"]
 
 
 def test_pictures_are_all_shown():
     shown = {
         (page.parent / link).resolve()
         for page in PAGES
-        for link in LINK.findall(prose(page.read_text(encoding="utf-8")))
+        for link in links(page.read_text(encoding="utf-8"))
     }
     assert {path for path in (DOCS / "images").iterdir() if path not in shown} == set()
 
@@ -104,6 +76,22 @@ def test_site_loads_nothing_from_elsewhere():
     assert "extra_javascript" not in made
     assert "extra_css" not in made
     assert "extra" not in made  # analytics, and icons that link to other hosts
+
+
+def test_how_to_install_stands_in_one_place():
+    # The README has one line of it. Those who contribute install more.
+    places = {
+        page.relative_to(ROOT).as_posix()
+        for page in PAGES
+        if "pip install" in page.read_text(encoding="utf-8")
+    }
+    assert places <= {"README.md", "CONTRIBUTING.md", "docs/index.md"}, "link to index.md#install"
+
+
+def test_the_readme_is_short_and_shows_real_use_first():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) < 120
+    assert "docs/images/webcam.png" in links(readme.partition("\n## ")[0])
 
 
 def test_warnings_are_errors():
