@@ -1,11 +1,12 @@
 # make demo    install into .venv and run the main job: train, evaluate and explain GhostFace
 # make test    install into .venv and run the fast tests on every Keras backend that is there
 # make docs    install into .venv and build the documentation as a site into build/site
-# make dist    build wheel and sdist into dist, install and import the wheel on every Python that is there
+# make dist    build the sdist and both wheels into dist, install and try the wheels on every Python that is there
+# make web-package  build the npm package fer-keras-web, models included, into build/web
 # make coverage  run fast and slow tests and print how many lines of the packages they reach
-# make install, make test-slow, make lint, make clean
+# make install, make test-slow, make lint, make links, make clean
 
-.PHONY: help demo install test test-slow coverage lint docs dist clean
+.PHONY: help demo install test test-slow coverage lint links docs dist web-package clean
 
 # The first Python of a supported version. PYTHON=... names another one.
 FIND = for p in python3 python3.13 python3.12 python3.11; do \
@@ -21,7 +22,7 @@ COVERAGE = --cov --cov-append --cov-report=
 PYTHONS ?= python3.11 python3.12 python3.13
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 demo: .venv/demo.installed
 	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
@@ -58,10 +59,16 @@ coverage: .venv/test.installed
 		echo "$$package: $$($(PY) -m coverage report --include="$$package/*" --format=total) %"; done
 
 lint: .venv/test.installed
-	@echo "== ruff, and the spelling"
+	@echo "== ruff, the spelling and the types"
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
+	$(PY) -m mypy
+	@$(MAKE) --no-print-directory links
+
+links: .venv/test.installed
+	@echo "== Links, anchors and pictures of all pages, without the network"
+	PYTHONPATH=tests $(PY) -m helpers.links
 
 docs: .venv/docs.installed
 	@echo "== Building the documentation into build/site, warnings are errors"
@@ -69,21 +76,30 @@ docs: .venv/docs.installed
 		$(PY) -m mkdocs build --clean --config-file docs/site/mkdocs.yml
 
 dist: .venv/created
-	@echo "== Building sdist, and the wheel from it, into dist"
+	@echo "== Building sdist, the wheel from it, and the wheel of fer-keras-lite, into dist"
 	$(INSTALL) build
 	rm -rf dist
 	$(PY) -m build --outdir dist .
+	$(PY) -m build --wheel --outdir dist packaging/lite
 	@set -e; for python in $(PYTHONS); do \
 		if ! $$python -c "" 2>/dev/null; then echo "== $$python is not here: not tried"; continue; fi; \
-		echo "== The wheel in a clean environment: $$($$python --version)"; \
-		rm -rf build/clean; $$python -m venv build/clean; \
-		build/clean/bin/python -m pip install --quiet --no-compile dist/*.whl; \
+		echo "== The wheels in clean environments: $$($$python --version)"; \
+		rm -rf build/clean build/lite; $$python -m venv build/clean; $$python -m venv build/lite; \
+		build/clean/bin/python -m pip install --quiet --no-compile dist/fer_keras-*.whl; \
 		cp tests/helpers/installed.py build/clean/installed.py; \
 		(cd build/clean && TF_CPP_MIN_LOG_LEVEL=3 bin/python installed.py); \
+		build/lite/bin/python -m pip install --quiet --no-compile dist/fer_keras_lite-*.whl; \
+		cp tests/helpers/installed_lite.py build/clean/face.png build/lite; \
+		(cd build/lite && bin/python installed_lite.py face.png); \
 	done
 
+web-package: .venv/test.installed
+	@echo "== Building the npm package with its models into build/web"
+	$(PY) packages/web/build.py
+	npm pack --pack-destination build/web ./packages/web
+
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/created:
 	@echo "== Making the virtual environment .venv"

@@ -10,8 +10,6 @@ average under its own (`fer_models.recipes.AverageWeights`), as the run's last e
 import argparse
 import math
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,7 +18,7 @@ import keras
 import numpy as np
 
 from fer_models import evaluation, recipes
-from fer_models.training import resume, runs
+from fer_models.training import generations, resume, runs
 from fer_models.training.face_settings import FaceSettings
 from fer_models.training.face_training import FaceTraining, build_model
 from fer_models.training.recipe_batches import scoring_batches, training_batches
@@ -44,10 +42,10 @@ def rows(run, data_dir=None):
     model = build_model(settings, recipe, len(names))
     steps = settings.passes * math.ceil(training.faces.counts["train"] / recipe.batch_size)
     model.compile(**recipe.compile_kwargs(steps))
-    with tempfile.TemporaryDirectory() as folder:
-        # Reading a state that was cut off mends it, and the run is not ours.
-        state = shutil.copytree(run / "state" / str(len(recipe.stages)), folder, dirs_exist_ok=True)
-        resume.restore(model, state)
+    generation = generations.latest(run / "state")
+    if generation is None:
+        raise ValueError(f"{run} must hold a run with an epoch that is finished")
+    resume.restore(model, generation)
 
     def scored(name):
         probabilities = model.predict(validation, verbose=0)

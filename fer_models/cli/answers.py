@@ -4,7 +4,7 @@ An answer is the mean over the models, and over six views of the face: as it is 
 diagonal by a nineteenth of its side both ways, each time with its mirror image. `fer train
 --answers FILE` trains a student on the answers alone, without the models. The faces must be those
 of a packed file (`fer prepare --pack`), and the student's must be among them: they are found by
-their pixels. Where a model's file lies beside the run.json of its training, that says which faces
+their pixels. If a model's file lies beside the run.json of its training, that file names the faces
 they are.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fer_models.cli.face_data import MODEL_HELP, add_data_arguments, measured
 from fer_models.cli.running import UsageError, remark
+from fer_models.zoo.model_files import names_file
 
 EXAMPLE = """fer answers runs/teacher/last.keras --output answers.npz
 fer answers runs/one/last.keras runs/two/last.keras --data fer2013 --path faces.npz"""
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(
             f"--path must be a file of packed faces (fer prepare --pack), and {args.path} is not"
         )
-    # The first model says which faces; all have to name their outputs alike.
+    # The first model sets the faces; all must have the same class names.
     first, *others = args.models
     found = measured(argparse.Namespace(**vars(args), model=first), same=True)
     from fer_data.pipelines.split_arrays import class_order
@@ -98,7 +99,7 @@ def _about(args):
     """Return from what the models descend, and the commands that led to them and to the answers."""
     from fer_models.training import ancestry, packing, runs
 
-    files = [Path(model) for model in args.models if Path(model).suffix == ".keras"]
+    files = [Path(model) for model in args.models if names_file(model)]
     earlier = []
     for path in files:
         if (path.parent / runs.RECORD).is_file():

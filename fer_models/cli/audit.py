@@ -3,7 +3,7 @@
 The output folder gets audit.html (one page, pictures inside), model_card.md, audit.json and
 suspects.csv. Members come from the training faces, non-members and population from the others, of
 which copies of training faces are left out and counted. So the data must be divided as at the
-training: the run.json beside the model says how. Where there is none, --data, --path and the like
+training, as the run.json beside the model records. If there is none, --data, --path and the like
 must say the same as at the training, or members and non-members are not what they are called.
 """
 
@@ -11,12 +11,19 @@ import argparse
 import json
 from pathlib import Path
 
-from fer_models.cli.face_data import add_data_arguments, add_model_argument, measured
+from fer_models.cli.face_data import (
+    add_data_arguments,
+    add_group_arguments,
+    add_model_argument,
+    groups_of,
+    measured,
+)
 from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, remark, watched
 
 EXAMPLE = """fer audit runs/mine/best.keras
-fer audit ghostface:fer2013 --data fer2013 --path FOLDER --output audits/fer2013"""
+fer audit ghostface:fer2013 --data fer2013 --path FOLDER --output audits/fer2013
+fer audit runs/mine/best.keras --groups groups.csv --group-column sex"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--explained-faces", type=int, default=32, help="0: no heat maps")
     add("--batch-size", type=int, default=64, help="faces at a time")
     add("--json", action="store_true", help="print what audit.json holds, not the warnings")
+    add_group_arguments(parser)
     add_data_arguments(parser, split=False)
 
 
@@ -56,12 +64,15 @@ def run(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')} must be {lowest} or more, not {value}")
     found = measured(args, same=True)
     from fer_models.auditing import audit, audit_sets
+    from fer_models.auditing.from_splits import OUTSIDE
     from fer_models.zoo.origin import origin
 
     # A stage of its training may have frozen most of it, and its cost would leave that out.
     found.model.trainable = True
     height, width, channels = found.model.input_shape[1:]
     remark(f"Reading {sum(found.faces.counts.values()):,} faces.")
+    tested = next((name for name in OUTSIDE if name in found.faces.counts), None)
+    groups = None if tested is None else groups_of(args, found, tested)
     sets, how = audit_sets(
         found.faces,
         size=(height, width),
@@ -72,11 +83,12 @@ def run(args: argparse.Namespace) -> None:
         population=args.population,
         test=args.test,
         seed=args.seed,
+        groups=None if groups is None else {tested: groups},  # type: ignore[dict-item]
     )
-    says = found.source or "the command line"
+    source = found.source or "the command line"
     about = {
         **origin(args.model),
-        "Data": f"{found.data}, as {says} says: {how}",
+        "Data": f"{found.data}, by {source}: {how}",
         "Command": args.command_line,
     }
     result = audit(

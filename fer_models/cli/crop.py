@@ -5,7 +5,7 @@ another folder, as PNG files; those of raf_db into train/CLASS and test/CLASS, w
 --data raf_db` and `--data folder` read. After an interruption the same command goes on; photos that
 have changed since are cut again. Faces that it cut before are deleted if their photo is gone, gives
 no face any more, or has another class. Photos that gave no face are listed in misses.csv there,
-with the reason; faces.csv says where each face lay.
+with the reason; faces.csv lists where each face lay.
 """
 
 import argparse

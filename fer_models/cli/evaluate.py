@@ -1,8 +1,8 @@
 """Measure a model on labelled faces: accuracy, F1, by class, calibration, confusions.
 
-Where the data set says which of its faces are copies of training faces, the rest is scored by
+If the data set marks copies of training faces, the rest is scored by
 itself as well. The output folder gets evaluation.md, evaluation.json, confusion.png and
-reliability.png. Where the model's file lies beside the run.json of its training, that says which
+reliability.png. If the model's file lies beside the run.json of its training, that file names which
 data it was, and the test faces of the same division are taken.
 """
 
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from fer_models.cli.face_data import (
     add_data_arguments,
+    add_group_arguments,
     add_model_argument,
     facts,
+    groups_of,
     heading,
     measured,
 )
@@ -22,7 +24,8 @@ from fer_models.cli.running import UsageError, progress, remark
 
 EXAMPLE = """fer evaluate runs/mine/best.keras
 fer evaluate ghostface:fer2013 --data fer2013 --path FOLDER --flip
-fer evaluate ghostface:ferplus --data folder --path my_faces --json"""
+fer evaluate ghostface:ferplus --data folder --path my_faces --json
+fer evaluate ghostface:ferplus --data folder --path my_faces --groups groups.csv"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder to write into")
     add("--seed", type=int, default=1, help="of the choice of faces")
     add("--json", action="store_true", help="print what evaluation.json holds, not tables")
+    add_group_arguments(parser)
     add_data_arguments(parser)
 
 
@@ -57,10 +61,13 @@ def run(args: argparse.Namespace) -> None:
     from fer_models.evaluation.mirror_mean import mirror_mean
 
     faces = found.drawn(args.faces, args.seed)
+    groups = groups_of(args, found, found.split)
+    if groups is not None:
+        groups = groups[found.places(args.faces, args.seed)]
     model = mirror_mean(found.model) if args.flip else found.model
     with progress(len(faces), "faces") as bar:
         batches = _batches(faces, len(found.class_names), args.batch_size, bar)
-        scores = score_split(model, batches, found.class_names, faces.copies)
+        scores = score_split(model, batches, found.class_names, faces.copies, groups)
     about = facts(args, found) | {"mirrored": args.flip}
     text = "\n".join(
         [

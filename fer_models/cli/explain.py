@@ -52,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips(
         "--regions",
         choices=REGIONS,
-        help="the regions that the network was trained on (default: what its file says)",
+        help="the regions that the network was trained on (default: as in its file)",
     )
     clips("--columns", type=int, default=8, help="time steps that are shown, at most")
     clips("--type", choices=TYPES, default="png", help="of the pictures")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Explain, write, and print a line a face, or a path a clip.
+    """Explain, write, and print a line for each face, or a path for each clip.
 
     Args:
         args: The parsed arguments.

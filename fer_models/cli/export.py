@@ -9,6 +9,7 @@ is 1 where more than --limit points of accuracy are lost.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from fer_models.cli.face_data import (
     add_data_arguments,
@@ -19,6 +20,7 @@ from fer_models.cli.face_data import (
 )
 from fer_models.cli.media import check_output
 from fer_models.cli.running import CheckFailedError, UsageError, remark
+from fer_models.zoo.model_files import names_file
 
 EXAMPLE = """fer export ghostface:fer2013 litert
 fer export runs/mine/best.keras litert-int8 --representative 200
@@ -100,12 +102,12 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def name_of(model):
+def name_of(model: str) -> str:
     """Return the name of the exported file, without its ending."""
-    return Path(model).stem if model.endswith(".keras") else model.replace(":", "-")
+    return Path(model).stem if names_file(model) else model.replace(":", "-")
 
 
-def table_of(report, lost):
+def table_of(report: Any, lost: Any) -> str:
     """Return what was exported, and what it lost, as a table in Markdown."""
     return "\n".join(
         [

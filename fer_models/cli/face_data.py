@@ -1,4 +1,4 @@
-"""What the commands that measure a model share: which model, which labelled faces, which split."""
+"""Shared by the commands that measure a model: its file, the labelled faces, the split."""
 
 import argparse
 import contextlib
@@ -10,6 +10,7 @@ from fer_models.cli.running import UsageError, remark
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from fer_data.pipelines.labelled_faces import LabelledFaces
     from fer_data.pipelines.split_arrays import SplitArrays
@@ -34,7 +35,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> N
         split: Whether there is to be a --split.
     """
     add = parser.add_argument_group(
-        "data (default: what run.json beside the model says, else synthetic)"
+        "data (default: as in run.json beside the model, else synthetic)"
     ).add_argument
     add("--data", choices=DATA, help="which faces")
     add("--path", help="folder or archive of the data set, or its packed .npz")
@@ -60,6 +61,19 @@ def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> N
     add("--split-seed", type=int, help="--seed of the training (default: 1)")
 
 
+def add_group_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which group each face belongs to.
+
+    Args:
+        parser: Parser of the subcommand.
+    """
+    add = parser.add_argument_group(
+        "groups of people, each measured by itself as well"
+    ).add_argument
+    add("--groups", metavar="FILE", help="CSV: file names, then columns of groups")
+    add("--group-column", metavar="NAME", help="which column (default: the only one)")
+
+
 def _option(word):
     from fer_models.cli.train import option
 
@@ -75,7 +89,7 @@ class Measured:
         class_names: Names of its outputs.
         faces: `LabelledFaces`.
         data: Name of the data set, one of `DATA`.
-        source: `run.json`, or empty: what says which faces the model was trained on.
+        source: `run.json` if that file named the faces that the model was trained on, else empty.
         split: Name of the split to measure on.
     """
 
@@ -102,11 +116,14 @@ class Measured:
 
     def drawn(self, count: int | None, seed: int, split: str | None = None) -> "SplitArrays":
         """Return `count` faces of a split drawn at random; None or 0 for all."""
+        split = split or self.split
+        return self.arrays(split, self.places(count, seed, split))
+
+    def places(self, count: int | None, seed: int, split: str | None = None) -> "np.ndarray":
+        """Return the numbers of the faces that `drawn` draws, in the same order."""
         from fer_data.pipelines.split_arrays import draw_places
 
-        split = split or self.split
-        places = draw_places(self.faces.counts[split], count or None, seed)
-        return self.arrays(split, places)
+        return draw_places(self.faces.counts[split or self.split], count or None, seed)
 
 
 def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) -> Measured:
@@ -114,7 +131,7 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
 
     Args:
         args: Parsed arguments of `add_model_argument` and `add_data_arguments`.
-        training: Number of synthetic training faces to render, where nothing else says it.
+        training: Number of synthetic training faces to render, if nothing else sets it.
         same: Whether the data must be that of the training, so that there is no default for it.
 
     Raises:
@@ -149,10 +166,57 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     # Standard output is for results, and the preparation prints what it dropped.
     with contextlib.redirect_stdout(sys.stderr):
         faces = load_faces(**settings, size=size)
-    names = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
+    outputs = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
     split = getattr(args, "split", None) or _default_split(faces, source)
     check_split(faces, split)
-    return Measured(model, names, faces, settings["data"], source, split)
+    return Measured(model, outputs, faces, settings["data"], source, split)
+
+
+def groups_of(args: argparse.Namespace, found: Measured, split: str) -> "np.ndarray | None":
+    """Return the group of each face of a split, as text, `""` for none; None without groups.
+
+    Args:
+        args: Parsed arguments of `add_group_arguments`.
+        found: What `measured` returned.
+        split: Name of the split.
+
+    Raises:
+        ValueError: If the file is no such table, or the faces do not bear their names.
+    """
+    if args.groups is None and args.group_column is None:
+        return None
+    import numpy as np
+
+    from fer_data.datasets.group_file import FEATURE, feature_name, read_groups
+
+    known = found.faces.features(split)
+    if args.groups is None:
+        feature = feature_name(args.group_column)
+        if feature not in known:
+            there = [name.removeprefix(FEATURE) for name in known if name.startswith(FEATURE)]
+            raise UsageError(
+                f"the faces were prepared without groups of {args.group_column!r} (with "
+                f"{there or 'none'}): give --groups FILE"
+            )
+        return np.array(_words(found.faces.column(split, feature)), object)
+    table = read_groups(args.groups)
+    column = table.column(args.group_column)
+    if "id" not in known:
+        raise UsageError(
+            "--groups needs the names of the pictures' files, which a packed file does not keep: "
+            "give the folder or archive as --path"
+        )
+    groups, others = table.of(_words(found.faces.column(split, "id")))
+    named = sum(map(bool, groups[column]))
+    remark(
+        f"{named:,} of {found.faces.counts[split]:,} {split} faces have a group; {len(others):,} "
+        f"rows of {args.groups} are of no {split} face."
+    )
+    return np.array(groups[column], object)
+
+
+def _words(values):
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
 def _default_split(faces, source):

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fer_models.cli.running import UsageError, guarded
 
@@ -41,7 +42,7 @@ TRACEBACK = "--traceback"
 class Parser(argparse.ArgumentParser):
     """Raises `UsageError` where argparse would print its usage, with the error below it."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Raise `UsageError`, which `main` prints in one line."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
@@ -159,7 +160,10 @@ def _version(args):
     # Here: it takes longer to import than all the rest.
     from importlib.metadata import version
 
-    print(f"fer-keras {version('fer-keras')}")
+    from fer_data.whole import distribution
+
+    name = distribution()
+    print(f"{name} {version(name)}")
 
 
 def _help(args):

@@ -1,4 +1,4 @@
-"""What the commands that look at photos and videos share: choices, and checks made at once."""
+"""Shared by the commands for photos and videos: choices, and checks made at once."""
 
 from pathlib import Path
 

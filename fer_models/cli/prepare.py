@@ -1,7 +1,7 @@
 """Get, check and prepare a data set, and say what became of every file.
 
 Nothing is downloaded: you ask the owners, accept their terms, and say where the files lie. Without
---path the command says where to ask, and what to put where. With it the files are checked, decoded
+--path the command shows where to ask, and what to put where. With it the files are checked, decoded
 and (of micro-expressions) aligned, once, and kept by tensorflow-datasets; the report lists what was
 used and what was dropped, and why. Prepared data are as confidential as the originals.
 """

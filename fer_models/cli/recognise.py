@@ -51,12 +51,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--smoothing", type=float, default=0.3, help="of a video, time constant in s; 0: none")
     add("--detect-every", type=float, default=0.2, help="of a video, seconds between detections")
     add("--flip", action="store_true", help="take the mean with the mirrored face")
+    add(
+        "--coverage",
+        type=float,
+        default=0.9,
+        help="how often the classes that an answer leaves open hold the true one; 0: no such sets",
+    )
     add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
-    add("--json", action="store_true", help="print what results.json holds, not a line a face")
+    add(
+        "--json",
+        action="store_true",
+        help="print the content of results.json, not a line for each face",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Look for faces, write the copies and results, and print a line a face.
+    """Look for faces, write the copies and results, and print a line for each face.
 
     Args:
         args: The parsed arguments.
@@ -73,7 +83,13 @@ def run(args: argparse.Namespace) -> None:
 
     is_video = data is None and path.is_file() and path.suffix.lower() in VIDEOS
     pictures = {} if is_video else _pictures(path, data)
-    recognizer = Recognizer(args.weights, args.detector, min_score=args.min_score, flip=args.flip)
+    recognizer = Recognizer(
+        args.weights,
+        args.detector,
+        min_score=args.min_score,
+        flip=args.flip,
+        sets=args.coverage or None,
+    )
     if is_video:
         results, unreadable = _video(recognizer, path, args), {}
     else:
@@ -87,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         for line in files.lines(results):
             print(line)
-    # A single photo says nothing more where nobody watches: what is printed is the answer.
+    # With one photo and no terminal, only the answer is printed.
     if len(content["results"]) != 1 or watched():
         remark(f"Wrote {args.output}")
     remarks(f"{counted(len(unreadable), 'photo')} could not be read", unreadable.values())

@@ -6,8 +6,10 @@ corruption). Nothing is written before all is measured.
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 from fer_models.cli.face_data import (
     add_data_arguments,
@@ -64,20 +66,21 @@ def run(args: argparse.Namespace) -> None:
     text = "\n".join(lines)
     content = about | {"seconds": seconds}
     content |= {name: report.to_dict() for name, report in reports.items()}
-    content = json.dumps(content, indent=1)
+    written = json.dumps(content, indent=1)
     write_text(args.output / "robustness.md", text)
-    write_json(args.output / "robustness.json", json.loads(content))
+    write_json(args.output / "robustness.json", json.loads(written))
     draw(args.output / "corruptions.png")
-    print(content if args.json else text.rstrip())
+    print(written if args.json else text.rstrip())
     remark(f"Wrote {args.output}")
 
 
-def measure(args, found):
+def measure(args: argparse.Namespace, found: Any) -> tuple[dict[str, Any], dict[str, float]]:
     """Return the reports that are asked for, by name, and the seconds that they took."""
     from fer_models import robustness
 
     gradients = robustness.InputGradients(found.model)
-    reports, seconds = {}, {}
+    reports: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
     if args.attacked:
         faces, begin = found.drawn(args.attacked, args.seed), time.perf_counter()
         reports["adversarial"] = robustness.adversarial_accuracy(
@@ -106,7 +109,7 @@ def measure(args, found):
     return reports, seconds
 
 
-def draw(path):
+def draw(path: str | os.PathLike[str]) -> None:
     """Draw a synthetic face under every corruption."""
     from fer_data.synthetic import generate
     from fer_models.robustness import corruption_sheet

@@ -1,4 +1,4 @@
-"""How a subcommand runs: one line for an error, an exit status, and no noise of other programs."""
+"""The frame of a subcommand: one line for an error, an exit status, no noise of other programs."""
 
 import contextlib
 import errno
@@ -61,7 +61,7 @@ def guarded(parse: Callable[[], Any], show_traceback: bool = False) -> int:
             return status
         except SystemExit as leaving:
             # argparse leaves so after `--help`.
-            return leaving.code or 0
+            return leaving.code or 0  # type: ignore[return-value]
         except KeyboardInterrupt:
             print("\nfer: stopped", file=sys.stderr)
             return INTERRUPTED
@@ -82,12 +82,12 @@ def guarded(parse: Callable[[], Any], show_traceback: bool = False) -> int:
 
 
 def remark(text: str) -> None:
-    """Tell the user something that is no result: on standard error."""
+    """Print a remark, which is not a result, on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def remarks(title: str, texts: Iterable[str]) -> None:
-    """Tell the user a list of things, the first few of it; nothing where there is none."""
+    """Tell the user a list of things, the first few of it; print nothing if it is empty."""
     texts = list(texts)
     if texts:
         remark(f"{title}:")
@@ -117,6 +117,11 @@ def progress(total: int | None, unit: str, off: bool = False) -> Any:
 
 def described(error: Exception) -> str:
     """Return an error as one line."""
+    if isinstance(error, ModuleNotFoundError):
+        # Imported here: it is for this alone.
+        from fer_data.whole import explained
+
+        error = explained("This command", error)
     text = " ".join(str(error).split()) or type(error).__name__
     if disk_is_full(error):
         return f"{text} (the disk is full: make room, then give the same command again)"

@@ -6,8 +6,8 @@ report.json (settings, the rule in words, where there was no face), and a copy o
 shows the intervals while it plays. Ctrl-C ends the reading; what was seen so far is written all the
 same. The exit status is 1 where the rule sees no micro-expression.
 
-Nothing here is an accuracy: nobody has said what the video shows. The network has no class for "no
-expression" and names one in every window; the motion says which windows to look at. `fer
+Nothing here is an accuracy: the video has no labels. The network has no class for "no
+expression" and names one in every window; the motion shows which windows to look at. `fer
 train-clips --keep-models` trains such a network.
 """
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--regions",
         choices=REGIONS,
-        help="the regions that the network was trained on (default: what its file says)",
+        help="the regions that the network was trained on (default: as in its file)",
     )
     add("--output", type=Path, default=Path("runs/spot"), help="folder to write into")
     add("--no-copy", action="store_true", help="write no annotated copy of the video")
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--window", type=float, default=0.5, help="length of a window")
     add("--stride", type=float, help="from window to window (default: a quarter of a window)")
     add("--unit", choices=UNITS, default="seconds", help="of --window and --stride")
-    add("--fps", type=float, help="frames a second, in place of what the file says")
+    add("--fps", type=float, help="frames a second, in place of the rate in the file")
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the face")
     add("--skip-bad", action="store_true", help="go on after frames that cannot be decoded")
     add("--batch-size", type=int, default=16, help="windows that go through the network together")

@@ -1,6 +1,6 @@
 """Train a model on faces as its paper does, or otherwise, and say how good it is and why.
 
-What a recipe says is the default of every setting below; `--recipe NAME --describe` prints it.
+Every setting below defaults to that of the recipe; `--recipe NAME --describe` prints it.
 The output folder gets run.json (everything that reproduces the run), history.csv, curves.png,
 report.md, report.json, confusion.png, reliability.png, grad_cam.png, best.keras, last.keras and
 tensorboard. A stopped run goes on from its last whole epoch when the same command is given again.
@@ -13,6 +13,10 @@ import json
 import os
 import shlex
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fer_models.training.face_settings import FaceSettings
 
 EXAMPLE = """fer train --data folder --path my_faces --validation-fraction 0.1 --output runs/mine
 fer train --config fer2013 --path FOLDER --output runs/fer2013
@@ -58,7 +62,7 @@ CONFIGURATIONS = ("demo", "fer2013", "fer2013_efficientface")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    # Of settings, what is not given stays out: a configuration or the recipe says it.
+    # Settings that are not given stay out: a configuration or the recipe sets them.
     setting = _Settings(parser)
     add = parser.add_argument
     setting(
@@ -249,7 +253,7 @@ def preset_or_amounts(word: str) -> object:
         raise argparse.ArgumentTypeError(f"is no JSON: {error}") from error
 
 
-def settings_of(args: argparse.Namespace):
+def settings_of(args: argparse.Namespace) -> "FaceSettings":
     """Return the `FaceSettings` of parsed arguments, over those of a configuration."""
     import dataclasses
 
@@ -314,7 +318,7 @@ def _train(args, settings, output, processes=None):
     # How many processes there were is in the record, and decides nothing.
     command = shlex.join(["fer", "train", *_words(args)])
     if args.output is None:
-        # The record says where the run lies, whatever the recipe of a configuration.
+        # The record names the run's place, whatever the recipe of a configuration.
         command += f" --output {output}"
     options = {
         "data_dir": args.data_dir,
@@ -349,7 +353,7 @@ def _train(args, settings, output, processes=None):
 
 
 def _epochs_kept(settings, output):
-    """Return how many epochs a failed training has kept; 0 where that cannot be said."""
+    """Return how many epochs a failed training has kept; 0 if that is unknown."""
     try:
         return settings.to_recipe().epochs_done(output)
     except (OSError, TypeError, ValueError):

@@ -17,8 +17,12 @@ import argparse
 import contextlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from fer_models.cli.train import option
+
+if TYPE_CHECKING:
+    from fer_models.training.clip_settings import ClipSettings
 
 EXAMPLE = """fer train-clips
 fer train-clips --data casme2 --path FOLDER --output runs/casme2 --keep-models
@@ -107,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     protocol(
         "--allow-leaks",
         action="store_true",
-        help="let people and copies of clips stand on both sides; the report says so",
+        help="let people and copies of clips stand on both sides; the report states it",
     )
     protocol(
         "--select",
@@ -120,7 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.1,
         help="share of the training part for --select validation, people apart",
     )
-    protocol("--listed", help="file of clip ids, one a line: the challenge's own, for composite")
+    protocol("--listed", help="file of clip ids, one on each line: the challenge's own")
     # Where they were until they became studies.
     for flag, study in (("--grid", "ha3dnet-table-1"), ("--ablation", "ha3dnet-table-2")):
         protocol(flag, action=_Moved, nargs=0, const=study, help=argparse.SUPPRESS)
@@ -183,7 +187,7 @@ def run(args: argparse.Namespace) -> None:
     remark(f"Reports, pictures and predictions are in {args.output}")
 
 
-def settings_of(args: argparse.Namespace):
+def settings_of(args: argparse.Namespace) -> "ClipSettings":
     """Return the `ClipSettings` of a command line.
 
     Args:

@@ -8,8 +8,10 @@ machine, and from others only over https: see --ssl-certfile.
 
 import argparse
 import json
+import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 from fer_models.cli.media import DETECTORS, WEIGHTS_HELP
 from fer_models.cli.running import remark
@@ -137,7 +139,7 @@ def serve(args: argparse.Namespace) -> None:
         )
 
 
-def load(weights, detector):
+def load(weights: str, detector: str) -> tuple[Any, str]:
     """Return a recognizer that has looked at a picture, and the digest of its model."""
     import numpy as np
 
@@ -151,13 +153,13 @@ def load(weights, detector):
     return recognizer, digest
 
 
-def export_command(folder, weights):
+def export_command(folder: str | os.PathLike[str], weights: str) -> str:
     """Return the command that writes the engine of these weights where the server looks for it."""
     words = [] if folder is None else [str(folder)]
     return shlex.join(["fer", "webcam", "--export-engine", *words, "--weights", weights])
 
 
-def announce(server, no_browser=False):
+def announce(server: Any, no_browser: bool = False) -> None:
     """Say where the page is and who may come, and open it."""
     from fer_models.web.opening import open_page
 

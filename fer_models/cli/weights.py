@@ -1,8 +1,9 @@
-"""List the bundled weights, show the card of one, or pack a finished run into such weights.
+"""List the bundled weights, show the card of one, pack a finished run into such weights.
 
 Without a word, prints a line for each bundled model. NAME:TAG prints its card: data, recipe, seed,
 commands, scores by class, calibration, licence, and what it must not be used for. `pack RUN` turns
-a finished run of `fer train` into such weights: calibrated, half precision, with a card.
+a finished run of `fer train` into such weights: calibrated, half precision, with a card. `sets
+NAME:TAG` fits anew which classes an answer leaves open, on the validation faces of its data.
 """
 
 import argparse
@@ -13,9 +14,12 @@ from fer_models.cli.running import UsageError, remark
 
 EXAMPLE = """fer weights
 fer weights ghostface:ferplus
-fer weights pack runs/mine --tag mine --output weights"""
+fer weights pack runs/mine --tag mine --output weights
+fer weights sets ghostface:fer2013 --path FOLDER"""
 
-PACK = "pack"
+PACK, SETS = "pack", "sets"
+# What each takes beside its word, and which options.
+TAKES = {PACK: ("tag", "epoch", "path", "data_dir", "output"), SETS: ("path", "data_dir")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: Parser of the subcommand.
     """
     add = parser.add_argument
-    add("what", nargs="*", metavar="NAME:TAG | pack RUN", help="nothing: list all")
+    add(
+        "what",
+        nargs="*",
+        metavar="NAME:TAG | pack RUN | sets NAME:TAG",
+        help="nothing: list all",
+    )
     add("--json", action="store_true", help="print cards as JSON")
-    pack = parser.add_argument_group("of pack").add_argument
+    add("--hub", action="store_true", help="print a card as README.md of the Hugging Face Hub")
+    pack = parser.add_argument_group("of pack and, some of them, sets").add_argument
     pack("--tag", help="name of the weights, such as fer2013")
     pack("--epoch", choices=("best", "last"), help="which model of the run (default: last)")
-    pack("--path", help="folder or archive of the data (default: the run's)")
+    pack("--path", help="folder or archive of the data (default of pack: the run's)")
     pack("--data-dir", help="where prepared data sets are kept")
     pack("--output", type=Path, help="folder to write into (default: the package's own)")
 
@@ -41,19 +51,24 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: The parsed arguments.
     """
-    packing = args.what[:1] == [PACK]
-    names = ("tag", "epoch", "path", "data_dir", "output")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if len(args.what) != 2 if packing else len(args.what) > 1:
-        raise UsageError("give nothing, one NAME:TAG, or `pack RUN`")
-    if packing:
+    word = args.what[0] if args.what[:1] and args.what[0] in TAKES else None
+    given = {name: getattr(args, name) for name in TAKES[PACK] if getattr(args, name) is not None}
+    if len(args.what) != 2 if word else len(args.what) > 1:
+        raise UsageError("give nothing, one NAME:TAG, `pack RUN`, or `sets NAME:TAG`")
+    for name in given:
+        if name not in TAKES.get(word, ()):  # type: ignore[arg-type]
+            of = [f"`{each}`" for each, options in TAKES.items() if name in options]
+            raise UsageError(f"--{name.replace('_', '-')} is for {' and '.join(of)} alone")
+    if args.hub and (args.json or word or not args.what):
+        raise UsageError("--hub is for the card of one NAME:TAG, without --json")
+    if word == PACK:
         if "tag" not in given:
             raise UsageError("--tag must name the weights")
         _pack(args.what[1], given, args.json)
-    elif given:
-        raise UsageError(f"--{next(iter(given)).replace('_', '-')} is for `pack RUN` alone")
+    elif word == SETS:
+        _fit_sets(args.what[1], given, args.json)
     elif args.what:
-        _show(args.what[0], args.json)
+        _show(args.what[0], args.json, args.hub)
     else:
         _list(args.json)
 
@@ -75,8 +90,9 @@ def _list(as_json):
         )
 
 
-def _show(source, as_json):
+def _show(source, as_json, for_hub):
     from fer_models.zoo import bundled
+    from fer_models.zoo.hub_card import hub_card
     from fer_models.zoo.model_card import model_card
 
     known = bundled.all_weights()
@@ -85,7 +101,24 @@ def _show(source, as_json):
     if as_json:
         print(json.dumps(known[source].card, indent=1, ensure_ascii=False))
     else:
-        print(model_card(*bundled.split(source)))
+        print((hub_card if for_hub else model_card)(*bundled.split(source)))
+
+
+def _fit_sets(source, options, as_json):
+    from fer_models.training.set_fitting import fit_bundled_sets
+
+    if "path" not in options:
+        raise UsageError("--path must name the data set of the weights")
+    fitted = fit_bundled_sets(source, options.pop("path"), **options)
+    if as_json:
+        print(json.dumps(fitted, indent=1, ensure_ascii=False))
+        return
+    for rule in fitted["rules"]:
+        found = rule["cross_fitted"]
+        print(
+            f"coverage {rule['coverage']:.0%}: {found['coverage']['value']:.1%} reached, "
+            f"{found['mean_size']:.2f} classes in a set, {found['single']:.1%} of the answers sure"
+        )
 
 
 def _pack(folder, options, as_json):

@@ -15,12 +15,16 @@ PATIENCE = 120  # seconds
 class Chromium:
     """One browser for many pages.
 
+    Args:
+        folder: Folder of its own.
+        graphics: Its options for drawing. Default: no graphics card.
+
     Attributes:
         driver: Selenium's driver.
         downloads: Folder of what pages hand out.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, graphics=("disable-gpu",)):
         self.downloads = folder / "downloads"
         self._camera = folder / "camera.mjpeg"
         self.play([np.zeros((48, 64, 3), np.uint8)])
@@ -30,7 +34,7 @@ class Chromium:
         prefs = {"download.default_directory": str(self.downloads)}
         options.add_experimental_option("prefs", prefs)
         for argument in (
-            *("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"),
+            *("headless=new", "no-sandbox", "disable-dev-shm-usage", *graphics),
             *("use-fake-ui-for-media-stream", "use-fake-device-for-media-stream"),
             f"use-file-for-fake-video-capture={self._camera}",
             "window-size=1280,1100",

@@ -30,7 +30,7 @@ def test_page_card_and_numbers(words, tmp_path, capsys):
     assert "Audit of model.keras" in page.text
     content = json.loads((folder / "audit.json").read_text())
     assert content["membership"]["members"] == content["membership"]["non_members"] == 6
-    assert content["about"]["Data"].startswith("folder, as the command line says: members from")
+    assert content["about"]["Data"].startswith("folder, by the command line: members from")
     assert content["about"]["Command"].startswith("fer audit ")
     assert content["accuracy"]["examples"] == 15
     assert [each["name"] for each in content["accuracy"]["classes"]] == list(NAMES)
@@ -44,7 +44,7 @@ def test_run_json_beside_the_model_says_which_faces(bars, tmp_path, capsys):
     given = ["audit", str(tmp_path / "best.keras"), "--output", str(tmp_path / "out")]
     assert main([*given, *map(str, QUICK), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
-    assert content["about"]["Data"].startswith("folder, as run.json says: ")
+    assert content["about"]["Data"].startswith("folder, by run.json: ")
     assert main([*given, "--split-seed", "8"]) == 2
     assert "was trained on other faces" in capsys.readouterr().err
     record.unlink()

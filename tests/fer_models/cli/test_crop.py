@@ -39,7 +39,7 @@ def test_faces_of_a_folder(asked, tmp_path, capsys):
     assert "1 photos show several faces; 0 faces of earlier calls removed" in told.out
     assert "sad/two.png: no face was found" in told.err
     unreadable = told.err.partition("unreadable (all of them in ")[2]
-    assert "not a picture of a known format" in unreadable
+    assert "in none of the formats PNG" in unreadable
     assert "0x" not in told.err
     assert read_image(target / "happy" / "one.png").shape == (24, 24, 3)
     (source / "happy" / "one.png").rename(source / "sad" / "one.png")

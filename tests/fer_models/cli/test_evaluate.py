@@ -48,10 +48,17 @@ def test_a_folder_of_other_classes_in_another_order(bars, tmp_path, capsys):
     shutil.rmtree(folder / "train/angry")
     (folder / "train/sad").rename(folder / "train/Sadness")
     more = ("--data-dir", tmp_path / "tfds", "--output", tmp_path / "out", "--json")
+    groups = tmp_path / "groups.csv"
+    rows = [f"{name}/{i}.png,{'ab'[i % 2]}" for name in ("happy", "Sadness") for i in range(4)]
+    groups.write_text("\n".join(["file,side", *rows, "train/gone.png,a"]))
+    more += ("--groups", groups)
     given = ("evaluate", bars / "model.keras", "--data", "folder", "--path", folder, *more)
     assert main([str(word) for word in given]) == 0
     printed = capsys.readouterr()
     scores = json.loads(printed.out)["scores"]["all"]
+    assert {n: g["examples"] for n, g in scores["groups"]["groups"].items()} == {"a": 4, "b": 4}
+    assert scores["groups"]["ungrouped"] == 2
+    assert "8 of 10 train faces have a group; 1 rows of" in printed.err
     assert (scores["accuracy"], scores["examples"], scores["absent"]) == (1, 10, ["angry"])
     assert [each["name"] for each in scores["classes"]] == list(NAMES)
     assert "all of its faces are taken" in printed.err
@@ -66,6 +73,8 @@ def test_a_folder_of_other_classes_in_another_order(bars, tmp_path, capsys):
         (["--path", "nowhere.npz"], "nowhere.npz"),
         (["--data", "raf_db"], "`data` must be 'folder'"),
         (["--config", "nothing/run.json"], "nothing/run.json"),
+        (["--groups", "nothing.csv"], "There is no file of groups at 'nothing.csv'"),
+        (["--group-column", "sex"], "prepared without groups of 'sex' (with none)"),
     ],
 )
 def test_mistakes_are_named_in_one_line(words, tmp_path, capsys, options, message):

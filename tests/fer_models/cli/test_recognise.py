@@ -93,13 +93,17 @@ def test_photo(recognise, tmp_path, capsys):
     assert len(rows) == 2
     assert rows[0] == [
         *("source", "frame", "timestamp", "track", "x", "y", "width", "height", "score", "label"),
-        *("confidence", *EMOTIONS),
+        "confidence",
+        *("yaw", "pitch", "roll", "answer", "set", "quality", "sharpness", "face_size"),
+        *EMOTIONS,
     ]
     assert rows[1][:5] == ["one.jpg", "", "", "", "40.0"]
     printed = capsys.readouterr()
     assert printed.err == ""
     share = f"{face['confidence']:.0%}"
-    assert printed.out == f"one.jpg: {face['label']} {share}, x 40, y 30, 40 x 40 pixels\n"
+    # The face is a plain block: not sharp enough to be sure of.
+    said = f"one.jpg: unsure ({face['label']} {share}), x 40, y 30, 40 x 40 pixels, blurred\n"
+    assert printed.out == said
 
 
 def test_a_photo_from_standard_input_as_json(recognise, tmp_path, monkeypatch, capsys):

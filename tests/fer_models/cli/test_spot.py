@@ -90,11 +90,11 @@ def test_a_video(tracked, model, video, scene, tmp_path, capsys):
     assert report["intervals"][0]["window"]["label"] == one["label"]
     assert report["frames"] == report["frames_with_a_face"] == len(scene[0])
     assert report["settings"]["window"] == 13
-    assert "no measurement" in report["note"]
+    assert "not a measurement" in report["note"]
     assert "moves away and at least 50% of the way back" in report["rule"]
     printed = capsys.readouterr()
     assert printed.out.count("apex") == 1
-    assert "nobody has said what this video shows" in printed.err
+    assert "the video has no labels" in printed.err
     # The copy has a border while the face moves, and none before.
     frames = [frame.image for frame in Video(output / "scene.avi")]
     assert len(frames) == len(scene[0])

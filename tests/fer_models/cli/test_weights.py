@@ -31,10 +31,13 @@ def test_card(capsys):
     ("words", "message"),
     [
         (["ghostface:mine"], "there are no bundled weights 'ghostface:mine', only ghostface:fer"),
-        (["ghostface:fer2013", "ghostface:ferplus"], "give nothing, one NAME:TAG, or `pack RUN`"),
-        (["pack"], "give nothing, one NAME:TAG, or `pack RUN`"),
+        (["ghostface:fer2013", "ghostface:ferplus"], "give nothing, one NAME:TAG, `pack RUN`"),
+        (["pack"], "give nothing, one NAME:TAG, `pack RUN`, or `sets NAME:TAG`"),
         (["pack", "runs/mine"], "--tag must name the weights"),
-        (["--data-dir", "x"], "--data-dir is for `pack RUN` alone"),
+        (["--data-dir", "x"], "--data-dir is for `pack` and `sets` alone"),
+        (["sets", "ghostface:fer2013", "--tag", "x"], "--tag is for `pack` alone"),
+        (["sets", "ghostface:fer2013"], "--path must name the data set of the weights"),
+        (["sets", "ghostface:mine", "--path", "x"], "['fer2013', 'ferplus'] of 'ghostface'"),
     ],
 )
 def test_mistakes(words, message, capsys):
