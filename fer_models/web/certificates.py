@@ -54,6 +54,11 @@ def check_certificate(
             "`ssl_certfile` and `ssl_keyfile` must be a certificate and its private key in PEM "
             f"format. Received: {received} ({error.reason or error})"
         ) from error
+    except OSError as error:
+        raise ValueError(
+            "`ssl_certfile` and `ssl_keyfile` must be files that this user may read. "
+            f"Received: {received} ({error.strerror})"
+        ) from error
     try:
         _shake_hands(context)
     except ssl.SSLError as error:

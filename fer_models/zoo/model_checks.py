@@ -46,9 +46,10 @@ def a_model(name: str, value: Any) -> None:
 
 
 def check_one_output(model: keras.Model, name: str = "model") -> None:
-    """Raise `ValueError` where a model gives its outputs in a dictionary, a list or a tuple.
+    """Raise `ValueError` where a model gives its outputs in a dictionary, or gives several.
 
-    Nothing but the user knows which of them is wanted.
+    Only the user knows which of them is wanted. A single output in a list or a tuple, as Keras 2
+    saved it, comes out of Keras as a bare tensor and is fine.
 
     Args:
         model: A built Keras model.
@@ -57,6 +58,8 @@ def check_one_output(model: keras.Model, name: str = "model") -> None:
     # A sequential model has no `output`, and a model with a `call` of its own none that is known.
     outputs = getattr(model, "output", None) if isinstance(model, keras.Function) else None
     if not isinstance(outputs, (dict, list, tuple)):
+        return
+    if not isinstance(outputs, dict) and len(outputs) == 1:
         return
     entries = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
     found = [(key, getattr(value, "shape", None)) for key, value in entries]

@@ -83,9 +83,16 @@ _PYTORCH = "a PyTorch checkpoint. Build the model and give both to `fer_models.l
 def _wrong_zip(path):
     if not zipfile.is_zipfile(path):
         return "a damaged .keras file, its end is missing. Write or copy it again"
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if {"config.json", "model.weights.h5"} <= set(names):
+    needed = {"config.json", "model.weights.h5"}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            for name in needed & set(names):
+                # Reads the head of the member, which a cut or overwritten file lacks.
+                archive.open(name).close()
+    except (zipfile.BadZipFile, OSError) as error:
+        return f"a damaged .keras file ({error}). Write or copy it again"
+    if needed <= set(names):
         return None
     if any(name.endswith("data.pkl") for name in names):
         return _PYTORCH

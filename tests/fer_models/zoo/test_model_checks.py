@@ -40,6 +40,18 @@ def test_which_output_must_be_chosen_and_how(structure, choice, received, tmp_pa
             use()
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_one_output_in_a_list_is_one_output(kind, tmp_path):
+    listed = model_with(lambda emotion, age: kind([emotion]))
+    images, labels = np.zeros((2, 24, 24, 1), "float32"), np.array([0, 1])
+    expected = keras.Model(listed.inputs, listed.output[0]).predict(images, verbose=0)
+    network = keras_network(listed)
+    np.testing.assert_allclose(network.run(images), expected, atol=1e-6)
+    assert evaluate(listed, images, labels).examples == 2
+    if keras.backend.backend() == "tensorflow":
+        assert export(listed, tmp_path / "m.tflite", "litert").comparison.max_abs_error < 1e-5
+
+
 def test_the_message_says_what_works():
     model = model_with(lambda emotion, age: {"emotion": emotion, "age": age})
     chosen = keras.Model(model.inputs, model.output["emotion"])

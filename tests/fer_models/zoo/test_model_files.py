@@ -36,6 +36,8 @@ def folder(tmp_path_factory):
         "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
     )
     (place / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    directory = whole.rindex(b"PK\x01\x02", 0, whole.rindex(b"PK\x01\x02"))
+    (place / "bent.keras").write_bytes(whole[:directory] + b"PK??" + whole[directory + 4 :])
     (place / "cut.h5").write_bytes((place / "m.h5").read_bytes()[:3000])
     (place / "page.keras").write_text("<!DOCTYPE html><title>404</title>")
     (place / "words.keras").write_text("no model")
@@ -71,6 +73,7 @@ def test_what_keras_loads_is_loaded(name, folder):
         ("empty.h5", "an empty file of 0 bytes"),
         ("pointer.keras", "a Git LFS pointer and not the file itself. Run `git lfs pull`"),
         ("cut.keras", "a damaged .keras file"),
+        ("bent.keras", "a damaged .keras file (Bad magic number"),
         ("cut.h5", "a damaged HDF5 file"),
         ("page.keras", "a web page"),
         ("words.keras", "a file of another format, which starts with b'no model'"),
