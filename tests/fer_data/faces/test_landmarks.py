@@ -228,7 +228,7 @@ def test_box_outside_the_picture(astronaut, box):
     [None, (1, 2, 3), (1, 2, 0, 5), (1, np.nan, 3, 3), (1, 2, 3, 1e39), "box", {}, [Face(BOX, 1)]],
 )
 def test_no_box(astronaut, box):
-    with pytest.raises(ValueError, match="`box` must be finite numbers"):
+    with pytest.raises(ValueError, match="`box` must be"):
         landmarks(astronaut, box)
 
 

@@ -134,6 +134,7 @@ def test_all_frames_of_a_clip_share_their_windows_and_a_batch_has_its_own():
             np.testing.assert_array_equal(face[number], expected[0])
 
 
+@pytest.mark.slow
 def test_unknown_sizes_in_a_graph():
     signature = [
         tf.TensorSpec((None, None, None, None, None), tf.uint8),

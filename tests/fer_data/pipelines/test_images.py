@@ -158,6 +158,7 @@ def test_memory_cache_makes_each_picture_once(faces):
     assert len(calls) == N
 
 
+@pytest.mark.slow
 def test_folder_cache_is_written_once_and_read_again(faces, tmp_path):
     folder = tmp_path / "a cache" / "train"
     options = {"size": 16, "cache": folder, "training": True, "augmentation": "basic"}
@@ -228,6 +229,7 @@ def test_a_box_frames_its_face_as_it_is_told():
     np.testing.assert_array_equal(got[0], image[6:16, 8:18])
 
 
+@pytest.mark.slow
 def test_pictures_of_many_sizes_as_a_tfds_would_give_them():
     def generate():
         for i in range(5):

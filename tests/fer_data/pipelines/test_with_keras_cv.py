@@ -112,6 +112,7 @@ def test_grey_images_are_changed_as_grey_pictures_of_three_channels():
     assert not np.array_equal(thrice, np.repeat(grey, 3, axis=-1))
 
 
+@pytest.mark.slow
 def test_it_changes_pictures_more_than_ours_and_as_many_of_them():
     faces = np.stack([face.image for face in generate(32, size=24, seed=1)])
     faces = np.tile(faces, (20, 1, 1, 1))
@@ -177,6 +178,7 @@ def test_two_runs_any_workers_and_a_resumed_epoch_see_the_same_batches():
     assert not same(unbroken[0], unbroken[1])
 
 
+@pytest.mark.slow
 def test_in_a_graph_it_is_the_same_as_outside_and_keeps_no_state():
     rng = np.random.default_rng(1)
     pictures = rng.integers(0, 256, (8, 20, 20, 1), "uint8")

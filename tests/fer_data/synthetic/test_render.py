@@ -69,6 +69,7 @@ class TestDeterminism:
         other = sample_face(3, 6, 2, "fear", size=64, occlusion=0.5)
         assert (first.image != other.image).any()
 
+    @pytest.mark.slow
     def test_workers_do_not_matter(self):
         alone = list(generate(70, seed=2, size=48, workers=1))
         shared = list(generate(70, seed=2, size=48, workers=2))

@@ -260,6 +260,7 @@ def test_bad_arguments(options, message):
 # Canaries: what must be learnt, and what must not.
 
 
+@pytest.mark.slow
 def test_each_video_is_one_room_and_one_class(tmp_path):
     options = {"subjects": 2, "clips": 4, "classes": ("positive", "surprise"), "size": 16}
     still = {"frames": (3, 3), "amplitude": (0, 0), "head_motion": 0, "noise": 0}

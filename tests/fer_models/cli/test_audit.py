@@ -36,6 +36,7 @@ def test_page_card_and_numbers(words, tmp_path, capsys):
     assert [each["name"] for each in content["accuracy"]["classes"]] == list(NAMES)
 
 
+@pytest.mark.slow
 def test_run_json_beside_the_model_says_which_faces(bars, tmp_path, capsys):
     shutil.copy(bars / "model.keras", tmp_path / "best.keras")
     settings = {"data": "folder", "path": str(bars / "faces.npz"), "seed": 7, "epochs": 3}

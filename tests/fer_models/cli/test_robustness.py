@@ -34,6 +34,7 @@ def test_tables_and_picture(words, tmp_path, capsys):
     assert (output / "corruptions.png").exists()
 
 
+@pytest.mark.slow
 def test_one_report_alone_as_json(words, capsys):
     assert main(words("robustness", "--attacked", 0, "--corrupted", 3, "--json")) == 0
     content = json.loads(capsys.readouterr().out)

@@ -41,6 +41,7 @@ def write_trunk(model, path):
     np.savez(path, **arrays)
 
 
+@pytest.mark.slow
 def test_it_begins_undecided_with_batch_norm_unfolded(tmp_path, faces):
     folded = pretrained_classifier(False, None, None, SHAPE, "avg")
     write_trunk(folded, tmp_path / "trunk.npz")

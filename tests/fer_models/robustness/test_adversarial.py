@@ -114,6 +114,7 @@ def test_steps_without_a_slope_are_seen_through():
     assert report.worst(8).value < 0.6
 
 
+@pytest.mark.slow
 def test_waves_are_seen_through():
     model = model_with(Waves())
     report = adversarial_accuracy(model, *faces(model), epsilons=(2,), queries=100, verbose=0)

@@ -126,6 +126,7 @@ def test_the_ablation_of_drawn_people(clips, tmp_path):
     assert "Trained with 70-15-15: batch 16, 1 epochs." in outcome.text
 
 
+@pytest.mark.slow
 def test_a_study_cuts_by_the_grid_where_it_is_told_to(monkeypatch, untraced, tmp_path):
     put_small_clip_networks(monkeypatch)
     cuts = []

@@ -194,6 +194,7 @@ def test_a_result_that_is_damaged_or_another_fold_s_is_named(data, tmp_path):
     assert json.loads(paths[1].read_text())["probabilities"] == whole["probabilities"]
 
 
+@pytest.mark.slow
 def test_each_cut_has_batches_of_its_own(monkeypatch, untraced):
     put_small_clip_networks(monkeypatch, plain=False)
     data, found = clip_data(), {}
@@ -230,6 +231,7 @@ def test_a_training_from_before_there_was_a_choice_goes_on_with_the_grid_alone(d
     assert "regions of the fixed grid" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_and_how_to_go_on_is_said(data, tmp_path, monkeypatch):
     output = tmp_path / "out"
     other = tiny(learning_rate=0.01)

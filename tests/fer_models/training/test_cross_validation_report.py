@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
 )
 CASME2 = {"data": "casme2", "path": "folder"}
+CUT = {"pictures": "cropped"}
 BOTH = {"data": ("casme2", "smic_hs"), "path": ("a", "b")}
 
 
@@ -65,7 +66,12 @@ def record_for(given, facts=(), **changes):
     }
 
 
-OWN = CASME2 | {"protocol": "80-10-10", "batch_size": 64, "epochs": 128}
+OWN = CASME2 | {
+    "protocol": "80-10-10",
+    "batch_size": 64,
+    "epochs": 128,
+    "data_options": CUT,
+}
 
 
 def test_a_training_of_the_dissertation_has_its_figure_beside_ours(tmp_path):
@@ -85,7 +91,8 @@ def test_a_training_of_the_dissertation_has_its_figure_beside_ours(tmp_path):
         (OWN | {"model": "ha_3dnet"}, "random 80-10-10"),
         (OWN | {"data": "cas_me2"}, "random 80-10-10"),
         (OWN | {"regions": "grid"}, "random 80-10-10"),
-        (OWN | {"data_options": {"on_duplicate": "drop"}}, "random 80-10-10"),
+        (OWN | {"data_options": {}}, "random 80-10-10"),
+        (OWN | {"data_options": CUT | {"on_duplicate": "drop"}}, "random 80-10-10"),
         (BOTH, "random 80-10-10"),
         ({}, "random 80-10-10"),
     ):

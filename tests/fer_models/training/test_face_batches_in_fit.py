@@ -52,6 +52,7 @@ def test_every_epoch_sees_every_face_once(workers):
         np.testing.assert_array_equal(counts, epoch)
 
 
+@pytest.mark.slow
 def test_order_and_augmentation_do_not_depend_on_workers_or_interruptions():
     orders = []
 

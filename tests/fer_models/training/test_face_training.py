@@ -148,6 +148,7 @@ def test_a_run_without_its_report_gets_it_later(quick, brief, settings, packed, 
     assert len(history(run)) == 2
 
 
+@pytest.mark.slow
 def test_a_run_can_be_prolonged_and_other_settings_are_refused(
     quick, brief, settings, tmp_path, capsys
 ):
@@ -186,6 +187,7 @@ def test_another_file_under_the_same_name_is_noticed(quick, brief, settings, pac
         train_faces(settings(**asked, epochs=2), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_record(quick, brief, settings, tmp_path):
     train_faces(settings(augmentation="fer2013", class_weights=True), tmp_path / "run")
     again = FaceSettings.from_record(tmp_path / "run" / "run.json")
@@ -232,6 +234,7 @@ def test_the_teacher_stands_in_the_report(settings):
     assert "Taught by /there/best.keras." in text
 
 
+@pytest.mark.slow
 def test_votes_are_learned(quick, brief, tmp_path):
     """Whole, and as a share of the targets."""
     names = fer_data.labels.EMOTIONS

@@ -166,6 +166,7 @@ def test_loss_refuses_wrong_flags(argument):
 
 
 @pytest.mark.usefixtures("untraced")
+@pytest.mark.slow
 def test_learns_from_votes_of_the_pipeline():
     pytest.importorskip("tensorflow")
     from fer_data.pipelines.images import pipeline

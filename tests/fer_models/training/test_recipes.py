@@ -288,6 +288,7 @@ def test_fit_goes_through_the_stages(tmp_path):
         pytest.param(True, id="in a folder"),
     ],
 )
+@pytest.mark.slow
 def test_early_stopping_counts_on_from_stage_to_stage(tmp_path, keep):
     recipe = small(
         learning_rate=1e-12,
@@ -337,6 +338,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(tmp_path, request, stop
 
 @slow_off_tensorflow
 @pytest.mark.usefixtures("untraced")
+@pytest.mark.slow
 def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
     def statistics(network):
         return [w.copy() for w in network.get_layer("body_bn").get_weights()[2:]]

@@ -299,6 +299,7 @@ def test_efficientface_of_any_size_has_its_authors_parameters(small_efficientfac
     assert found == {key: value.shape for key, value in weights.items()}
 
 
+@pytest.mark.slow
 def test_efficientface_of_another_head_and_grey_images(small_efficientface):
     state = state_of(small_efficientface)
     model = efficientface(input_shape=(32, 32, 1), classes=8, name="mine")

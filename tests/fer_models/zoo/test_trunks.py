@@ -77,6 +77,7 @@ def test_features_are_the_originals_and_unfolding_keeps_them(name):
 
 
 @pytest.mark.parametrize("name", ["faceres", "dlib", "lite0", "lite1", "lite2"])
+@pytest.mark.slow
 def test_what_is_known_of_a_trunk_is_true_and_its_weights_come_back(name, tmp_path):
     known, model = trunks.about(name), lively(small(name))
     count = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
@@ -108,6 +109,7 @@ def test_one_pixel_less_is_refused(name):
         small(name, size=SMALL[name] - 1)
 
 
+@pytest.mark.slow
 def test_grey_is_three_equal_channels_and_scaling_can_be_left_to_the_caller():
     grey, colour, scaled = (
         lively(small(**each)) for each in ({"channels": 1}, {}, {"include_preprocessing": False})

@@ -79,9 +79,9 @@ def test_decode_predictions():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0.5, 0.5],), "`predictions` must have the shape"),
+        (([0.5, 0.5],), "`predictions` must be an array of numbers of rank 2"),
         (([[0.5, 0.5]],), "`predictions` must have the shape"),
-        (([[1 / 7] * 7], 0), "`top` must be an integer from 1 to 7. Received: top=0"),
+        (([[1 / 7] * 7], 0), "`top` must be an integer >= 1. Received: top=0"),
         (([[1 / 7] * 7], 8), "`top`"),
         (([[1 / 7] * 7], 2.0), "`top`"),
     ],
