@@ -1,5 +1,6 @@
 """The folder from which the page's own engine loads its networks, so that no picture is sent."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from fer_data import arguments
 from fer_models.web import browser_models, browser_runtime
 from fer_models.web.digest import model_digest
 from fer_models.web.packages import check_export_packages
+from fer_models.zoo import bundled
+from fer_models.zoo.set_rule import SetRule
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 FORMAT = 1
 EXPRESSION = "expression.onnx"
+COVERAGE = 0.9  # of the sets, as the Recognizer's by default
 
 
 def cache_folder() -> Path:
@@ -111,6 +115,7 @@ def export_engine(
                 "size": model.input_shape[1],
                 "channels": model.input_shape[3],
                 "classNames": list(class_names),
+                "sets": set_rule(weights),
             },
             "crop": crop_rule(),
             "files": files(fresh),
@@ -196,6 +201,7 @@ def source_of(
         "class_names": list(class_names),
         "crop": crop_rule(),
         "detector": detector_options(),
+        "sets": set_rule(weights),
         "model": model_digest(weights),
         "program": program.hexdigest(),
         "packages": {
@@ -203,6 +209,24 @@ def source_of(
             **{name: version(name) for name in ("fer-keras", "keras", "mtcnn", "onnx", "tf2onnx")},
         },
     }
+
+
+def set_rule(weights: "str | os.PathLike[str] | keras.Model") -> dict[str, Any] | None:
+    """Return the rule of the classes that answers leave open, of the Recognizer's usual coverage.
+
+    Args:
+        weights: The expression model, as for `export_engine`.
+
+    Returns:
+        The fields of a `SetRule`; None for a network that is not bundled or has no rule.
+    """
+    if not isinstance(weights, (str, os.PathLike)):
+        return None
+    source = bundled.located(weights)
+    if isinstance(source, Path):
+        return None
+    rule = SetRule.of_card(bundled.weights(*source).card, COVERAGE)
+    return None if rule is None else dataclasses.asdict(rule)
 
 
 def detector_options() -> dict[str, Any]:

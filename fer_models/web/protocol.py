@@ -6,6 +6,8 @@ server answers in text, with one JSON object a frame:
 
     {"frame": 7, "timestamp": 0.41, "width": 640, "height": 480,
      "faces": [{"box": [x, y, width, height], "score": 0.99, "label": "happy", "confidence": 0.9,
+                "answer": "happy", "set": ["happy"],
+                "quality": {"sharpness": 800.0, "size": 190, "yaw": 4.0, "verdict": "good"},
                 "probabilities": {"happy": 0.9, ...}, "track": 1}],
      "milliseconds": {"detect": 9.0, "classify": 4.0, "total": 15.0}}
 

@@ -159,4 +159,7 @@ def _fields(face):
     return {name: fields[name] for name in FIELDS}
 
 
-FIELDS = ("box", "score", "label", "confidence", "probabilities", "track")
+FIELDS = (
+    *("box", "score", "label", "confidence", "answer", "set", "quality"),
+    *("probabilities", "track"),
+)

@@ -18,7 +18,10 @@ export type Detector = "mtcnn" | "yunet";
 export type Backend = "webgpu" | "wasm";
 
 export interface LoadOptions {
-  /** Expression model: 7 classes of FER2013 (the default), or 8 of FER+ (with contempt). */
+  /**
+   * Expression model, of the same 7 classes: trained on the labels of FER2013 (the default), or on
+   * the votes of FER+.
+   */
   model?: Model;
   /**
    * Face detector: MTCNN (the default), as in fer-keras, or YuNet, which takes a fraction of its
@@ -27,7 +30,10 @@ export interface LoadOptions {
   detector?: Detector;
   /** Address of the package's folder `models`. Default: where it lies beside this module. */
   baseUrl?: string | URL;
-  /** `"auto"` (the default): WebGPU where the browser has a graphics card for it, else wasm. */
+  /**
+   * `"auto"` (the default): WebGPU where the browser has a graphics card for it, else wasm. Where
+   * WebGPU fails, `onStatus` is told, and wasm goes on.
+   */
   backend?: Backend | "auto";
   /** Gets a line of text for the user while the models load. */
   onStatus?: (text: string) => void;
@@ -64,6 +70,13 @@ export interface Face {
   label: string;
   /** That probability. */
   confidence: number;
+  /** The label, or `"unsure"` where `set` holds more than one class. */
+  answer: string;
+  /**
+   * Classes that the answer leaves open, the likeliest first: on faces like those of FER2013 the
+   * true class is among them nine times in ten. `null` where the models bring no rule.
+   */
+  set: string[] | null;
   /** Probability of each class by its name; they sum to 1. */
   probabilities: Record<string, number>;
   /** Number of the face; the same one from picture to picture while its boxes overlap. */
@@ -103,7 +116,7 @@ export const DETECTORS: readonly Detector[];
  * Load face detector and expression model, once for many pictures.
  *
  * Needs https or localhost. Rejects where an argument is unknown, a file is missing or not the one
- * that was published (SHA-256), or `backend: "webgpu"` is asked for and there is none.
+ * that was published (SHA-256), or `backend: "webgpu"` is asked for and there is none, or it fails.
  *
  * @example
  * const engine = await load({ model: "ferplus" });

@@ -1,8 +1,9 @@
 // The page: takes the newest picture of the camera whenever the engine is free, shows its answer.
 
+import { UNSURE, answerOf, caption, percent, reasonOf } from "./answers.js";
 import { CameraError, eachFrame, listCameras, openCamera } from "./camera.js";
 import { variable } from "./colors.js";
-import { drawOverlay, percent } from "./overlay.js";
+import { drawOverlay } from "./overlay.js";
 import { Recording } from "./recording.js";
 import { createServerEngine } from "./server-engine.js";
 import { History, drawTimeline } from "./timeline.js";
@@ -162,7 +163,7 @@ function showChips(faces) {
   }
   faces.forEach((face, i) => {
     const chip = chips.children[i];
-    chip.textContent = `Face ${face.track}: ${face.label} ${percent(face.confidence)}`;
+    chip.textContent = `Face ${face.track}: ${caption(face)}`;
     chip.setAttribute("aria-pressed", String(face.track === state.selected));
   });
 }
@@ -172,11 +173,14 @@ function show(result) {
   state.shownAt = performance.now();
   const face = result ? choose(result.faces) : null;
   if (face) state.selected = face.track;
-  const label = face?.label ?? "–";
+  const label = face ? answerOf(face) : "–";
+  const unsure = face?.answer === UNSURE;
   if ($("label").textContent !== label) $("label").textContent = label;
-  $("confidence").textContent = face ? percent(face.confidence) : "";
+  $("label").classList.toggle("unsure", unsure);
+  $("confidence").textContent = face && !unsure ? percent(face.confidence) : "";
+  $("quality").textContent = face ? reasonOf(face) : "";
   const now = document.querySelector(".now");
-  if (face) now.style.setProperty("--now", `var(${variable(face.label)})`);
+  if (face) now.style.setProperty("--now", `var(${variable(face.answer)})`);
   else now.style.removeProperty("--now");
   const count = result?.faces.length ?? 0;
   $("faces").textContent =

@@ -1,8 +1,7 @@
 // Boxes and labels over the live picture.
 
+import { caption } from "./answers.js";
 import { color } from "./colors.js";
-
-export const percent = (value) => `${Math.round(100 * value)} %`;
 
 // Make the canvas as sharp as the screen and return its context, in CSS pixels, and its size.
 export function sharpContext(canvas) {
@@ -38,14 +37,14 @@ export function drawOverlay(canvas, result, { mirrored, selected, still }) {
     const [x, y, w, h] = face.box;
     const start = mirrored ? result.width - x - w : x;
     const box = [left + scale * start, top + scale * y, scale * w, scale * h];
-    const ink = color(face.label);
+    const ink = color(face.answer);
     context.lineWidth = 7;
     context.strokeStyle = "rgb(0 0 0 / 35%)";
     stroke(context, box);
     context.lineWidth = face.track === selected || result.faces.length === 1 ? 4 : 2;
     context.strokeStyle = ink;
     stroke(context, box);
-    tag(context, box, `${face.label} ${percent(face.confidence)}`, ink, width);
+    tag(context, box, caption(face), ink, width);
   }
 }
 

@@ -23,6 +23,11 @@ export class Recording {
         face.score.toFixed(4),
         face.label,
         face.confidence.toFixed(5),
+        face.answer,
+        face.set?.join(";") ?? "",
+        face.quality?.verdict ?? "",
+        face.quality?.sharpness.toFixed(1) ?? "",
+        face.quality?.size ?? "",
         ...this.classNames.map((name) => face.probabilities[name].toFixed(5)),
         milliseconds.toFixed(1),
         this.engine,
@@ -44,8 +49,10 @@ export class Recording {
 
   csv() {
     const head = ["seconds", "utc", "frame", "face", "x", "y", "width", "height", "score", "label"];
-    const names = [...head, "confidence", ...this.classNames, "latency_ms", "engine"];
-    return [names, ...this.rows].map((row) => row.join(",") + "\r\n").join("");
+    // Named as in the results.csv of `fer recognise`.
+    const judged = ["confidence", "answer", "set", "quality", "sharpness", "face_size"];
+    const names = [...head, ...judged, ...this.classNames, "latency_ms", "engine"];
+    return [names, ...this.rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
   }
 
   download() {
@@ -56,4 +63,10 @@ export class Recording {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
+}
+
+// In quotes where a comma would end it, as in the verdict "blurred, small".
+function cell(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

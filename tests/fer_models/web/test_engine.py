@@ -1,5 +1,8 @@
 """The browser's engine gives what Python gives, in Node.js; and the export that it works with."""
 
+import csv
+import dataclasses
+import io
 import json
 import math
 import shutil
@@ -13,9 +16,12 @@ from helpers.shared import shared_path
 from helpers.webcam import assert_same_faces
 
 import fer_models.web
-from fer_data.faces import cut
+from fer_data.faces import Face, cut
+from fer_models import Recognizer
+from fer_models.recognizer.results import expression
 from fer_models.recognizer.session import Smoother
 from fer_models.web import browser_export, browser_models, browser_runtime, model_digest
+from fer_models.zoo.set_rule import SetRule
 
 ENGINE = Path(fer_models.web.__file__).parent / "static" / "engine"
 CROP = {"mostRoll": cut.MOST_ROLL, "grey": list(cut.GREY)}
@@ -295,11 +301,99 @@ class TestBackend:
         assert processor.startswith("These models bring no runtime for WebGPU.")
         assert unknown == "`backend` must be one of auto, webgpu, wasm. Received: backend=gpu"
 
+    FAILURES = """
+        import { startBackend } from "ENGINE/backend.js";
+        const card = { requestAdapter: async () => ({}) };
+        const broken = { requestAdapter: async () => { throw new Error("no driver"); } };
+        const fail = async (backend) => {
+          if (backend === "webgpu") throw new Error("device lost");
+          return backend;
+        };
+        const works = async (backend) => backend;
+        const found = [];
+        for (const [wanted, gpu, load, start] of [
+          ["auto", card, works, works], ["auto", card, works, fail], ["auto", broken, works, works],
+          ["webgpu", card, works, fail], ["webgpu", broken, works, works],
+          ["auto", card, fail, works],
+        ]) {
+          const said = [];
+          const say = (text) => said.push(text);
+          const steps = { load, start: (backend, files) => start(files) };
+          const answer = await startBackend(wanted, { webgpu: {} }, steps, say, gpu)
+            .then(({ backend, networks }) => [backend, networks], (error) => error.message);
+          found.push([answer, said]);
+        }
+        console.log(JSON.stringify(found));
+    """
+
+    def test_a_graphics_card_that_fails_is_done_without(self):
+        card, lost, broken, *failed, missing = node(self.FAILURES)
+        words = "WebGPU failed in this browser ({}): the models run on the processor"
+        assert card == [["webgpu", "webgpu"], []]
+        assert lost == [["wasm", "wasm"], [words.format("device lost")]]
+        assert broken == [["wasm", "wasm"], [words.format("no driver")]]
+        # Nothing else is taken where WebGPU was asked for.
+        words = "WebGPU failed in this browser ({}). Ask for the backend wasm or auto."
+        assert failed == [[words.format(reason), []] for reason in ("device lost", "no driver")]
+        # Files that cannot be had are no failure of the graphics card.
+        assert missing == ["device lost", []]
+
+
+class TestSets:
+    SCRIPT = """
+        import { openClasses } from "ENGINE/sets.js";
+        const jobs = JSON.parse(process.argv[1]);
+        console.log(JSON.stringify(jobs.map((job) => openClasses(...job))));
+    """
+
+    def test_classes_are_open_as_in_python(self):
+        names = ("happy", "sad", "neutral", "fear")
+        rows = np.random.default_rng(2).dirichlet(np.ones(4), 30).tolist()
+        rules = [SetRule(0.9, 0.7), SetRule(0.9, 0.8, "adaptive"), SetRule(0.9, 0.0)]
+        face = Face((0, 0, 9, 9), 1, detector="mtcnn")
+        jobs = [(names, row, dataclasses.asdict(rule)) for row in rows for rule in rules]
+        expected = [list(expression(face, row, names, rule=r).set) for row in rows for r in rules]
+        *received, none = node(self.SCRIPT, json.dumps([*jobs, (names, rows[0], None)]))
+        assert received == expected
+        assert {len(each) for each in received} >= {1, 2, 3}
+        assert none is None
+
+    def test_the_rule_is_the_recognizers(self):
+        rule = Recognizer("fer2013", detector="yunet").set_rule
+        assert browser_export.set_rule("fer2013") == dataclasses.asdict(rule)
+        assert browser_export.set_rule(object()) is None
+
+
+class TestAnswers:
+    SCRIPT = """
+        import { answerOf, caption, reasonOf } from "ENGINE/../answers.js";
+        const happy = { label: "happy", confidence: 0.48, answer: "happy" };
+        const unsure = { ...happy, answer: "unsure" };
+        const shown = [
+          happy,
+          { ...happy, set: ["happy"], quality: { verdict: "good" } },
+          { ...unsure, set: ["happy", "neutral"], quality: null },
+          { ...unsure, set: ["happy", "neutral", "sad"] },
+          { ...unsure, set: null, quality: { verdict: "blurred" } },
+          { ...unsure, set: ["happy"], quality: { verdict: "blurred, small" } },
+        ];
+        const say = (face) => [answerOf(face), caption(face), reasonOf(face)];
+        console.log(JSON.stringify(shown.map(say)));
+    """
+
+    def test_the_page_says_which_classes_are_open_and_what_is_wrong(self):
+        sure, same, two, three, blurred, small = node(self.SCRIPT)
+        assert sure == same == ["happy", "happy 48 %", ""]
+        assert two == 2 * ["unsure (happy or neutral)"] + [""]
+        assert three[0] == "unsure (happy, neutral or sad)"
+        assert blurred == 2 * ["unsure (happy)"] + ["This face is blurred"]
+        assert small[2] == "This face is blurred and small"
+
 
 class TestRecording:
     SCRIPT = """
         import { Recording } from "ENGINE/../recording.js";
-        const sure = { score: 1, label: "a", confidence: 1, probabilities: { a: 1 } };
+        const sure = { score: 1, label: "a", confidence: 1, probabilities: { a: 1 }, answer: "a" };
         const face = { box: [1, 2, 3, 4], track: 0, ...sure };
         const recording = new Recording(["a"], "server", 1200);
         const said = [recording.summary()];
@@ -310,7 +404,12 @@ class TestRecording:
           said.push(recording.summary());
         };
         [1, 1199, 3].forEach(add);
-        console.log(JSON.stringify({ said, rows: recording.csv().trim().split("\\r\\n").length }));
+        const quality = { verdict: "blurred, small", sharpness: 80.25, size: 20 };
+        const unsure = { ...face, answer: "unsure", set: ["a", "b"], quality };
+        const other = new Recording(["a"], "server");
+        other.add({ timestamp: 0, frame: 1, faces: [face, unsure] }, 1);
+        const rows = recording.csv().trim().split("\\r\\n").length;
+        console.log(JSON.stringify({ said, rows, csv: other.csv() }));
     """
 
     def test_rows_that_are_dropped_are_told(self):
@@ -322,6 +421,14 @@ class TestRecording:
             "1,200 rows, 3 older dropped",
         ]
         assert received["rows"] == 1 + 1200
+
+    def test_rows_say_how_sure_the_answer_is(self):
+        rows = list(csv.DictReader(io.StringIO(node(self.SCRIPT)["csv"])))
+        names = ("answer", "set", "quality", "sharpness", "face_size", "a", "engine")
+        assert [[row[name] for name in names] for row in rows] == [
+            ["a", "", "", "", "", "1.00000", "server"],
+            ["unsure", "a;b", "blurred, small", "80.3", "20", "1.00000", "server"],
+        ]
 
 
 class TestExport:
@@ -465,7 +572,6 @@ def run_engine(assets, images, folder):
 def test_the_whole_engine_on_photos_and_a_video(engine_assets, tmp_path):
     from fer_data.faces import read_image
     from fer_data.video import Video
-    from fer_models import Recognizer
 
     images = [read_image(path) for path in sorted(shared_path("data/landmarks").glob("*.jpg"))]
     video = Video(shared_path("data/video/neutral_to_smile.mp4"))

@@ -1,6 +1,7 @@
 """The server of the live page, with a recognizer that costs nothing."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import shutil
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +29,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fer_data.labels import EMOTIONS
 from fer_models import web
+from fer_models.recognizer.quality import FaceQuality
+from fer_models.recognizer.results import Expression
 from fer_models.web import (
     Limits,
     Server,
@@ -93,11 +97,28 @@ def test_answers_have_the_documented_fields(running):
         "height": 48,
     }
     (face,) = bright["faces"]
-    assert set(face) == {"box", "score", "label", "confidence", "probabilities", "track"}
+    assert set(face) == set(worker.FIELDS)
+    assert (face["answer"], face["set"], face["quality"]) == ("happy", ["happy"], None)
     assert list(face["probabilities"]) == list(EMOTIONS)
     assert face["label"] == "happy"
     assert dark["faces"][0]["label"] == "sad"
     assert set(bright["milliseconds"]) == {"detect", "classify", "total"}
+
+
+def test_the_fields_of_a_face_say_how_sure_the_answer_is():
+    quality = FaceQuality(sharpness=80.0, size=20, yaw=None, verdict="blurred, small")
+    values = {"happy": 0.48, "neutral": 0.4, "sad": 0.12}
+    face = Expression((1.0, 2.0, 3.0, 4.0), 0.9, values, "happy", 0.48, 3, 0.0)
+    face = dataclasses.replace(face, set=("happy", "neutral"), quality=quality)
+    session = SimpleNamespace(milliseconds={}, frame=lambda image, timestamp: [face])
+    message = protocol.parse(frame(1), Limits())
+    (told,) = worker.look(worker.Stream(session, print), message)["faces"]
+    assert tuple(told) == worker.FIELDS
+    assert json.loads(json.dumps(told)) == {
+        **{"box": [1.0, 2.0, 3.0, 4.0], "score": 0.9, "label": "happy", "confidence": 0.48},
+        **{"answer": "unsure", "set": ["happy", "neutral"], "probabilities": values, "track": 3},
+        "quality": {"sharpness": 80.0, "size": 20, "yaw": None, "verdict": "blurred, small"},
+    }
 
 
 def test_each_browser_has_its_own_session():

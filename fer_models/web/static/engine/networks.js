@@ -35,9 +35,17 @@ export async function createNetworks(
   const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
   const open = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), options);
   const sessions = {};
-  for (const name of DETECTORS[detector]) sessions[name] = await open(`${name}.onnx`);
+  const release = async () => {
+    for (const session of Object.values(sessions)) await session.release();
+  };
   const { file, size, channels } = manifest.expression;
-  sessions.expression = await open(file);
+  try {
+    for (const name of DETECTORS[detector]) sessions[name] = await open(`${name}.onnx`);
+    sessions.expression = await open(file);
+  } catch (error) {
+    release().catch(() => {});
+    throw error;
+  }
   const run = (name, data, shape) => {
     const session = sessions[name];
     return session.run({ [session.inputNames[0]]: new ort.Tensor("float32", data, shape) });
@@ -48,8 +56,6 @@ export async function createNetworks(
       const outputs = await run("expression", data, [count, size, size, channels]);
       return outputs[sessions.expression.outputNames[0]].data;
     },
-    async release() {
-      for (const session of Object.values(sessions)) await session.release();
-    },
+    release,
   };
 }

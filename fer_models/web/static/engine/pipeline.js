@@ -4,6 +4,7 @@
 
 import { crop, roll } from "./crop.js";
 import { Mtcnn } from "./mtcnn.js";
+import { openClasses } from "./sets.js";
 import { Smoother, Tracker } from "./tracking.js";
 import { YuNet } from "./yunet.js";
 
@@ -24,6 +25,7 @@ export class Pipeline {
     const { smoothing, detectEvery, detector, ...rest } = { ...DEFAULTS, ...options };
     this.networks = networks;
     this.names = manifest.expression.classNames;
+    this.sets = manifest.expression.sets;
     const { size, channels } = manifest.expression;
     this.rule = { size, channels, ...manifest.crop };
     this.smoothing = smoothing;
@@ -58,11 +60,14 @@ export class Pipeline {
     const faces = found.map(({ track, face }, place) => {
       const mean = this.smoother.smooth(track, probabilities[place], timestamp);
       const best = mean.indexOf(Math.max(...mean));
+      const set = openClasses(this.names, mean, this.sets);
       return {
         box: face.box,
         score: face.score,
         label: this.names[best],
         confidence: mean[best],
+        answer: set?.length > 1 ? "unsure" : this.names[best],
+        set,
         probabilities: Object.fromEntries(this.names.map((name, k) => [name, mean[k]])),
         track,
       };

@@ -2,7 +2,7 @@
 // and {status} while it loads.
 
 import { readFiles, readManifest } from "./assets.js";
-import { chooseBackend, runtimeOf } from "./backend.js";
+import { runtimeOf, startBackend } from "./backend.js";
 import { createNetworks, networkFiles } from "./networks.js";
 import { Pipeline } from "./pipeline.js";
 
@@ -16,22 +16,34 @@ const calls = {
     const { threads, ...rest } = options;
     const { detector = "mtcnn" } = options;
     const manifest = await readManifest(assetsUrl, server, fetch, manifestName);
-    const chosen = await chooseBackend(backend, manifest);
-    const names = networkFiles(manifest, { backend: chosen, detector });
-    const files = await readFiles(assetsUrl, manifest, names, server, progress());
-    postMessage({ status: "Starting the models" });
-    const module = new URL(runtimeOf(manifest, chosen).module, assetsUrl).href;
-    // Bundlers must leave the address as it is: the file lies beside the models.
-    const ort = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
-    const networks = await createNetworks(ort, manifest, files, {
-      threads: threads || defaultThreads(),
-      backend: chosen,
-      detector,
-    });
-    pipeline = new Pipeline(networks, manifest, rest);
-    await warmUp(networks, manifest, detector);
+    const say = (status) => postMessage({ status });
+    const load = async (place) => {
+      const names = networkFiles(manifest, { backend: place, detector });
+      const files = await readFiles(assetsUrl, manifest, names, server, progress());
+      const module = new URL(runtimeOf(manifest, place).module, assetsUrl).href;
+      // Bundlers must leave the address as it is: the file lies beside the models.
+      return { files, ort: await import(/* webpackIgnore: true */ /* @vite-ignore */ module) };
+    };
+    const start = async (place, { files, ort }) => {
+      say("Starting the models");
+      const networks = await createNetworks(ort, manifest, files, {
+        threads: threads || defaultThreads(),
+        backend: place,
+        detector,
+      });
+      try {
+        await warmUp(networks, manifest, detector);
+      } catch (error) {
+        // Nobody waits for it: a graphics card that failed may never answer.
+        networks.release().catch(() => {});
+        throw error;
+      }
+      return networks;
+    };
+    const started = await startBackend(backend, manifest, { load, start }, say);
+    pipeline = new Pipeline(started.networks, manifest, rest);
     const { expression, source } = manifest;
-    return { classNames: expression.classNames, source, backend: chosen };
+    return { classNames: expression.classNames, source, backend: started.backend };
   },
 
   process({ width, height, data, frame, timestamp }) {
