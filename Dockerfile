@@ -1,13 +1,12 @@
 # The live page, without Keras and TensorFlow:
 #
 #     docker build -t fer-keras-lite .
-#     docker run --rm --network host fer-keras-lite
-#
-# The server listens on the loopback address: with `--network host` that of your machine, where the
-# page is http://127.0.0.1:8000. Without it nobody reaches the page, from your machine either. To
-# publish a port, let the server listen inside of the container, and say who may come from outside:
-#
 #     docker run --rm -p 127.0.0.1:8000:8000 fer-keras-lite --host 0.0.0.0
+#
+# The page is http://127.0.0.1:8000. `--host 0.0.0.0` lets the server inside the container answer
+# Docker; `-p 127.0.0.1:8000:8000` lets only your own machine in. On Linux this serves it as well:
+#
+#     docker run --rm --network host fer-keras-lite
 #
 # Photos: docker run --rm -v "$PWD:/photos" --user "$(id -u):$(id -g)" -w /photos \
 #     --entrypoint fer fer-keras-lite recognise party.jpg

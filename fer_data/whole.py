@@ -1,4 +1,4 @@
-"""Errors for the parts that fer-keras-lite leaves out; they name the package to install."""
+"""What to install for a part that is missing, in fer-keras and in fer-keras-lite."""
 
 import contextlib
 import importlib.util
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 # Two distributions of the same packages: fer-keras-lite holds what recognition needs.
 WHOLE, LITE = "fer-keras", "fer-keras-lite"
+# The extras that fer-keras-lite has too; tests/test_lite.py compares.
+LITE_EXTRAS = ("web",)
+_PAGE = "docs/index.md"
 # What is missing there: our other modules, and what they are built on.
 _LEFT_OUT = (
     *("fer_data", "fer_layers", "fer_models"),
@@ -22,6 +25,25 @@ def distribution() -> str:
     'fer-keras'
     """
     return LITE if importlib.util.find_spec("fer_layers") is None else WHOLE
+
+
+def how_to_install(*extras: str) -> str:
+    """Return how to get extras, as a sentence for the error of a missing package.
+
+    Args:
+        extras: Names of the extras, such as `"faces"`.
+
+    Example:
+
+    >>> how_to_install("faces", "web")
+    'Run: pip install "fer-keras[faces,web]"'
+    """
+    names = ",".join(extras)
+    if distribution() == WHOLE:
+        return f'Run: pip install "{WHOLE}[{names}]"'
+    if set(extras) <= set(LITE_EXTRAS):
+        return f"Install the extra {names} of {LITE}: {_PAGE}#without-tensorflow says how"
+    return f"The extra {names} comes with {WHOLE}, not with {LITE}. {_to_the_whole(names)}"
 
 
 @contextlib.contextmanager
@@ -60,6 +82,14 @@ def explained(what: str, error: ModuleNotFoundError) -> ImportError:
     if missing not in _LEFT_OUT or distribution() == WHOLE:
         return error
     return ImportError(
-        f"{what} needs the whole of {WHOLE}; {LITE} recognises alone ({error}). Run: pip "
-        f"uninstall {LITE}, then pip install {WHOLE}"
+        f"{what} needs the whole of {WHOLE}; {LITE} only recognises ({error}). {_to_the_whole()}"
+    )
+
+
+def _to_the_whole(names=""):
+    """Return how to change from fer-keras-lite to fer-keras, as a sentence."""
+    source = f'".[{names}]"' if names else "."
+    return (
+        f"In a copy of the repository of {WHOLE} run: pip uninstall {LITE}, then pip install "
+        f"{source} ({_PAGE}#install)"
     )

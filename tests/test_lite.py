@@ -136,15 +136,24 @@ FIND = importlib.util.find_spec
 
 def test_what_is_left_out_says_what_to_install(only_lite, capsys):
     assert whole.distribution() == "fer-keras-lite"
-    with pytest.raises(ImportError, match=r"fer_models\.resnet18 needs .* pip install fer-keras$"):
+    with pytest.raises(ImportError, match=r"fer_models\.resnet18 needs .*, then pip install \. \("):
         _ = fer_models.resnet18
     assert main(["audit", "--help"]) == 2
-    assert "then pip install fer-keras" in capsys.readouterr().err
+    assert "pip uninstall fer-keras-lite, then pip install . (" in capsys.readouterr().err
     with (
         pytest.raises(ModuleNotFoundError, match="some_library"),
         whole.needs_whole("This"),
     ):
         raise ModuleNotFoundError("No module named 'some_library'", name="some_library")
+
+
+def test_extras_are_named_without_an_index(only_lite):
+    assert pyproject(LITE)["project"]["optional-dependencies"].keys() == set(whole.LITE_EXTRAS)
+    own, others = whole.how_to_install("web"), whole.how_to_install("faces", "web")
+    assert own.startswith("Install the extra web of fer-keras-lite: docs/index.md#without-tensorfl")
+    assert others.endswith('then pip install ".[faces,web]" (docs/index.md#install)')
+    for text in (own, others):
+        assert 'pip install "fer-keras' not in text
 
 
 def test_in_the_whole_a_missing_module_is_what_it_is():

@@ -7,15 +7,8 @@ MARK = "<!-- the cards of all bundled weights -->"
 
 
 def cards():
-    """Return the model cards of all bundled weights as Markdown, with their pictures."""
-    parts = []
-    for source, known in bundled.all_weights().items():
-        parts.append(model_card(*source.split(":")))
-        # Weights that were packed anew have no curve before `fer reproduce smile-curve`.
-        if "smile_curve" in known.card:
-            picture = known.card["smile_curve"]["picture"]
-            parts.append(f"![Probability of happy against the amount of smile](images/{picture})")
-    return "\n\n".join(parts)
+    """Return the model cards of all bundled weights as Markdown."""
+    return "\n\n".join(model_card(*source.split(":")) for source in bundled.all_weights())
 
 
 def on_page_markdown(markdown, **_):

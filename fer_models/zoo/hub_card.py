@@ -13,7 +13,8 @@ def hub_card(name: str, tag: str) -> str:
     """Return the model card of bundled weights as the README.md of a repository of the Hub.
 
     The front matter, YAML between two lines of `---`, holds what the Hub shows and searches:
-    licence, library, task, data and scores. What follows is `fer_models.model_card`.
+    licence, library, task, data and scores. What follows is `fer_models.model_card`. The
+    picture that it shows is in `docs/images` of our repository: upload it into the folder `images`.
 
     Args:
         name: Name of the model.

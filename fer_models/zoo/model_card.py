@@ -127,7 +127,8 @@ def _smiles(card):
     curve = card.get("smile_curve")
     if curve is None:
         return []
-    happy = curve["all"]["happy"]
+    happy, called = curve["all"]["happy"], curve["all"]["called"]
+    places = (0, len(happy) // 2, len(happy) - 1)
     half = {"all": curve["all"]} | {
         f"{factor} {value}": found
         for factor, values in curve["by"].items()
@@ -135,23 +136,40 @@ def _smiles(card):
     }
     return [
         f"Smiles by degrees, on {curve['faces']:,} drawn faces of {curve['people']} people "
-        f"(`{curve['command']}`, {curve['date']}): mean probability of happy at strength 0, one "
-        "half and 1 of action unit 12 "
-        f"{', '.join(_point(happy[place]) for place in (0, len(happy) // 2, -1))}. It reaches one "
-        "half at the strength of "
-        + "; ".join(f"{_strength(found)} ({name})" for name, found in half.items())
-        + ". Drawn faces compare conditions with each other; they are no people.",
+        f"(`{curve['command']}`, {curve['date']}). The strength of a smile is that of action unit "
+        "12; brackets are 95 % intervals over the people:",
+        "",
+        "| strength of the smile | probability of happy, mean | called happy |",
+        "|---:|---:|---:|",
+        *(
+            f"| {curve['levels'][place]:g} | {_point(happy[place])} | {_share(called[place])} |"
+            for place in places
+        ),
+        "",
+        "| faces | strength at which the mean reaches one half |",
+        "|---|---:|",
+        *(
+            f"| {name} | {_point(found[end] for end in ('half', 'half_low', 'half_high'))} |"
+            for name, found in half.items()
+        ),
+        "",
+        f"![Probability of happy against the strength of the smile](images/{curve['picture']})",
+        "",
+        "The faces are drawn. They compare conditions with each other, and say nothing about how "
+        "often the network is right on photos.",
         "",
     ]
 
 
 def _point(point):
-    value, low, high = point
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+    # A curve that never reaches one half has no strength for it.
+    value, low, high = ("never" if each is None else f"{each:.2f}" for each in point)
+    return f"{value} ({low} to {high})"
 
 
-def _strength(found):
-    return "none" if found["half"] is None else f"{found['half']:.2f}"
+def _share(point):
+    value, low, high = (100 * each for each in point)
+    return f"{value:.1f} % ({low:.1f} to {high:.1f} %)"
 
 
 def _epochs(card):

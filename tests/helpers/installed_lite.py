@@ -39,7 +39,7 @@ def refused(what, *words):
         text = str(error)
     else:
         raise AssertionError(f"{what} found what is not installed")
-    for word in ("pip install fer-keras", "pip uninstall fer-keras-lite", *words):
+    for word in ("then pip install .", "pip uninstall fer-keras-lite", *words):
         assert word in text, text
 
 
@@ -60,7 +60,7 @@ assert (done.returncode, done.stderr) == (0, ""), done
 assert done.stdout.startswith(f"{photo.name}: "), done.stdout
 done = fer("train", "--data", "folder")
 assert done.returncode == 2, done
-assert "pip install fer-keras" in done.stderr, done.stderr
+assert "then pip install ." in done.stderr, done.stderr
 version = importlib.metadata.version("fer-keras-lite")
 assert fer("--version").stdout == f"fer-keras-lite {version}\n"
 

@@ -18,6 +18,7 @@ from fer_models.web import Server, protocol
 
 class FakeFace:
     box = (10.0, 12.0, 30.0, 32.0)
+    answer, open_classes, quality = None, None, None
 
     def __init__(self, label, track):
         self.label, self.track = label, track
@@ -29,6 +30,9 @@ class FakeFace:
             "score": 0.99,
             "label": self.label,
             "confidence": 0.9,
+            "answer": self.answer or self.label,
+            "set": self.open_classes or [self.label],
+            "quality": self.quality,
             "probabilities": {name: 0.9 if name == self.label else rest for name in EMOTIONS},
             "track": self.track,
             "timestamp": 0.0,

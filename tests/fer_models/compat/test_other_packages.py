@@ -151,6 +151,48 @@ def test_stream_of_a_video(video, tmp_path, monkeypatch):
         DeepFace.stream(source=video)
 
 
+def test_a_stream_that_fails_leaves_nothing_open(tmp_path, monkeypatch):
+    import cv2
+
+    said = []
+
+    class Camera:
+        there = True
+
+        def __init__(self, number):
+            said.append(f"camera {number}")
+
+        def isOpened(self):  # noqa: N802, OpenCV's name
+            return self.there
+
+        def get(self, what):
+            return 0.0
+
+        def release(self):
+            said.append("released")
+
+    class Window:
+        def __init__(self):
+            said.append("window")
+
+        def close(self):
+            said.append("closed")
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    monkeypatch.setattr(deepface_package, "_window", Window)
+    with pytest.raises(FileNotFoundError):
+        DeepFace.stream(source=str(tmp_path / "none.mp4"))
+    assert said == []
+    with pytest.raises(ValueError, match="path"):
+        DeepFace.stream(source=0, output_path=tmp_path / "copy.txt")
+    assert said == ["camera 0", "window", "closed", "released"]
+    said.clear()
+    monkeypatch.setattr(Camera, "there", False)
+    with pytest.raises(OSError, match="Camera 0 cannot be opened"):
+        DeepFace.stream(source=0)
+    assert said == ["camera 0", "released"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_models.evaluation import classification_report, evaluate, score_split
-from fer_models.evaluation.group_scores import largest_gap
+from fer_models.evaluation.group_scores import group_names, largest_gap
 from fer_models.evaluation.intervals import binomial_interval
 
 NAMES = ("happy", "neutral", "sad")
@@ -55,6 +55,15 @@ def test_the_gap_that_chance_makes_is_not_taken_for_one():
     assert largest_gap({"a": (3, 4)}, 0.95) is None
     alike = largest_gap({"a": (3, 4), "b": (6, 8)}, 0.95)
     assert (alike.best, alike.worst, alike.points.value) == ("a", "b", 0)
+
+
+def test_all_that_pandas_has_for_an_empty_cell_is_no_group():
+    pandas = pytest.importorskip("pandas")
+    empty = [None, pandas.NA, pandas.NaT, float("nan"), ""]
+    assert group_names([*empty, "a"], 6).tolist() == [*[""] * 5, "a"]
+    column = pandas.Series([*GROUPS[:7], pandas.NA], dtype="string")
+    report = classification_report(LABELS, PROBABILITIES, NAMES, column).groups
+    assert (list(report.groups), report.ungrouped) == (["a", "b"], 1)
 
 
 def test_a_report_with_groups_as_text_and_json():

@@ -9,6 +9,7 @@ from fer_data.faces import FRAMINGS, Face
 from fer_models.recognizer import Expression, FaceQuality, QualityGate, Recognizer, table
 from fer_models.recognizer.annotated_files import lines
 from fer_models.recognizer.quality import sharpness
+from fer_models.zoo import bundled
 from fer_models.zoo.set_rule import SetRule
 
 RNG = np.random.default_rng(0)
@@ -119,9 +120,22 @@ def test_bundled_weights_have_a_rule_for_each_coverage():
     [
         ({"sets": 0.5}, "The coverage of sets must be one of"),
         ({"sets": 90}, "`sets` must be between 0 and 1"),
+        ({"sets": "all"}, "`sets` must be"),
         ({"quality": "high"}, "`quality` must be a"),
     ],
 )
 def test_rules_and_gates_that_are_none(options, message):
     with pytest.raises(ValueError, match=message):
         Recognizer(**options)
+
+
+def test_a_coverage_that_was_asked_for_needs_a_rule(monkeypatch):
+    # As weights that were packed, and have no rule yet.
+    known = bundled.weights("ghostface", "fer2013")
+    card = {name: value for name, value in known.card.items() if name != "prediction_sets"}
+    monkeypatch.setitem(known.__dict__, "card", card)
+    monkeypatch.setattr(bundled, "all_weights", lambda: {"ghostface:fer2013": known})
+    assert Recognizer().set_rule is None
+    assert Recognizer(sets=None).set_rule is None
+    with pytest.raises(ValueError, match=r"fer weights sets .*fit_sets.*Received: sets=0\.9$"):
+        Recognizer(sets=0.9)

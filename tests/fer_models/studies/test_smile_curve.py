@@ -87,7 +87,11 @@ def test_the_cards_of_bundled_weights_have_their_curve():
         curve = known.card["smile_curve"]
         assert curve["command"].startswith("fer reproduce smile-curve")
         assert curve["faces"] == 16 * 48 * 11
-        assert "Smiles by degrees, on 8,448 drawn faces" in model_card(*source.split(":"))
+        card = model_card(*source.split(":"))
+        assert "Smiles by degrees, on 8,448 drawn faces" in card
+        share, low, high = (100 * each for each in curve["all"]["called"][0])
+        assert f" | {share:.1f} % ({low:.1f} to {high:.1f} %) |" in card
+        assert f"](images/{curve['picture']})" in card
         assert (ROOT / "docs/images" / curve["picture"]).is_file()
 
 
