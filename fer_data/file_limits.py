@@ -5,6 +5,7 @@ bytes are read, and pixels are checked before they are decoded.
 """
 
 import dataclasses
+import errno
 import io
 import os
 import stat
@@ -37,6 +38,10 @@ _KINDS = {
 }
 
 
+# The limit behind a reason.
+_LIMIT_OF = {"too_many_bytes": "file_bytes", "too_many_pixels": "pixels"}
+
+
 class UnreadableError(Exception):
     """A file that cannot be used.
 
@@ -49,6 +54,32 @@ class UnreadableError(Exception):
         self.reason = reason
 
 
+def allowing(limit: str) -> str:
+    """Return how a user allows more than a limit.
+
+    Args:
+        limit: Name of a field of `FileLimits`.
+    """
+    option = f"--option limits='{{\"{limit}\":N}}'"
+    return (
+        f'`limits={{"{limit}": N}}` allows more (`fer prepare {option}`; `fer train` has '
+        "`--data-options`)"
+    )
+
+
+# How a user has a link followed.
+FOLLOWING = (
+    "`follow_links=True` follows it (`fer prepare --option follow_links=true`; `fer train` has "
+    "`--data-options`, `fer crop` has `--follow-links`)"
+)
+
+
+def with_way_out(error: UnreadableError) -> UnreadableError:
+    """Return the error of a picture of a data set with how to allow more, where a limit is why."""
+    limit = _LIMIT_OF.get(error.reason)
+    return UnreadableError(error.reason, f"{error}; {allowing(limit)}") if limit else error
+
+
 @dataclasses.dataclass(frozen=True)
 class FileLimits:
     """How much is read of the files of others.
@@ -59,6 +90,9 @@ class FileLimits:
     Args:
         file_bytes: Most bytes of a picture's file (`too_many_bytes`).
         pixels: Most pixels of a picture (`too_many_pixels`).
+        jpeg_pixels: Most pixels of a JPEG file in a class folder. One of more than `pixels` is
+            decoded at a half, a quarter or an eighth of its height and width, unless it is
+            progressive. `changed({"pixels": ...})` sets both.
         files: Most files and folders of a folder, members of an archive, and rows of a table.
         depth: Most folders above a file (`too_deep`).
         table_bytes: Most bytes of a text table, such as `fer2013.csv`.
@@ -74,7 +108,8 @@ class FileLimits:
 
     file_bytes: int = 64 << 20
     pixels: int = 13_000_000
-    files: int = 300_000
+    jpeg_pixels: int = 50_000_000
+    files: int = 5_000_000
     depth: int = 32
     table_bytes: int = 512 << 20
 
@@ -102,11 +137,14 @@ class FileLimits:
                 f"`limits` must be a dictionary of numbers by names of {names}. "
                 f"Received: limits={values!r}"
             )
+        values = dict(values)
+        if "pixels" in values:
+            values.setdefault("jpeg_pixels", values["pixels"])
         return dataclasses.replace(self, **values)
 
 
 # For photos that a user names one by one: as large as the sensors of phones.
-PHOTO = FileLimits(file_bytes=256 << 20, pixels=120_000_000)
+PHOTO = FileLimits(file_bytes=256 << 20, pixels=120_000_000, jpeg_pixels=120_000_000)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -117,9 +155,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
     Raises:
         OSError: If there is no such file or it may not be read.
-        UnreadableError: If it is a device, a named pipe, a socket or a folder.
+        UnreadableError: If it is a device, a named pipe, a socket, a folder, or a link that leads
+            back to itself.
     """
-    _check_kind(os.stat(path))
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENAMETOOLONG):
+            raise
+        # Faults of a link, and not of the system.
+        raise UnreadableError("unreadable", f"a broken link: {error.strerror}") from error
+    _check_kind(found)
     # A pipe that took the file's place just now would wait for a writer.
     flags = ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
     how = os.O_RDONLY | sum(getattr(os, name, 0) for name in flags)
@@ -193,7 +239,7 @@ def way_out(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str |
     real, root = os.path.realpath(path), os.path.realpath(root)
     if real == root or real.startswith(os.path.join(root, "")):
         return None
-    return f"a link to {printable(real)}"
+    return f"a link to {printable(real)}; {FOLLOWING}"
 
 
 def printable(name: str) -> str:

@@ -30,6 +30,10 @@ TAG_VALUES = 200_000
 # Scans of a JPEG, each of which goes over the whole picture. Cameras write at most ten or so, but
 # the mark of a scan also occurs by chance in what they append.
 SCANS = 2_000
+# Bytes of the EXIF segments of a JPEG together, each of which has up to 64 KiB. Few have a second.
+EXIF_BYTES = 1 << 20
+# Segments before the first scan of a JPEG.
+SEGMENTS = 10_000
 
 # What sets a picture upright, by the value of its EXIF orientation: whether rows and columns change
 # places, and then whether the columns and the rows are turned round.
@@ -44,7 +48,9 @@ _TURNS = {
 }
 
 
-def decode(data: bytes, channels: int, pixels: int = PHOTO.pixels) -> np.ndarray:
+def decode(
+    data: bytes, channels: int, pixels: int = PHOTO.pixels, *, jpeg_pixels: int = 0
+) -> np.ndarray:
     """Decode a whole picture file, turned upright by its EXIF orientation.
 
     Args:
@@ -52,6 +58,9 @@ def decode(data: bytes, channels: int, pixels: int = PHOTO.pixels) -> np.ndarray
         channels: 1 for grey, 3 for RGB. Transparency is laid on black. Of 16 bits the high ones
             are kept. Of 32 bits, values up to 255 count as 8 bits and up to 65,535 as 16.
         pixels: Most pixels, height times width.
+        jpeg_pixels: Most pixels of a JPEG whose scans need not be held in memory. One of more than
+            `pixels` is decoded at a half, a quarter or an eighth of its height and width, the
+            largest of at most `pixels`; 0 for none.
 
     Returns:
         uint8 array `(height, width, channels)`.
@@ -67,12 +76,13 @@ def decode(data: bytes, channels: int, pixels: int = PHOTO.pixels) -> np.ndarray
     try:
         if data[:4] in _TIFF:
             _check_tags(data)
-        if data[:2] == b"\xff\xd8" and (scans := data.count(b"\xff\xda")) > SCANS:
-            raise ValueError(f"a JPEG of {scans} scans, more than {SCANS}")
+        streamed = data[:2] == b"\xff\xd8" and _check_segments(data)
         with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as picture:
+            if streamed and pixels < picture.width * picture.height <= jpeg_pixels:
+                _reduce(picture, pixels)
             _check_pixels(picture, pixels)
             picture.load()
-            _check_tags(picture.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+            _check_tags(_exif(picture.info))
             # Not `ImageOps.exif_transpose`: it writes all tags anew, and fails on odd ones.
             turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))  # type: ignore[arg-type]
             found = _converted(picture, channels)
@@ -81,8 +91,10 @@ def decode(data: bytes, channels: int, pixels: int = PHOTO.pixels) -> np.ndarray
         raise UnreadableError("corrupt", f"in none of the formats {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise UnreadableError("too_many_pixels", str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        # Pillow's decoders raise all of these on damaged files.
+    except (UnreadableError, MemoryError):
+        raise
+    # Whatever damaged files make Pillow raise: also TypeError, KeyError and struct.error.
+    except Exception as error:
         raise UnreadableError("corrupt", f"{type(error).__name__}: {error}") from error
     return found if turn is None else _turned(found, *turn)
 
@@ -99,6 +111,15 @@ def _check_pixels(picture, most):
         width, height = max((width, height), tile, key=lambda sides: sides[0] * sides[1])
     if width * height > most:
         raise UnreadableError("too_many_pixels", f"{width}x{height}, more than {most} pixels")
+
+
+def _reduce(picture, most):
+    """Have a JPEG, not yet decoded, decoded at the largest part of its size that is allowed."""
+    width, height = picture.size
+    for part in (2, 4, 8):
+        if -(-width // part) * -(-height // part) <= most:
+            picture.draft(None, (width // part, height // part))
+            return
 
 
 def _converted(picture, channels):
@@ -150,18 +171,91 @@ def _turned(pixels, exchanged, columns, rows):
     return np.ascontiguousarray(pixels[steps])
 
 
+def _check_segments(data):
+    """Raise `ValueError` for a JPEG whose segments before the first scan cost too much to read.
+
+    Pillow reads their tags when it opens the file.
+
+    Returns:
+        Whether the first scan has all components, so that the decoder holds a few rows alone.
+    """
+    scans = data.count(b"\xff\xda")
+    if scans > SCANS:
+        raise ValueError(f"a JPEG of {scans} scans, more than {SCANS}")
+    exif, components, streamed = b"", None, False
+    for kind, content in _segments(data):
+        if kind == 0xDA:
+            streamed = content[:1] == components
+        elif kind in _FRAMES:
+            components = content[5:6] if kind in _SEQUENTIAL else None
+        elif kind == 0xE1 and content.startswith(_EXIF):
+            exif += content[len(_EXIF) :]
+            if len(exif) > EXIF_BYTES:
+                raise ValueError(f"EXIF segments of more than {EXIF_BYTES} bytes")
+        elif kind == 0xE2 and content.startswith(b"MPF\0"):
+            _check_tags(content[4:])
+    _check_tags(exif)
+    return streamed
+
+
+def _segments(data):
+    """Yield kind and content of the segments of a JPEG up to its first scan, as Pillow does."""
+    place = 2
+    for _ in range(SEGMENTS):
+        place = data.find(b"\xff", place)
+        if place < 0 or place + 4 > len(data):
+            return
+        kind = data[place + 1]
+        if kind == 0xFF:
+            # Padding.
+            place += 1
+            continue
+        place += 2
+        if kind == 0 or kind in _BARE:
+            continue
+        length = max(2, int.from_bytes(data[place : place + 2], "big"))
+        yield kind, data[place + 2 : place + length]
+        place += length
+        if kind == 0xDA:
+            return
+    raise ValueError(f"a JPEG of more than {SEGMENTS} segments before its first scan")
+
+
+def _exif(info):
+    """Return the EXIF tags where Pillow finds them: PNG may also hold them as a text."""
+    if "exif" in info:
+        return info["exif"]
+    lines = info.get("Raw profile type exif", "").split("\n")
+    return bytes.fromhex("".join(lines[3:]))
+
+
+# What stands before EXIF tags.
+_EXIF = b"Exif\0\0"
+# Kinds of JPEG's segments (ITU-T T.81, table B.1): marks without content, and those of a frame.
+_BARE = (0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE))
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xDE)
+_SEQUENTIAL = (0xC0, 0xC1)
 # How files of TIFF and its large kind begin.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Types of TIFF whose values stay bytes, or a text: byte, text, undefined.
 _AS_BYTES = (1, 2, 7)
+# Bytes of a value of each other type.
+_WIDTHS = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 def _check_tags(data):
-    """Raise `ValueError` for a tag of more values than any has: each becomes an object.
+    """Raise `ValueError` for a tag of more values than any has, or tags that share their values.
+
+    Each value becomes an object, and the values of each tag are read.
 
     Args:
         data: A TIFF file, or EXIF tags, which have its form. Others pass.
     """
+    # Some programs write it twice. Pillow takes any number, one by one.
+    for _ in range(4):
+        data = data.removeprefix(_EXIF)
+    if data.startswith(_EXIF):
+        raise ValueError("EXIF tags that begin again and again")
     if data[:4] not in _TIFF:
         return
     order = "<" if data[:2] == b"II" else ">"
@@ -171,10 +265,17 @@ def _check_tags(data):
         (start,) = struct.unpack_from(order + ("Q" if large else "L"), data, 8 if large else 4)
         (count,) = struct.unpack_from(order + ("Q" if large else "H"), data, start)
         start += 8 if large else 2
+        size = 0
         for number in range(count):
             tag, kind, values = entry.unpack_from(data, start + number * entry.size)
             if kind not in _AS_BYTES and values > TAG_VALUES:
                 raise ValueError(f"tag {tag} states {values} values, more than {TAG_VALUES}")
+            # Values beyond the end are not read.
+            length = values * _WIDTHS.get(kind, 1)
+            size += length if length <= len(data) else 0
+            # Resolutions may share one value.
+            if size > 2 * len(data):
+                raise ValueError(f"tags of more values than {len(data)} bytes hold")
     except struct.error:
         # Here the tags end. Pillow raises for a missing one, or does without.
         return

@@ -6,10 +6,14 @@ import zipfile
 import zlib
 from typing import IO
 
-from fer_data.file_limits import check_size, open_regular, read_stream
+from fer_data.file_limits import allowing, check_size, open_regular, read_stream
 
-# What reading a damaged or exotic member, or a file, may raise.
-DAMAGED = (*(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError),)
+# What reading a damaged or exotic member, or a file that is gone or closed to this user, may raise.
+# Other errors of the system, such as of a disk or of too many open files, say nothing of the file.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError),
+    *(FileNotFoundError, PermissionError, NotADirectoryError),
+)
 # Most bytes of an archive's directory: those of two million members.
 DIRECTORY_BYTES = 256 << 20
 # Of bzip2 and LZMA a few bytes may stand for gigabytes, and Python unpacks them at once.
@@ -39,8 +43,8 @@ class _Counted:
 
     def _error(self, found):
         return ValueError(
-            f"A zip archive must have at most {self._most} members. Unpack it, or raise "
-            f'`limits={{"files": ...}}`. Received: {found}'
+            f"A zip archive must have at most {self._most} members; {allowing('files')}. "
+            f"Received: {found}"
         )
 
     def __getattr__(self, name):
@@ -94,15 +98,22 @@ def open_member(archive: zipfile.ZipFile, name: str, most: int) -> IO[bytes]:
     Raises:
         NotImplementedError: If it is compressed by another method than deflate.
         fer_data.file_limits.UnreadableError: If its header states more.
+        zipfile.BadZipFile: If it is damaged, which reading may raise too.
     """
     info = archive.getinfo(name)
+    if not 0 <= info.header_offset < archive.start_dir:
+        # Going there would be an error of the system.
+        raise zipfile.BadZipFile(f"the directory places it at byte {info.header_offset}")
     if info.compress_type not in METHODS:
         raise NotImplementedError(
             f"members must be {' or '.join(METHODS.values())}; unpack the archive and give the "
             f"folder. Received: method {info.compress_type}"
         )
     check_size(info.file_size, most)
-    return archive.open(info)
+    try:
+        return archive.open(info)
+    except UnicodeDecodeError as error:
+        raise zipfile.BadZipFile(f"its name is no text in UTF-8: {error}") from error
 
 
 def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

@@ -1,7 +1,9 @@
 """Class-per-folder trees: which folders are splits, which are classes, which files are pictures."""
 
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+import os
+from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -10,6 +12,7 @@ from fer_data import picture
 from fer_data.datasets.policy import FilePolicy, Item
 from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import Source
+from fer_data.file_limits import with_way_out
 from fer_data.zip_members import DAMAGED
 
 SPLIT_FOLDERS = {
@@ -36,16 +39,22 @@ def find_splits(source: Source) -> dict[str, list[str]] | None:
 
     Returns:
         Dictionary from split to list of folders, `None` when there is no "train" folder.
+
+    Raises:
+        ValueError: If a split or a class folder is a link that is not followed.
     """
     level = [""]
     while level:
         for parent in level:
+            check_links(source, parent, tuple(SPLIT_FOLDERS))
             splits = {}
             for folder in source.folders(parent):
                 split = SPLIT_FOLDERS.get(PurePosixPath(folder).name.lower())
                 if split:
                     splits.setdefault(split, []).append(folder)
             if "train" in splits:
+                for folder in itertools.chain.from_iterable(splits.values()):
+                    check_links(source, folder)
                 return splits
         # Deeper only through wrapping folders: a class folder named "train" is no split.
         level = source.folders(level[0]) if len(level) == 1 else []
@@ -53,13 +62,37 @@ def find_splits(source: Source) -> dict[str, list[str]] | None:
     return None
 
 
-def read_picture(source: Source, name: str, channels: int) -> np.ndarray:
+def check_links(source: Source, parent: str, names: Collection[str] | None = None) -> None:
+    """Raise `ValueError` for a link to a folder that is not followed, where a class is expected.
+
+    Args:
+        source: `Source`.
+        parent: The folder that holds the folders of classes or splits.
+        names: Names that count, in small letters; `None` for all.
+    """
+    for name, (reason, detail) in source.refused.items():
+        path = PurePosixPath(name)
+        if (
+            reason == "link_outside"
+            and path.parent == PurePosixPath(parent)
+            and (names is None or path.name.lower() in names)
+            and os.path.isdir(source.root / name)
+        ):
+            raise ValueError(
+                "`path` must hold its class folders itself, or they would be left out. "
+                f"Received: {source.where(name)}, {detail}"
+            )
+
+
+def read_picture(source: Source, name: str, channels: int, smaller: bool = False) -> np.ndarray:
     """Read and decode one picture of a source.
 
     Args:
         source: `Source`.
         name: Name in the source.
         channels: 1 or 3.
+        smaller: Whether a JPEG between the limits `pixels` and `jpeg_pixels` is decoded at a part
+            of its size. Not for pictures in which places are given in pixels.
 
     Returns:
         uint8 array `(height, width, channels)`.
@@ -72,7 +105,14 @@ def read_picture(source: Source, name: str, channels: int) -> np.ndarray:
         data = source.read(name)
     except DAMAGED as error:
         raise picture.UnreadableError("unreadable", f"{type(error).__name__}: {error}") from error
-    return picture.decode(data, channels, source.limits.pixels)
+    except picture.UnreadableError as error:
+        raise with_way_out(error) from error
+    limits = source.limits
+    try:
+        most = limits.jpeg_pixels if smaller else 0
+        return picture.decode(data, channels, limits.pixels, jpeg_pixels=most)
+    except picture.UnreadableError as error:
+        raise with_way_out(error) from error
 
 
 def tree_items(
@@ -129,5 +169,5 @@ def _class_items(source, split, label, names, channels, policy, report):
             report.read += 1
             policy.bad(report, "not_a_picture", source.where(name), "by its file name")
             continue
-        read = functools.partial(read_picture, source, name, channels)
+        read = functools.partial(read_picture, source, name, channels, smaller=True)
         yield Item(split, label, name, source.where(name), read)

@@ -83,8 +83,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         on_bad: `"skip"` or `"raise"`, for rows and pictures that cannot be used.
         on_duplicate: `"keep"`, `"drop"` or `"raise"`, for clips with the same frames and label.
         on_conflict: The same for clips with the same frames and different labels.
-        limits, follow_links: See `fer_data.datasets.local_builder.LocalBuilder`. Here five million
-            files are allowed, since long videos come as pictures.
+        limits, follow_links: See `fer_data.datasets.local_builder.LocalBuilder`.
         beam_runner, beam_options: See `fer_data.datasets.clip_runs.prepare_all`; they do not
             change the data.
 
@@ -93,7 +92,6 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    default_limits = FileLimits(files=5_000_000)
     fps: float | None = None
     # Most frames of an expression, `None` for no limit.
     longest: int | None = None

@@ -13,7 +13,7 @@ from fer_data import picture
 from fer_data.datasets.clip_rows import Clip
 from fer_data.datasets.face_finder import FaceFinder
 from fer_data.datasets.source import read_inside
-from fer_data.file_limits import FileLimits
+from fer_data.file_limits import FileLimits, with_way_out
 from fer_data.files import whole_file
 from fer_data.zip_members import DAMAGED, open_archive
 from fer_data.zip_members import read_member as read_zip_member
@@ -198,7 +198,7 @@ def _decode(recipe, name):
     try:
         return picture.decode(read_member(recipe, name), 3, recipe.limits.pixels)
     except picture.UnreadableError as error:
-        raise picture.UnreadableError(error.reason, f"{name}: {error}") from error
+        raise picture.UnreadableError(error.reason, f"{name}: {with_way_out(error)}") from error
     except DAMAGED as error:
         raise picture.UnreadableError("unreadable", f"{name}: {error}") from error
 

@@ -56,9 +56,13 @@ class Fer2013(LocalBuilder):
     channels = 1
 
     def __init__(self, *, path: str | os.PathLike[str], **kwargs: Any) -> None:
-        if Path(path).name.lower() in TABLES:
-            path = Path(path).parent
         super().__init__(path=path, **kwargs)
+
+    def _opened(self, path, limits, follow_links, named=None):
+        if Path(path).name.lower() in TABLES:
+            # The votes lie beside it, where the user named it.
+            path, named = Path(path).parent, Path(path).name
+        return super()._opened(path, limits, follow_links, named)
 
     def _find(self, **options):
         if options:
@@ -76,7 +80,7 @@ class Fer2013(LocalBuilder):
             raise ValueError(
                 f"`path` must hold FER2013: {EXPECTED}. Received: {self._source.root}, which has "
                 f"the files {self._source.files()[:8]} and the folders "
-                f"{self._source.folders()[:8]}"
+                f"{self._source.folders()[:8]}{self._source.refusals()}"
             )
 
     def _class_names(self):

@@ -48,6 +48,7 @@ class FerPlus(Fer2013):
             raise ValueError(
                 "`path` must hold the votes of FER+: fer2013new.csv beside fer2013.csv, or "
                 f"labels.csv beside the class folders. Received: {self._source.root}, without"
+                f"{self._source.refusals()}"
             )
 
     def _class_names(self):

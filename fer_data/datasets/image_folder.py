@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from fer_data import picture
-from fer_data.datasets.class_tree import SPLIT_FOLDERS, find_splits, tree_items
+from fer_data.datasets.class_tree import SPLIT_FOLDERS, check_links, find_splits, tree_items
 from fer_data.datasets.group_file import feature_name, read_groups
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import FilePolicy
@@ -65,7 +65,11 @@ class ImageFolder(LocalBuilder, skip_registration=True):
             )
         self.channels = CHANNELS[color_mode]
         self._groups = None if groups is None else read_groups(groups)
-        self._splits = find_splits(self._source) or {"train": [self._top()]}
+        self._splits = find_splits(self._source)
+        if self._splits is None:
+            top = self._top()
+            check_links(self._source, top)
+            self._splits = {"train": [top]}
         folders = self._class_folders()
         self._map = _class_map(folders, class_map)
         named = {name for name in self._map.values() if name is not None}

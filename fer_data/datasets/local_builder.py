@@ -25,6 +25,8 @@ SPLITS = ("train", "validation", "test")
 # Bytes of examples that tensorflow-datasets holds in memory before it sorts them by way of the
 # disk. Its own limit is a gigabyte.
 HELD = 16 << 20
+# Files that may be open at once besides those of its buckets, by way of which it sorts.
+OTHER_FILES = 200
 
 
 class LocalInfo(tfds.core.DatasetInfo):
@@ -85,8 +87,11 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
     default_policy = FilePolicy()
     default_limits = FileLimits()
 
-    def _opened(self, path, limits, follow_links):
-        """Return the `Source` of a path, and the options of reading that are not the usual ones."""
+    def _opened(self, path, limits, follow_links, named=None):
+        """Return the `Source` of a path, and the options of reading that are not the usual ones.
+
+        A file in it that the user named is read even if it is a link that leads out.
+        """
         if not isinstance(follow_links, bool):
             raise ValueError(
                 f"`follow_links` must be True or False. Received: follow_links={follow_links!r}"
@@ -96,7 +101,7 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         options = {"follow_links": True} if follow_links else {}
         if chosen != self.default_limits:
             options["limits"] = dataclasses.asdict(chosen)
-        return open_source(path, chosen, follow_links), options
+        return open_source(path, chosen, follow_links, named), options
 
     def note_refused(self, report: Report) -> None:
         """Count the unopened files in a report, or raise `ValueError`, as the policy asks."""
@@ -294,12 +299,40 @@ def _little_held():
     """Let tensorflow-datasets hold few examples in memory. Their order stays the same."""
     from tensorflow_datasets.core import shuffle
 
-    usual = shuffle.MAX_MEM_BUFFER_SIZE
-    shuffle.MAX_MEM_BUFFER_SIZE = min(usual, HELD)
+    held, buckets = shuffle.MAX_MEM_BUFFER_SIZE, shuffle.BUCKETS_NUMBER
+    shuffle.MAX_MEM_BUFFER_SIZE = min(held, HELD)
+    with _open_files(buckets + OTHER_FILES) as most:
+        shuffle.BUCKETS_NUMBER = max(1, min(buckets, most - OTHER_FILES))
+        try:
+            yield
+        finally:
+            shuffle.MAX_MEM_BUFFER_SIZE, shuffle.BUCKETS_NUMBER = held, buckets
+
+
+@contextlib.contextmanager
+def _open_files(wanted):
+    """Let this process open so many files at once if the system allows it; yield how many."""
     try:
-        yield
+        import resource
+    except ImportError:
+        # Windows, where TensorFlow opens files without such a limit.
+        yield wanted
+        return
+    soft, hard = usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        yield wanted
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):
+        # macOS allows fewer than it says.
+        yield soft
+        return
+    try:
+        yield most
     finally:
-        shuffle.MAX_MEM_BUFFER_SIZE = usual
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
 
 
 def _chain(error):

@@ -132,12 +132,13 @@ class RafDb(LocalBuilder):
                 raise ValueError(
                     f"`path` must hold pictures in {self._source.where(self._folder)} (unpack "
                     f"{folder}.zip there); {EXPECTED}. Received: no file in that folder"
+                    f"{self._source.refusals()}"
                 )
         elif not self._splits:
             raise ValueError(
                 f"`path` must hold RAF-DB: {EXPECTED}. Received: {self._source.root}, which has "
                 f"the files {self._source.files()[:8]} and the folders "
-                f"{self._source.folders()[:8]}"
+                f"{self._source.folders()[:8]}{self._source.refusals()}"
             )
         elif pictures != "aligned":
             raise ValueError(

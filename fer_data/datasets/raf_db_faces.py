@@ -51,6 +51,7 @@ def cut_raf_db(
     size: int = CUT["size"],
     channels: int = 3,
     on_miss: str = CUT["on_miss"],
+    follow_links: bool = False,
     workers: int = 1,
     progress: bool = True,
     **options: Any,
@@ -74,6 +75,7 @@ def cut_raf_db(
         size: Height and width of the faces.
         channels: 1 for grey or 3 for RGB.
         on_miss: What becomes of a picture in which no face is found; see `RafDb`.
+        follow_links: Whether links are followed that lead out of the folder.
         workers: As for `fer_data.faces.cut_folder`.
         progress: Whether to show it on standard error, where a person watches that.
         **options: Options of a detector given by name, as for `fer_data.faces.detector`.
@@ -97,7 +99,7 @@ def cut_raf_db(
     check_choice("on_miss", on_miss, ON_MISS)
     cutting = Cutting(detector, options, size, channels)
     cutting.check()
-    builder = RafDb(path=path, pictures="uncut")
+    builder = RafDb(path=path, pictures="uncut", follow_links=follow_links)
     report = Report(builder.name, str(path), {}, EMOTIONS)
     builder.note_refused(report)
     items = builder.listed_items(report)

@@ -6,13 +6,14 @@ import functools
 import hashlib
 import os
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from fer_data.file_limits import (
     PATH_CHARACTERS,
     FileLimits,
     UnreadableError,
+    allowing,
     kind_of,
     open_regular,
     printable,
@@ -22,6 +23,9 @@ from fer_data.file_limits import (
 from fer_data.zip_members import open_archive, open_member, read_member
 
 ENCRYPTED = 0x1  # bit 0 of a member's flags, APPNOTE 4.4.4
+# Files and folders that are listed a second time, by links. Twelve folders that link to each other
+# make millions.
+AGAIN = 300_000
 
 
 class Source(abc.ABC):
@@ -62,6 +66,14 @@ class Source(abc.ABC):
                 digest.update(repr(entry).encode())
         return digest.hexdigest()
 
+    def refusals(self) -> str:
+        """Return why files are missing, for an error: `""` if none was refused."""
+        if not self.refused:
+            return ""
+        reasons = ", ".join(sorted({reason for reason, _ in self.refused.values()}))
+        name, (_, detail) = next(iter(self.refused.items()))
+        return f" ({len(self.refused)} refused: {reasons}; the first is {name}: {detail})"
+
     def folders(self, parent: str = "") -> list[str]:
         """Return the sorted names of the folders directly below `parent`."""
         return self._children(parent)[0]
@@ -83,42 +95,55 @@ class Source(abc.ABC):
     def _names(self):
         return list(self.sizes)
 
-    @functools.cached_property
-    def _tree(self):
-        tree = {"": ({}, [])}
-        for name in self.sizes:
-            parts = PurePosixPath(name).parts
-            for depth in range(1, len(parts)):
-                parent, child = "/".join(parts[: depth - 1]), "/".join(parts[:depth])
-                tree.setdefault(child, ({}, []))
-                tree[parent][0][child] = None
-            tree["/".join(parts[:-1])][1].append(name)
-        return tree
-
     def _children(self, parent):
-        folders, files = self._tree.get(parent, ({}, []))
-        return list(folders), files
+        """Return the folders and the files in a folder, found among the sorted names.
+
+        A tree of all folders would take memory for each of the many above a deep member.
+        """
+        names, prefix = self._names, f"{parent}/" if parent else ""
+        folders, files = [], []
+        place = bisect.bisect_left(names, prefix)
+        while place < len(names) and names[place].startswith(prefix):
+            end = names[place].find("/", len(prefix))
+            if end < 0:
+                files.append(names[place])
+                place += 1
+                continue
+            child = names[place][:end]
+            if end > len(prefix):
+                folders.append(child)
+            # Past all that lies in it: "0" follows "/".
+            place = bisect.bisect_left(names, f"{child}0", place)
+        return folders, files
 
 
 class FolderSource(Source):
     """The files of a folder and of all folders below it."""
 
     def __init__(
-        self, root: Path, limits: FileLimits | None = None, follow_links: bool = False
+        self,
+        root: Path,
+        limits: FileLimits | None = None,
+        follow_links: bool = False,
+        named: str | None = None,
     ) -> None:
         root = Path(root)
         limits = limits or FileLimits()
         self._follow = follow_links
-        walk = _Walk(os.fspath(root), limits, follow_links)
+        self._named = named
+        walk = _Walk(os.fspath(root), limits, follow_links, named)
         super().__init__(root, walk.stamps, walk.refused, limits)
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, of at most `limits.file_bytes`."""
-        return read_inside(self.root, name, self.limits, self._follow)
+        return read_inside(self.root, name, self.limits, self._follows(name))
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading bytes, a piece at a time."""
-        return open_regular(_inside(self.root, name, self._follow))
+        return open_regular(_inside(self.root, name, self._follows(name)))
+
+    def _follows(self, name):
+        return self._follow or name == self._named
 
     def where(self, name: str) -> str:
         """Return how a report names a file."""
@@ -173,7 +198,10 @@ class ZipSource(Source):
 
 
 def open_source(
-    path: str | os.PathLike[str], limits: FileLimits | None = None, follow_links: bool = False
+    path: str | os.PathLike[str],
+    limits: FileLimits | None = None,
+    follow_links: bool = False,
+    named: str | None = None,
 ) -> Source:
     """Open a folder or a zip archive; a folder that holds nothing but one zip counts as the zip.
 
@@ -181,6 +209,7 @@ def open_source(
         path: The folder, the archive, or the folder the archive lies in.
         limits: `FileLimits`; `None` for the usual ones.
         follow_links: Whether links that lead out of the folder are followed.
+        named: File of the folder that the user named, which is read even if it is such a link.
 
     Returns:
         A `Source`.
@@ -199,11 +228,11 @@ def open_source(
                 f"archive. Received: path={str(path)!r}"
             )
         return ZipSource(root, limits)
-    source = FolderSource(root, limits, follow_links)
+    source = FolderSource(root, limits, follow_links, named)
     if not source.sizes:
         raise ValueError(
-            "`path` must be a folder with the data set in it; this one holds no files"
-            f"{_refusals(source)}. Received: path={str(path)!r}"
+            "`path` must be a folder with the data set in it; this one holds no files that may be "
+            f"read{source.refusals()}. Received: path={str(path)!r}"
         )
     archives = [name for name in source.files() if name.lower().endswith(".zip")]
     if source.folders() or any(name.lower().endswith(".csv") for name in source.files()):
@@ -243,12 +272,6 @@ def _inside(root, name, follow_links):
     return path
 
 
-def _refusals(source):
-    """Return why a source has no files, where some were refused."""
-    reasons = ", ".join(sorted({reason for reason, _ in source.refused.values()}))
-    return f" that may be read ({len(source.refused)} refused: {reasons})" if reasons else ""
-
-
 def _short(name, number):
     """Return a name as a report can show it, unlike the others'."""
     name = printable(name)
@@ -260,7 +283,8 @@ def _name_reason(name, limits):
     if len(name) > PATH_CHARACTERS:
         return "too_deep", f"its path has {len(name)} characters"
     if name.count("/") > limits.depth:
-        return "too_deep", f"{name.count('/')} folders above it, more than {limits.depth}"
+        detail = f"{name.count('/')} folders above it, more than {limits.depth}"
+        return "too_deep", f"{detail}; {allowing('depth')}"
     if printable(name) != name:
         return "odd_name", "its name is no text in UTF-8"
     return None
@@ -274,12 +298,14 @@ class _Walk:
         refused: `(reason, detail)` of what is not opened.
     """
 
-    def __init__(self, root, limits, follow_links):
+    def __init__(self, root, limits, follow_links, named):
         self.stamps, self.refused = {}, {}
+        self._named = named
         self._root = os.path.realpath(root)
         self._limits = limits
         self._follow = follow_links
-        self._seen = 0
+        self._seen = self._again = 0
+        self._folders = set()
         self._look_into(root, "", ())
 
     def _look_into(self, folder, prefix, above):
@@ -287,19 +313,28 @@ class _Walk:
         if here in above:
             # A link to a folder above this one: its files are listed already.
             return
+        again = here in self._folders
+        self._folders.add(here)
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._seen += 1
+                self._again += again
+                if self._again > AGAIN:
+                    raise ValueError(
+                        f"`path` must have at most {AGAIN} files and folders that are there again "
+                        f"by links inside it. Received: path={printable(self._root)!r}, where "
+                        f"{printable(prefix)} is there again"
+                    )
                 if self._seen > self._limits.files:
                     raise ValueError(
                         f"`path` must hold at most {self._limits.files} files and folders; "
-                        '`limits={"files": ...}` allows more. '
-                        f"Received: path={printable(self._root)!r}"
+                        f"{allowing('files')}. Received: path={printable(self._root)!r}"
                     )
                 name = f"{prefix}{entry.name}"
                 try:
                     reason = self._take(entry, name, (*above, here))
-                except OSError as error:
+                # Other errors of the system say nothing of this entry.
+                except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
                     reason = "unreadable", f"{type(error).__name__}: {error.strerror}"
                 if reason is not None:
                     self.refused[_short(name, len(self.refused))] = reason
@@ -314,7 +349,8 @@ class _Walk:
                 # A broken link is listed, so that it is reported when it cannot be read.
                 self.stamps[name] = (0, 0)
                 return None
-            detail = None if self._follow else way_out(entry.path, self._root)
+            follow = self._follow or name == self._named
+            detail = None if follow else way_out(entry.path, self._root)
             if detail is not None:
                 return "link_outside", detail
         found = entry.stat()

@@ -32,7 +32,7 @@ LAST_ROW = 1_048_576
 MEMBERS = 10_000
 # What openpyxl raises for files that are damaged, or made to harm.
 MALFORMED = (
-    *(*DAMAGED, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(*DAMAGED, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
     *(SyntaxError, AssertionError, RecursionError, expat.ExpatError, UnreadableError),
 )
 

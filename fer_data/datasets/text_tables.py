@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 from fer_data.datasets.source import Source
-from fer_data.file_limits import LINE_CHARACTERS, UnreadableError
+from fer_data.file_limits import LINE_CHARACTERS, UnreadableError, allowing
 from fer_data.zip_members import DAMAGED
 
 
@@ -38,9 +38,9 @@ def text_lines(source: Source, name: str) -> Iterator[str]:
                 if len(line) > LINE_CHARACTERS:
                     rule = f"lines of at most {LINE_CHARACTERS} characters", f"line {number}"
                 elif characters > limits.table_bytes:
-                    rule = f"at most {limits.table_bytes} bytes (`table_bytes`)", "more"
+                    rule = f"at most {limits.table_bytes} bytes; {allowing('table_bytes')}", "more"
                 elif number > limits.files + 1:
-                    rule = f"at most {limits.files} rows (`files`)", "more"
+                    rule = f"at most {limits.files} rows; {allowing('files')}", "more"
                 if rule:
                     break
                 yield line
@@ -51,10 +51,7 @@ def text_lines(source: Source, name: str) -> Iterator[str]:
     except (*DAMAGED, UnreadableError) as error:
         raise ValueError(f"{where} cannot be read: {type(error).__name__}: {error}") from error
     if rule:
-        raise ValueError(
-            f"{where} must have {rule[0]}; `limits` sets the limits of bytes and rows. "
-            f"Received: {rule[1]}"
-        )
+        raise ValueError(f"{where} must have {rule[0]}. Received: {rule[1]}")
 
 
 def csv_rows(source: Source, name: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -467,7 +467,8 @@ def _read(photo):
         return photo.read()
     except picture.UnreadableError as error:
         return f"{error.reason}: {error}"
-    except (OSError, ValueError) as error:
+    # Other errors of the system say nothing of the photo, which must not be noted as done.
+    except (FileNotFoundError, PermissionError, ValueError) as error:
         return str(error)
 
 

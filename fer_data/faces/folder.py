@@ -96,6 +96,7 @@ class FolderCut:
     size=arguments.integer(1),
     channels=arguments.choice((1, 3)),
     every_face=arguments.flag,
+    follow_links=arguments.flag,
     on_miss=arguments.choice(("skip", "whole")),
     workers=arguments.integer(1),
     progress=arguments.flag,
@@ -141,7 +142,7 @@ def cut_folder(
         on_miss: What becomes of a photo in which no face is found: `"skip"` leaves it out,
             `"whole"` takes a square that holds all of it. It is listed either way.
         follow_links: Whether links to photos outside of `source` are followed. Without it they are
-            listed among the misses.
+            listed among the misses. Links to folders are never followed; those outside are listed.
         workers: Processes that share the photos, each with cores and a detector of its own. One
             process already reads, searches and writes at the same time; more of them speed up
             `mtcnn` and dlib's two.
@@ -234,7 +235,13 @@ def _photos(source, target, follow_links):
     photos, misses = [], []
     for path in sorted(source.rglob("*")):
         file = path.relative_to(source).as_posix()
-        if path.is_dir() or any(part[0] == "." for part in PurePosixPath(file).parts):
+        if any(part[0] == "." for part in PurePosixPath(file).parts):
+            continue
+        if path.is_dir():
+            if path.is_symlink() and way_out(path, source):
+                real = printable(os.path.realpath(path))
+                reason = f"link_outside: a link to the folder {real}; put the folder itself here"
+                misses.append(Miss(printable(file), reason))
             continue
         reason = _refusal(path, source, follow_links)
         if reason is not None:

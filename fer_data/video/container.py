@@ -89,7 +89,7 @@ def shown_seconds(path: Path) -> float:
         for movie in _inside(file, (0, size), b"moov"):
             ticks = [_iso_ticks(file, head) for head in _inside(file, movie, b"mvhd")]
             for track in _inside(file, movie, b"trak"):
-                if any(ticks) and _is_picture(file, track):
+                if ticks and ticks[0] and _is_picture(file, track):
                     edits = _inside(file, track, b"edts", b"elst")
                     return sum(_iso_edits(file, *edit) for edit in edits) / ticks[0] or math.inf
     return math.inf
@@ -123,10 +123,12 @@ def _inside(file, place, kind, *deeper):
 
 
 def _iso_ticks(file, place):
-    file.seek(place[0])
-    head = file.read(24)
-    where = 20 if head[0] == 1 else 12
-    return int.from_bytes(head[where : where + 4], "big")
+    """Return the ticks of a second, 0 if the box is too short to say."""
+    start, end = place
+    file.seek(start)
+    head = file.read(max(0, min(end - start, 24)))
+    where = 20 if head[:1] == b"\1" else 12
+    return int.from_bytes(head[where : where + 4], "big") if len(head) >= where + 4 else 0
 
 
 def _is_picture(file, track):
@@ -139,8 +141,8 @@ def _is_picture(file, track):
 def _iso_edits(file, start, end):
     """Return the ticks that an edit list shows (ISO/IEC 14496-12, 8.6.6), without empty edits."""
     file.seek(start)
-    data = file.read(min(end - start, EDITS_LIMIT))
-    width = 8 if data[0] == 1 else 4
+    data = file.read(max(0, min(end - start, EDITS_LIMIT)))
+    width = 8 if data[:1] == b"\1" else 4
     ticks = 0
     for place in range(8, len(data), 2 * width + 4):
         length, media = data[place : place + width], data[place + width : place + 2 * width]

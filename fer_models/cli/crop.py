@@ -71,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "skip_train, so that no test picture is lost)",
     )
     add(
+        "--follow-links",
+        action="store_true",
+        help="also read photos to which links lead out of FOLDER or --path",
+    )
+    add(
         "--workers",
         type=int,
         help="processes that share the photos (default: one for each core, 8 at most; of "
@@ -91,6 +96,7 @@ def run(args: argparse.Namespace) -> None:
     if args.min_score is not None:
         options["min_score"] = args.min_score
     options["channels"] = args.channels
+    options["follow_links"] = args.follow_links
     of_raf_db = args.folder == RAF_DB
     for name, value in (RAF_DB_DEFAULTS if of_raf_db else FOLDER_DEFAULTS).items():
         given = getattr(args, name)

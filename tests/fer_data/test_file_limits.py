@@ -61,7 +61,8 @@ def test_a_file_that_states_no_size_is_read_up_to_the_limit():
 def test_limits_are_changed_by_name():
     limits = FileLimits()
     assert limits.changed(None) == limits
-    assert limits.changed({"pixels": 9}) == FileLimits(pixels=9)
+    assert limits.changed({"pixels": 9}) == FileLimits(pixels=9, jpeg_pixels=9)
+    assert limits.changed({"jpeg_pixels": 9}) == FileLimits(jpeg_pixels=9)
     for wrong in ({"pixel": 9}, 9, "pixels"):
         with pytest.raises(ValueError, match=r"`limits` must be a dictionary.*Received: limits="):
             limits.changed(wrong)

@@ -3,6 +3,7 @@
 import io
 import shutil
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -117,6 +118,83 @@ def test_a_tag_of_millions_of_values_is_refused():
     assert "tag 274" in refusal(encoded(RAMP.astype(np.uint8), "PNG", exif=tags))[1]
 
 
+def test_tags_that_share_their_values_are_refused():
+    shared = [(tag, 3, 5_000, 400) for tag in range(1000, 1040)]
+    data = tiff(*shared) + bytes(10_000)
+    assert "tags of more values than" in refusal(data)[1]
+    one = picture.decode(tiff(*shared[:1]) + bytes(10_000), 1)
+    np.testing.assert_array_equal(one[..., 0], RAMP)
+
+
+def segment(kind, content):
+    return bytes((0xFF, kind)) + struct.pack(">H", len(content) + 2) + content
+
+
+def test_tags_of_a_jpeg_are_checked_before_pillow_opens_it(monkeypatch):
+    plain = encoded(RAMP.astype(np.uint8), "JPEG")
+    tags = b"Exif\0\0" + tiff((1000, 3, 300_000, 400)) + bytes(600_000)
+    parts = [tags[6:][start : start + 60_000] for start in range(0, 606_000, 60_000)]
+    many = b"".join(segment(0xE1, b"Exif\0\0" + part) for part in parts)
+    shared = tiff(*((tag, 3, 5_000, 400) for tag in range(1000, 1040))) + bytes(10_000)
+    small = segment(0xE1, b"Exif\0\0" + tiff()) + segment(0xE1, b"Exif\0\0" + bytes(60_000))
+    np.testing.assert_array_equal(
+        picture.decode(plain[:2] + small + plain[2:], 1), picture.decode(plain, 1)
+    )
+    monkeypatch.setattr(Image, "open", None)
+    for inserted, words in (
+        (many, "tag 1000 states 300000 values"),
+        # Padding and marks without content do not hide them.
+        (b"\xff\xff\xff\xd0\0\xff\0" + many, "tag 1000 states 300000 values"),
+        (2 * many, "EXIF segments of more than"),
+        (segment(0xE1, b"Exif\0\0" * 9 + tags[6:900]), "begin again and again"),
+        (segment(0xE2, b"MPF\0" + shared), "tags of more values than"),
+        (segment(0xFE, b"") * 20_000, "more than 10000 segments"),
+    ):
+        assert words in refusal(plain[:2] + inserted + plain[2:])[1]
+
+
+def test_a_tag_of_another_type_is_refused():
+    assert refusal(tiff((322, 2, 4, 0x31313131), (323, 4, 1, 16)))[0] == "corrupt"
+
+
+@pytest.mark.parametrize("kind", picture.FORMATS)
+def test_damaged_files_are_decoded_or_refused(kind):
+    generator = np.random.default_rng(0)
+    whole = [encoded(RAMP.astype(np.uint8), kind)]
+    if kind == "TIFF":
+        whole += [tiff((322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 1, 400), (325, 4, 1, 256))]
+    for data in whole:
+        for _ in range(60):
+            damaged = bytearray(data)
+            for place in generator.integers(0, len(data), generator.integers(1, 4)):
+                damaged[place] = generator.integers(0, 256)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    found = picture.decode(bytes(damaged), 1, pixels=1 << 16)
+                except picture.UnreadableError:
+                    continue
+            assert found.dtype == np.uint8
+            assert found.ndim == 3
+
+
+def test_a_large_jpeg_is_decoded_at_a_part_of_its_size():
+    blocks = np.random.default_rng(0).integers(0, 256, (25, 30), dtype=np.uint8)
+    large = np.kron(blocks, np.ones((16, 16), np.uint8))
+    data = encoded(large, "JPEG", quality=98)
+    size = large.size
+    parts = {size: 1, size - 1: 2, size // 4: 2, size // 4 - 1: 4, size // 64: 8}
+    for pixels, part in parts.items():
+        found = picture.decode(data, 1, pixels, jpeg_pixels=size)[..., 0]
+        assert found.shape == (400 // part, 480 // part)
+        assert np.abs(found - large[::part, ::part].astype(float)).mean() < 4
+    assert refusal(data, pixels=size // 64 - 1, jpeg_pixels=size)[0] == "too_many_pixels"
+    assert refusal(data, pixels=size - 1, jpeg_pixels=size - 1)[0] == "too_many_pixels"
+    # The decoder holds all of a progressive one, and no other format decodes a part.
+    for other in (encoded(large, "JPEG", progressive=True), encoded(large, "PNG")):
+        assert refusal(other, pixels=size - 1, jpeg_pixels=size)[0] == "too_many_pixels"
+
+
 def test_a_jpeg_of_endless_scans_is_refused():
     data = encoded(RAMP.astype(np.uint8), "JPEG", progressive=True)
     start = data.rindex(b"\xff\xda")
@@ -132,4 +210,4 @@ def test_bands_are_joined_without_a_seam(monkeypatch):
     monkeypatch.setattr(picture, "BAND", 41 * 7)
     np.testing.assert_array_equal(picture.decode(data, 3), whole)
     monkeypatch.setattr(picture, "BAND", 1)
-    np.testing.assert_array_equal(picture.decode(data, 1)[..., 0].shape, (50, 41))
+    np.testing.assert_array_equal(picture.decode(data, 3), whole)

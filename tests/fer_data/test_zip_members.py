@@ -12,6 +12,16 @@ from fer_data.file_limits import UnreadableError
 from fer_data.zip_members import open_archive, read_member
 
 
+@pytest.mark.parametrize("place", [1 << 20, 0xFFFFFFFE])
+def test_a_member_that_lies_nowhere_is_damaged(tmp_path, place):
+    data = bytearray(archive_of(b"face"))
+    struct.pack_into("<I", data, data.rindex(b"PK\1\2") + 42, place)
+    path = tmp_path / "faces.zip"
+    path.write_bytes(data)
+    with open_archive(path, 10) as archive, pytest.raises(zipfile.BadZipFile, match="places it"):
+        read_member(archive, "0.jpg", 100)
+
+
 def archive_of(data, how=zipfile.ZIP_DEFLATED, count=1):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", how) as archive:

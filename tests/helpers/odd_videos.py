@@ -36,6 +36,18 @@ def turned(path):
     return patched(written(path), (b"tkhd", 40, matrix))
 
 
+def with_an_empty_edit_list(path):
+    """Write an MP4 whose edit list has no content."""
+    return patched(written(path), (b"elst", -8, struct.pack(">I", 8)))
+
+
+def with_a_cut_movie_header(path):
+    """Write an MP4 whose movie header has no content, and ends the file."""
+    head = struct.pack(">I8sI", 16, b"ftypisom", 0)
+    path.write_bytes(head + struct.pack(">I4sI4s", 16, b"moov", 8, b"mvhd"))
+    return path
+
+
 def of_uneven_rate(path):
     """Write an MP4 of four frames, the last two of which last three times as long."""
     data = bytearray(written(path, (0, 80, 160, 240)).read_bytes())

@@ -51,6 +51,20 @@ def test_csv_file_itself_and_inside_a_zip(tmp_path):
     assert builder.info.splits["train"].num_examples == 7
 
 
+def test_a_table_that_is_named_is_read_where_it_is_a_link(tmp_path):
+    stored = fake.write_fer_csv(tmp_path / "store", fake.fer_rows(1, ("train",))) / "fer2013.csv"
+    (tmp_path / "fer").mkdir()
+    link = tmp_path / "fer" / "fer2013.csv"
+    link.symlink_to(stored)
+    builder = prepare("fer2013", path=link, data_dir=tmp_path / "out")
+    assert builder.info.splits["train"].num_examples == 7
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"csv: a link to .*`follow_links=True` follows it"):
+            prepare("fer2013", path=tmp_path / "fer", data_dir=tmp_path / "out")
+        # The same among other files.
+        (tmp_path / "fer" / "notes.txt").write_text("of mine")
+
+
 def test_ferplus_votes_join_by_row(tmp_path):
     rows = fake.fer_rows(1)
     path = fake.write_fer_csv(tmp_path / "fer", rows)

@@ -128,11 +128,11 @@ def test_nothing_half_written_is_taken_as_complete(faces, tmp_path, monkeypatch,
     original = getattr(picture, function)
     calls = []
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         calls.append(1)
         if len(calls) > 10:
             raise trouble
-        return original(*arguments)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(picture, function, fail)
     with pytest.raises(type(trouble)) as caught:

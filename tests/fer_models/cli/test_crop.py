@@ -50,6 +50,23 @@ def test_faces_of_a_folder(asked, tmp_path, capsys):
     assert "were cut by the rule" in capsys.readouterr().err
 
 
+def test_links_are_followed_when_asked(asked, tmp_path, capsys):
+    source, target = tmp_path / "photos", tmp_path / "faces"
+    photo(source / "happy" / "one.png", (10, 12, 20))
+    photo(tmp_path / "store" / "two.png", (10, 12, 20))
+    (source / "happy" / "two.png").symlink_to(tmp_path / "store" / "two.png")
+    (source / "sad").symlink_to(tmp_path / "store")
+    words = ["crop", str(source), "--output", str(target)]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "1 faces cut out of 1 photos" in told.out
+    assert "`fer crop` has `--follow-links`" in told.err
+    assert "sad: link_outside: a link to the folder" in told.err
+    assert main([*words, "--follow-links"]) == 0
+    assert "1 faces cut out of 2 photos, 1 photos done before" in capsys.readouterr().out
+    assert (target / "happy" / "two.png").exists()
+
+
 def test_json_and_no_face_at_all(asked, tmp_path, capsys):
     photo(tmp_path / "photos" / "one.png")
     words = ["crop", str(tmp_path / "photos"), "--output", str(tmp_path / "faces"), "--json"]

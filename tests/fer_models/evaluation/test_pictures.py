@@ -69,6 +69,7 @@ def test_curves_of_a_run_that_diverged(tmp_path, texts):
     assert not any("best" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_curves_of_fit_and_of_csv_logger_are_the_same(tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
