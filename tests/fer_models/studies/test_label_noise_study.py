@@ -13,9 +13,10 @@ from helpers.bars import NAMES, bar_arrays
 from helpers.fake_datasets import write_fer_csv
 
 from fer_models.studies import label_noise_models as models
-from fer_models.studies.label_noise_models import NoisyFaces, Trainings
+from fer_models.studies.label_noise_models import NoisyFaces
 from fer_models.studies.label_noise_settings import LabelNoiseSettings
 from fer_models.studies.label_noise_study import run_label_noise_study
+from fer_models.training import resume
 from fer_models.zoo import registry
 
 pytestmark = pytest.mark.skipif(
@@ -113,14 +114,15 @@ def test_the_study_finds_what_was_flipped(faces, tmp_path, quick):
 
 @pytest.mark.slow
 def test_a_killed_study_goes_on_within_a_training(faces, tmp_path, quick, monkeypatch):
-    fit, short = Trainings.fit, {"folds": 0, "rates": (), "augmentations": ("none",), "epochs": 3}
+    short = {"folds": 0, "rates": (), "augmentations": ("none",), "epochs": 3}
+    keep = resume.KeepState.on_epoch_end
 
-    def stopping(self, *args):
-        fit(Trainings(self.recipe.replace(epochs=1), self.faces), *args)
+    def stopping(self, epoch, logs=None):
+        keep(self, epoch, logs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainings, "fit", stopping)
+        patch.setattr(resume.KeepState, "on_epoch_end", stopping)
         with pytest.raises(KeyboardInterrupt):
             study(faces, tmp_path, **short)
     folder = tmp_path / "symmetric_0_none_1"
