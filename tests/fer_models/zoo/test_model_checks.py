@@ -49,7 +49,7 @@ def test_one_output_in_a_list_is_one_output(kind, tmp_path):
     np.testing.assert_allclose(network.run(images), expected, atol=1e-6)
     assert evaluate(listed, images, labels).examples == 2
     if keras.backend.backend() == "tensorflow":
-        assert export(listed, tmp_path / "m.tflite", "litert").comparison.max_abs_error < 1e-5
+        assert export(listed, tmp_path / "m.tflite", "litert").comparison.max_abs_error < 1e-4
 
 
 def test_the_message_says_what_works():
