@@ -23,6 +23,7 @@ from fer_data.pipelines.augmentation.clips_with_tensorflow import (
     flipped_clips,
 )
 from fer_data.pipelines.augmentation.policies import Augmentation
+from fer_data.pipelines.batch_rules import BATCH_RULES
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse")
@@ -42,33 +43,15 @@ _FACE, _PARTS = ("frames",), ("left", "right", "lower")
     regions=arguments.choice((1, 2, 3)),
     region_cut=arguments.choice(("landmarks", "grid")),
     motion=arguments.flag,
-    classes=arguments.integer(1),
-    batch_size=arguments.integer(1),
     labels=arguments.choice(("one_hot", "sparse")),
     class_weights=arguments.instance(Mapping, "a dictionary from class to weight"),
-    training=arguments.flag,
     augmentation=arguments.either(
         arguments.text,
         arguments.instance(Mapping, ""),
         arguments.instance(Augmentation, ""),
         rule="a name of `PRESETS`, a dictionary or an `Augmentation`",
     ),
-    label_smoothing=arguments.number(0, 1),
-    channels=arguments.choice((1, 3)),
-    cache=arguments.either(
-        arguments.flag, arguments.path, rule="True, False or the path of a folder"
-    ),
-    shuffle=arguments.either(
-        arguments.flag,
-        arguments.integer(1),
-        rule="an integer >= 1, True or False",
-    ),
-    seed=arguments.seed,
-    initial_epoch=arguments.integer(0),
-    repeat=arguments.flag,
-    drop_remainder=arguments.flag,
-    workers=arguments.integer(-1),
-    prefetch=arguments.integer(-1),
+    **BATCH_RULES,
 )
 def pipeline(
     dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],

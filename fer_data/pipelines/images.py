@@ -14,6 +14,7 @@ from fer_data.faces.face import Framing, check_framing
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
 from fer_data.pipelines.augmentation import with_tensorflow as augmenting
 from fer_data.pipelines.augmentation.policies import Augmentation
+from fer_data.pipelines.batch_rules import BATCH_RULES
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse", "soft")
@@ -31,36 +32,18 @@ LABELS = ("one_hot", "sparse", "soft")
         arguments.sequence(arguments.integer(1, 2**15), 2, 2),
         rule="a positive integer or a pair of them",
     ),
-    classes=arguments.integer(1),
-    batch_size=arguments.integer(1),
     labels=arguments.choice(("one_hot", "sparse", "soft")),
     vote_order=arguments.sequence(arguments.integer(0)),
     framing=arguments.instance(Framing, "a `fer_data.faces.Framing`"),
     interpolation=arguments.text,
     dtype=arguments.choice(("float32", "uint8")),
-    training=arguments.flag,
     augmentation=arguments.either(
         arguments.text,
         arguments.instance(dict, ""),
         arguments.instance(Augmentation, ""),
         rule="a name of `PRESETS`, a dictionary or an `Augmentation`",
     ),
-    label_smoothing=arguments.number(0, 1),
-    channels=arguments.choice((1, 3)),
-    cache=arguments.either(
-        arguments.flag, arguments.path, rule="True, False or the path of a folder"
-    ),
-    shuffle=arguments.either(
-        arguments.flag,
-        arguments.integer(1),
-        rule="an integer >= 1, True or False",
-    ),
-    seed=arguments.seed,
-    initial_epoch=arguments.integer(0),
-    repeat=arguments.flag,
-    drop_remainder=arguments.flag,
-    workers=arguments.integer(-1),
-    prefetch=arguments.integer(-1),
+    **BATCH_RULES,
 )
 def pipeline(
     dataset: tf.data.Dataset | tuple[Any, Any] | list[Any] | dict[str, Any],
