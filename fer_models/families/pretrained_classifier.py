@@ -48,7 +48,8 @@ def pretrained_classifier(
             trained, so that it takes pixels of [0, 255] as they are.
         trunk: A key of `fer_models.zoo.trunks.TRUNKS`: `"faceres"`, `"dlib"`, `"lite0"`, `"lite1"`
             or `"lite2"`. Default `"faceres"`.
-        trunk_weights: The `.npz` file of the trunk's weights; None for random ones.
+        trunk_weights: File of the trunk's weights, as its source has it or as `.npz`
+            (`fer_models.zoo.trunks.read_trunk` names the formats); None for random ones.
         faces: A file of packed faces (`fer prepare --pack`). Batch norm gets the statistics of 512
             of its training faces. Weights with batch norm folded into the convolutions, such as
             those of faceres and dlib, cannot be trained further without them. None keeps the

@@ -116,6 +116,30 @@ def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str 
         parameter.weight.assign(found[parameter.key])
 
 
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """Return the tensors of a PyTorch checkpoint by their names, without running code from it.
+
+    Args:
+        path: Path of a `.pth`, `.pth.tar` or `.pt` file of a module's `state_dict()`, or of a
+            dictionary that has one as its entry `"state_dict"`.
+
+    Returns:
+        Dictionary from names to PyTorch tensors on the processor.
+
+    Raises:
+        ValueError: If the path names no file, or a file that is damaged or holds other objects
+            than tensors.
+        ImportError: If PyTorch is missing or older than 2.6.
+
+    Example:
+
+    ```python
+    kernel = read_checkpoint("efficientnet-lite0.pth")["_conv_stem.weight"].numpy()
+    ```
+    """
+    return _mapping(path)
+
+
 def _refuse(target, problems):
     lines = [
         f"{len(entries)} {problem}:\n" + "\n".join(f"    {entry}" for entry in sorted(entries))

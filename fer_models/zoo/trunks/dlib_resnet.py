@@ -1,9 +1,12 @@
 """Build dlib's network for recognising faces: a ResNet of 29 convolutions."""
 
+from pathlib import Path
+
 import keras
 
 from fer_models.zoo.channels import by_channel, channel_axis
-from fer_models.zoo.trunks.trunk import Trunk
+from fer_models.zoo.trunks import dlib_file
+from fer_models.zoo.trunks.trunk import Arrays, Trunk, norm_arrays
 
 MEANS = (122.782, 117.001, 104.298)
 SCALE = 1 / 256
@@ -122,6 +125,23 @@ def names() -> list[tuple[str, str]]:
     return pairs
 
 
+def read(path: Path) -> Arrays:
+    """Return the arrays of `dlib_face_recognition_resnet_model_v1.dat` by PyTorch's names."""
+    modules = [module for module, _ in names()]
+    convolutions = dlib_file.read(path)
+    if 2 * len(convolutions) != len(modules):
+        raise ValueError(
+            f"`trunk_weights` must be dlib's network of {len(modules) // 2} convolutions. "
+            f"Received: {str(path)!r}, which has {len(convolutions)}"
+        )
+    arrays: Arrays = {}
+    for number, each in enumerate(convolutions):
+        convolution, norm = modules[2 * number : 2 * number + 2]
+        arrays[f"{convolution}.weight"] = each.kernel
+        arrays |= norm_arrays(norm, each.scale, each.offset, EPSILON)
+    return arrays
+
+
 TRUNK = Trunk(
     name="dlib",
     network="dlib's ResNet of 29 convolutions",
@@ -139,4 +159,6 @@ TRUNK = Trunk(
     scaling=scaling,
     body=body,
     names=names,
+    suffix=".dat",
+    read=read,
 )

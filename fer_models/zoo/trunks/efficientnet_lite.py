@@ -2,11 +2,13 @@
 
 import functools
 import math
+from pathlib import Path
 
 import keras
 
+from fer_models.zoo import torch_import
 from fer_models.zoo.channels import channel_axis
-from fer_models.zoo.trunks.trunk import Trunk
+from fer_models.zoo.trunks.trunk import Arrays, Trunk
 
 STEM, HEAD = 32, 1280
 # blocks, kernel, stride of the first block, expansion, filters
@@ -117,6 +119,15 @@ def names(width: float = 1.0, depth: float = 1.0) -> list[tuple[str, str]]:
     return [*pairs, ("_conv_head", "trunk_head"), ("_bn1", "trunk_head_norm")]
 
 
+def read(path: Path) -> Arrays:
+    """Return the arrays of a `.pth` file without those of its classifier and its counters."""
+    return {
+        name: value.numpy()
+        for name, value in torch_import.read_checkpoint(path).items()
+        if not name.startswith("_fc") and not name.endswith("num_batches_tracked")
+    }
+
+
 def _trunk(name, parameters):
     size = dict(zip(("width", "depth"), SIZES[name], strict=True))
     return Trunk(
@@ -138,6 +149,8 @@ def _trunk(name, parameters):
         scaling=scaling,
         body=functools.partial(body, **size),
         names=functools.partial(names, **size),
+        suffix=".pth",
+        read=read,
     )
 
 

@@ -1,9 +1,13 @@
 """Build faceres: a MobileNet v1 that learned to tell faces apart, then their age and gender."""
 
+from pathlib import Path
+
 import keras
+import numpy as np
 
 from fer_models.zoo.channels import by_channel, channel_axis
-from fer_models.zoo.trunks.trunk import Trunk
+from fer_models.zoo.trunks import tensorflow_js
+from fer_models.zoo.trunks.trunk import Arrays, Trunk, norm_arrays
 
 MEANS = (103.939, 116.779, 123.68)
 STEM = 32
@@ -66,6 +70,41 @@ def names() -> list[tuple[str, str]]:
     return pairs
 
 
+def read(path: Path) -> Arrays:
+    """Return the arrays of `faceres-deep.json` by PyTorch's names.
+
+    Batch norm is folded there: into the kernels of the convolutions, and into a factor and an
+    offset behind the depthwise ones.
+    """
+    theirs = tensorflow_js.read(path)
+    try:
+        return _folded(theirs, "c1", "b1", "conv1") | {
+            key: array
+            for number in range(len(BLOCKS))
+            for kind, letter in (("dw", "d"), ("pw", "p"))
+            for key, array in _folded(
+                theirs, f"{letter}w.{number}", f"{letter}b.{number}", f"conv_{kind}_{number + 1}"
+            ).items()
+        }
+    except KeyError as error:
+        raise ValueError(
+            f"`trunk_weights` must be the model `faceres-deep`. Received: {str(path)!r}, which has "
+            f"no weight {error}"
+        ) from error
+
+
+def _folded(theirs, convolution, norm, name):
+    """Return the arrays of a convolution and its batch norm, of which an offset is left."""
+    offset = theirs[f"{name}_bn/batchnorm_1/sub"]
+    if f"{name}/depthwise_kernel" in theirs:
+        kernel = theirs[f"{name}/depthwise_kernel"].transpose(2, 3, 0, 1)
+        factor = theirs[f"{name}_bn/batchnorm_1/mul"]
+    else:
+        kernel = theirs[f"{name}/convolution/merged_input"].transpose(3, 2, 0, 1)
+        factor = np.ones_like(offset)
+    return norm_arrays(norm, factor, offset, EPSILON) | {f"{convolution}.weight": kernel}
+
+
 TRUNK = Trunk(
     name="faceres",
     network="MobileNet v1",
@@ -85,4 +124,6 @@ TRUNK = Trunk(
     scaling=scaling,
     body=body,
     names=names,
+    suffix=".json",
+    read=read,
 )

@@ -2,8 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Trunk:
         body: Function from the scaled image to the feature map.
         names: Function that gives pairs: the name of an array's module in the file, and the name
             of the layer that it belongs to.
+        suffix: How the name of the file ends that the source has.
+        read: Function from that file to its arrays, by PyTorch's names and in its layouts.
     """
 
     name: str
@@ -42,3 +48,23 @@ class Trunk:
     scaling: Callable[[keras.KerasTensor], keras.KerasTensor] = dataclasses.field(repr=False)
     body: Callable[[keras.KerasTensor], keras.KerasTensor] = dataclasses.field(repr=False)
     names: Callable[[], list[tuple[str, str]]] = dataclasses.field(repr=False)
+    suffix: str
+    read: Callable[[Path], Arrays] = dataclasses.field(repr=False)
+
+
+def norm_arrays(module: str, factor: np.ndarray, offset: np.ndarray, epsilon: float) -> Arrays:
+    """Return a factor and an offset as the arrays of a batch norm, by PyTorch's names.
+
+    Args:
+        module: Name of the batch norm's module.
+        factor: One number for each channel.
+        offset: Likewise.
+        epsilon: Of the batch norm.
+    """
+    zeros = np.zeros_like(offset)
+    return {
+        f"{module}.weight": factor,
+        f"{module}.bias": offset,
+        f"{module}.running_mean": zeros,
+        f"{module}.running_var": zeros + (1 - epsilon),
+    }

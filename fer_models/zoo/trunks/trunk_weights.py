@@ -53,12 +53,15 @@ def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
     Args:
         model: A model that contains the layers of the trunk, under their names.
         name: Name of the trunk, a key of `TRUNKS`.
-        path: The `.npz` file, with the names and layouts of PyTorch. Arrays whose name begins with
-            `_note` name its origin, and are not read.
+        path: The file that the trunk's source has: `faceres-deep.json` of TensorFlow.js, beside
+            its `.bin`; dlib's `.dat`; the `.pth` of EfficientNet-Lite, which needs PyTorch. Or an
+            `.npz` file with the names and layouts of PyTorch; arrays whose name begins with `_note`
+            name its origin, and are not read.
 
     Raises:
-        ValueError: If the path names no file, or arrays are missing, surplus or of another shape;
-            the message lists them all, and the model stays as it was.
+        ValueError: If the path names no file, or one of another format; if it is damaged; if arrays
+            are missing, surplus or of another shape. The message lists them all, and the model
+            stays as it was.
 
     Example:
 
@@ -70,8 +73,7 @@ def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
     known, path = about(name), Path(path)
     if not path.is_file():
         raise ValueError(f"`trunk_weights` must name a file. Received: {str(path)!r}")
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files if not key.startswith("_note")}
+    arrays = _arrays(path, known)
     found, wrong = [], []
     for key, variable in _variables(model, known):
         if key not in arrays:
@@ -89,6 +91,19 @@ def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
         )
     for variable, array in found:
         variable.assign(array)
+
+
+def _arrays(path, known):
+    """Return the arrays of a file by PyTorch's names."""
+    if path.suffix == known.suffix:
+        return known.read(path)
+    if path.suffix != ".npz":
+        raise ValueError(
+            f"`trunk_weights` of {known.name!r} must be a {known.suffix} file of {known.source}, "
+            f"or an .npz file. Received: {str(path)!r}"
+        )
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files if not key.startswith("_note")}
 
 
 def _variables(model: keras.Model, known: Trunk) -> Iterator[tuple[str, keras.Variable]]:

@@ -1,0 +1,78 @@
+"""Read the weights of a TensorFlow.js model: a `.json` file and the binary files that it names."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# The kinds of numbers that are read. A quantised array is another one.
+DTYPES = {"float32": "<f4", "int32": "<i4"}
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a TensorFlow.js model by their names.
+
+    Args:
+        path: The `.json` file. The binary files lie beside it.
+
+    Returns:
+        Dictionary from the names of the weights to arrays, in TensorFlow's order of axes.
+
+    Raises:
+        ValueError: If the file is no TensorFlow.js model, a binary file is missing, shorter or
+            longer than it should be, or an array is quantised.
+
+    Reference:
+        `weightsManifest` of the format "graph-model" or "layers-model" of TensorFlow.js.
+    """
+    try:
+        groups = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
+        return {
+            name: array
+            for group in groups
+            for name, array in _arrays(_bytes(path, group["paths"]), group["weights"], path)
+        }
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            "a `.json` file of weights must be a TensorFlow.js model with a `weightsManifest`. "
+            f"Received: {str(path)!r}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _bytes(path, names):
+    pieces = []
+    for name in names:
+        piece = path.parent / name
+        if Path(name).name != name or not piece.is_file():
+            raise ValueError(
+                f"{str(path)!r} needs the file {name!r} beside it. It must lie in the same folder"
+            )
+        pieces.append(piece.read_bytes())
+    return b"".join(pieces)
+
+
+def _arrays(data: bytes, weights: list[dict[str, Any]], path: Path):
+    start = 0
+    for weight in weights:
+        name, shape, dtype = weight["name"], weight["shape"], weight["dtype"]
+        if "quantization" in weight or dtype not in DTYPES:
+            raise ValueError(
+                f"the weights must be plain {' or '.join(DTYPES)}. Received: {str(path)!r}, where "
+                f"{name!r} is {weight.get('quantization', dtype)}"
+            )
+        count = math.prod(shape)
+        end = start + 4 * count
+        if end > len(data):
+            raise ValueError(
+                f"the binary files of {str(path)!r} are too short: they have {len(data)} bytes, "
+                f"and {name!r} ends at byte {end}"
+            )
+        yield name, np.frombuffer(data, DTYPES[dtype], count, start).reshape(shape)
+        start = end
+    if start != len(data):
+        raise ValueError(
+            f"the binary files of {str(path)!r} are too long: they have {len(data)} bytes, and the "
+            f"weights have {start}"
+        )
