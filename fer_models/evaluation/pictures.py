@@ -32,7 +32,7 @@ def plot_confusion(
     Args:
         report: A `Report`, or what else has a confusion matrix here.
         path: File to write; its ending chooses the format.
-        title: Heading; `None` gives accuracy and macro F1, which `GroupScores` lack.
+        title: Heading; `None` gives accuracy and macro F1, or the group and its accuracy.
 
     Returns:
         The path written, as a `pathlib.Path`.
@@ -62,10 +62,7 @@ def plot_confusion(
     axes.set_yticks(range(count), labels)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (examples)")
-    axes.set_title(
-        title or f"accuracy {report.accuracy:.2%}, macro F1 {report.macro_f1:.3f}",  # type: ignore[union-attr]
-        fontsize=11,
-    )
+    axes.set_title(title or _heading(report), fontsize=11)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
@@ -86,6 +83,13 @@ def plot_confusion(
             color="white" if share > 0.55 else "#1b2a3a" if number else "#9aa5b1",
         )
     return save_figure(figure, path)
+
+
+def _heading(report: Report | PooledScores | GroupScores) -> str:
+    if isinstance(report, GroupScores):
+        share = report.accuracy
+        return f"{report.name}: accuracy {share.value:.2%} ({share.low:.2%} to {share.high:.2%})"
+    return f"accuracy {report.accuracy:.2%}, macro F1 {report.macro_f1:.3f}"
 
 
 @arguments.checked(path=arguments.path, title=arguments.text)

@@ -47,6 +47,14 @@ def test_confusion(tmp_path, texts):
     assert [file.name for file in path.parent.iterdir()] == ["confusion.png"]
 
 
+def test_confusion_of_a_group_names_it(tmp_path, texts):
+    scores = classification_report(
+        [0, 0, 1, 1], np.eye(2)[[0, 1, 1, 1]], ("happy", "sad"), [*"aabb"]
+    )
+    plot_confusion(scores.groups.groups["a"], tmp_path / "confusion.png")
+    assert "a: accuracy 50.00% (1.26% to 98.74%)" in texts
+
+
 def test_curves_mark_the_epoch_of_best_validation_accuracy(tmp_path, texts):
     path = plot_curves(HISTORY, tmp_path / "curves.png", title="a run")
     assert path.read_bytes().startswith(PNG)
