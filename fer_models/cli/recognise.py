@@ -35,13 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the subcommand.
     """
+    from fer_models.zoo.bundled import DEFAULT_WEIGHTS
+
     add = parser.add_argument
     add(
         "input",
         metavar="PHOTO|VIDEO|FOLDER|-",
         help="what to look at; - reads a photo from standard input",
     )
-    add("--weights", default="ghostface:fer2013", help=WEIGHTS_HELP)
+    add("--weights", default=DEFAULT_WEIGHTS, help=WEIGHTS_HELP)
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add(
         "--output",

@@ -31,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the subcommand.
     """
+    from fer_models.zoo.bundled import DEFAULT_WEIGHTS
+
     limits = Limits()
     add = parser.add_argument
-    add("--weights", default="ghostface:fer2013", help=WEIGHTS_HELP)
+    add("--weights", default=DEFAULT_WEIGHTS, help=WEIGHTS_HELP)
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--host", default="127.0.0.1", help="address to bind to; 0.0.0.0 lets the network in")

@@ -20,6 +20,7 @@ from fer_models.compat.bgr_pictures import (
     whole_picture,
 )
 from fer_models.recognizer import Recognizer, draw
+from fer_models.zoo.bundled import DEFAULT_WEIGHTS
 
 SKIP = "skip"
 # Detectors by the names that they have there.
@@ -60,7 +61,7 @@ class DeepFace:
     ('happy', ['h', 'left_eye', 'right_eye', 'w', 'x', 'y'])
     """
 
-    weights: Any = "fer2013"
+    weights: Any = DEFAULT_WEIGHTS
 
     @classmethod
     def analyze(

@@ -11,6 +11,7 @@ from fer_data.checks import check_integer, check_number
 from fer_data.faces.face import Face
 from fer_models.compat.bgr_pictures import AS_IT_IS, as_rgb_from_bgr, warn_of_unused
 from fer_models.recognizer import Recognizer
+from fer_models.zoo.bundled import DEFAULT_WEIGHTS
 
 _HAAR = {"scale_factor": 1.1, "min_neighbors": 5}
 _WHY = "They belong to OpenCV's Haar cascade, in whose place YuNet finds the faces."
@@ -59,7 +60,7 @@ class FER:
         min_neighbors: int = 5,
         offsets: tuple[int, int] = (10, 10),
         *,
-        weights: Any = "fer2013",
+        weights: Any = DEFAULT_WEIGHTS,
     ) -> None:
         if cascade_file is not None:
             raise ValueError(

@@ -103,7 +103,7 @@ class Recognizer:
 
     def __init__(
         self,
-        weights: "str | os.PathLike[str] | keras.Model" = "fer2013",
+        weights: "str | os.PathLike[str] | keras.Model" = bundled.DEFAULT_WEIGHTS,
         detector: str | Detects = "mtcnn",
         *,
         model: str = "ghostface",

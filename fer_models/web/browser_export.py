@@ -52,7 +52,7 @@ def default_engine_folder() -> Path:
 )
 def export_engine(
     folder: str | os.PathLike[str] | None = None,
-    weights: "str | os.PathLike[str] | keras.Model" = "fer2013",
+    weights: "str | os.PathLike[str] | keras.Model" = bundled.DEFAULT_WEIGHTS,
     *,
     class_names: Sequence[str] | None = None,
     cache: str | os.PathLike[str] | None = None,

@@ -19,8 +19,8 @@ export type Backend = "webgpu" | "wasm";
 
 export interface LoadOptions {
   /**
-   * Expression model, of the same 7 classes: trained on the labels of FER2013 (the default), or on
-   * the votes of FER+.
+   * Expression model, of the same 7 classes: trained on the votes of FER+ (the default), or on the
+   * labels of FER2013.
    */
   model?: Model;
   /**

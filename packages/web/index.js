@@ -25,7 +25,7 @@ const OPTIONS = {
 
 /** Load detector and expression model; index.d.ts describes arguments and result. */
 export async function load({
-  model = "fer2013",
+  model = "ferplus",
   detector = "mtcnn",
   baseUrl = new URL(/* webpackIgnore: true */ /* @vite-ignore */ "./models/", import.meta.url),
   backend = "auto",

@@ -188,7 +188,7 @@ def test_the_engine_is_exported_where_the_server_looks_for_it(exported, tmp_path
     words = ["--export-engine", "--engine-assets", str(own), "--weights", "ferplus"]
     assert main(["webcam", *words]) == 0
     assert main(["webcam", "--export-engine", str(own)]) == 0
-    assert exported == [(folder, "ghostface:fer2013"), (own, "ferplus"), (own, "ghostface:fer2013")]
+    assert exported == [(folder, "ghostface:ferplus"), (own, "ferplus"), (own, "ghostface:ferplus")]
 
 
 def test_the_export_as_json(exported, capsys):

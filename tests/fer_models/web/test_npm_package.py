@@ -219,7 +219,7 @@ class TestInstalled:
         self, page, origin, installed, astronaut, expected
     ):
         page.play([astronaut[:384]])
-        page.driver.get(f"{origin}/node_modules/{NAME}/example/")
+        page.driver.get(f"{origin}/node_modules/{NAME}/example/?model=fer2013")
         until(lambda: page.text("status") == "fer2013 on wasm")
         page.driver.find_element("id", "photo").send_keys(str(installed / "astronaut.png"))
         until(lambda: shown_faces(page))
@@ -238,10 +238,12 @@ class TestInstalled:
           const said = [];
           const refuse = (promise) => promise.then(
             () => said.push("nothing"), (error) => said.push(error.message));
+          const model = "fer2013";
           await refuse(load({ baseUrl: "/nowhere" }));
-          await refuse(load({ backend: "webgpu" }));
-          const engine = await load({ baseUrl: `${base}/models`, backend: "wasm", maxFaces: 1 });
-          const yunet = await load({ detector: "yunet", backend: "wasm", minScore: undefined });
+          await refuse(load({ model, backend: "webgpu" }));
+          const models = { model, baseUrl: `${base}/models` };
+          const engine = await load({ ...models, backend: "wasm", maxFaces: 1 });
+          const yunet = await load({ model, detector: "yunet", backend: "wasm", minScore: undefined });
           const group = Object.assign(new Image(), { src: "/group.png" });
           await group.decode();
           const many = await yunet.recognise(group);
@@ -262,12 +264,12 @@ class TestInstalled:
           video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
           await video.play();
           const seen = await engine.recognise(video);
-          const { model, backend, classNames, milliseconds } = engine;
+          const { backend, classNames, milliseconds } = engine;
           const pending = engine.recognise(pixels);
           engine.close();
           await refuse(pending);
           await refuse(engine.recognise(pixels));
-          const told = { model, detector: yunet.detector, backend, classNames, milliseconds };
+          const told = { model: engine.model, detector: yunet.detector, backend, classNames, milliseconds };
           return { said, results, many, blank, seen, ...told };
         })().then(finish, (error) => finish({ error: String(error.stack) }));
     """

@@ -185,8 +185,8 @@ def swaying_portrait():
 
 def test_the_server_finds_the_face_before_the_camera(page):
     page.play(swaying_portrait())
-    recognizer = Recognizer(weights="fer2013", detector="mtcnn")
-    with serving(recognizer, settings={"weights": "fer2013"}) as running:
+    recognizer = Recognizer(weights="ferplus", detector="mtcnn")
+    with serving(recognizer, settings={"weights": "ferplus"}) as running:
         page.open(running)
         page.click("mirror")
         page.click("start")
