@@ -13,8 +13,7 @@ from fer_models.zoo.model_files import WHOLE_MODEL, check_whole_model, names_fil
 FOLDER = Path(__file__).parent / "weights"
 # The model to which a tag alone belongs.
 DEFAULT_MODEL = "ghostface"
-# The weights that recognition takes unless it is told otherwise. Their labels are clean, so they are
-# seldom unsure.
+# The weights that recognition takes by default. Their labels are clean, so they are seldom unsure.
 DEFAULT_WEIGHTS = "ghostface:ferplus"
 
 

@@ -243,7 +243,8 @@ class TestInstalled:
           await refuse(load({ model, backend: "webgpu" }));
           const models = { model, baseUrl: `${base}/models` };
           const engine = await load({ ...models, backend: "wasm", maxFaces: 1 });
-          const yunet = await load({ model, detector: "yunet", backend: "wasm", minScore: undefined });
+          const asked = { detector: "yunet", backend: "wasm", minScore: undefined };
+          const yunet = await load({ model, ...asked });
           const group = Object.assign(new Image(), { src: "/group.png" });
           await group.decode();
           const many = await yunet.recognise(group);
@@ -269,7 +270,8 @@ class TestInstalled:
           engine.close();
           await refuse(pending);
           await refuse(engine.recognise(pixels));
-          const told = { model: engine.model, detector: yunet.detector, backend, classNames, milliseconds };
+          const used = { model: engine.model, detector: yunet.detector };
+          const told = { ...used, backend, classNames, milliseconds };
           return { said, results, many, blank, seen, ...told };
         })().then(finish, (error) => finish({ error: String(error.stack) }));
     """
