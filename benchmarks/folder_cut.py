@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# As the command has it.
+# As the command has it, for weights that run in Keras.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
@@ -36,7 +36,7 @@ WARM = 8
 def arguments(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detectors", nargs="+", default=DETECTORS, choices=DETECTORS)
-    parser.add_argument("--retinaface-weights", help="path of its h5 file; fetched where absent")
+    parser.add_argument("--retinaface-weights", help="path of another h5 file, for Keras")
     parser.add_argument("--photos", type=int, default=120)
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
     parser.add_argument("--size", type=int, default=64, help="of the faces")

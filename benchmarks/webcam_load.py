@@ -6,9 +6,10 @@
 Starts `fer webcam` on a free port of the loopback address, lets that many clients
 send frames as the page does (two on their way, the newest first), and stops it. The frames
 are those of a video, or the astronaut's portrait of scikit-image, swaying; 640 pixels at most.
-Prints frames answered, overtaken and refused, errors, the time from a frame to its answer, and the
-server's resident memory over time, in tenths of the run; the exit status is 1 where there was an
-error or memory grew by more than a tenth over the second half.
+Prints frames answered, overtaken and refused, errors, the time from a frame to its answer, the
+processor time of the server and of the clients for an answer, which other work on the machine
+hardly changes, and the server's resident memory over time, in tenths of the run; the exit status is
+1 where there was an error or memory grew by more than a tenth over the second half.
 """
 
 import argparse
@@ -90,6 +91,11 @@ class Server:
                 return found[1]
         raise RuntimeError("The server did not start")
 
+    def spent(self):
+        """Return the seconds of processors that the server has used."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
+
     async def watch(self, every=0.5):
         process = psutil.Process(self.process.pid)
         while True:
@@ -147,10 +153,12 @@ async def client(address, frames, args, found):
 async def load(server, address, frames, args):
     found = {"sent": 0, "faces": 0, "latencies": [], "errors": []}
     watching = asyncio.create_task(server.watch())
+    spent = server.spent(), time.process_time()
     outcomes = await asyncio.gather(
         *(client(address, frames, args, found) for _ in range(args.clients)),
         return_exceptions=True,
     )
+    found["processor"] = server.spent() - spent[0], time.process_time() - spent[1]
     found["errors"] += [repr(outcome) for outcome in outcomes if outcome is not None]
     watching.cancel()
     return found
@@ -172,6 +180,10 @@ def report(found, memory, args):
         "answered_a_second": len(times) / args.seconds,
         "faces_a_frame": found["faces"] / max(1, len(times)),
         "errors": len(found["errors"]),
+        "processor_ms_an_answer": {
+            name: 1000 * seconds / max(1, len(times))
+            for name, seconds in zip(("server", "clients"), found["processor"], strict=True)
+        },
         "latency_ms": {
             name: float(np.percentile(times, share)) if len(times) else None
             for name, share in (("median", 50), ("95 %", 95), ("99 %", 99), ("most", 100))

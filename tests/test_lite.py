@@ -28,6 +28,7 @@ FOR = (
     *("fer_models.cli.recognise", "fer_models.cli.webcam", "fer_models.cli.weights"),
     *("fer_models.zoo.hub_card", "fer_models.web.browser_export", "fer_models.web.digest"),
     *("fer_data.faces.mtcnn_detector", "fer_data.faces.yunet", "fer_data.video"),
+    "fer_data.faces.retinaface.detector",
 )
 
 

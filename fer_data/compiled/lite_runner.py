@@ -13,6 +13,8 @@ import numpy as np
 
 # A network keeps interpreters for so many input shapes, the last used ones.
 MOST_SHAPES = 32
+# More cores than this gain nothing on pictures of a few hundred pixels.
+MOST_THREADS = 4
 NEEDED = "LiteRT is needed to run this network. Run: pip install ai-edge-litert"
 # The networks of this process.
 _networks = weakref.WeakSet()
@@ -31,20 +33,21 @@ class LiteNetwork:
     """A LiteRT network of one picture, called with any number of pictures.
 
     It runs the pictures one by one; a batch would not be faster. It may be called from several
-    threads, which take turns. It can be pickled and copied, and called in a forked child: each
-    process and each copy makes interpreters of its own.
+    threads, which take turns with pictures of one shape. It can be pickled and copied, and called
+    in a forked child: each process and each copy makes interpreters of its own.
 
     Args:
         content: The bytes of the network, of one input `(1, ...)` and one output `(1, ...)`.
         threads: How many of the processor's cores work on a picture.
+        most_shapes: Input shapes for which it keeps an interpreter, with memory for all layers.
 
     Raises:
         ImportError: If no interpreter is installed.
         ValueError: If the bytes are not such a network.
     """
 
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        self._content, self._threads = content, threads
+    def __init__(self, content: bytes, threads: int = 1, most_shapes: int = MOST_SHAPES) -> None:
+        self._content, self._threads, self._most_shapes = content, threads, most_shapes
         self._start()
         interpreter = new_interpreter(threads, model_content=content)
         (source,) = interpreter.get_input_details()
@@ -58,7 +61,6 @@ class LiteNetwork:
 
     def _start(self):
         self._interpreters = OrderedDict()
-        # An interpreter holds its input and output between two calls.
         self._lock = threading.Lock()
         _networks.add(self)
 
@@ -86,7 +88,9 @@ class LiteNetwork:
         """Return the float32 results `(n, ...)` of float32 pictures `(n, ...)`."""
         pictures = np.ascontiguousarray(pictures, np.float32)
         with self._lock:
-            interpreter, source, target = self._interpreter(pictures.shape[1:])
+            interpreter, source, target, turn = self._interpreter(pictures.shape[1:])
+        # An interpreter holds its input and output between two calls.
+        with turn:
             if not len(pictures):
                 return np.zeros((0, *target["shape"][1:]), np.float32)
             results = []
@@ -105,9 +109,10 @@ class LiteNetwork:
             if tuple(source["shape"][1:]) != shape:
                 interpreter.resize_tensor_input(source["index"], (1, *shape), strict=True)
             interpreter.allocate_tensors()
-            known = interpreter, source, interpreter.get_output_details()[0]
+            target = interpreter.get_output_details()[0]
+            known = interpreter, source, target, threading.Lock()
         self._interpreters[shape] = known
-        if len(self._interpreters) > MOST_SHAPES:
+        if len(self._interpreters) > self._most_shapes:
             self._interpreters.popitem(last=False)
         return known
 
@@ -121,6 +126,18 @@ def available() -> bool:
     except ImportError:
         return False
     return True
+
+
+def cores() -> int:
+    """Return how many of the processor's cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_for_a_picture() -> int:
+    """Return how many threads to give a picture: one for each core, up to `MOST_THREADS`."""
+    return min(cores(), MOST_THREADS)
 
 
 def new_interpreter(threads: int, **source: Any) -> Any:

@@ -314,9 +314,8 @@ def _motion(before, after, good):
     if good.mean() < 0.5:
         return None
     a, b = before[:, 0] + 1j * before[:, 1], after[:, 0] + 1j * after[:, 1]
+    # Some pair is there: half of the points have no room within half of the grid.
     both = good[_FIRST] & good[_SECOND]
-    if not both.any():
-        return None
     first, second = _FIRST[both], _SECOND[both]
     ratio = (b[first] - b[second]) / (a[first] - a[second])
     growth, angle = np.median(np.abs(ratio)), np.median(np.angle(ratio))

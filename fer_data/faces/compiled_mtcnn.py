@@ -5,7 +5,6 @@ TensorFlow nor the wheel.
 """
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ INPUTS = {
     "mtcnn_onet": (48, 48, 3),
 }
 PROCESSOR = "CPU:0"
-# More cores than this gain nothing on pictures of a few hundred pixels.
-MOST_THREADS = 4
 
 
 def networks(device: str = PROCESSOR) -> list[Callable[[np.ndarray], np.ndarray]]:
@@ -47,14 +44,8 @@ def networks(device: str = PROCESSOR) -> list[Callable[[np.ndarray], np.ndarray]
 
 
 def ready_networks() -> list[Callable[[np.ndarray], np.ndarray]]:
-    """Return the three networks on LiteRT."""
-    # Only the first network has work enough for several cores: it sees the whole picture.
-    return [
-        lite_runner.LiteNetwork(
-            ready_files.read(FOLDER, name), 1 if shape[0] else min(_cores(), MOST_THREADS)
-        )
-        for name, shape in INPUTS.items()
-    ]
+    """Return the three networks on LiteRT, each on one core for a picture."""
+    return [lite_runner.LiteNetwork(ready_files.read(FOLDER, name)) for name in INPUTS]
 
 
 def networks_of_tensorflow(device: str) -> list[Callable[[np.ndarray], np.ndarray]]:
@@ -120,9 +111,3 @@ def _default_settings(config):
     finally:
         config.set_dtype_policy(policy)
         config.set_image_data_format(data_format)
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -32,7 +32,7 @@ def detector(name: str = "mtcnn", **options: Any) -> "Detector":
     | name | finds | five points | `min_score` | needs | licence |
     |---|---|---|---|---|---|
     | `mtcnn` | faces from about 20 px | yes | 0.8 | LiteRT | MIT |
-    | `retinaface` | faces from about 20 px | yes | 0.5 | weights, fetched once | MIT |
+    | `retinaface` | faces from about 20 px | yes | 0.5 | LiteRT | MIT |
     | `yunet` | faces from about 15 px | yes | 0.7 | OpenCV alone | MIT |
     | `dlib_hog` | upright frontal faces from about 40 px (80 with `upsample=0`) | no | 0 | \
 `fer-keras[faces]` | Boost |
@@ -40,7 +40,7 @@ def detector(name: str = "mtcnn", **options: Any) -> "Detector":
 `fer-keras[faces]` | Boost, weights CC0 |
 
     The sizes are those in the picture as the detector sees it: shrunk to the working size. The
-    networks of `mtcnn` and `yunet` lie in the package, and neither imports Keras or TensorFlow.
+    networks of the first three lie in the package, and none of them imports Keras or TensorFlow.
 
     Args:
         name: One of the names above.
@@ -62,8 +62,10 @@ def detector(name: str = "mtcnn", **options: Any) -> "Detector":
             `device="CPU:0"`, the processor, or TensorFlow's name of another device, which needs the
             wheel `mtcnn` of `fer-keras[faces]` and Keras on TensorFlow.
 
-            of `retinaface`: `weights=None`, the path of its h5 file; `batch_size=16`;
-            `iou_threshold=0.4`, by how much two boxes may overlap without being one face.
+            of `retinaface`: `weights=None`, the path of another h5 file of it, which runs in Keras;
+            `through_keras=False`, whether the public weights do so too, fetched once, as a graphics
+            card needs; `batch_size=16`; `iou_threshold=0.4`, by how much two boxes may overlap
+            without being one face.
 
             of `yunet`: `weights=None`, the path of another ONNX file of it.
 

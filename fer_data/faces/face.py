@@ -95,9 +95,6 @@ def check_framing(name: str, value: Any) -> None:
 
 def _finite(value, shape):
     """Return `value` as float32, or `None` unless it is finite numbers of that shape."""
-    try:
-        with np.errstate(over="ignore"):
-            array = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
-        return None
+    with np.errstate(over="ignore"):
+        array = np.asarray(value, dtype=np.float32)
     return array if array.shape == shape and np.isfinite(array).all() else None

@@ -17,6 +17,8 @@ LEAST_SIDE, MOST_SIDE = 160, 320
 # Room around the face, in sides.
 ROOM = 0.35
 
+# Side in pixels of what is compared around a point.
+WINDOW = 15
 # A point is lost if, followed to the next picture and back, it ends this many eye distances from
 # its start.
 RETURN_ERROR = 0.02
@@ -201,16 +203,25 @@ def flow(
     import cv2
 
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-    options: dict[str, Any] = {"winSize": (15, 15), "criteria": stop}
+    options: dict[str, Any] = {"winSize": (WINDOW, WINDOW), "criteria": stop}
     start = points.astype(np.float32)
     moved, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, maxLevel=3, **options)  # type: ignore[call-overload]
-    # A good match finds its way back without the coarse levels, which cost the most.
+    good = there[:, 0] > 0
+    if not good.any():
+        return moved.astype(np.float64), good
+    # A good match finds its way back without the coarse levels, which cost the most, and within a
+    # part of the pictures.
+    ends = np.concatenate([start[good], moved[good]])
+    low = np.maximum(ends.min(0) - 2 * WINDOW, 0).astype(int)
+    right, below = (ends.max(0) + 2 * WINDOW + 1).astype(int)
+    part = (slice(low[1], below), slice(low[0], right))
+    origin = low.astype(np.float32)
     options["flags"] = cv2.OPTFLOW_USE_INITIAL_FLOW
     back, here, _ = cv2.calcOpticalFlowPyrLK(
-        after, before, moved, start.copy(), maxLevel=0, **options
+        after[part], before[part], moved - origin, start - origin, maxLevel=0, **options
     )
-    good = (there[:, 0] > 0) & (here[:, 0] > 0)
-    good &= np.hypot(*(back - start).T) <= tolerance
+    good &= here[:, 0] > 0
+    good &= np.hypot(*(back + origin - start).T) <= tolerance
     return moved.astype(np.float64), good
 
 

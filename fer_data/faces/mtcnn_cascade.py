@@ -5,6 +5,7 @@ it in TensorFlow. The faces are the same.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Cascade:
             scores of no face and of a face.
         refine: The same for pictures of 24 pixels, `(n, 6)`.
         confirm: For pictures of 48 pixels `(n, 16)`: shifts, five points, scores.
+        threads: How many sizes of a picture the first network gets at once, from as many threads.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Cascade:
         propose: Callable[[np.ndarray], np.ndarray],
         refine: Callable[[np.ndarray], np.ndarray],
         confirm: Callable[[np.ndarray], np.ndarray],
+        threads: int = 1,
     ) -> None:
         self._propose, self._refine, self._confirm = propose, refine, confirm
+        self._threads = threads
 
     def detect(
         self, pictures: Sequence[np.ndarray], scores: tuple[float, float, float]
@@ -53,10 +57,9 @@ class Cascade:
             pictures: uint8 RGB pictures `(height, width, 3)` of one size.
             scores: Least scores of a face in the three networks.
         """
-        scaled = [_scaled(picture) for picture in pictures]
         return [
             self._look_closer(picture, rows, *scores[1:])
-            for picture, rows in zip(scaled, self._proposals(scaled, scores[0]), strict=True)
+            for picture, rows in zip(pictures, self._proposals(pictures, scores[0]), strict=True)
         ]
 
     def follow(
@@ -70,18 +73,33 @@ class Cascade:
             scores: Least scores of a face in the second and the third network.
         """
         rows = np.concatenate([boxes, np.ones((len(boxes), 1))], 1)
-        return self._look_closer(_scaled(picture), rows, *scores)
+        return self._look_closer(picture, rows, *scores)
 
     def _proposals(self, pictures, least):
         import cv2
 
         height, width = pictures[0].shape[:2]
-        found = [[np.zeros((0, 5))] for _ in pictures]
-        for scale in _pyramid(width, height):
+        pictures = [_scaled(picture) for picture in pictures]
+
+        def look(scale):
             size = int(width * scale), int(height * scale)
             small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in pictures]
-            for rows, outputs in zip(found, self._propose(np.stack(small)), strict=True):
-                rows.append(_suppress(_windows(outputs, scale, least), OVERLAP_IN_ONE))
+            return [
+                _suppress(_windows(outputs, scale, least), OVERLAP_IN_ONE)
+                for outputs in self._propose(np.stack(small))
+            ]
+
+        scales = _pyramid(width, height)
+        if self._threads == 1:
+            by_scale = [look(scale) for scale in scales]
+        else:
+            # For this call alone, since threads do not survive a fork.
+            with ThreadPoolExecutor(self._threads, "propose") as pool:
+                by_scale = list(pool.map(look, scales))
+        found = [[np.zeros((0, 5))] for _ in pictures]
+        for several in by_scale:
+            for rows, more in zip(found, several, strict=True):
+                rows.append(more)
         return [_squares(_suppress(np.concatenate(rows), OVERLAP)) for rows in found]
 
     def _look_closer(self, picture, rows, second, third):
@@ -93,8 +111,13 @@ class Cascade:
         return _suppress(rows[rows[:, 4] > third], OVERLAP, by_smaller=True)
 
 
-def _scaled(picture):
-    return (picture.astype(np.float32) - 127.5) / 128
+def _scaled(pixels):
+    """Return uint8 pixels as the networks take them: float32 in [-1, 1]."""
+    scaled = pixels.astype(np.float32)
+    # In place, since new memory for a picture costs more than the sums.
+    scaled -= 127.5
+    scaled /= 128
+    return scaled
 
 
 def _pyramid(width, height):
@@ -177,7 +200,8 @@ def _looked_at(network, picture, rows, side, numbers):
 def _patches(picture, rows, side):
     """Return the contents of the boxes at one size: bilinear samples, and 0 outside the picture.
 
-    The rule of TensorFlow's `crop_and_resize`: the outermost samples lie on the box's corners.
+    The rule of TensorFlow's `crop_and_resize`: the outermost samples lie on the box's corners. Only
+    the pixels that are looked at are scaled, not the whole picture.
     """
     height, width = picture.shape[:2]
     x, right, x_share, x_inside = _samples(rows[:, 0], rows[:, 2], width, side)
@@ -186,8 +210,8 @@ def _patches(picture, rows, side):
 
     def row_of(line):
         line = line[:, :, None] * width
-        first = pixels.take(line + x[:, None], axis=0)
-        other = pixels.take(line + right[:, None], axis=0)
+        first = _scaled(pixels.take(line + x[:, None], axis=0))
+        other = _scaled(pixels.take(line + right[:, None], axis=0))
         other -= first
         other *= x_share[:, None, :, None]
         first += other

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fer_data.checks import check_integer, check_number
+from fer_data.compiled.lite_runner import threads_for_a_picture
 from fer_data.faces.base import Detector
 from fer_data.faces.compiled_mtcnn import PROCESSOR, networks
 from fer_data.faces.face import Face
@@ -41,7 +42,9 @@ class MtcnnDetector(Detector):
             check_number("proposal_scores", score, 0, 1)
         self.batch_size = batch_size
         self.proposal_scores = tuple(proposal_scores)
-        self._cascade = Cascade(*networks(device))
+        threads = threads_for_a_picture() if device == PROCESSOR else 1
+        propose, refine, confirm = networks(device)
+        self._cascade = Cascade(propose, refine, confirm, threads)
 
     def follow(
         self,

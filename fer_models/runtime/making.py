@@ -3,9 +3,10 @@
     python -m fer_models.runtime.making
 
 Writes, beside a manifest with SHA-256 and source of each, the LiteRT files of the bundled weights
-into `fer_models/zoo/weights` and of MTCNN's three networks into `fer_data/faces/networks`. Run it
-after `fer_models/zoo/weights` has changed, in the source tree; a test checks that. Nothing here is
-needed at run time.
+into `fer_models/zoo/weights`, of MTCNN's three networks and of RetinaFace into
+`fer_data/faces/networks`. RetinaFace's public weights are fetched once. Run it after
+`fer_models/zoo/weights` has changed, in the source tree; a test checks that. Nothing here is needed
+at run time.
 
 The numbers stay float32. Half precision would halve the files, but batch normalisation is folded
 into the convolutions first, so that it is not free though the weights come in half precision:
@@ -20,16 +21,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from fer_data.compiled import ready_files
 from fer_data.compiled.lite_graph import convert, traced
 from fer_data.compiled.lite_runner import LiteNetwork
 from fer_data.faces import compiled_mtcnn
+from fer_data.faces.retinaface.network import retinaface_mobilenet025
+from fer_data.faces.retinaface.rows import NAME as RETINAFACE
+from fer_data.faces.retinaface.weights import SHA256, URL, find_weights, load_weights
 from fer_data.files import whole_file, write_json
 from fer_models.zoo import bundled, registry
 
-# Greatest difference from what TensorFlow gives.
+# Greatest difference from what TensorFlow gives, in parts of the greatest number above 1.
 TOLERANCE = 1e-4
 
 
@@ -43,6 +48,7 @@ class Source(NamedTuple):
         shape: Shape of a picture, None where it varies.
         span: Lowest and highest value of a picture.
         origin: What is noted of the source: `source`, `source_sha256`, `licence`.
+        example: What stands for None in `shape` where the network is compared.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Source(NamedTuple):
     shape: tuple[int | None, ...]
     span: tuple[float, float]
     origin: dict[str, str]
+    example: int = 31
 
 
 def make(folder: Path | None = None, names: list[str] | None = None) -> dict[str, float]:
@@ -102,16 +109,20 @@ def sources(names: list[str] | None = None) -> Iterator[Source]:
         for name, function in zip(compiled_mtcnn.INPUTS, functions, strict=True):
             if names is None or name in names:
                 yield _mtcnn(name, function)
+    if names is None or RETINAFACE in names:
+        yield _retinaface()
 
 
 def difference(source: Source, network: Callable[[np.ndarray], np.ndarray]) -> float:
     """Return the greatest difference of a ready network from its source, on drawn pixels.
 
+    Where the source gives numbers above 1, the difference is in parts of the greatest one.
+
     Args:
         source: A source.
         network: The network made from it.
     """
-    shape = tuple(side or 31 for side in source.shape)
+    shape = tuple(side or source.example for side in source.shape)
     generator = np.random.default_rng(0)
     # Noise, and pictures as smooth as faces: coarse noise made larger.
     coarse = generator.uniform(*source.span, (4, 4, 4, shape[-1]))
@@ -119,7 +130,8 @@ def difference(source: Source, network: Callable[[np.ndarray], np.ndarray]) -> f
     pictures = np.concatenate(
         [generator.uniform(*source.span, (4, *shape)), smooth[:, : shape[0], : shape[1]]]
     ).astype(np.float32)
-    return float(np.abs(network(pictures) - np.asarray(source.function(pictures))).max())
+    expected = np.asarray(source.function(pictures))
+    return float(np.abs(network(pictures) - expected).max() / max(1.0, np.abs(expected).max()))
 
 
 def _bundled(model, tag, known):
@@ -152,6 +164,31 @@ def _mtcnn(name, function):
             "source_sha256": hashlib.sha256(content).hexdigest(),
             "licence": "MIT, LICENSE-mtcnn.txt",
         },
+    )
+
+
+def _retinaface():
+    network = retinaface_mobilenet025()
+    load_weights(network, find_weights())
+
+    def rows(images):
+        found = network(images, training=False)
+        return keras.ops.concatenate(
+            [found["scores"][..., None], found["boxes"], found["points"]], axis=-1
+        )
+
+    return Source(
+        name=RETINAFACE,
+        folder=compiled_mtcnn.FOLDER,
+        function=rows,
+        shape=(None, None, 3),
+        span=(0, 255),
+        origin={
+            "source": URL,
+            "source_sha256": SHA256,
+            "licence": "MIT, LICENSE-retinaface.txt",
+        },
+        example=64,
     )
 
 

@@ -23,7 +23,7 @@ for package in (fer_data, fer_models):
 for name in ("keras", "tensorflow", "scipy", "matplotlib", "sklearn", "fer_layers"):
     assert importlib.util.find_spec(name) is None, f"{name} is installed"
 
-for detector in ("mtcnn", "yunet"):
+for detector in ("mtcnn", "retinaface", "yunet"):
     for tag in ("fer2013", "ferplus"):
         (face,) = fer_models.Recognizer(tag, detector).photo(photo)
         assert abs(sum(face.probabilities.values()) - 1) < 1e-3, face
@@ -47,7 +47,7 @@ refused(lambda: fer_models.ghostface, "fer_models.ghostface")
 refused(lambda: fer_models.training, "fer_models.training")
 refused(lambda: fer_data.faces.align_clip, "fer_data.faces.align_clip")
 refused(lambda: fer_models.Recognizer("my.keras"), "my.keras")
-refused(lambda: fer_models.Recognizer(detector="retinaface"), "retinaface")
+refused(lambda: fer_data.faces.detector("retinaface", through_keras=True), "retinaface")
 
 
 def fer(*words):

@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from fer_data.checks import check_integer
-from fer_data.faces.retinaface.network import STRIDES
 
+STRIDES = (8, 16, 32)
 SIDES = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 

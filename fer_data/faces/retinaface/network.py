@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
-STRIDES = (8, 16, 32)
+from fer_data.faces.retinaface.anchors import STRIDES
+
 BRANCHES = ("3x3", "5x5_1", "5x5_2", "7x7_2", "7x7_3")
 HEADS = {"scores": 2, "boxes": 4, "points": 10}
 ANCHORS = 2

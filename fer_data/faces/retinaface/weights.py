@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_data.faces.downloads import weights_file
-from fer_data.faces.retinaface.network import BLOCKS, BRANCHES, STRIDES
+from fer_data.faces.retinaface.anchors import STRIDES
+from fer_data.faces.retinaface.network import BLOCKS, BRANCHES
 
 if TYPE_CHECKING:
     import keras

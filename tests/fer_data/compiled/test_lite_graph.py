@@ -1,5 +1,6 @@
 """Functions converted to LiteRT give what TensorFlow gives."""
 
+import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_data.compiled import lite_runner
-from fer_data.compiled.lite_graph import NotConvertibleError, lite
+from fer_data.compiled.lite_graph import NotConvertibleError, convert, lite, traced
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
@@ -36,11 +37,14 @@ def pictures(count, height=12, width=10):
 
 
 def test_any_number_and_shape_of_pictures(model, run):
-    for shape in ((1, 12, 10), (0, 12, 10), (5, 12, 10), (2, 20, 8), (1, 12, 10)):
+    for shape in ((1, 12, 10), (5, 12, 10), (2, 20, 8), (1, 12, 10)):
         images = pictures(*shape)
         received = run(images)
         assert received.dtype == np.float32
         np.testing.assert_allclose(received, model(images), atol=1e-5)
+    # TensorFlow itself refuses to convolve no picture on some processors.
+    none = run(pictures(0, 12, 10))
+    assert (none.dtype, none.shape) == (np.float32, (0, 4, 3, 2))
 
 
 def test_results_are_kept_when_it_is_called_again(run):
@@ -59,9 +63,9 @@ def test_later_training_changes_nothing():
     np.testing.assert_array_equal(run(np.ones((1, 4), np.float32)), before)
 
 
-def test_the_shapes_used_last_are_kept(model, monkeypatch):
-    monkeypatch.setattr(lite_runner, "MOST_SHAPES", 2)
-    run = lite(model, (None, None, 3))
+def test_the_shapes_used_last_are_kept(model):
+    content = convert(traced(model, (None, None, 3)))
+    run = lite_runner.LiteNetwork(content, most_shapes=2)
     for height in (12, 14, 12, 16):
         run(pictures(1, height))
     assert list(run._interpreters) == [(12, 10, 3), (16, 10, 3)]
@@ -103,3 +107,15 @@ def test_a_network_knows_its_shapes(run):
     assert run.input_shape == (None, None, 3)
     assert len(run.output_shape) == 3
     assert run.output_shape[-1] == 2
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch):
+    if hasattr(os, "sched_getaffinity"):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5})
+        assert lite_runner.cores() == 3
+    # As on macOS and Windows.
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert lite_runner.cores() == lite_runner.threads_for_a_picture() == 1
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert lite_runner.threads_for_a_picture() == lite_runner.MOST_THREADS < 64

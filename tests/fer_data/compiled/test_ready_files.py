@@ -7,6 +7,7 @@ import pytest
 
 from fer_data.compiled import ready_files
 from fer_data.faces import compiled_mtcnn, yunet
+from fer_data.faces.retinaface import rows
 
 
 def test_a_file_is_read_if_it_is_what_it_was(tmp_path):
@@ -29,10 +30,10 @@ def test_a_file_is_read_if_it_is_what_it_was(tmp_path):
 def test_the_detectors_networks_lie_beside_their_licences():
     folder = compiled_mtcnn.FOLDER
     known = ready_files.entries(folder)
-    assert known.keys() == compiled_mtcnn.INPUTS.keys()
+    assert known.keys() == {*compiled_mtcnn.INPUTS, rows.NAME}
     for name, entry in known.items():
         assert len(ready_files.read(folder, name)) == entry["bytes"] < 2_000_000
         assert entry["licence"].startswith("MIT")
     assert hashlib.sha256(yunet.FILE.read_bytes()).hexdigest() == yunet.SHA256
-    for licence in ("LICENSE-mtcnn.txt", "LICENSE-yunet.txt"):
+    for licence in ("LICENSE-mtcnn.txt", "LICENSE-retinaface.txt", "LICENSE-yunet.txt"):
         assert "MIT License" in (folder / licence).read_text(encoding="utf-8")

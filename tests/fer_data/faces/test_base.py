@@ -50,6 +50,8 @@ def test_a_face_says_its_box_score_points_and_detector():
         ("score", "high"),
         ("points", np.full((5, 2), np.nan)),
         ("points", np.zeros((68, 2))),
+        ("points", np.full((5, 2), 1e300)),  # infinite in float32
+        ("box", (0, 0, 1e300, 5)),
     ],
 )
 def test_a_face_refuses_what_it_cannot_be(name, value):

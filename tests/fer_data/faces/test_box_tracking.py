@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_data.faces import BoxTracker, Face, Framing
-from fer_data.faces.box_tracking import _motion
+from fer_data.faces.box_tracking import PATCH, _motion, _patch
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="fer_data is tested on TensorFlow"
@@ -195,6 +195,42 @@ def test_a_box_that_slides_out_is_clipped_and_then_gone():
         boxes += [one.face.box for one in seen]
     assert all((box[:2] >= 0).all() and box[0] + box[2] <= 250 for box in boxes)
     assert len(boxes) < 23
+
+
+def test_what_takes_the_place_of_a_face_is_not_followed():
+    scene = Scene()
+    tracker = BoxTracker(scene, detect_every=10)
+    picture = scene.picture((50, 50))
+    tracker.step(picture, 0.0)
+    scene.found = []
+    # Flow finds no motion in a picture turned by 90 degrees, nor in one of noise.
+    other = np.random.default_rng(1).integers(0, 256, picture.shape, dtype=np.uint8)
+    assert tracker.step(other, 0.04) == []
+    assert scene.calls == 2
+
+
+def test_a_large_picture_is_followed_at_a_smaller_size():
+    scene = Scene(side=300, size=(1000, 1600))
+    tracker = BoxTracker(scene, detect_every=10)
+    tracker.step(scene.picture((400, 300)), 0.0)
+    [seen] = tracker.step(scene.picture((425, 315)), 0.04)
+    np.testing.assert_allclose(seen.face.box, (425, 315, 300, 300), atol=2.5)
+    np.testing.assert_allclose(seen.face.points[0], (425 + 75, 315 + 100), atol=2.5)
+    assert not seen.detected
+
+
+def test_motions_that_no_face_makes():
+    x, y = np.meshgrid(np.linspace(10, 70, 7), np.linspace(20, 90, 7))
+    before = np.stack([x, y], -1).reshape(-1, 2)
+    good = np.ones(49, bool)
+    assert _motion(before, before * 1.3, good) is not None
+    assert _motion(before, before * 1.5, good) is None
+    assert _motion(before, before @ [[0, 1], [-1, 0]], good) is None
+    assert _motion(before, before, np.arange(49) < 24) is None
+    # A box beside the picture shows nothing.
+    grey = np.zeros((40, 60), np.uint8)
+    assert _patch(grey, np.array([70.0, 5, 10, 10])) is None
+    assert _patch(grey, np.array([50.0, 5, 20, 10])).shape == (PATCH, PATCH)
 
 
 def test_another_size_starts_anew():

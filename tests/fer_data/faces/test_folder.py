@@ -11,6 +11,7 @@ from helpers.photos import Finder, photo
 
 from fer_data.faces import cut_folder
 from fer_data.faces.cut import WHOLE, cut_face
+from fer_data.faces.cutting import RULE
 from fer_data.faces.image import read_image
 
 
@@ -299,6 +300,33 @@ def test_another_rule_is_refused(tmp_path):
     cut(tmp_path)
     with pytest.raises(ValueError, match=r"were cut by the rule .*'size': 16.* 'size': 24"):
         cut(tmp_path, size=24)
+
+
+def test_a_rule_that_cannot_be_read_is_named(tmp_path):
+    photo(tmp_path / "photos" / "a.png", (10, 12, 20))
+    cut(tmp_path)
+    (tmp_path / "faces" / RULE).write_text("{")
+    with pytest.raises(ValueError, match=r"The rule by which the faces in .* cannot be read"):
+        cut(tmp_path)
+
+
+def test_a_torn_row_is_cut_again(tmp_path):
+    for name in "ab":
+        photo(tmp_path / "photos" / f"{name}.png", (10, 12, 20))
+    assert cut(tmp_path).faces == 2
+    table = tmp_path / "faces" / "faces.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], lines[1], lines[2].replace("1", "x")[:20], ""]))
+    again = cut(tmp_path)
+    assert (again.faces, again.done_before) == (1, 1)
+    assert table.read_text().splitlines() == lines
+
+
+def test_links_to_nowhere_are_listed(tmp_path):
+    photo(tmp_path / "photos" / "a.png", (10, 12, 20))
+    (tmp_path / "photos" / "b.png").symlink_to("nowhere.png")
+    [miss] = cut(tmp_path).misses
+    assert (miss.photo, miss.reason) == ("b.png", "unreadable: a broken link")
 
 
 def test_bad_arguments(tmp_path):

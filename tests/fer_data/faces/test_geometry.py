@@ -330,3 +330,10 @@ def test_bad_values_inside_a_graph(function, place, message):
     pair = tf.data.Dataset.from_tensors((FRAME, np.float32(place)))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         list(pair.map(function))
+
+
+def test_the_same_inside_a_graph():
+    inside = tf.function(lambda: align_face(FRAME, POINTS, size=64))
+    assert np.abs(inside().numpy() - align_face(FRAME, POINTS, size=64).numpy()).max() < 1e-3
+    turn = np.array([[0, -1, 5], [1, 0, 2]])  # of integers
+    np.testing.assert_array_equal(transform_points([[1.0, 2.0]], turn), [[3.0, 3.0]])

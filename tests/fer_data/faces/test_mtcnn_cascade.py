@@ -1,5 +1,7 @@
 """The cascade's steps, one by one."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ def test_patches_are_those_of_tensorflow(side):
     expected = tf.image.crop_and_resize(
         picture[None], corners, np.zeros(len(rows), int), [side] * 2
     )
-    np.testing.assert_allclose(mtcnn_cascade._patches(picture, rows, side), expected, atol=1e-6)
+    np.testing.assert_allclose(mtcnn_cascade._patches(PICTURE, rows, side), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(120, 90), (640, 360), (24, 300)])
@@ -75,8 +77,28 @@ class Networks:
         found[:, -1] = 0.9
         return found
 
-    def cascade(self):
-        return Cascade(self.propose, self.look, lambda pictures: self.look(pictures, 16))
+    def cascade(self, threads=1):
+        confirm = functools.partial(self.look, numbers=16)
+        return Cascade(self.propose, self.look, confirm, threads)
+
+
+def test_threads_find_the_same_in_the_same_order():
+    class Noise(Networks):
+        def propose(self, pictures):
+            rows = super().propose(pictures)
+            return np.random.default_rng(rows.shape[1]).uniform(0, 1, rows.shape).astype("f4")
+
+    pictures, scores = [PICTURE, PICTURE[::-1]], (0.9, 0.5, 0.5)
+    one, several = (Noise().cascade(threads).detect(pictures, scores) for threads in (1, 3))
+    assert min(map(len, one)) > 1
+    for expected, found in zip(one, several, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_picture_too_small_for_the_window_has_no_face(threads):
+    found = Networks().cascade(threads).detect([PICTURE[:5]] * 2, (0.6, 0.7, 0.8))
+    assert [rows.shape for rows in found] == [(0, 15)] * 2
 
 
 def test_a_face_must_score_in_each_network():

@@ -11,11 +11,17 @@ from helpers.shared import shared_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fer_data.compiled import lite_runner, ready_files
+from fer_data.faces.compiled_mtcnn import FOLDER
 from fer_data.faces.image import read_image
 from fer_data.faces.retinaface import detector as module
+from fer_data.faces.retinaface import network as network_module
 from fer_data.faces.retinaface import weights
 from fer_data.faces.retinaface.anchors import anchors, decode
 from fer_data.faces.retinaface.detector import RetinaFaceDetector
+from fer_data.faces.retinaface.rows import NAME, keras_rows, ready_rows
+
+PUBLIC = "weights/retinaface_mobilenet025.h5"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,7 @@ def untrained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained():
-    return RetinaFaceDetector(shared_path("weights/retinaface_mobilenet025.h5"))
+    return RetinaFaceDetector()
 
 
 @pytest.fixture(scope="module")
@@ -54,36 +60,34 @@ class Planted:
         self.faces = faces
         self.shown = []
 
-    def predict_on_batch(self, pixels):
+    def __call__(self, pixels):
         self.shown.append(pixels)
-        places = anchors(*pixels.shape[1:3])
-        scores = np.zeros((len(pixels), len(places)), np.float32)
-        boxes = np.zeros((*scores.shape, 4), np.float32)
-        points = np.zeros((*scores.shape, 10), np.float32)
+        rows = np.zeros((len(pixels), len(anchors(*pixels.shape[1:3])), 15), np.float32)
         for anchor, score in self.faces:
-            scores[:, anchor] = score
-        return {"scores": scores, "boxes": boxes, "points": points}
+            rows[:, anchor, 0] = score
+        return rows
 
 
 @pytest.fixture(scope="module")
 def network():
-    return module.retinaface_mobilenet025()
+    return network_module.retinaface_mobilenet025()
 
 
 @pytest.fixture
 def built_once(network, monkeypatch):
-    """Give all detectors of a test one network."""
-    monkeypatch.setattr(module, "retinaface_mobilenet025", lambda: network)
+    """Give all Keras networks of a test one model."""
+    monkeypatch.setattr(network_module, "retinaface_mobilenet025", lambda: network)
 
 
 @pytest.fixture
-def planted(untrained, built_once, monkeypatch):
-    """Make detectors that find what a test plants."""
-    monkeypatch.setattr(module, "load_weights", lambda network, path: None)
+def planted(monkeypatch):
+    """Make detectors that find what a test plants, and keep what was shown in `shown`."""
 
     def build(faces=(), **options):
-        detector = RetinaFaceDetector(untrained, **options)
-        detector.network = Planted(faces)
+        network = Planted(faces)
+        monkeypatch.setattr(module, "ready_rows", lambda weights: network)
+        detector = RetinaFaceDetector(**options)
+        detector.shown = network.shown
         return detector
 
     return build
@@ -191,12 +195,12 @@ def test_pictures_of_one_padded_size_go_together(planted):
     sizes = [(64, 96), (33, 65), (32, 32), (50, 90), (1, 32)]
     pictures = [np.full((*size, 3), place, np.uint8) for place, size in enumerate(sizes)]
     assert detector.detect_batch(pictures) == [[]] * 5
-    assert [shown.shape for shown in detector.network.shown] == [
+    assert [shown.shape for shown in detector.shown] == [
         (2, 64, 96, 3),
         (1, 64, 96, 3),
         (2, 32, 32, 3),
     ]
-    first = detector.network.shown[0]
+    first = detector.shown[0]
     assert (first[0] == 0).all()
     assert (first[1, :33, :65] == 1).all()
     assert (first[1, 33:] == module.BORDER).all()
@@ -236,6 +240,7 @@ def test_weak_and_overlapping_finds_are_dropped(planted):
         {"iou_threshold": float("nan")},
         {"batch_size": 0},
         {"batch_size": 2.0},
+        {"through_keras": 1},
         {"working_size": 16},
         {"max_faces": 0},
         {"min_size": -1},
@@ -252,7 +257,24 @@ def test_missing_weights(tmp_path):
         RetinaFaceDetector(tmp_path / "nowhere.h5")
 
 
-def test_public_weights_are_fetched_and_checked(planted, untrained, monkeypatch):
+def test_the_ready_network_gives_what_keras_gives(photos):
+    """The file of the public weights is known to be what the ready network was made from."""
+    ready = ready_rows(shared_path(PUBLIC))
+    assert isinstance(ready, lite_runner.LiteNetwork)
+    pixels = np.stack([image[40:136, 60:188] for image, _ in photos[:2]]).astype(np.float32)
+    rows = ready(pixels)
+    assert rows.shape == (2, len(anchors(96, 128)), 15)
+    np.testing.assert_allclose(rows, keras_rows(shared_path(PUBLIC))(pixels), atol=5e-4)
+
+
+def test_the_ready_network_was_made_from_the_public_weights():
+    entry = ready_files.entries(FOLDER)[NAME]
+    assert (entry["source"], entry["source_sha256"]) == (weights.URL, weights.SHA256)
+
+
+def test_the_network_takes_keras_for_other_weights_on_request_and_without_litert(
+    untrained, built_once, monkeypatch
+):
     asked = []
 
     def get_file(name, url, **options):
@@ -260,13 +282,18 @@ def test_public_weights_are_fetched_and_checked(planted, untrained, monkeypatch)
         return str(untrained)
 
     monkeypatch.setattr("keras.utils.get_file", get_file)
+    # Random numbers see faces anywhere.
+    assert RetinaFaceDetector(untrained, min_score=0).detect(np.zeros((32, 32, 3), np.uint8))
+    assert asked == []
+    RetinaFaceDetector(through_keras=True)
+    monkeypatch.setattr(lite_runner, "available", lambda: False)
     RetinaFaceDetector()
-    assert asked == [(weights.FILE_NAME, weights.URL, "sha256", weights.SHA256)]
+    assert asked == [(weights.FILE_NAME, weights.URL, "sha256", weights.SHA256)] * 2
     assert weights.URL.startswith("https://")
 
 
 def test_shared_weights_are_the_public_ones():
-    content = shared_path("weights/retinaface_mobilenet025.h5").read_bytes()
+    content = shared_path(PUBLIC).read_bytes()
     assert hashlib.sha256(content).hexdigest() == weights.SHA256
 
 

@@ -18,6 +18,7 @@ from fer_data.faces.tracking import track
 
 # What dlib's HOG detector says of the astronaut.
 BOX = (135, 76, 91, 91)
+NO_FACE = np.full((68, 2), 100, np.float32)  # all in one place
 
 
 class Fixed:
@@ -184,6 +185,11 @@ def test_cut_to_a_scene_without_a_face(astronaut, hog, method):
         other = cv2.resize(np.ascontiguousarray(scene), astronaut.shape[1::-1])
         seen = list(track([astronaut] * 3 + [other] * 3, detector=hog, method=method))
         assert sources(seen) == ["detected", *["followed"] * 2, *["missing"] * 3]
+
+
+def test_points_that_make_no_face_are_no_detection(astronaut):
+    follower = Follower(Fixed(), lambda image, face: NO_FACE, "flow", None)
+    assert follower.step(astronaut) == (None, "missing", 0.0)
 
 
 @pytest.mark.parametrize("method", METHODS)
