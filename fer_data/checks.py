@@ -30,10 +30,9 @@ def check_integer(name: str, value: Any, least: int, most: int = MOST_INTEGER) -
         raise ValueError(f"`{name}` must be an integer {rule}. Received: {name}={shown(value)}")
 
 
-def check_seed(name: str, value: Any, none: bool = False) -> None:
-    """Raise `ValueError` unless `value` is an integer of 0 or more, or, if so said, None."""
-    if not (none and value is None):
-        check_integer(name, value, 0)
+def check_seed(name: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` is an integer of 0 or more."""
+    check_integer(name, value, 0)
 
 
 def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> None:
@@ -80,27 +79,21 @@ def check_text(name: str, value: Any, none: bool = False) -> None:
         raise ValueError(f"`{name}` must be {rule}. Received: {name}={shown(value)}")
 
 
-def check_path(name: str, value: Any, none: bool = False) -> None:
-    """Raise `ValueError` unless `value` names a file or folder, or, if so said, is None."""
-    if none and value is None:
-        return
+def check_path(name: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` names a file or folder."""
     if isinstance(value, (str, os.PathLike)):
         text = os.fspath(value)
         if isinstance(text, str) and text and "\0" not in text:
             return
     raise ValueError(
-        f"`{name}` must be the path of a file or folder{', or None' if none else ''}. "
-        f"Received: {name}={shown(value)}"
+        f"`{name}` must be the path of a file or folder. Received: {name}={shown(value)}"
     )
 
 
-def check_callable(name: str, value: Any, none: bool = False) -> None:
-    """Raise `ValueError` unless `value` can be called, or, if so said, is None."""
-    if not callable(value) and not (none and value is None):
-        raise ValueError(
-            f"`{name}` must be a function{' or None' if none else ''}. "
-            f"Received: {name}={shown(value)}"
-        )
+def check_callable(name: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` can be called."""
+    if not callable(value):
+        raise ValueError(f"`{name}` must be a function. Received: {name}={shown(value)}")
 
 
 def check_instance(name: str, value: Any, kind: type | tuple[type, ...], rule: str) -> None:
@@ -109,15 +102,10 @@ def check_instance(name: str, value: Any, kind: type | tuple[type, ...], rule: s
         raise ValueError(f"`{name}` must be {rule}. Received: {name}={shown(value)}")
 
 
-def check_mapping(name: str, value: Any, none: bool = False) -> None:
-    """Raise `ValueError` unless `value` is a mapping with texts as its keys, or None if so said."""
-    if none and value is None:
-        return
+def check_mapping(name: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` is a mapping with texts as its keys."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(
-            f"`{name}` must be a dictionary by name{', or None' if none else ''}. "
-            f"Received: {name}={shown(value)}"
-        )
+        raise ValueError(f"`{name}` must be a dictionary by name. Received: {name}={shown(value)}")
 
 
 def checked_names(name: str, value: Iterable[str], count: int | None = None) -> tuple[str, ...]:

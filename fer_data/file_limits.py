@@ -96,6 +96,8 @@ class FileLimits:
         files: Most files and folders of a folder, members of an archive, and rows of a table.
         depth: Most folders above a file (`too_deep`).
         table_bytes: Most bytes of a text table, such as `fer2013.csv`.
+        array_bytes: Most bytes of the arrays of an `.npz` file together, and of the faces that its
+            pictures hold.
 
     Raises:
         ValueError: If a limit is no integer of 1 or more.
@@ -112,6 +114,7 @@ class FileLimits:
     files: int = 5_000_000
     depth: int = 32
     table_bytes: int = 512 << 20
+    array_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():

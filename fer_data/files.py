@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from fer_data.file_limits import FileLimits, UnreadableError
+from fer_data.npz import LIMITS, read_npz
+
 # In the names of files that are being written.
 UNFINISHED = ".unfinished"
 
@@ -266,34 +269,37 @@ def write_arrays(
         (np.savez_compressed if compressed else np.savez)(temporary, **arrays)
 
 
-def read_arrays(path: str | os.PathLike[str], names: Iterable[str]) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: str | os.PathLike[str], names: Iterable[str], limits: FileLimits = LIMITS
+) -> dict[str, np.ndarray]:
     """Read the named arrays of an `.npz` file.
 
     Args:
         path: Name of the file.
         names: Names of all the arrays that it must hold.
+        limits: How much may be read: `files` counts the arrays, `array_bytes` their bytes together.
 
     Returns:
         Dictionary from name to array.
 
     Raises:
-        ValueError: If the file cannot be read or holds other arrays.
+        FileNotFoundError: If there is no file.
+        ValueError: If the file cannot be read, is beyond a limit or holds other arrays.
     """
-    with open(path, "rb") as stream:
-        try:
-            with np.load(stream, allow_pickle=False) as file:
-                if sorted(file.files) == sorted(names):
-                    return {name: file[name] for name in names}
-                found = file.files
-        # Whatever a damaged archive makes NumPy, zipfile or zlib raise, `OSError` too.
-        except Exception as error:
-            raise ValueError(
-                f"A file of arrays cannot be read; remove it to have it made again. "
-                f"Received: {str(path)!r} ({error})"
-            ) from error
-    raise ValueError(
-        f"A file of arrays must hold {', '.join(names)}. Received: {str(path)!r} with {found}"
-    )
+    try:
+        found = read_npz(path, limits=limits)
+    except UnreadableError as error:
+        raise ValueError(
+            f"A file of arrays cannot be read; remove it to have it made again. "
+            f"Received: {str(path)!r} ({error})"
+        ) from error
+    names = list(names)
+    if sorted(found) != sorted(names):
+        raise ValueError(
+            f"A file of arrays must hold {', '.join(names)}. "
+            f"Received: {str(path)!r} with {list(found)}"
+        )
+    return {name: found[name] for name in names}
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str], dpi: int = 150) -> Path:

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from fer_data import arguments
 from fer_data.file_limits import PHOTO, UnreadableError
 
 __all__ = ["FORMATS", "SUFFIXES", "UnreadableError", "decode", "encode_png", "pixel_hash"]
@@ -48,6 +49,12 @@ _TURNS = {
 }
 
 
+@arguments.checked(
+    data=arguments.instance(bytes, "the bytes of a picture file"),
+    channels=arguments.choice((1, 3)),
+    pixels=arguments.integer(1),
+    jpeg_pixels=arguments.integer(0),
+)
 def decode(
     data: bytes, channels: int, pixels: int = PHOTO.pixels, *, jpeg_pixels: int = 0
 ) -> np.ndarray:
@@ -281,6 +288,7 @@ def _check_tags(data):
         return
 
 
+@arguments.checked(pixels=arguments.array(ranks=(3,), kinds="u"), effort=arguments.integer(1, 9))
 def encode_png(pixels: np.ndarray, effort: int = 6) -> bytes:
     """Encode uint8 pixels `(height, width, 1 or 3)` as PNG bytes, without loss.
 
@@ -288,15 +296,25 @@ def encode_png(pixels: np.ndarray, effort: int = 6) -> bytes:
         pixels: The pixels.
         effort: From 1 to 9. For a face of 224 pixels, 1 makes 8 % more bytes than 6 in a quarter of
             the time.
+
+    Raises:
+        ValueError: If the pixels are of another type or shape, or the effort is out of range.
     """
     from PIL import Image
 
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.shape[-1] not in (1, 3):
+        raise ValueError(
+            "`pixels` must be uint8 (height, width, 1 or 3). "
+            f"Received: dtype={pixels.dtype}, shape={pixels.shape}"
+        )
     buffer = io.BytesIO()
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     image.save(buffer, format="PNG", compress_level=effort)
     return buffer.getvalue()
 
 
+@arguments.checked(image=arguments.array(kinds="buif", empty=True, finite=False))
 def pixel_hash(image: np.ndarray) -> bytes:
     """Return a hash of a picture's size, type and pixels: equal for equal pictures only.
 

@@ -4,6 +4,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from fer_data import arguments
+
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
@@ -11,6 +13,15 @@ BUILDERS = {
     "fer2013": "fer_data.datasets.fer2013:Fer2013",
     "ferplus": "fer_data.datasets.ferplus:FerPlus",
     "raf_db": "fer_data.datasets.raf_db:RafDb",
+    "affectnet": "fer_data.datasets.affectnet:AffectNet",
+    "ck_plus": "fer_data.datasets.ck_plus:CkPlus",
+    "jaffe": "fer_data.datasets.jaffe:Jaffe",
+    "kdef": "fer_data.datasets.kdef:Kdef",
+    "expw": "fer_data.datasets.expw:ExpW",
+    "sfew": "fer_data.datasets.sfew:Sfew",
+    "caer_s": "fer_data.datasets.caer_s:CaerS",
+    "ravdess": "fer_data.datasets.ravdess:Ravdess",
+    "crema_d": "fer_data.datasets.crema_d:CremaD",
     "image_folder": "fer_data.datasets.image_folder:ImageFolder",
     "casme2": "fer_data.datasets.casme2:Casme2",
     "cas_me2": "fer_data.datasets.cas_me2:CasMe2",
@@ -25,6 +36,13 @@ BUILDERS = {
 WITHOUT_PATH = ("synthetic_faces", "synthetic_micro_expressions")
 
 
+@arguments.checked(
+    name=arguments.choice(BUILDERS),
+    path=arguments.either(
+        arguments.path, arguments.choice([""]), rule="the path of a folder or an archive"
+    ),
+    data_dir=arguments.path,
+)
 def prepare(
     name: str,
     path: str | os.PathLike[str] | None = None,
@@ -65,12 +83,10 @@ def prepare(
     train = builder.as_dataset(split="train")
     ```
     """
-    if name not in BUILDERS:
-        raise ValueError(f"`name` must be one of {tuple(BUILDERS)}. Received: name={name!r}")
     if name in WITHOUT_PATH:
         if path is not None:
             raise ValueError(f"`path` must be None for {name!r}. Received: path={path!r}")
-    elif path is None or not os.fspath(path):
+    elif path is None or path == "":
         raise ValueError(
             f"`path` must name the folder or archive of {name!r}, which you obtain from its "
             f"owners. Received: path={path!r}"

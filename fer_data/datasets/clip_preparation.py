@@ -204,14 +204,10 @@ def _decode(recipe, name):
 
 
 def _aligned(frames, points, recipe):
-    import tensorflow as tf
-
     from fer_data.faces import align_clip
 
-    try:
-        return align_clip(frames, points, size=recipe.size, dtype="uint8").numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise picture.UnreadableError("not_alignable", error.message.splitlines()[0]) from error
+    # `_aligned_points` has refused points that give no alignment.
+    return align_clip(frames, points, size=recipe.size, dtype="uint8").numpy()
 
 
 def _aligned_points(points, recipe):

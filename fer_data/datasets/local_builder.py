@@ -19,7 +19,12 @@ from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.source import open_source
 from fer_data.file_limits import FileLimits
-from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
+from fer_data.protocols.setting_apart import (
+    check_shares,
+    check_undivided,
+    set_apart,
+    set_people_apart,
+)
 
 SPLITS = ("train", "validation", "test")
 # Bytes of examples that tensorflow-datasets holds in memory before it sorts them by way of the
@@ -160,8 +165,9 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         limits: How much is read of a file, such as `{"pixels": 50_000_000}`: the names and numbers
             of `fer_data.file_limits.FileLimits`, those that are left out as they are there.
         follow_links: Whether links are followed that lead out of the folder. Others always are.
-        validation_fraction: Share of the training pictures to set apart as validation split,
-            stratified by class; only where the data set ships none.
+        validation_fraction: Share of the training pictures to set apart as validation split; only
+            where the data set ships none. It has a share of each class, or, where the features name
+            the `subject`, people who are in no other split.
         validation_from: `"train"`, or `"test"` to take that share from the test pictures, as the
             papers do that keep all training pictures.
         test_fraction: The same for a test split.
@@ -280,16 +286,17 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
             )
 
     def _divide(self, items):
-        """Set apart the fractions; copies of a picture stay on one side."""
+        """Set apart the fractions; a person, or copies of a picture, stay on one side."""
         source = self._validation_from
         check_undivided({item.split for item in items}, self._fractions, source)
         chosen = [item for item in items if item.split == source]
-        found = set_apart(
-            [item.pixels for item in chosen],
-            [item.label for item in chosen],
-            self._fractions,
-            self._seed,
-        )
+        labels = [item.label for item in chosen]
+        subjects = [item.extra.get("subject", "") for item in chosen]
+        if any(subjects):
+            found = set_people_apart(subjects, labels, self._fractions, self._seed)
+        else:
+            pictures = [item.pixels for item in chosen]
+            found = set_apart(pictures, labels, self._fractions, self._seed)
         for item, split in zip(chosen, found, strict=True):
             item.split = split or source
 

@@ -1,24 +1,15 @@
 """RAF-DB, the basic (single-label) part."""
 
-import dataclasses
 import functools
-import shutil
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from fer_data.checks import check_choice, check_integer
 from fer_data.datasets.class_tree import find_splits, read_picture, tree_items
-from fer_data.datasets.local_builder import LocalBuilder
+from fer_data.datasets.cutting_builder import CuttingBuilder
 from fer_data.datasets.policy import Item
 from fer_data.datasets.preparation_report import Report
 from fer_data.datasets.text_tables import csv_rows, text_lines
-from fer_data.faces.cut import FRAMINGS
-from fer_data.faces.cutting import NO_FACE, Cutting, Photo, cut_all
-from fer_data.faces.detectors import DETECTORS
-from fer_data.faces.image import read_image
 from fer_data.labels import EMOTIONS, RAF_DB_CLASSES, canonical, is_emotion, remap_labels
-from fer_data.zip_members import DAMAGED
 
 LIST = "list_patition_label.txt"
 # By kind of picture: its folder below Image, and the end of its name.
@@ -34,7 +25,6 @@ CUT: dict[str, Any] = {
     "size": 224,
     "on_miss": "skip_train",
 }
-ON_MISS = ("skip_train", "skip", "whole")
 
 EXPECTED = (
     "expected EmoLabel/list_patition_label.txt beside Image/aligned/train_00001_aligned.jpg (or "
@@ -43,7 +33,7 @@ EXPECTED = (
 )
 
 
-class RafDb(LocalBuilder):
+class RafDb(CuttingBuilder):
     """RAF-DB basic: real-world colour faces, seven expressions, 12,271 train and 3,068 test.
 
     Reads the owners' layout and the copy on Kaggle, as folders or zip archive. The labels 1 to 7
@@ -85,44 +75,15 @@ class RafDb(LocalBuilder):
     """
 
     name = "raf_db"
+    kinds = tuple(PICTURES)
+    cut = CUT
 
     def __init__(self, *, pictures: str = "aligned", workers: int = 1, **kwargs: Any) -> None:
-        check_choice("pictures", pictures, tuple(PICTURES))
-        check_integer("workers", workers, 1)
-        self._workers = workers
-        self._faces_folder: Path | None = None
-        if pictures != "aligned":
-            # Named only where it matters, so that data prepared without it are found again.
-            kwargs["pictures"] = pictures
-        if pictures == "original":
-            given = {name: value for name, value in kwargs.items() if value is not None}
-            kwargs = {**kwargs, **CUT, **given}
-        super().__init__(**kwargs)
-        self._original_state["workers"] = workers
+        super().__init__(pictures=pictures, workers=workers, **kwargs)
 
-    def _find(
-        self,
-        pictures="aligned",
-        detector=None,
-        detector_options=None,
-        size=None,
-        on_miss=None,
-    ):
-        self._cutting = None
-        given = {"detector": detector, "detector_options": detector_options, "size": size}
-        given = {name: value for name, value in {**given, "on_miss": on_miss}.items() if value}
-        if pictures == "original":
-            check_choice("detector", detector, DETECTORS)
-            check_choice("on_miss", on_miss, ON_MISS)
-            self._cutting = Cutting(detector, dict(detector_options), size, self.channels)
-            self._cutting.check()
-            self._on_miss = on_miss
-        elif given:
-            raise ValueError(
-                f'`{next(iter(given))}` is for `pictures="original"`, whose faces are cut here. '
-                f"Received: pictures={pictures!r} and {given}"
-            )
-        folder, self._suffix = PICTURES[pictures]
+    def _find(self, **options):
+        super()._find(**options)
+        folder, self._suffix = PICTURES[self._kind]
         self._list = self._one(LIST)
         self._splits = None if self._list else find_splits(self._source)
         if self._list:
@@ -140,37 +101,12 @@ class RafDb(LocalBuilder):
                 f"the files {self._source.files()[:8]} and the folders "
                 f"{self._source.folders()[:8]}{self._source.refusals()}"
             )
-        elif pictures != "aligned":
+        elif self._kind != "aligned":
             raise ValueError(
                 f"`pictures` must be 'aligned' where `path` holds no EmoLabel/{LIST}: the faces in "
                 "class folders, Kaggle's and those of `fer crop raf_db`, are cut already. "
-                f"Received: pictures={pictures!r} and path={str(self._source.root)!r}"
+                f"Received: pictures={self._kind!r} and path={str(self._source.root)!r}"
             )
-
-    def _identity(self):
-        if self._cutting is None:
-            return super()._identity()
-        # Faces that were cut by another framing are other faces.
-        return {**super()._identity(), "framing": FRAMINGS[self._cutting.detector]}
-
-    def download_and_prepare(self, **kwargs: Any) -> None:
-        """Prepare the data and print the report; nothing is downloaded.
-
-        Raises:
-            ImportError: If the detector's package is missing.
-            OSError: If the disk is full, or the detector's weights cannot be fetched.
-        """
-        # Beside the prepared data; they are kept until all of them are prepared.
-        faces = self._faces_folder = Path(self.data_dir).parent / "cut_faces"
-        try:
-            super().download_and_prepare(**kwargs)
-        except Exception:
-            # Another process may have been faster, and have removed the faces that both have cut.
-            if self._cutting is None or not self.data_path.exists():
-                raise
-            self.info.read_from_directory(self.data_dir)
-        if faces.exists():
-            shutil.rmtree(faces)
 
     def _class_names(self):
         return EMOTIONS
@@ -181,48 +117,8 @@ class RafDb(LocalBuilder):
         items = self.listed_items(report)
         return items if self._cutting is None else self._cut_items(items, report)
 
-    def _cut_items(self, items, report):
-        """Find and cut the faces of pictures; return the items of the faces."""
-        folder = self._faces_folder
-        photos = self.photos_of(items, self._on_miss)
-        rules = {"on_miss": self._on_miss}
-        found = cut_all(photos, folder, self._cutting, more_rules=rules, workers=self._workers)
-        faces = []
-        for item, outcome in zip(items, found.outcomes, strict=True):
-            if outcome.face:
-                faces.append(dataclasses.replace(item, read=_reader(folder / outcome.face)))
-                if outcome.reason == NO_FACE:
-                    report.keep("no_face", item.where, f"{NO_FACE}; the whole picture was taken")
-                elif outcome.faces > 1:
-                    detail = f"{outcome.faces} faces were found; the largest was taken"
-                    report.keep("several_faces", item.where, detail)
-                continue
-            report.read += 1
-            if outcome.reason == NO_FACE:
-                report.drop("no_face", item.where, f"{NO_FACE} by {self._cutting.detector}")
-            else:
-                reason, _, detail = outcome.reason.partition(": ")
-                self._policy.bad(report, reason, item.where, detail)
-        return faces
-
-    def photos_of(self, items: Iterable[Item], on_miss: str) -> list[Photo]:
-        """Return the `Photo` of each original picture, whose face goes to `split/class/id.png`.
-
-        Args:
-            items: `Item`s of uncut pictures, as `listed_items` returns them.
-            on_miss: One of `ON_MISS`.
-        """
-        whole = {"skip_train": ("test",), "skip": (), "whole": ("train", "test")}[on_miss]
-        return [
-            Photo(
-                item.id,
-                f"{item.split}/{EMOTIONS[item.label]}/{item.id}.png",
-                item.read,
-                functools.partial(_content, self._source, self._name(item.id)),
-                item.split in whole,
-            )
-            for item in items
-        ]
+    def _file_of(self, item):
+        return self._name(item.id)
 
     def _name(self, stem):
         return f"{self._folder}/{stem}{self._suffix}.jpg"
@@ -308,17 +204,6 @@ class RafDb(LocalBuilder):
                 f"{self._source.where(labels_csv)} must have the columns image and label (1 to "
                 f"7). Received: the columns {list(rows[0]) if rows else []}; {error}"
             ) from error
-
-
-def _content(source, name):
-    try:
-        return source.read(name)
-    except DAMAGED as error:
-        raise OSError(f"{source.where(name)} cannot be read: {error}") from error
-
-
-def _reader(path):
-    return functools.partial(read_image, path)
 
 
 def _index(number):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.checks import check_choice
+from fer_data.datasets.cutting_builder import ON_MISS
 from fer_data.datasets.preparation_report import Report
-from fer_data.datasets.raf_db import CUT, ON_MISS, RafDb
+from fer_data.datasets.raf_db import CUT, RafDb
 from fer_data.faces.cutting import Cutting, FindsFaces, cut_all
 from fer_data.faces.folder import FolderCut, Miss, account
 from fer_data.labels import EMOTIONS

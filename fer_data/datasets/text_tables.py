@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 from fer_data.datasets.source import Source
 from fer_data.file_limits import LINE_CHARACTERS, UnreadableError, allowing
@@ -54,7 +55,9 @@ def text_lines(source: Source, name: str) -> Iterator[str]:
         raise ValueError(f"{where} must have {rule[0]}. Received: {rule[1]}")
 
 
-def csv_rows(source: Source, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def csv_rows(
+    source: Source, name: str, columns: Sequence[str] = (), unnamed: str = ""
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a table with commas as `(line, {column: text})`, without blanks around.
 
     Columns without a name and rows without content do not count.
@@ -62,6 +65,9 @@ def csv_rows(source: Source, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     Args:
         source: Where the table lies.
         name: Name of the file.
+        columns: Names of the columns of a table that may lack its header: one whose first row does
+            not hold the first of them has rows of these columns alone.
+        unnamed: Name for the column whose name is empty, such as R writes for its row names.
 
     Raises:
         ValueError: As for `text_lines`, if quotes are not closed, or two columns have one name.
@@ -70,11 +76,15 @@ def csv_rows(source: Source, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     # Strict, or a quote that is never closed would take the rest of the table for one cell.
     reader = csv.reader(text_lines(source, name), strict=True)
     try:
-        header = [column.strip() for column in next(reader, [])]
+        first = next(reader, [])
+        header = [column.strip() or unnamed for column in first]
+        rows: Iterator[list[str]] = reader
+        if columns and columns[0] not in header:
+            header, rows = list(columns), itertools.chain([first], reader)
         twice = sorted({column for column in header if column and header.count(column) > 1})
         if twice:
             raise ValueError(f"{where} must have each column once. Received: {twice} twice")
-        for row in reader:
+        for row in rows:
             cells = [cell.strip() for cell in row]
             if any(cells):
                 found = dict(zip(header, cells, strict=False))

@@ -1,8 +1,8 @@
 """Prepared faces in one small file, which NumPy and OpenCV read without TensorFlow."""
 
 import json
+import math
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 
 from fer_data import arguments
-from fer_data.checks import check_choice
+from fer_data.checks import check_choice, check_mapping, checked_array, checked_names
+from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.files import write_arrays
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
+from fer_data.npz import LIMITS, read_npz
 
 # Faces in a row and a column of one picture, since many compress better together; and the largest
 # side of a WebP picture.
 SHEET, LARGEST = 64, 16383
-UNREADABLE = (ValueError, KeyError, EOFError, zipfile.BadZipFile)
+# What a file of other content makes this module raise; a nested text makes JSON's parser do so.
+_WRONG = (UnreadableError, ValueError, KeyError, RecursionError)
 
 
 @arguments.checked(
@@ -79,31 +82,35 @@ def write(
 
 @arguments.checked(path=arguments.path)
 def read(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], limits: Mapping[str, int] | FileLimits | None = None
 ) -> tuple[dict[str, dict[str, np.ndarray]], tuple[str, ...], dict[str, Any]]:
     """Read what `write` wrote.
 
     Args:
         path: The file.
+        limits: Other limits of `fer_data.file_limits.FileLimits`, by name. `array_bytes` counts the
+            faces of all splits, decoded, and before that the arrays of the file; `files` the
+            arrays. None: the usual ones.
 
     Returns:
         `(splits, class_names, about)`, as `write` takes them.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not such a file.
+        ValueError: If it is not such a file, or is beyond a limit.
     """
+    known_limits = LIMITS.changed(limits)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-        class_names = tuple(content.pop("class_names").tolist())
-        known = json.loads(content.pop("about", np.array("{}")).item())
-        splits = {}
+        content = read_npz(path, limits=known_limits)
+        class_names = checked_names("class_names", content.pop("class_names"))
+        known = _about(content.pop("about", None))
+        splits: dict[str, dict[str, np.ndarray]] = {}
         for name, values in content.items():
             split, _, what = name.partition("/")
             splits.setdefault(split, {})[what] = values
+        _check_sizes(splits, known_limits.array_bytes)
         splits = {split: _decoded(arrays) for split, arrays in splits.items()}
-    except UNREADABLE as error:
+    except _WRONG as error:
         raise _unreadable(path, error) from error
     return splits, class_names, known
 
@@ -120,14 +127,27 @@ def about(path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: If it is not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            file["class_names"]
-            return json.loads(file["about"].item()) if "about" in file.files else {}
-    except UNREADABLE as error:
+        content = read_npz(path, only=("class_names", "about"))
+        checked_names("class_names", content["class_names"])
+        return _about(content.get("about"))
+    except _WRONG as error:
         raise _unreadable(path, error) from error
 
 
+def _about(array):
+    if array is None:
+        return {}
+    content = json.loads(str(array))
+    check_mapping("about", content)
+    return content
+
+
 def _unreadable(path, error):
+    if getattr(error, "reason", None) == "too_many_array_bytes":
+        return ValueError(
+            f'The arrays of a file must be within `limits`; `limits={{"array_bytes": N}}` allows '
+            f"more (`fer train` has `--data-options`). Received: path={str(path)!r} with {error}"
+        )
     return ValueError(
         "`path` must be a file that `fer_data.pipelines.face_arrays.write` wrote, whole. "
         f"Received: path={str(path)!r} ({error})"
@@ -216,6 +236,50 @@ def targets(
     return (weights * (1 - smoothing) + smoothing / classes).astype("float32")
 
 
+@arguments.checked(faces=arguments.mapping())
+def valence_arousal(faces: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return valence and arousal of faces as the targets of a training.
+
+    Args:
+        faces: A split of `read`: a dictionary with the features `valence` and `arousal`, NaN where
+            they are not known.
+
+    Returns:
+        float32 `(faces, 2)`, valence first.
+
+    Raises:
+        ValueError: If a feature is missing, they are not of one length, or a value is outside
+            [-1, 1].
+
+    Example:
+
+    >>> valence_arousal({"valence": [0.5, -1.0], "arousal": [0.25, float("nan")]}).shape
+    (2, 2)
+    """
+    missing = [name for name in ("valence", "arousal") if name not in faces]
+    if missing:
+        raise ValueError(
+            f"`faces` must have the features 'valence' and 'arousal'. Received: {sorted(faces)}"
+        )
+    valence, arousal = (
+        checked_array(f"faces[{name!r}]", faces[name], (None,), finite=False)
+        for name in ("valence", "arousal")
+    )
+    if len(valence) != len(arousal):
+        raise ValueError(
+            "`faces` must have as many of 'valence' as of 'arousal'. "
+            f"Received: {len(valence)} and {len(arousal)}"
+        )
+    values = np.stack([valence, arousal], axis=1).astype("float32")
+    outside = np.abs(values) > 1
+    if outside.any():
+        raise ValueError(
+            "`faces` must have 'valence' and 'arousal' in [-1, 1], NaN where they are not known. "
+            f"Received: {int(outside.sum())} values outside, such as {values[outside][0]}"
+        )
+    return values
+
+
 def _side(shape):
     return min(SHEET, LARGEST // max(shape[1:3]))
 
@@ -237,13 +301,50 @@ def _coded(sheet):
     return coded.ravel()
 
 
+def _check_sizes(splits, most):
+    """Refuse faces that would take more bytes than allowed, before one is decoded."""
+    total = 0
+    for split, arrays in splits.items():
+        shape = arrays["shape"]
+        if shape.shape != (4,) or shape.dtype.kind not in "iu":
+            raise ValueError(f"the shape of {split!r} is not four integers")
+        count, height, width, channels = shape.tolist()
+        if (
+            count < 0
+            or not 0 < min(height, width) <= max(height, width) <= LARGEST
+            or channels not in (1, 3)
+        ):
+            raise ValueError(f"the faces of {split!r} cannot have the shape {shape.tolist()}")
+        total += math.prod(shape.tolist())
+    if total > most:
+        raise UnreadableError("too_many_array_bytes", f"faces of {total} bytes, more than {most}")
+
+
 def _decoded(arrays):
-    count, height, width, channels = shape = arrays.pop("shape").tolist()
+    count, height, width, channels = shape = tuple(arrays.pop("shape").tolist())
+    side = _side(shape)
     how = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-    images, number = [], 0
-    while f"sheet{number}" in arrays:
-        sheet = cv2.imdecode(arrays.pop(f"sheet{number}"), how)
-        tiles = sheet.reshape(-1, height, _side(shape), width, channels).transpose(0, 2, 1, 3, 4)
-        images.append(tiles.reshape(-1, height, width, channels))
-        number += 1
-    return {"image": np.concatenate(images)[:count], **arrays}
+    images = np.empty(shape, np.uint8)
+    for number, start in enumerate(range(0, count, side**2)):
+        part = images[start : start + side**2]
+        size = (-(-len(part) // side) * height, side * width)
+        coded = arrays.pop(f"sheet{number}")
+        # A picture of a few bytes may state 16,384 x 16,384 pixels.
+        sheet = cv2.imdecode(coded, how) if _stated_size(coded) == size else None
+        if sheet is None:
+            raise ValueError(f"sheet {number} is no lossless WebP picture of {size} pixels")
+        tiles = sheet.reshape(-1, height, side, width, channels).transpose(0, 2, 1, 3, 4)
+        part[:] = tiles.reshape(-1, height, width, channels)[: len(part)]
+    lengths = {name: len(values) if values.ndim else None for name, values in arrays.items()}
+    if set(lengths.values()) - {count}:
+        raise ValueError(f"arrays of {count} faces have the lengths {lengths}")
+    return {"image": images, **arrays}
+
+
+def _stated_size(coded):
+    """Return height and width in the header of a lossless WebP picture (RFC 9649, 2.6 and 3.4)."""
+    head = coded[:25].tobytes()
+    if coded.dtype != np.uint8 or head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8L":
+        return None
+    sides = int.from_bytes(head[21:25], "little")
+    return ((sides >> 14) & 0x3FFF) + 1, (sides & 0x3FFF) + 1

@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer_data.checks import as_array, as_numbers, check_flag, check_integer
+from fer_data.checks import as_array, as_numbers, check_flag, check_integer, checked_array
 from fer_data.pipelines.augmentation.policies import Augmentation, policy
 from fer_data.pipelines.augmentation.with_numpy import augmented
+
+ALL_KNOWN = 1 - 1e-4
 
 
 class FaceBatches(keras.utils.PyDataset):
@@ -37,10 +39,14 @@ class FaceBatches(keras.utils.PyDataset):
         initial_epoch: Number of the first epoch.
         passes: Number of times that an epoch goes through the faces.
         workers: Threads that prepare batches ahead.
+        valence_arousal: float32 `(faces, 2)` in [-1, 1], NaN where unknown: further targets, for a
+            model of `fer_models.with_valence_arousal`. MixUp mixes them like the others. None
+            for none.
 
     Returns of `batches[i]`:
         `(images, targets)`: float32 `(batch, height, width, channels)` of whole numbers in
-        `[0, 255]`, and float32 `(batch, classes)`.
+        `[0, 255]`, and float32 `(batch, classes)`; with `valence_arousal` a dictionary of targets,
+        `{"expression": (batch, classes), "valence_arousal": (batch, 2)}`.
 
     Raises:
         ValueError: If an argument breaks its rule; the message names it.
@@ -64,6 +70,7 @@ class FaceBatches(keras.utils.PyDataset):
         initial_epoch: int = 0,
         passes: int = 1,
         workers: int = 1,
+        valence_arousal: np.ndarray | None = None,
     ) -> None:
         # Keras's own workers keep batches of one epoch for the next (3.15, on JAX and PyTorch).
         super().__init__(workers=1)
@@ -78,6 +85,10 @@ class FaceBatches(keras.utils.PyDataset):
             raise ValueError(
                 "`targets` must be (faces, classes), a row for each of `images`, one at least. "
                 f"Received: targets of shape {targets.shape}, images of shape {images.shape}"
+            )
+        if valence_arousal is not None:
+            valence_arousal = checked_array(
+                "valence_arousal", valence_arousal, (len(images), 2), finite=False
             )
         check_integer("batch_size", batch_size, 1)
         check_integer("initial_epoch", initial_epoch, 0)
@@ -102,6 +113,7 @@ class FaceBatches(keras.utils.PyDataset):
                 f"MixUp needs batches of two images and more. Received: batch_size={batch_size}"
             )
         self.images, self.targets, self.batch_size = images, targets, batch_size
+        self.valence_arousal = valence_arousal
         self.training, self.seed = training, seed
         self.epoch, self.passes = initial_epoch, passes
         self.begun = False
@@ -114,12 +126,12 @@ class FaceBatches(keras.utils.PyDataset):
             return math.ceil(len(self.images) / self.batch_size)
         return max(self.passes * len(self.images) // self.batch_size, 1)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         if not self.training:
             part = self._part(index)
-            return self.images[part].astype("float32"), self.targets[part]
+            return self.images[part].astype("float32"), self._split(self._rows(part))
         known, self.ahead = self.ahead, {}
         # The first batch of an epoch has not been started yet, nor one out of turn.
         for number in range(index, min(index + self.window, len(self))):
@@ -134,7 +146,27 @@ class FaceBatches(keras.utils.PyDataset):
     def _batch(self, epoch, index):
         chosen = self._order(epoch)[self._part(index)]
         rng = np.random.default_rng((self.seed, epoch, 1 + index))
-        return augmented(self.images[chosen], self.targets[chosen], self.policy, rng)
+        images, rows = augmented(self.images[chosen], self._rows(chosen), self.policy, rng)
+        return images, self._split(rows)
+
+    def _rows(self, chosen):
+        """Return all targets of faces in one row a face, so that MixUp mixes them alike."""
+        if self.valence_arousal is None:
+            return self.targets[chosen]
+        values = self.valence_arousal[chosen]
+        known = ~np.isnan(values)
+        return np.concatenate(
+            [self.targets[chosen], np.where(known, values, 0), known], axis=1, dtype="float32"
+        )
+
+    def _split(self, rows):
+        if self.valence_arousal is None:
+            return rows
+        classes = self.targets.shape[1]
+        expression, values, known = np.split(rows, [classes, classes + 2], axis=1)
+        # Of a mixture all parts must be known.
+        values = np.where(known > ALL_KNOWN, values, np.float32("nan"))
+        return {"expression": expression, "valence_arousal": values}
 
     def _order(self, epoch):
         # Threads may ask at once: each finds or makes the whole pair.

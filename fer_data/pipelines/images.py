@@ -18,6 +18,8 @@ from fer_data.pipelines.batch_rules import BATCH_RULES
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse", "soft")
+VALENCE_AROUSAL = ("valence", "arousal")
+ALL_KNOWN = 1 - 1e-4
 
 
 @arguments.checked(
@@ -33,6 +35,7 @@ LABELS = ("one_hot", "sparse", "soft")
         rule="a positive integer or a pair of them",
     ),
     labels=arguments.choice(("one_hot", "sparse", "soft")),
+    valence_arousal=arguments.flag,
     vote_order=arguments.sequence(arguments.integer(0)),
     framing=arguments.instance(Framing, "a `fer_data.faces.Framing`"),
     interpolation=arguments.text,
@@ -55,6 +58,7 @@ def pipeline(
     augmentation: str | Augmentation | dict[str, Any] | None = None,
     labels: Literal["one_hot", "sparse", "soft"] = "one_hot",
     label_smoothing: float = 0.0,
+    valence_arousal: bool = False,
     vote_order: Sequence[int] | None = None,
     channels: int | None = None,
     framing: Framing | None = None,
@@ -93,8 +97,8 @@ def pipeline(
               `image`, uint8 `(height, width, 1 or 3)` or a string with an encoded JPEG, PNG, BMP
               or GIF, or `path` instead, a file's name; `label`, an integer or weights
               `(classes,)`; optionally `box`, `(x, y, width, height)` in pixels, with `framing`,
-              the three numbers of a `fer_data.faces.Framing`; and `votes`. Other features are left
-              alone. Pairs `(image, label)` are taken as well.
+              the three numbers of a `fer_data.faces.Framing`; `votes`; and `valence` and `arousal`,
+              floats. Other features are left alone. Pairs `(image, label)` are taken as well.
             - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
               `(n, height, width)`, or a list of file names.
             - a dictionary of arrays under the names above.
@@ -108,6 +112,9 @@ def pipeline(
         labels: `"one_hot"`; `"sparse"`, int32 class numbers; or `"soft"`, the shares of the
             `votes`. Where no vote falls on any of the classes, the label counts as one vote.
         label_smoothing: Share of every label that is spread evenly over the classes, in `[0, 1)`.
+        valence_arousal: Whether to give the features `valence` and `arousal` as targets too, for a
+            model of `fer_models.with_valence_arousal`: in `[-1, 1]`, or NaN where they are not
+            known. MixUp mixes them like the labels.
         vote_order: The place in `votes` of each class. By default the votes are in the order of
             the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
@@ -130,14 +137,17 @@ def pipeline(
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`: images `(batch, height, width, channels)` in
-        `[0, 255]`; labels float32 `(batch, classes)` that sum to one, or int32 `(batch,)`.
+        `[0, 255]`; labels float32 `(batch, classes)` that sum to one, or int32 `(batch,)`. With
+        `valence_arousal` the labels are a dictionary, `{"expression": labels, "valence_arousal":
+        float32 (batch, 2)}`.
 
     Raises:
         ValueError: For a bad argument, an empty data set, or labels outside the classes in
             arrays.
         ImportError: If the augmentation asks for keras-cv, and it is not installed.
-        tf.errors.InvalidArgumentError: While iterating, for a label outside the classes, a box
-            outside its picture or a picture that cannot be decoded.
+        tf.errors.InvalidArgumentError: While iterating, for a label outside the classes, valence
+            or arousal outside [-1, 1], a box outside its picture or a picture that cannot be
+            decoded.
 
     Example:
 
@@ -187,6 +197,8 @@ def pipeline(
     check_not_empty(dataset)
     spec = dataset.element_spec
     vote_order = _vote_order(vote_order, spec, labels, classes)
+    if valence_arousal:
+        _check_valence_arousal(spec, labels)
     keep = _kept_channels(spec, channels)
     if "box" in spec and size[0] != size[1]:  # type: ignore[index]
         raise ValueError(
@@ -208,6 +220,9 @@ def pipeline(
         else:
             image = _resize(_picture(element, keep), size, keep, interpolation)
         label = _label(element, classes, labels, label_smoothing, vote_order)
+        if valence_arousal:
+            # In one row with the label, so that MixUp mixes both alike.
+            label = tf.concat([label, *_valence_arousal(element)], axis=0)
         return image, label
 
     examples = dataset.map(prepare, num_parallel_calls=workers, deterministic=True)
@@ -218,6 +233,11 @@ def pipeline(
             images, label = augmenting.augment(images, label, policy, batch_seed)
         if channels == 3 and keep == 1:
             images = tf.repeat(images, 3, axis=-1)
+        if valence_arousal:
+            label, values, known = tf.split(label, [classes, 2, 2], axis=1)
+            # Of a mixture all parts must be known.
+            values = tf.where(known > ALL_KNOWN, values, float("nan"))
+            label = {"expression": label, "valence_arousal": values}
         return tf.cast(images, dtype), label
 
     batches = seeded_batches(
@@ -264,7 +284,7 @@ def _source(dataset, classes):
             "`dataset` must have the features `image` (or `path`) and `label`. "
             f"Received: {sorted(spec)}"
         )
-    wanted = (pictures[0], "label", "box", "framing", "votes")
+    wanted = (pictures[0], "label", "box", "framing", "votes", *VALENCE_AROUSAL)
     dataset = dataset.map(lambda element: {k: v for k, v in element.items() if k in wanted})
     _check_spec(dataset.element_spec)
     return dataset
@@ -428,3 +448,27 @@ def _label(element, classes, labels, smoothing, vote_order):
         weights = tf.where(tf.reduce_sum(votes) > 0, votes, weights)
     weights = weights / tf.reduce_sum(weights)
     return weights * (1.0 - smoothing) + smoothing / classes
+
+
+def _check_valence_arousal(spec, labels):
+    found = {name: spec[name] for name in VALENCE_AROUSAL if name in spec}
+    if len(found) < 2 or any(s.shape.rank != 0 or not s.dtype.is_floating for s in found.values()):
+        raise ValueError(
+            "`valence_arousal=True` needs the features `valence` and `arousal`, a float for each "
+            f"face. Received: { {name: str(each) for name, each in sorted(spec.items())} }"
+        )
+    if labels == "sparse":
+        raise ValueError(
+            '`valence_arousal=True` needs `labels="one_hot"` or "soft". Received: labels=\'sparse\''
+        )
+
+
+def _valence_arousal(element):
+    """Return valence and arousal with 0 for what is unknown, and 1 for each that is known."""
+    values = tf.stack([tf.cast(element[name], tf.float32) for name in VALENCE_AROUSAL])
+    unknown = tf.math.is_nan(values)
+    tf.debugging.Assert(
+        tf.reduce_all(unknown | (tf.abs(values) <= 1)),
+        ["`valence` and `arousal` must be in [-1, 1], or NaN if unknown. Received:", values],
+    )
+    return tf.where(unknown, 0.0, values), tf.cast(~unknown, tf.float32)

@@ -15,7 +15,12 @@ from fer_data.checks import check_choice, check_integer
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.vote_targets import vote_targets
-from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
+from fer_data.protocols.setting_apart import (
+    check_shares,
+    check_undivided,
+    set_apart,
+    set_people_apart,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,10 +31,19 @@ FACES = {
     "fer2013": "fer2013",
     "ferplus": "ferplus",
     "raf_db": "raf_db",
+    "affectnet": "affectnet",
+    "ck_plus": "ck_plus",
+    "jaffe": "jaffe",
+    "kdef": "kdef",
+    "expw": "expw",
+    "sfew": "sfew",
+    "caer_s": "caer_s",
+    "ravdess": "ravdess",
+    "crema_d": "crema_d",
     "folder": "image_folder",
 }
 # The features that a packed file keeps of every face.
-KEPT = ("image", "label", "votes", "copy_in_train")
+KEPT = ("image", "label", "votes", "copy_in_train", "valence", "arousal", "subject")
 # The least side at which faces are rendered; smaller ones are resized.
 RENDERED = 64
 
@@ -86,6 +100,7 @@ class LabelledFaces:
         channels: int | None = None,
         classes: int | None = None,
         batch_size: int = 64,
+        valence_arousal: bool = False,
     ) -> "tf.data.Dataset | FaceBatches":
         """Return the faces of a split in their order, for `evaluate` and `predict`.
 
@@ -95,6 +110,8 @@ class LabelledFaces:
             channels: 1 or 3; None keeps the data set's.
             classes: Number of classes, where a model has more than the data.
             batch_size: Faces per batch.
+            valence_arousal: Whether to give valence and arousal too, in a dictionary as of
+                `fer_data.pipelines.images.pipeline`.
 
         Returns:
             Batches `(images, labels)`, float32 in `[0, 255]` and one-hot: a `tf.data.Dataset`, or
@@ -110,12 +127,18 @@ class LabelledFaces:
                 channels=channels,
                 classes=classes,
                 batch_size=batch_size,
+                valence_arousal=valence_arousal,
             )
         faces = self.splits[split]
         height, width = (size, size) if isinstance(size, int) else size
         shape = (height, width)
         pictures = face_arrays.resized(faces["image"], shape, channels or faces["image"].shape[-1])
-        return FaceBatches(pictures, face_arrays.targets(faces, classes), batch_size)
+        return FaceBatches(
+            pictures,
+            face_arrays.targets(faces, classes),
+            batch_size,
+            valence_arousal=face_arrays.valence_arousal(faces) if valence_arousal else None,
+        )
 
     def with_vote_targets(self, share: float, classes: int | None = None) -> Self:
         """Return the same faces with distributions for the labels and votes of `train`.
@@ -218,7 +241,7 @@ def load_faces(
         test_fraction: Share of the training faces to set apart as test faces.
         data_options: Other options of the data set's builder, such as `{"pictures": "original",
             "detector": "retinaface"}` of RAF-DB, whose faces are then found and cut at the first
-            call.
+            call. Of a packed file `limits` alone, such as `{"limits": {"array_bytes": 1 << 33}}`.
         seed: Seed of that division, and of synthetic faces. A packed file is divided as the folder
             it was made of, unless its faces have another size there.
 
@@ -253,13 +276,15 @@ def load_faces(
         )
     fractions = {"validation_fraction": validation_fraction, "test_fraction": test_fraction}
     fractions = {name: value for name, value in fractions.items() if value is not None}
-    packed = _read_packed(data, path) if is_packed(path) else None
+    data_options = dict(data_options or {})
+    packed = _read_packed(data, path, data_options.pop("limits", None)) if is_packed(path) else None
     if data == "raf_db" and (packed is None or "validation" not in packed.splits):
         fractions.setdefault("validation_fraction", 0.1 if validation_from == "train" else 0.5)
     if packed is not None and data_options:
         raise ValueError(
-            "`data_options` is for folders and archives, and a packed file is prepared already: "
-            f"give them where the file is made (`fer prepare`). Received: path={str(path)!r}, "
+            "`data_options` is for folders and archives, but for `limits`: a packed file is "
+            "prepared already. Give the others where the file is made (`fer prepare`). "
+            f"Received: path={str(path)!r}, "
             f"data_options={data_options!r}"
         )
     if packed is not None:
@@ -271,13 +296,13 @@ def load_faces(
         options["validation_from"] = "test"
     if data == "synthetic":
         options = {"train": train or 7000, "seed": seed, "size": max(size, RENDERED)}
-    twice = sorted(set(data_options or ()) & {*options, *fractions, "seed", "path", "data_dir"})
+    twice = sorted(set(data_options) & {*options, *fractions, "seed", "path", "data_dir"})
     if twice:
         raise ValueError(
             f"`data_options` must not have {twice[0]!r}, which has an argument of its own. "
             f"Received: data_options={data_options!r}"
         )
-    options |= data_options or {}
+    options |= data_options
     return faces_of_builder(datasets.prepare(FACES[data], path=path, data_dir=data_dir, **options))
 
 
@@ -338,8 +363,8 @@ def _arrays(
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _read_packed(data, path):
-    splits, names, about = face_arrays.read(path)
+def _read_packed(data, path, limits):
+    splits, names, about = face_arrays.read(path, limits)
     if about.get("data", data) != data:
         raise ValueError(
             f"`data` must be {about['data']!r}, of which {path} was made. Received: data={data!r}"
@@ -356,12 +381,12 @@ def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_frac
     if not any(fractions.values()):
         return faces
     source = faces.splits[validation_from]
-    goes = set_apart(
-        [picture.pixel_hash(image) for image in source["image"]],
-        source["label"].tolist(),
-        fractions,
-        seed,
-    )
+    subjects, labels = source.get("subject", np.array([], "S")).tolist(), source["label"].tolist()
+    if any(subjects):
+        goes = set_people_apart(subjects, labels, fractions, seed)
+    else:
+        pictures = [picture.pixel_hash(image) for image in source["image"]]
+        goes = set_apart(pictures, labels, fractions, seed)
     places = np.array([name or validation_from for name in goes])
     if not (places == validation_from).any():
         raise ValueError(

@@ -154,10 +154,6 @@ def duplicates_across(
     """
     if len(splits) < 2:
         raise ValueError(f"`splits` must hold two parts or more. Received: {list(splits)}")
-    if not 0 <= distance <= 64:
-        raise ValueError(f"`distance` must be in [0, 64]. Received: distance={distance}")
-    if not -1 <= correlation <= 1:
-        raise ValueError(f"`correlation` must be in [-1, 1]. Received: correlation={correlation}")
     parts = [_Part(name, value) for name, value in splits.items()]
     pairs = []
     for place, first in enumerate(parts):

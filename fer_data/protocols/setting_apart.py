@@ -1,12 +1,17 @@
-"""Validation and test pictures set apart: a share of every class, with copies on one side."""
+"""Validation and test pictures set apart: by class with copies on one side, or whole people."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from fer_data.checks import check_choice
+from fer_data.protocols.dividing import group_disjoint
 
 SOURCES = ("train", "test")
+
+
+class AlreadyDividedError(ValueError):
+    """A share is to be set apart for a split that the data set has of its own."""
 
 
 def check_shares(
@@ -42,6 +47,8 @@ def check_undivided(
 ) -> None:
     """Raise `ValueError` if a data set already has such a split, or lacks the source for it.
 
+    The error of a split that is there is an `AlreadyDividedError`.
+
     Args:
         splits: Names of the splits that the data set has.
         fractions: Share to set apart, by the name of the split that gets it.
@@ -49,7 +56,7 @@ def check_undivided(
     """
     for split, fraction in fractions.items():
         if fraction and split in splits:
-            raise ValueError(
+            raise AlreadyDividedError(
                 f"`{split}_fraction` must be 0 where the data set has a {split} split. "
                 f"Received: {split}_fraction={fraction}"
             )
@@ -100,3 +107,44 @@ def set_apart(
             goes.update(dict.fromkeys(own[start:stop], split))
             start = stop
     return [goes.get(picture) for picture in pictures]
+
+
+def set_people_apart(
+    subjects: Sequence[bytes | str],
+    labels: Sequence[int],
+    fractions: Mapping[str, float],
+    seed: int,
+) -> list[str | None]:
+    """Return which split each picture goes to, so that no person is in two splits.
+
+    Whole people cannot be divided in exact shares: `fer_data.protocols.group_disjoint` comes as
+    close as it can.
+
+    Args:
+        subjects: Who is in each picture.
+        labels: Class number of each picture.
+        fractions: Share to set apart, by the name of the split that gets it.
+        seed: Of the choice.
+
+    Returns:
+        For each picture the name of a split, or None where it stays.
+
+    Raises:
+        ValueError: If there are too few people.
+
+    Example:
+
+    >>> found = set_people_apart(list("aabbccdd"), [0, 1] * 4, {"validation": 0.25}, seed=1)
+    >>> found.count("validation"), found[::2] == found[1::2]
+    (2, True)
+    """
+    shares = {split: share for split, share in fractions.items() if share}
+    goes: list[str | None] = [None] * len(subjects)
+    if not shares:
+        return goes
+    staying = {"": 1 - sum(shares.values())}
+    parts = group_disjoint(np.asarray(labels), np.asarray(subjects), staying | shares, seed)
+    for split in shares:
+        for place in parts[split].tolist():
+            goes[place] = split
+    return goes

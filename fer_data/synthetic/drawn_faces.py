@@ -12,7 +12,7 @@ import numpy as np
 from fer_data import arguments
 from fer_data.faces.face import Framing
 from fer_data.labels import EMOTIONS
-from fer_data.synthetic.action_units import PROTOTYPES, action_units, check_unit_interval
+from fer_data.synthetic.action_units import PROTOTYPES, action_units
 from fer_data.synthetic.camera import photograph
 from fer_data.synthetic.identity import Identity
 from fer_data.synthetic.render import check_size, render
@@ -179,19 +179,13 @@ def generate(
     ('happy', (48, 48, 3))
     """
     # Not a generator itself, so that bad arguments raise at once, not at the first face.
-    check_count("count", count)
-    check_count("workers", workers)
     check_size(size)
-    check_seed(seed)
-    check_unit_interval("occlusion", occlusion)
     check_intensity(intensity)
-    if not len(emotions) or any(emotion not in PROTOTYPES for emotion in emotions):
+    if any(emotion not in PROTOTYPES for emotion in emotions):
         raise ValueError(
             f"`emotions` must name some of {sorted(PROTOTYPES)}. Received: emotions={emotions!r}"
         )
     people = range(max(1, count // 7)) if identities is None else identities
-    if len(people) < 1:
-        raise ValueError(f"`identities` must not be empty. Received: identities={identities!r}")
     options = {"size": size, "occlusion": occlusion, "intensity": tuple(intensity), "grey": grey}
     return _faces(count, seed, tuple(emotions), people, first, options, workers)
 

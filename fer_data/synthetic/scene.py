@@ -40,17 +40,6 @@ class Pose:
     y: float = 0.0
     gaze: tuple = (0.0, 0.0)
 
-    def __post_init__(self) -> None:
-        limits = {"yaw": 35, "pitch": 25, "roll": 45}
-        for name, limit in limits.items():
-            if not abs(getattr(self, name)) <= limit:
-                raise ValueError(
-                    f"`{name}` must lie in [-{limit}, {limit}] degrees. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        if not 0.1 <= self.scale <= 1:
-            raise ValueError(f"`scale` must lie in [0.1, 1]. Received: scale={self.scale}")
-
 
 @arguments.checked_class(
     direction=arguments.array((3,)),
@@ -75,7 +64,6 @@ class Light:
     tint: tuple = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        check_unit_interval("ambient", self.ambient)
         if not np.linalg.norm(self.direction) > 0:
             raise ValueError(f"`direction` must not be zero. Received: direction={self.direction}")
 
@@ -101,16 +89,6 @@ class Camera:
     noise: float = 0.0
     jpeg: int | None = None
     saturation: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("blur", "noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"`{name}` must not be negative. Received: {name}={getattr(self, name)}"
-                )
-        if self.jpeg is not None and not 1 <= self.jpeg <= 100:
-            raise ValueError(f"`jpeg` must lie in [1, 100]. Received: jpeg={self.jpeg}")
-        check_unit_interval("saturation", self.saturation)
 
 
 def _grey_background():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.checks import check_choice, check_integer, check_number, check_path
 from fer_data.file_limits import kind_of
 from fer_data.video.file_frames import FileFrames
 from fer_data.video.folder_frames import FolderFrames
@@ -109,6 +109,7 @@ class Video:
         if fps is not None:
             check_number("fps", fps, 1e-6)
         check_choice("on_bad", on_bad, ("error", "skip"))
+        check_path("path", path)
         path = Path(path).absolute()
         self.skipped = {}
         self._path = path

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from fer_data.checks import check_integer, check_number
+from fer_data import arguments
+from fer_data.checks import check_integer, check_number, checked_array, shown
 
 
 def sample_positions(count: int, onset: int, offset: int, apex: int | None = None) -> np.ndarray:
@@ -43,7 +44,7 @@ def sample_positions(count: int, onset: int, offset: int, apex: int | None = Non
             f"`offset` must come after `onset`. Received: onset={onset!r}, offset={offset!r}"
         )
     if apex is None:
-        return np.linspace(onset, offset, count)
+        return _even(onset, offset, count)
     check_number("apex", apex, 0)
     if not onset <= apex <= offset:
         raise ValueError(
@@ -51,7 +52,7 @@ def sample_positions(count: int, onset: int, offset: int, apex: int | None = Non
             f"Received: onset={onset!r}, apex={apex!r}, offset={offset!r}"
         )
     if apex in (onset, offset):
-        return np.linspace(onset, offset, count)
+        return _even(onset, offset, count)
     if count < 3:
         raise ValueError(
             "`count` must be 3 or more for an apex between onset and offset. "
@@ -59,10 +60,16 @@ def sample_positions(count: int, onset: int, offset: int, apex: int | None = Non
         )
     place = math.floor((apex - onset) / (offset - onset) * (count - 1) + 0.5)
     place = min(max(place, 1), count - 2)
-    rise = np.linspace(onset, apex, place + 1)
-    return np.concatenate([rise, np.linspace(apex, offset, count - place)[1:]])
+    rise = _even(onset, apex, place + 1)
+    return np.concatenate([rise, _even(apex, offset, count - place)[1:]])
 
 
+def _even(first, last, count):
+    # NumPy takes integers of more than 64 bits for objects.
+    return np.linspace(float(first), float(last), count)
+
+
+@arguments.checked(frames=arguments.sequence(), positions=arguments.array((None,), empty=True))
 def interpolate(
     frames: Iterable[tuple[int, np.ndarray]], positions: np.ndarray
 ) -> Iterator[np.ndarray]:
@@ -103,9 +110,8 @@ def interpolate(
 
 
 def _interpolate(frames, positions):
-    frames = iter(frames)
     before, place = None, 0
-    for number, picture in frames:
+    for number, picture in map(_numbered, frames):
         if before is None and positions[0] < number:
             raise ValueError(
                 "`positions` must not lie before the first frame. "
@@ -132,6 +138,16 @@ def _interpolate(frames, positions):
         "`positions` must not lie after the last frame. "
         f"Received: position {positions[place]:g}, {last}"
     )
+
+
+def _numbered(frame):
+    if not isinstance(frame, (tuple, list)) or len(frame) != 2:
+        raise ValueError(
+            f"`frames` must be pairs of a number and a picture. Received: {shown(frame)}"
+        )
+    number, picture = frame
+    check_number("number of a frame", number)
+    return number, checked_array(f"picture of frame {number}", picture)
 
 
 def _blend(before, after, position):

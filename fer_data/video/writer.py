@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fer_data.checks import check_number
+from fer_data.checks import as_array, check_number, check_path, shown
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}
 
@@ -42,8 +42,13 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float, codec: str | None = None) -> None:
-        self.path = Path(path)
+        check_path("path", path)
         check_number("fps", fps, 1e-3)
+        if codec is not None and not (
+            isinstance(codec, str) and codec.isascii() and len(codec) == 4
+        ):
+            raise ValueError(f"`codec` must be four letters. Received: codec={shown(codec)}")
+        self.path = Path(path)
         suffix = self.path.suffix.lower()
         if codec is None and suffix not in CODECS:
             raise ValueError(
@@ -52,8 +57,6 @@ class VideoWriter:
             )
         self.fps = float(fps)
         self.codec = codec or CODECS[suffix]
-        if not isinstance(self.codec, str) or len(self.codec) != 4:
-            raise ValueError(f"`codec` must be four letters. Received: codec={codec!r}")
         self.frames = 0
         self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
         self._writer: Any = None
@@ -77,7 +80,7 @@ class VideoWriter:
         """
         import cv2
 
-        image = np.asarray(image)
+        image = as_array("image", image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or not image.size:
             raise ValueError(
                 "`image` must be uint8 RGB (height, width, 3). "

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output is None:
         args.output = Path("runs/recognise") / ("stdin" if standard else _name(path))
     _check(None if standard else path, args)
-    data = sys.stdin.buffer.read() if standard else None
+    data = _standard_input() if standard else None
     # Imported here: `fer --help` needs neither.
     from fer_models.recognizer import Recognizer
     from fer_models.recognizer import annotated_files as files
@@ -139,6 +139,18 @@ def _check(path, args):
         raise UsageError(
             f"the copy would take the place of the input in {folder}: name another --output"
         )
+
+
+def _standard_input():
+    """Return the bytes of standard input, which may have no end, up to those of a photo's file."""
+    from fer_data.file_limits import PHOTO, UnreadableError, read_stream
+
+    try:
+        return read_stream(sys.stdin.buffer, PHOTO.file_bytes)
+    except UnreadableError as error:
+        raise UsageError(
+            f"standard input must be a photo of at most {PHOTO.file_bytes} bytes"
+        ) from error
 
 
 def _pictures(path, data):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import picture
+from fer_data.checks import as_array
 from fer_data.faces.face import Face, Framing
 from fer_data.faces.image import as_rgb
 
@@ -51,7 +52,7 @@ def as_rgb_from_bgr(image: str | os.PathLike[str] | ArrayLike | IO[bytes]) -> np
         return as_rgb(image)
     if isinstance(image, os.PathLike):
         return as_rgb(image)
-    pixels = np.asarray(image)
+    pixels = as_array("image", image)
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
         pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
     return as_rgb(pixels)
@@ -63,6 +64,16 @@ def whole_picture(pixels: np.ndarray) -> Face:
     return Face(np.array([0, 0, width, height]), 0.0, framing=AS_IT_IS)
 
 
+def is_usual(value: Any, usual: object) -> bool:
+    """Return whether an argument is a plain value that equals another, whatever its type.
+
+    Args:
+        value: The argument. An array, which has no plain equality, equals nothing.
+        usual: The other value.
+    """
+    return isinstance(value, (str, int, float, np.generic)) and bool(value == usual)
+
+
 def warn_of_unused(given: Mapping[str, Any], usual: Mapping[str, Any], why: str) -> None:
     """Warn of arguments that have no effect here and were given a value of their own.
 
@@ -71,7 +82,7 @@ def warn_of_unused(given: Mapping[str, Any], usual: Mapping[str, Any], why: str)
         usual: The values that those packages have by default.
         why: What is said of them.
     """
-    unused = [name for name, value in given.items() if value != usual[name]]
+    unused = [name for name, value in given.items() if not is_usual(value, usual[name])]
     if unused:
         # The caller of the function that calls this one.
         warnings.warn(f"No effect: {', '.join(unused)}. {why}", stacklevel=3)

@@ -12,10 +12,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from fer_data.checks import check_choice, check_flag, check_integer, check_sequence
 from fer_data.video import Video, VideoWriter
 from fer_models.compat.bgr_pictures import (
     FaceNotDetectedError,
     as_rgb_from_bgr,
+    is_usual,
     warn_of_unused,
     whole_picture,
 )
@@ -102,11 +104,13 @@ class DeepFace:
         """
         del silent
         _check_actions(actions)
+        check_flag("enforce_detection", enforce_detection)
+        check_flag("align", align)
         for name, value, usual in (
             ("expand_percentage", expand_percentage, 0),
             ("anti_spoofing", anti_spoofing, False),
         ):
-            if value != usual:
+            if not is_usual(value, usual):
                 raise ValueError(
                     f"`{name}` must be {usual}: there is nothing else here. "
                     f"Received: {name}={value!r}"
@@ -163,14 +167,14 @@ class DeepFace:
             ("enable_face_analysis", enable_face_analysis, True),
             ("anti_spoofing", anti_spoofing, False),
         ):
-            if value != usual:
+            if not is_usual(value, usual):
                 raise ValueError(
                     f"`{name}` must be {usual!r}: expressions are named here, nobody is "
                     f"recognised. Received: {name}={value!r}"
                 )
         given = (model_name, distance_metric, time_threshold, frame_threshold, debug)
         warn_of_unused(dict(zip(_STREAM, given, strict=True)), _STREAM, _STREAM_WHY)
-        if detector_backend == SKIP:
+        if is_usual(detector_backend, SKIP):
             raise ValueError(
                 "`detector_backend` must find faces in a stream. Received: detector_backend='skip'"
             )
@@ -195,10 +199,12 @@ class DeepFace:
 
 
 def _check_actions(actions):
+    if not isinstance(actions, str):
+        check_sequence("actions", actions)
     actions = (actions,) if isinstance(actions, str) else tuple(actions)
-    wrong = [action for action in actions if action != "emotion"]
+    wrong = [action for action in actions if not is_usual(action, "emotion")]
     if wrong or not actions:
-        known = [action for action in wrong if action in _OTHERS]
+        known = [action for action in wrong if isinstance(action, str) and action in _OTHERS]
         raise ValueError(
             '`actions` must be ["emotion"]'
             + (": age, gender and race are not estimated here" if known else "")
@@ -207,11 +213,7 @@ def _check_actions(actions):
 
 
 def _recognizer(weights, detector_backend):
-    if detector_backend not in DETECTORS:
-        raise ValueError(
-            f"`detector_backend` must be one of {tuple(DETECTORS)}. "
-            f"Received: detector_backend={detector_backend!r}"
-        )
+    check_choice("detector_backend", detector_backend, tuple(DETECTORS))
     if isinstance(weights, (str, os.PathLike)):
         return _kept_recognizer(os.fspath(weights), DETECTORS[detector_backend])
     return Recognizer(weights, DETECTORS[detector_backend])
@@ -277,6 +279,8 @@ def _opened(source):
             raise ValueError(f"`source` must say its frames a second. Received: source={source!r}")
         yield video.info.fps, ((frame.image, frame.time) for frame in video)
         return
+    if not isinstance(source, str):
+        check_integer("source", source, 0)
     import cv2
 
     capture = cv2.VideoCapture(int(source))

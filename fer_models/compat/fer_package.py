@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data.checks import check_integer, check_number
+from fer_data import arguments
+from fer_data.checks import check_flag, check_integer, check_number, check_sequence, shown
 from fer_data.faces.face import Face
-from fer_models.compat.bgr_pictures import AS_IT_IS, as_rgb_from_bgr, warn_of_unused
+from fer_models.compat.bgr_pictures import AS_IT_IS, as_rgb_from_bgr, is_usual, warn_of_unused
 from fer_models.recognizer import Recognizer
 from fer_models.zoo.bundled import DEFAULT_WEIGHTS
 
@@ -67,7 +68,8 @@ class FER:
                 "`cascade_file` must be None: there is no Haar cascade here; `mtcnn=True` and the "
                 f"default, YuNet, find faces. Received: cascade_file={cascade_file!r}"
             )
-        if tfserving:
+        check_flag("mtcnn", mtcnn)
+        if not is_usual(tfserving, False):
             raise ValueError(
                 "`tfserving` must be False: the network runs in this program. "
                 f"Received: tfserving={tfserving!r}"
@@ -76,7 +78,9 @@ class FER:
         check_integer("min_face_size", min_face_size, 1)
         check_integer("min_neighbors", min_neighbors, 0)
         if not isinstance(offsets, (tuple, list)) or len(offsets) != 2:
-            raise ValueError(f"`offsets` must be two numbers. Received: offsets={offsets!r}")
+            raise ValueError(f"`offsets` must be two numbers. Received: offsets={shown(offsets)}")
+        for place, offset in enumerate(offsets):
+            check_number(f"offsets[{place}]", offset)
         haar = {"scale_factor": scale_factor, "min_neighbors": min_neighbors}
         warn_of_unused(haar, _HAAR, _WHY)
         self.tfserving, self.use_tflite = tfserving, use_tflite
@@ -107,6 +111,11 @@ class FER:
             FileNotFoundError: If there is no such file.
             ValueError: If picture or boxes are unusable.
         """
+        if face_rectangles is not None:
+            check_sequence("face_rectangles", face_rectangles)
+            face_rectangles = list(face_rectangles)
+            for place, box in enumerate(face_rectangles):
+                arguments.array((4,))(f"face_rectangles[{place}]", box)
         return self._detect([img], None if face_rectangles is None else [face_rectangles])[0]
 
     def batch_detect_emotions(
@@ -117,6 +126,7 @@ class FER:
         Args:
             imgs: The pictures.
         """
+        check_sequence("imgs", imgs)
         return self._detect(list(imgs), None)
 
     def find_faces(

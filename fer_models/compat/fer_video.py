@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_data import video
-from fer_data.checks import check_choice, check_integer
+from fer_data.checks import check_choice, check_flag, check_integer, check_path
 from fer_data.files import whole_file, write_table
 from fer_models.compat.bgr_pictures import warn_of_unused
 from fer_models.recognizer import Expression, draw
@@ -54,6 +54,9 @@ class Video:
         first_face_only: bool = True,
         tempfile: str | None = None,
     ) -> None:
+        check_path("video_file", video_file)
+        check_path("outdir", outdir)
+        check_flag("first_face_only", first_face_only)
         self._video = video.Video(video_file)
         self.filepath, self.filename = os.fspath(video_file), Path(video_file).name
         self.outdir, self.first_face_only, self.tempfile = outdir, first_face_only, tempfile

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
+from fer_data.checks import REAL, as_array, is_whole, shown
 from fer_data.files import read_arrays, remove_unfinished, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
 from fer_models.privacy.queries import augmentation_queries
@@ -81,6 +83,22 @@ class References:
         return self.population_margins[:, rows]
 
 
+@arguments.checked(
+    build_and_train=arguments.function,
+    images=arguments.array(ranks=(2, 3, 4, 5), empty=True),
+    labels=arguments.array(empty=True),
+    folder=arguments.path,
+    population=arguments.sequence(least=2, most=2),
+    queries=arguments.either(
+        arguments.integer(1, 10_000),
+        arguments.sequence(arguments.function),
+        rule="an integer of 1 or more, or a sequence of functions",
+    ),
+    seed=arguments.seed,
+    batch_size=arguments.integer(1),
+    from_logits=arguments.flag,
+    progress=arguments.flag,
+)
 def train_references(
     build_and_train: Callable[[np.ndarray, np.ndarray, int], keras.Model],
     images: np.ndarray,
@@ -138,10 +156,10 @@ def train_references(
     """
     from tqdm import tqdm
 
-    if isinstance(count, bool) or not isinstance(count, int) or count < 2 or count % 2:
-        raise ValueError(f"`count` must be an even integer of 2 or more. Received: count={count!r}")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"`seed` must be an integer of 0 or more. Received: seed={seed!r}")
+    if not is_whole(count) or count % 2:
+        raise ValueError(
+            f"`count` must be an even integer of 2 or more. Received: count={shown(count)}"
+        )
     augmentation_queries(queries, seed)
     images, labels, hashes = _checked_examples("images", images, labels)
     if population is None:
@@ -201,7 +219,9 @@ def train_references(
 def _checked_examples(
     name: str, images: Any, labels: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = as_array(name, images), as_array(f"labels of {name}", labels)
+    if images.dtype.kind not in REAL:
+        raise ValueError(f"`{name}` must be arrays of numbers. Received: dtype={images.dtype}")
     if images.ndim < 2 or not len(images) or labels.shape != (len(images),):
         raise ValueError(
             f"`{name}` must be an array of examples with one label each, and not empty. "

@@ -6,7 +6,9 @@ import os
 import keras
 import numpy as np
 
+from fer_data.file_limits import UnreadableError
 from fer_data.files import write_arrays
+from fer_data.npz import read_npz
 
 MOVING = ("moving_mean", "moving_variance")
 
@@ -62,8 +64,13 @@ def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
         ValueError: If weights are missing or have another shape; the message lists them all, and
             the model stays as it is.
     """
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+    try:
+        arrays = read_npz(path)
+    except UnreadableError as error:
+        raise ValueError(
+            "A file of weights must be one that `write_weights` wrote, whole. "
+            f"Received: {str(path)!r} ({error})"
+        ) from error
     wrong = [
         f"{weight.path} {tuple(weight.shape)}: "
         + (f"{arrays[weight.path].shape} in the file" if weight.path in arrays else "missing")

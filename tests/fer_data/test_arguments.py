@@ -52,6 +52,8 @@ IMAGE = np.zeros((2, 4, 4, 3), "uint8")
         (arguments.optional(arguments.text), [None, "a"], [1], "a text"),
         (arguments.having("real", rule="a number"), [1], ["a"], "a number"),
         (arguments.categories, [["a"], [1]], [[], [["a"]], [1, None]], "a non-empty vector"),
+        (arguments.array(kinds="b"), [[True]], [[1]], "an array of True and False"),
+        (arguments.plain, [3, [1]], [np.zeros(3)], "not be an array"),
     ],
 )
 def test_rules(rule, good, bad, said):
@@ -119,6 +121,98 @@ def test_values_of_tensors_are_left_alone():
     arguments.array((None, 2), low=0)("points", Tensor())
     with pytest.raises(ValueError, match="`points` must be numbers of rank 4"):
         arguments.images("points", Tensor())
+
+
+def test_tensors_whose_rank_is_not_known_pass_and_other_dtypes_are_named():
+    import tensorflow as tf
+
+    ranks = []
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
+    def checked(tensor):
+        ranks.append(tensor.shape.rank)
+        arguments.images("images", tensor)
+        return tensor
+
+    checked(tf.zeros(3))
+    assert ranks == [None]
+    arguments.array((None,))("values", tf.zeros(3, tf.bfloat16))
+    for tensor in (tf.constant(["a"]), tf.constant([True]), tf.constant([1j])):
+        with pytest.raises(ValueError, match=f"Received: values of dtype=.*{tensor.dtype.name}"):
+            arguments.array((None,))("values", tensor)
+
+
+def test_arrays_of_dtypes_that_numpy_does_not_know():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    half = np.array([0.5, 2], ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(checks.as_array("values", half), np.float32([0.5, 2]))
+    pair = np.zeros(2, [("x", "f4"), ("y", "f4")])
+    with pytest.raises(ValueError, match=r"`values` must be an array of numbers.*dtype=\[\('x'"):
+        checks.as_array("values", pair)
+
+    class Odd:
+        def __array__(self, *args, **kwargs):
+            raise RuntimeError("no array today")
+
+    with pytest.raises(ValueError, match=r"of one shape.*no array today"):
+        checks.as_array("values", Odd())
+    with pytest.raises(ValueError, match=r"must be an array of numbers. Received: values of dtype"):
+        checks.as_numbers("values", ["a"])
+    np.testing.assert_array_equal(checks.as_numbers("values", 1e300, "float32"), np.inf)
+
+
+IMAGES = np.zeros((2, 4, 4, 1), "uint8")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: checks.checked_names("names", ["a", "b"], 3), "`names` must be 3 texts"),
+        (lambda: checks.checked_images(IMAGES[0]), r"`images` must be numbers of shape \(examples"),
+        (lambda: checks.checked_images(IMAGES, (None, 4, 3)), r"shape \(None, 4, 3\).*\(4, 4, 1\)"),
+        (lambda: checks.checked_images(IMAGES - 1.0), r"in \[0, 255\].*from -1.0 to -1.0"),
+        (lambda: checks.checked_images(np.full((1, 2, 2, 1), np.nan)), r"in \[0, 255\].*nan"),
+        (lambda: checks.checked_labels([0.0, 1], 2, 3), "must be 2 integers.*dtype=float64"),
+        (lambda: checks.checked_labels([0], 2, 3), r"must be 2 integers.*shape=\(1,\)"),
+        (lambda: checks.checked_labels([0, 3], 2, 3), "from 0 to 2.*from 0 to 3"),
+        (lambda: checks.check_epsilon("epsilon", 0), "above 0 and at most 255.*epsilon=0"),
+        (lambda: checks.check_epsilon("epsilon", True), "above 0 and at most 255.*=True"),
+        (lambda: checks.checked_values("v", []), r"\(examples, queries\), and not empty"),
+        (lambda: checks.checked_values("v", [1, 2], 3), "must hold 3 examples. Received: 2"),
+        (lambda: checks.checked_values("v", [1, np.nan]), "must be finite. Received: 1 of 2"),
+        (lambda: checks.checked_references("r", [[1, 2]], 3, 1), r"shape \(models, 3, 1\)"),
+        (lambda: checks.checked_inside([[1, 0]], (1, 2)), r"boolean array of shape \(1, 2\)"),
+        (lambda: checks.checked_inside([[True]], (1, 2)), r"Received: dtype=bool, shape=\(1, 1\)"),
+        (lambda: checks.checked_rate("rate", 1), "must be between 0 and 1. Received: rate=1"),
+    ],
+)
+def test_what_the_checks_say(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_what_the_checks_return():
+    assert checks.checked_names("names", ("a", np.str_("b")), 2) == ("a", "b")
+    assert checks.checked_images(IMAGES, (4, None, 1)) is IMAGES
+    found = checks.checked_labels([2, 0], 2, 3)
+    assert found.tolist() == [2, 0]
+    assert found.dtype == np.int32
+    checks.check_epsilon("epsilon", 255)
+    np.testing.assert_array_equal(checks.checked_values("v", [1, 2], 2), [[1.0], [2.0]])
+    assert checks.checked_references("r", [[1, 2, 3]], 3, 1).shape == (1, 3, 1)
+    assert checks.checked_inside([[True, False]], (1, 2)).tolist() == [[True, False]]
+    assert checks.checked_rate("rate", np.float32(0.5)) == 0.5
+    whole = [checks.is_whole(value) for value in (1, 7, 0, True, 1.0, "1")]
+    assert whole == [True, True, False, False, False, False]
+
+
+def test_a_rule_of_an_attribute_names_its_class():
+    class Box:
+        size = -1
+
+    checks.check_attribute(Box(), "size", True, "positive")
+    with pytest.raises(ValueError, match=r"`size` of a Box must be positive\. Received: size=-1"):
+        checks.check_attribute(Box(), "size", False, "positive")
 
 
 def test_messages_stay_short():

@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and a damaged one is named when it is read."""
 
+import errno
 import json
 import os
 
@@ -38,6 +39,23 @@ def test_the_content_is_on_the_disk_before_the_file_has_its_name(tmp_path, monke
     assert calls[3:] == ["replace"]
 
 
+def test_a_file_system_that_writes_names_at_once_may_refuse_to_wait(tmp_path, monkeypatch):
+    def refused(number):
+        raise OSError(code, "refused")
+
+    (tmp_path / "file").write_text("1")
+    monkeypatch.setattr(os, "fsync", refused)
+    code = errno.EINVAL
+    files.sync(tmp_path)
+    # The content itself must be waited for.
+    with pytest.raises(OSError, match="refused"):
+        files.write_text(tmp_path / "new", "1")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    code = errno.EIO
+    with pytest.raises(OSError, match="refused"):
+        files.sync(tmp_path)
+
+
 def test_a_folder_with_what_a_killed_process_left_is_free(tmp_path):
     folder = tmp_path / "run"
     assert files.is_free(folder)
@@ -48,6 +66,7 @@ def test_a_folder_with_what_a_killed_process_left_is_free(tmp_path):
     files.remove_folder(folder / "deep")
     assert files.is_free(folder)
     assert len(list(folder.iterdir())) == 1
+    (folder / f".deep.17{files.UNFINISHED}" / "inside").mkdir(parents=True)
     files.remove_unfinished(folder)
     assert not list(folder.iterdir())
     files.write_text(tmp_path / "file", "")
@@ -98,3 +117,24 @@ def test_a_damaged_file_of_arrays_is_named_wherever_the_damage_is(tmp_path):
         files.read_arrays(path, ("a", "b"))
     with pytest.raises(FileNotFoundError):
         files.read_arrays(tmp_path / "absent.npz", ("a",))
+
+
+def test_tables_and_numbers(tmp_path):
+    path = files.write_table(
+        tmp_path / "a" / "table.csv", ["name", "n"], [["é, ü", 1], ["b", None]]
+    )
+    assert path == tmp_path / "a" / "table.csv"
+    assert path.read_bytes() == 'name,n\n"é, ü",1\nb,\n'.encode()
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(tmp_path / "no.json", {"loss": float("nan")})
+    assert not (tmp_path / "no.json").exists()
+    with pytest.raises(ValueError, match=r"`path` must end in \.npz"):
+        files.write_arrays(tmp_path / "a.npy", {"a": [1]})
+
+
+def test_figures(tmp_path):
+    from matplotlib.figure import Figure
+
+    assert files.save_figure(Figure((1, 1)), tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
+    with pytest.raises(ValueError, match=r"must end in one of .*\.png.*Received: path='.*a\.gifs'"):
+        files.save_figure(Figure((1, 1)), tmp_path / "a.gifs")

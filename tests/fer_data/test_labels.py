@@ -51,6 +51,8 @@ def test_missing_classes():
     source = ("happy", "contempt")
     np.testing.assert_array_equal(labels.index_map(source, labels.EMOTIONS, missing=-1), [3, -1])
     np.testing.assert_array_equal(labels.remap_labels([0, 0], source, labels.EMOTIONS), [3, 3])
+    moved = labels.remap_labels([0, 1], source, labels.EMOTIONS, missing=-1)
+    np.testing.assert_array_equal(moved, [3, -1])
     with pytest.raises(ValueError, match=r"found \['contempt'\]"):
         labels.remap_labels([0, 1], source, labels.EMOTIONS)
 
@@ -63,6 +65,9 @@ def test_missing_classes():
         (lambda: labels.to_indices(["happy", "bored", "x"]), r"unknown: \['bored', 'x'\]"),
         (lambda: labels.to_indices("happy"), "sequence"),
         (lambda: labels.index_map(("contempt",), labels.EMOTIONS), "lacks"),
+        (lambda: labels.index_map((), labels.EMOTIONS), "without repeats"),
+        (lambda: labels.remap_labels([0, 2], ("a", "b"), ("b", "a")), "from 0 to 1.*from 0 to 2"),
+        (lambda: labels.remap_labels([0.5], ("a", "b"), ("b", "a")), "an array of integers"),
         (lambda: labels.index_map(("sad", "sadness"), labels.EMOTIONS), "without repeats"),
         (lambda: labels.index_map("sad", labels.EMOTIONS), "sequence"),
         (lambda: labels.index_map(("sad",), labels.EMOTIONS, missing="drop"), "`missing`"),

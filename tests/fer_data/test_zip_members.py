@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+from fer_data import zip_members
 from fer_data.file_limits import UnreadableError
 from fer_data.zip_members import open_archive, read_member
 
@@ -87,3 +88,22 @@ def test_what_is_no_archive(tmp_path):
         open_archive(tmp_path / "faces.zip", 10)
     with pytest.raises(UnreadableError, match="a folder"):
         open_archive(tmp_path, 10)
+
+
+def test_a_directory_of_enormous_length_is_not_read(monkeypatch):
+    data = archive_of(b"", count=3)
+    monkeypatch.setattr(zip_members, "DIRECTORY_BYTES", 50)
+    with pytest.raises(ValueError, match=r"at most 9 members.*Received: a directory of 15\d bytes"):
+        open_archive(data, 9)
+
+
+def test_a_member_whose_name_is_no_text_is_damaged():
+    data = bytearray(archive_of(b"face"))
+    # The directory says so in plain ASCII, and the entry before the member in UTF-8.
+    struct.pack_into("<H", data, 6, 0x800)
+    data[30:31] = b"\xff"
+    with (
+        open_archive(bytes(data), 10) as archive,
+        pytest.raises(zipfile.BadZipFile, match="its name is no text in UTF-8"),
+    ):
+        read_member(archive, "0.jpg", 100)

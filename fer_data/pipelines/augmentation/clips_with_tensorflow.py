@@ -18,14 +18,16 @@ def clip_policy(augmentation: str | Mapping[str, Any] | Augmentation | None) -> 
         augmentation: Anything that `fer_data.pipelines.augmentation.policy` takes.
 
     Raises:
-        ValueError: For RandAugment, MixUp, erasing and keras-cv, which are for pictures.
+        ValueError: For RandAugment, MixUp, corruptions, erasing and keras-cv, which are for
+            pictures.
     """
     policy = stills.policy(augmentation)
-    pictures = policy.rand_aug is not None or policy.mixup is not None or policy.erase
+    parts = (policy.rand_aug, policy.corruptions, policy.mixup)
+    pictures = policy.erase or any(part is not None for part in parts)
     if pictures or policy.engine != "tensorflow":
         raise ValueError(
-            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased, and "
-            "no other engine. "
+            "`augmentation` of clips must have no RandAugment, no MixUp and nothing erased or "
+            "corrupted, and no other engine. "
             f"Received: augmentation={augmentation!r}"
         )
     return policy

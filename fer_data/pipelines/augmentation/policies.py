@@ -1,4 +1,4 @@
-"""Augmentation policies as data: `Augmentation`, which may hold a `RandAug` and a `MixUp`.
+"""Augmentation policies as data: `Augmentation`, with its `RandAug`, `Corruptions` and `MixUp`.
 
 A policy can be written to a run's record and read back.
 `fer_data.pipelines.augmentation.with_tensorflow` applies it in tf.data, and
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from fer_data import arguments
 from fer_data.checks import shown
+from fer_data.pipelines.augmentation.corruption_policy import Corruptions
 
 # Random Erasing: shares of the area, and the least ratio of the sides (the highest is its inverse).
 ERASED_AREA, ERASED_RATIO = (0.02, 0.33), 0.3
@@ -165,6 +166,10 @@ class MixUp:
             _fraction("blend", self.blend)
 
 
+# Entries of a policy that are objects of their own.
+PARTS: dict[str, Any] = {"rand_aug": RandAug, "corruptions": Corruptions, "mixup": MixUp}
+
+
 @arguments.checked_class(fill=arguments.plain, engine=arguments.plain)
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -195,6 +200,7 @@ class Augmentation:
             `"keras_cv"`, the layers of the package keras-cv (extra `[keras-cv]`), which has ten of
             the operations and its own magnitudes: see
             `fer_data.pipelines.augmentation.with_keras_cv`. All the rest is ours either way.
+        corruptions: `Corruptions` of camera and storage, after all else but MixUp, or `None`.
 
     Example:
 
@@ -218,6 +224,7 @@ class Augmentation:
     rand_aug: RandAug | None = None
     mixup: MixUp | None = None
     engine: str = "tensorflow"
+    corruptions: Corruptions | None = None
 
     def __post_init__(self) -> None:
         _fraction("flip", self.flip)
@@ -230,7 +237,7 @@ class Augmentation:
         _fraction("erase", self.erase)
         if self.fill not in FILLS:
             raise ValueError(f"`fill` must be one of {FILLS}. Received: fill={self.fill!r}")
-        for field, kind in (("rand_aug", RandAug), ("mixup", MixUp)):
+        for field, kind in PARTS.items():
             value = getattr(self, field)
             if value is not None and not isinstance(value, kind):
                 raise ValueError(
@@ -257,23 +264,26 @@ class Augmentation:
         unknown = set(config) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise ValueError(f"Unknown augmentation settings. Received: {sorted(unknown)}")
-        for field, kind in (("rand_aug", RandAug), ("mixup", MixUp)):
+        for field, kind in PARTS.items():
             if isinstance(config.get(field), dict):
                 config[field] = kind(**config[field])
         return cls(**config)
 
 
 _BASIC: dict[str, Any] = {"flip": 0.5, "rotation": 0.03, "shift": 0.1}
+_FER2013 = Augmentation(flip=0.5, rotation=0.06, shift=0.1, zoom=0.1, contrast=0.3)
 
 # "basic" and the next ones follow the paper, which does not give its amounts: these are about 10
-# degrees and a tenth of the side. "fer2013" is the recipe of the plain FER2013 training run.
+# degrees and a tenth of the side. "fer2013" is the recipe of the plain FER2013 training run, and
+# "corruptions" adds to it what camera and storage do.
 PRESETS = {
     "none": Augmentation(),
     "basic": Augmentation(**_BASIC),
     "randaug": Augmentation(**_BASIC, rand_aug=RandAug()),
     "mixup": Augmentation(**_BASIC, mixup=MixUp()),
     "randaug+mixup": Augmentation(**_BASIC, rand_aug=RandAug(), mixup=MixUp()),
-    "fer2013": Augmentation(flip=0.5, rotation=0.06, shift=0.1, zoom=0.1, contrast=0.3),
+    "fer2013": _FER2013,
+    "corruptions": dataclasses.replace(_FER2013, corruptions=Corruptions()),
 }
 
 

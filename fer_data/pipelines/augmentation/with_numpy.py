@@ -5,6 +5,7 @@ import math
 import cv2
 import numpy as np
 
+from fer_data.pipelines.augmentation.corruptions_with_numpy import corrupted
 from fer_data.pipelines.augmentation.policies import (
     CROP_RATIO,
     CROP_TRIES,
@@ -47,6 +48,8 @@ def augmented(
         pixels = pixels + 255 * augmentation.brightness * rng.uniform(-1, 1, (batch, 1, 1, 1))
     if augmentation.erase:
         pixels = _erased(pixels, augmentation.erase, rng)
+    if augmentation.corruptions is not None:
+        pixels = corrupted(pixels, augmentation.corruptions, rng)
     if augmentation.mixup is not None:
         pixels, targets = _mixed(pixels, targets, augmentation.mixup, rng)
     return np.clip(np.round(pixels), 0, 255).astype("float32"), targets

@@ -1,4 +1,4 @@
-"""Augmentation of batches of still faces in tf.data: basic geometry and tone, RandAugment, MixUp.
+"""Augmentation of batches of still faces in tf.data: the policy's entries, one after the other.
 
 `augment` applies a policy (`fer_data.pipelines.augmentation.policies`) to a uint8 batch with
 stateless random numbers: the same seed gives the same batch on any number of workers. keras-cv's
@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from fer_data import arguments
-from fer_data.pipelines.augmentation import rand_augment
+from fer_data.pipelines.augmentation import corruptions_with_tensorflow, rand_augment
 from fer_data.pipelines.augmentation.policies import (
     CROP_RATIO,
     CROP_TRIES,
@@ -72,6 +72,10 @@ def augment(
     images = _basic(images, augmentation, basic_seed)
     if augmentation.rand_aug is not None:
         images = rand_aug(images, augmentation.rand_aug, augmentation.fill, rand_seed)
+    if augmentation.corruptions is not None:
+        # A seed beside the three, which stay what they are without corruptions.
+        own = tf.random.fold_in(tf.cast(seed, tf.int32), 1)
+        images = corruptions_with_tensorflow.corrupt(images, augmentation.corruptions, own)
     if augmentation.mixup is not None:
         if labels.shape.rank != 2 or not labels.dtype.is_floating:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def _bytes(path, names):
     return b"".join(pieces)
 
 
-def _arrays(data: bytes, weights: list[dict[str, Any]], path: Path):
+def _arrays(
+    data: bytes, weights: list[dict[str, Any]], path: Path
+) -> Iterator[tuple[str, np.ndarray]]:
     start = 0
     for weight in weights:
         name, shape, dtype = weight["name"], weight["shape"], weight["dtype"]

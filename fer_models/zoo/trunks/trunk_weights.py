@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from fer_data import arguments
+from fer_data.file_limits import UnreadableError
+from fer_data.npz import read_npz
 from fer_models.zoo.trunks import dlib_resnet, efficientnet_lite, mobilenet_faceres
 from fer_models.zoo.trunks.trunk import Trunk
 
@@ -102,8 +103,13 @@ def _arrays(path, known):
             f"`trunk_weights` of {known.name!r} must be a {known.suffix} file of {known.source}, "
             f"or an .npz file. Received: {str(path)!r}"
         )
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files if not key.startswith("_note")}
+    try:
+        found = read_npz(path)
+    except UnreadableError as error:
+        raise ValueError(
+            f"`trunk_weights` must be a whole .npz file. Received: {str(path)!r} ({error})"
+        ) from error
+    return {key: array for key, array in found.items() if not key.startswith("_note")}
 
 
 def _variables(model: keras.Model, known: Trunk) -> Iterator[tuple[str, keras.Variable]]:

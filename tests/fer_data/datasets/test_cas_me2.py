@@ -91,3 +91,20 @@ def test_sheets_that_are_missing(root, tmp_path):
     sheet = fake.write_sheet(tmp_path / "one.xlsx", rows)
     with pytest.raises(ValueError, match="must have 2 sheets or more"):
         prepare("cas_me2", path=root, data_dir=tmp_path / "out", sheet=sheet, **OPTIONS)
+
+
+def test_names_that_neither_videos_nor_classes_have(root, tmp_path):
+    people, videos = [("s15", "s15", 1)], [("0401", "anger1")]
+    numbers = (557, 560, 563, "4", "negative", "micro-expression", "anger")
+    rows = [(1, "anger1_1", *numbers), (1, "sad9_1", *numbers)]
+    sheet = fake.write_sheet(tmp_path / "code.xlsx", rows, people, videos)
+    options = {"path": root, "data_dir": tmp_path / "out", "sheet": sheet, **OPTIONS}
+    builder = prepare("cas_me2", pictures="raw", **options)
+    assert list(fake.clips(builder)) == ["cas_me2/s15/anger1_1"]
+    dropped = builder.report().dropped["unknown_video"]
+    assert [entry["detail"] for entry in dropped] == ["the third sheet has no video 'sad9'"]
+    builder = prepare("cas_me2", classes="own", **options)
+    dropped = builder.report().dropped["unknown_emotion"]
+    assert [entry["detail"] for entry in dropped] == [
+        "the name 'sad9_1' begins with no known emotion"
+    ]

@@ -74,3 +74,9 @@ def test_two_files_of_one_number(root, tmp_path):
     builder = prepare("cas_me3", path=data, data_dir=tmp_path / "out", **OPTIONS)
     assert list(fake.clips(builder)) == ["cas_me3/spNO.1/b/1-3"]
     assert len(builder.report().dropped["ambiguous_frames"]) == 1
+
+
+def test_a_sheet_without_its_header(root, tmp_path):
+    sheet = fake.write_sheet(tmp_path / "list.xlsx", [("spNO.1", "a", 175, 177, 180)])
+    with pytest.raises(ValueError, match=r"column names \['Subject'.*among its first 40"):
+        prepare("cas_me3", path=root, data_dir=tmp_path / "out", sheet=sheet, **OPTIONS)

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from helpers import fake_micro_expressions as fake
+from helpers.fake_datasets import write_tree
 
 from fer_data import protocols
 from fer_data.datasets import clip_preparation, clip_table, prepare
 from fer_data.datasets.casme2 import Casme2
 from fer_data.datasets.face_finder import FaceFinder
+from fer_data.datasets.smic_hs import SmicHs
 from fer_data.picture import UnreadableError
 
 OPTIONS = {"size": 32, **fake.FAKE}
@@ -80,8 +82,6 @@ def test_prepared_data_are_found_again(smic, builder, monkeypatch):
 
 
 def test_options_do_not_share_prepared_data(smic, tmp_path):
-    from fer_data.datasets.smic_hs import SmicHs
-
     variants = [
         {},
         {"size": 48},
@@ -91,6 +91,8 @@ def test_options_do_not_share_prepared_data(smic, tmp_path):
         {"detector": fake.FakeDetector(least=3)},
         {"predictor": "somewhere/predictor.dat"},
     ]
+    as_path, as_text = FaceFinder(predictor=Path("a.dat")), FaceFinder(predictor="a.dat")
+    assert as_path.description() == as_text.description()
     names = {
         SmicHs(path=smic, data_dir=tmp_path, **{**OPTIONS, **variant}).builder_config.name
         for variant in variants
@@ -214,12 +216,70 @@ def test_table_refuses_other_data_sets(builder, tmp_path):
     own = prepare("cas_me2", path=root, **options)
     with pytest.raises(ValueError, match="same classes"):
         clip_table.read(builder, own)
+    tree = write_tree(tmp_path / "faces", {"train": ["happy", "sad"]})
+    still = prepare("image_folder", path=tree, data_dir=tmp_path / "out")
+    with pytest.raises(ValueError, match=r"'image_folder', which lacks \['subject', 'content'\]"):
+        clip_table.read(builder, still)
 
 
 def test_beam_that_is_not_installed(smic, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ImportError, match=r'pip install "fer-keras\[beam\]"'):
         prepare("smic_hs", path=smic, data_dir=tmp_path, beam_runner="DirectRunner", **OPTIONS)
+
+
+def test_beam_may_come_with_the_download_config(smic, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    config = tfds.download.DownloadConfig(beam_runner="DirectRunner")
+    with pytest.raises(ImportError, match=r'pip install "fer-keras\[beam\]"'):
+        SmicHs(path=smic, data_dir=tmp_path, **OPTIONS).download_and_prepare(download_config=config)
+
+
+def test_a_finished_clip_that_is_damaged_is_named(smic, tmp_path):
+    calls = fake.CountingPredictor(tmp_path / "calls", fail_at=2)
+    options = {"path": smic, "data_dir": tmp_path / "out", **OPTIONS}
+    with pytest.raises(KeyboardInterrupt):
+        prepare("smic_hs", **{**options, "predictor": calls})
+    path = next((tmp_path / "out").rglob("*.npz"))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=f"remove its file.*{path.name}"):
+        prepare("smic_hs", **{**options, "predictor": fake.CountingPredictor(tmp_path / "calls")})
+    path.unlink()
+    assert len(fake.clips(prepare("smic_hs", **options))) == 4
+
+
+def test_another_process_prepared_the_same_clips_first(smic, builder, tmp_path):
+    slow = SmicHs(path=smic, data_dir=tmp_path, **OPTIONS)
+    original = slow._generate_examples
+
+    def generate(clips):
+        # The other process ends here, and takes the finished clips away.
+        prepare("smic_hs", path=smic, data_dir=tmp_path, **OPTIONS)
+        yield from original(clips)
+
+    slow._generate_examples = generate
+    slow.download_and_prepare()
+    alike(slow, builder)
+
+
+def test_a_finished_clip_that_somebody_removed_stops_the_preparation(smic, tmp_path):
+    slow = SmicHs(path=smic, data_dir=tmp_path, **OPTIONS)
+    original = slow._generate_examples
+
+    def generate(clips):
+        next(tmp_path.rglob("*.npz")).unlink()
+        yield from original(clips)
+
+    slow._generate_examples = generate
+    with pytest.raises(FileNotFoundError, match=r"\.npz"):
+        slow.download_and_prepare()
+    assert not slow.is_prepared()
+
+
+def test_a_list_beyond_a_limit_is_named(tmp_path):
+    root = fake.write_casme2(tmp_path / "data")
+    with pytest.raises(ValueError, match=r"CASME2-coding.*xlsx cannot be read: .*more than 1000"):
+        prepare("casme2", path=root, data_dir=tmp_path, limits={"file_bytes": 1000}, **OPTIONS)
 
 
 @pytest.mark.slow

@@ -48,6 +48,14 @@ def test_majority_becomes_the_label_and_the_rest_is_listed(tmp_path, contempt):
     assert report.read == 7
 
 
+def test_votes_must_be_numbers(tmp_path):
+    path = write(tmp_path)
+    table = next(path.glob("*new.csv"))
+    table.write_text(table.read_text().replace(",8,", ",eight,", 1))
+    with pytest.raises(ValueError, match=r"must have ten numbers of votes in each row.*'eight'"):
+        prepare("ferplus", path=path, data_dir=tmp_path / "out")
+
+
 def test_votes_must_be_there(tmp_path):
     path = fake.write_fer_csv(tmp_path / "fer", fake.fer_rows(1, ("train",)))
     with pytest.raises(ValueError, match="`path` must hold the votes of FER"):

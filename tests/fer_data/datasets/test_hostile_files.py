@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -437,3 +438,25 @@ def test_memory_of_a_preparation_is_bounded(faces, tmp_path):
     least, bomb, traps, largest = map(int, re.findall(r"peak (\d+)", done.stdout))
     print(f"{least}, {bomb}, {traps}, {largest} MiB")
     assert max(bomb, traps, largest) - least < 256
+
+
+def test_a_file_that_became_a_link_is_not_followed(tmp_path):
+    (tmp_path / "outside.png").write_bytes(b"secret")
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    (folder / "a.png").symlink_to(tmp_path / "outside.png")
+    limits = FileLimits(file_bytes=6)
+    with pytest.raises(UnreadableError, match=r"a link to .*outside\.png") as found:
+        source.read_inside(folder, "a.png", limits)
+    assert found.value.reason == "link_outside"
+    assert source.read_inside(folder, "a.png", limits, follow_links=True) == b"secret"
+    with pytest.raises(FileNotFoundError):
+        source.read_inside(folder, "b.png", limits)
+
+
+def test_an_open_archive_goes_to_another_process(tmp_path):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr("train/a.txt", b"abc")
+    opened = open_source(tmp_path / "faces.zip")
+    assert opened.read("train/a.txt") == b"abc"
+    assert pickle.loads(pickle.dumps(opened)).read("train/a.txt") == b"abc"

@@ -72,6 +72,16 @@ def test_class_map_and_classes(tmp_path):
     assert builder.report().used == {"train": {"sad": 2, "angry": 0, "happy": 4}}
 
 
+def test_classes_that_are_not_wanted_and_folders_around_all(tmp_path):
+    tree = {"deep/faces": ["happy", "sad", "angry"]}
+    fake.write_tree(tmp_path / "root", tree)
+    options = {"path": tmp_path / "root", "data_dir": tmp_path / "out"}
+    builder = prepare("image_folder", classes=("sad", "happy"), **options)
+    assert builder.report().used == {"train": {"sad": 2, "happy": 2}}
+    dropped = builder.report().dropped["unknown_class"]
+    assert ["angry" in entry["file"] for entry in dropped] == [True, True]
+
+
 def test_dirt_is_dropped_counted_and_listed(tmp_path):
     path = fake.write_tree(tmp_path, {"faces": ["happy", "sad"]}, 4) / "faces"
     soiled = fake.soil(path / "sad")

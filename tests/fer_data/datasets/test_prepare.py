@@ -27,7 +27,7 @@ def left_over(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "affectnet", "path": "."}, "`name` must be one of"),
+        ({"name": "emotionet", "path": "."}, "`name` must be one of"),
         ({"name": "fer2013"}, "`path` must name the folder or archive"),
         ({"name": "raf_db", "path": ""}, "`path` must name the folder or archive"),
         ({"name": "fer2013", "path": "no/such/folder"}, "there is nothing there"),

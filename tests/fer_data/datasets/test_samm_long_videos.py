@@ -90,3 +90,33 @@ def test_bad_options(root, tmp_path):
         prepare("samm_long_videos", expressions="mini", **options)
     with pytest.raises(ValueError, match=r'must be "micro" for pictures="clips"'):
         prepare("samm_long_videos", pictures="clips", expressions="all", **options)
+
+
+def test_what_is_not_there(root, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("none")
+    options = {"data_dir": tmp_path / "out", **OPTIONS}
+    with pytest.raises(
+        ValueError, match=r"must hold the pictures of SAMM Long Videos.*folders \[\]"
+    ):
+        prepare("samm_long_videos", path=tmp_path / "empty", **options)
+    sheet = fake.write_sheet(tmp_path / "samm.xlsx", [("006", "006_1_2", 1, 2, 3)])
+    with pytest.raises(ValueError, match=r"samm\.xlsx must have a row with the column names"):
+        prepare("samm_long_videos", path=root, samm_sheet=sheet, **options)
+
+
+def test_rows_without_emotion_or_kind(root, tmp_path):
+    happy = ("006", "006_1_2", 1, 5562, 5564, 5566, 5, "Micro", "12", "Happiness", "II", None)
+    bare = ("006", "006_1_6", 1, 5570, 5572, 5574, 5, "Micro", "4", None, "I", None)
+    sheet = fake.write_sheet(tmp_path / "samm.xlsx", [fake.SAMM_HEADER, happy, bare])
+    options = {"path": root, "data_dir": tmp_path / "out", **OPTIONS}
+    builder = prepare("samm_long_videos", pictures="clips", samm_sheet=sheet, **options)
+    assert list(fake.clips(builder)) == ["samm/006/006_1_2"]
+    assert builder.report().dropped["unknown_emotion"][0]["detail"] == "emotion is ''"
+    numbers = (1, 5562, 5564, 5566, 5)
+    rows = [("006", "006_1_2", *numbers, kind, "12", None) for kind in ("micro-movement", "Mini")]
+    long = fake.write_sheet(tmp_path / "long.xlsx", [fake.LONG_HEADER, *rows])
+    builder = prepare("samm_long_videos", sheet=long, **options)
+    assert list(fake.clips(builder)) == ["samm/006/006_1_2"]
+    detail = builder.report().dropped["unknown_kind"][0]["detail"]
+    assert detail == "Type is 'Mini', not Macro or Micro"

@@ -82,3 +82,26 @@ def test_folders_without_the_data_set(tmp_path):
     for pictures in ("raw", "cropped", "long"):
         with pytest.raises(ValueError, match=f'must hold the pictures.*pictures="{pictures}"'):
             prepare("smic_hs", path=tmp_path, data_dir=tmp_path / "out", pictures=pictures)
+
+
+def test_long_form_without_a_header(tmp_path):
+    root = fake.write_smic(tmp_path / "data", long=True)
+    sheet = fake.write_sheet(tmp_path / "list.xlsx", [(1, "s1_ne_01", 34509, 34513)])
+    options = {"pictures": "long", "data_dir": tmp_path / "out", "sheet": sheet, **OPTIONS}
+    with pytest.raises(ValueError, match=r"list\.xlsx must have a row with the column names"):
+        prepare("smic_hs", path=root, **options)
+
+
+def test_folders_of_no_subject_and_without_numbers(tmp_path):
+    top = tmp_path / "data" / "HS"
+    fake.write_frames(top / "s1/micro/negative/s1_ne_01", range(1, 4), "image{}.jpg")
+    fake.write_frames(top / "who/micro/negative/s2_ne_01", range(1, 4), "image{}.jpg", seed=1)
+    for name in "abc":
+        fake.write_picture(top / f"s3/micro/negative/s3_ne_01/{name}.jpg", fake.frame(2, 1))
+    builder = prepare("smic_hs", path=tmp_path / "data", data_dir=tmp_path / "out", **OPTIONS)
+    assert list(fake.clips(builder)) == ["smic_hs/s1/s1_ne_01"]
+    dropped = {reason: rows[0]["detail"] for reason, rows in builder.report().dropped.items()}
+    assert dropped == {
+        "unknown_subject": "subject is 'who'",
+        "missing_frames": "HS/s3/micro/negative/s3_ne_01 has no numbered pictures",
+    }

@@ -118,3 +118,84 @@ def test_targets_take_distributions_and_refuse_what_does_not_fit():
     np.testing.assert_allclose(face_arrays.targets({"label": weights}, 7, "soft"), found)
     with pytest.raises(ValueError, match="`labels` must be one of"):
         face_arrays.targets(faces, 7, "sparse")
+
+
+def changed(path, **arrays):
+    """Write the file again with other arrays; None leaves one out."""
+    with np.load(path) as file:
+        content = {**file, **{name.replace("__", "/"): each for name, each in arrays.items()}}
+    hostile = path.with_name("hostile.npz")
+    np.savez(hostile, **{name: each for name, each in content.items() if each is not None})
+    return hostile
+
+
+def lossless(height, width):
+    """Return the header of a lossless WebP picture that states a size, and nothing behind it."""
+    sides = (height - 1) << 14 | (width - 1)
+    head = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0/" + sides.to_bytes(4, "little")
+    return np.frombuffer(head + bytes(8), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"train__shape": np.array([5, 9, 7])}, "shape of 'train' is not four integers"),
+        ({"train__shape": np.array([5.0, 9, 7, 1])}, "shape of 'train' is not four integers"),
+        ({"train__shape": np.array([-5, 9, 7, 1])}, "cannot have the shape"),
+        ({"train__shape": np.array([5, 9, 2**62, 1])}, "cannot have the shape"),
+        ({"train__shape": np.array([5, 9, 7, 4])}, "cannot have the shape"),
+        ({"train__shape": np.array([200, 9, 7, 1])}, "sheet 0 is no lossless WebP picture"),
+        ({"train__shape": None}, "'shape'"),
+        ({"train__sheet0": None}, "'sheet0'"),
+        (
+            {"train__sheet0": lossless(16384, 16384)},
+            r"no lossless WebP picture of \(9, 448\) pixels",
+        ),
+        ({"train__sheet0": lossless(9, 448)}, "no lossless WebP picture"),
+        ({"train__sheet0": np.zeros(3)}, "no lossless WebP picture"),
+        ({"train__sheet1": lossless(9, 448)}, "arrays of 5 faces have the lengths"),
+        ({"train__label": np.arange(4)}, "arrays of 5 faces have the lengths.*'label': 4"),
+        ({"train__label": np.array(4)}, "arrays of 5 faces have the lengths.*'label': None"),
+        ({"train__label": np.array([{}] * 5)}, "'train/label' holds Python objects"),
+        ({"class_names": np.arange(7)}, "`class_names` must be a list of different texts"),
+        ({"class_names": np.array([["a"], ["b"]])}, "`class_names` must be a list of different"),
+        ({"about": np.array("[" * 100_000)}, "recursion"),
+        ({"about": np.array("[1]")}, "`about` must be a dictionary"),
+        ({"about": np.array("{")}, "line 1 column 2"),
+    ],
+)
+def test_files_made_to_harm(tmp_path, arrays, said):
+    face_arrays.write(tmp_path / "faces.npz", {"train": split()}, EMOTIONS)
+    path = changed(tmp_path / "faces.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"must be a file that.*hostile\.npz' \(.*{said}"):
+        face_arrays.read(path)
+    if "about" in arrays or "class_names" in arrays:
+        with pytest.raises(ValueError, match=rf"must be a file that.*hostile\.npz' \(.*{said}"):
+            face_arrays.about(path)
+
+
+def test_limits_count_the_faces_and_the_arrays(tmp_path):
+    path = tmp_path / "faces.npz"
+    face_arrays.write(path, {"train": split(100), "test": split(20)}, EMOTIONS)
+    rule = r'`limits={"array_bytes": N}` allows more.*faces\.npz\' with'
+    with pytest.raises(ValueError, match=rf"{rule} arrays of \d+ bytes, more than 7000"):
+        face_arrays.read(path, {"array_bytes": 7000})
+    # Black faces: the arrays are small, and the faces have 120 x 9 x 7 bytes.
+    dark = {
+        name: {"image": np.zeros((count, 90, 70, 1), "uint8")}
+        for name, count in (("train", 100), ("test", 20))
+    }
+    face_arrays.write(path, dark, EMOTIONS)
+    with pytest.raises(ValueError, match=rf"{rule} faces of 756000 bytes, more than 755999"):
+        face_arrays.read(path, {"array_bytes": 755_999})
+    found, _, _ = face_arrays.read(path, {"array_bytes": 756_000})
+    assert not found["test"]["image"].any()
+    with pytest.raises(ValueError, match="`limits` must be a dictionary of numbers by names"):
+        face_arrays.read(path, {"bytes": 7})
+
+
+def test_a_split_without_faces(tmp_path):
+    none = {"image": np.zeros((0, 9, 7, 1), "uint8"), "label": np.zeros(0, int)}
+    face_arrays.write(tmp_path / "faces.npz", {"train": split(), "test": none}, EMOTIONS)
+    found, _, _ = face_arrays.read(tmp_path / "faces.npz")
+    assert found["test"]["image"].shape == (0, 9, 7, 1)

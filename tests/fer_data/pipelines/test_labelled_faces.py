@@ -165,7 +165,7 @@ def test_joined_splits(prepared, packed):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": "affectnet"}, "`data` must be one of"),
+        ({"data": "emotionet"}, "`data` must be one of"),
         ({"data": "folder", "path": "."} | {"validation_from": "both"}, "`validation_from` must"),
         ({"data": "folder", "path": ".", "train": 7}, "`train` is the number of synthetic faces"),
         ({"data": "synthetic", "train": 0}, "`train` must be an integer >= 1"),
@@ -193,6 +193,11 @@ def test_bad_packed_files(packed, folder, tmp_path):
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:900])
     with pytest.raises(ValueError, match="must be a file that"):
         load_faces("folder", tmp_path / "cut.npz")
+    limits = {"limits": {"array_bytes": 1000}}
+    with pytest.raises(ValueError, match=r"`limits=.*faces\.npz' with arrays of \d+ bytes, more"):
+        load_faces("folder", path, data_options=limits)
+    limits["limits"]["array_bytes"] = 1 << 33
+    assert load_faces("folder", path, data_options=limits).counts == packed.counts
     # A file that does not say of what it was made is taken as what it is said to be.
     face_arrays.write(tmp_path / "plain.npz", {"train": bar_arrays()}, NAMES)
     assert load_faces("raf_db", tmp_path / "plain.npz").counts == {"train": 15}

@@ -36,6 +36,13 @@ def test_stratified_parts_are_disjoint_whole_and_proportional(seed, classes, cou
         np.testing.assert_allclose(shares, 1 / classes, atol=1.5 / len(indices) + 0.02)
 
 
+def test_a_part_without_room_for_every_class():
+    labels = [0] * 50 + [1] * 50
+    assert len(protocols.stratified(labels, {"train": 0.98, "test": 0.02})["test"]) == 2
+    with pytest.raises(ValueError, match=r"at least 2 examples, one for each class.*'test': 0\.01"):
+        protocols.stratified(labels, {"train": 0.99, "test": 0.01})
+
+
 def test_same_seed_same_split():
     labels = np.arange(100) % 4
     first, second = (protocols.stratified(labels, THREE, 3) for _ in range(2))

@@ -123,6 +123,7 @@ def test_preparing_elsewhere_gives_the_same_pictures(splits, tmp_path):
         ({"occlusion": 1.5}, "occlusion=1.5"),
         ({"label_noise": -0.5}, "label_noise=-0.5"),
         ({"intensity": (0.2, 1.4)}, "intensity="),
+        ({"intensity": 0.5}, "intensity=0.5"),
         ({"workers": 0}, "workers=0"),
     ],
 )
@@ -134,6 +135,10 @@ def test_bad_options(options, named, tmp_path):
 @pytest.mark.parametrize("identities", [3, 4, 10, 1300])
 def test_every_split_has_people(identities, tmp_path):
     builder = SyntheticFaces(data_dir=tmp_path, identities=identities)
+    assert min(builder._people.values()) >= 1
+    assert sum(builder._people.values()) == identities
+    counts = {"train": 7, "validation": 70, "test": 70}
+    builder = SyntheticFaces(data_dir=tmp_path, identities=identities, **counts)
     assert min(builder._people.values()) >= 1
     assert sum(builder._people.values()) == identities
 

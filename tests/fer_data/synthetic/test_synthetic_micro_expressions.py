@@ -197,6 +197,12 @@ def test_a_face_of_one_s_own_in_the_place_of_a_rendered_one():
     eyes = clip.landmarks[0, 36:42].mean(0)
     np.testing.assert_allclose(eyes, (0.34 * 128, 0.36 * 128), atol=0.6)
     assert moved(clip)[LEFT_BROW, 1].mean() < -0.3
+    # Prepared clips of other faces do not lie in the same place.
+    places = {
+        SyntheticMicroExpressions(subjects=1, clips=1, faces=[(image, points)]).data_dir
+        for image in (picture, picture[::-1], picture)
+    }
+    assert len(places) == 2
 
 
 def test_builder_gives_what_the_other_data_sets_give(tmp_path):

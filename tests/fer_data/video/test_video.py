@@ -606,3 +606,9 @@ def test_real_videos(name, count, fps):
     whole = [next(video.frames(number)).image for number in (10, 11)]
     clip = video.sample(3, onset=10, offset=11)
     np.testing.assert_array_equal(clip[[0, 2]], whole)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ValueError, match=r"a\.mp4' must be a file or a folder.*a named pipe"):
+        Video(tmp_path / "a.mp4")

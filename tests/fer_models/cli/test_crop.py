@@ -126,7 +126,8 @@ def test_what_raf_db_needs(tmp_path, capsys):
 
 
 def test_defaults_are_the_library_s():
-    from fer_data.datasets.raf_db import CUT, ON_MISS
+    from fer_data.datasets.cutting_builder import ON_MISS
+    from fer_data.datasets.raf_db import CUT
     from fer_data.datasets.raf_db_faces import cut_raf_db
     from fer_data.faces.folder import ON_MISS as FOLDER_ON_MISS
 

@@ -27,7 +27,7 @@ def test_every_data_set_has_owners_and_a_place_among_the_choices():
     assert tuple(BUILDERS) == prepare.DATA == tuple(OWNERS)
     assert set(prepare.SHORT.values()) <= set(BUILDERS)
     with pytest.raises(ValueError, match="`name` must be one of"):
-        owners("affectnet")
+        owners("emotionet")
 
 
 def test_without_a_path_it_says_where_to_ask(capsys):
@@ -92,7 +92,7 @@ def test_drawn_faces_need_no_path(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["affectnet"], "invalid choice: 'affectnet'"),
+        (["emotionet"], "invalid choice: 'emotionet'"),
         (["raf_db", "--pack", "f.npz"], "--pack needs --path"),
         (["synthetic", "--pack", "f.npz"], "--pack is for the faces of a data set that has"),
         (["--pack", "f.npz"], "--pack is for the faces"),

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import fer_models.recognizer
+from fer_data import file_limits
 from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video, VideoWriter
@@ -95,6 +96,7 @@ def test_photo(recognise, tmp_path, capsys):
         *("source", "frame", "timestamp", "track", "x", "y", "width", "height", "score", "label"),
         "confidence",
         *("yaw", "pitch", "roll", "answer", "set", "quality", "sharpness", "face_size"),
+        *("valence", "arousal"),
         *EMOTIONS,
     ]
     assert rows[1][:5] == ["one.jpg", "", "", "", "40.0"]
@@ -119,6 +121,24 @@ def test_a_photo_from_standard_input_as_json(recognise, tmp_path, monkeypatch, c
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(b"no picture")))
     assert recognise("-") == 2
     assert "standard input holds no picture" in capsys.readouterr().err
+
+
+def test_standard_input_without_end_is_read_up_to_the_limit(recognise, monkeypatch, capsys):
+    class Endless:
+        given = 0
+
+        def read(self, size=-1):
+            assert size > 0, "all of it was asked for"
+            self.given += size
+            return bytes(size)
+
+    endless = Endless()
+    monkeypatch.setattr(file_limits, "PHOTO", file_limits.FileLimits(file_bytes=100_000))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=endless))
+    assert recognise("-") == 2
+    said = capsys.readouterr().err
+    assert "standard input must be a photo of at most 100000 bytes" in said
+    assert endless.given < 200_000
 
 
 def test_folder_goes_on_after_bad_pictures_and_says_so(recognise, tmp_path, capsys):

@@ -145,6 +145,9 @@ def test_a_wrong_file_is_refused_as_a_whole(tmp_path):
         assert part in str(error.value)
     with pytest.raises(ValueError, match="must name a file"):
         trunks.read_trunk(model, "faceres", "absent.npz")
+    np.savez(tmp_path / "wrong.npz", **{"fc.weight": np.array([{}], object)})
+    with pytest.raises(ValueError, match=r"a whole \.npz file.*'fc\.weight' holds Python objects"):
+        trunks.read_trunk(model, "faceres", tmp_path / "wrong.npz")
     with pytest.raises(ValueError, match=r"`trunk` must be one of .* Received: trunk='vgg'"):
         trunks.about("vgg")
 

@@ -116,3 +116,11 @@ def test_temperature_undoes_a_scale():
 def test_temperature_refuses(labels, logits, message):
     with pytest.raises(ValueError, match=message):
         fer_models.evaluation.fit_temperature(labels, logits)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "w.npz"
+    write_weights(network(), path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"that `write_weights` wrote, whole.*w\.npz' \("):
+        read_weights(network(), path)

@@ -1,0 +1,174 @@
+"""The builder that the data sets of other laboratories share: one label map, people, groups."""
+
+import abc
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from fer_data import label_maps, picture
+from fer_data.checks import check_flag
+from fer_data.datasets.class_tree import read_picture, tree_items
+from fer_data.datasets.cutting_builder import CuttingBuilder
+from fer_data.datasets.group_file import feature_name
+from fer_data.datasets.policy import Item
+from fer_data.labels import EMOTIONS, EMOTIONS_WITH_CONTEMPT
+
+
+class EmotionBuilder(CuttingBuilder, skip_registration=True):
+    """Builder of a data set whose classes `fer_data.label_maps` turns into the shared emotions.
+
+    The classes are those of `EMOTIONS` in every data set, also where one of them does not occur, so
+    that a model trained on one is measured on another. Pictures of a class that stands for none of
+    them are left out, and the report counts them by the owners' name of the class.
+
+    Features: `image` uint8 (H, W, 3); `label`; `id`, the path of the file in the owners' layout;
+    `subject`, who is in the picture, `""` where the owners do not say; `group_` and a name for each
+    of `groups`, as the owners give it, `""` where they do not.
+
+    `validation_fraction` and `test_fraction` set whole subjects apart, where there are any.
+
+    Args:
+        contempt: Whether contempt is an eighth class, after FER2013's seven.
+        **kwargs: See `CuttingBuilder` and `LocalBuilder`.
+    """
+
+    # Names of the groups of people or pictures that the owners tell apart.
+    groups: tuple[str, ...] = ()
+    # What the folder or archive must hold, for the error.
+    expected = ""
+
+    def __init__(self, *, contempt: bool = False, **kwargs: Any) -> None:
+        check_flag("contempt", contempt)
+        if contempt:
+            # Named only where it matters, so that data prepared without it are found again.
+            kwargs["contempt"] = True
+        super().__init__(**kwargs)
+
+    def _find(self, contempt=False, **options):
+        self._contempt = contempt
+        super()._find(**options)
+
+    def _class_names(self):
+        return EMOTIONS_WITH_CONTEMPT if self._contempt else EMOTIONS
+
+    def _extra_features(self):
+        names = ("subject", *map(feature_name, self.groups))
+        return dict.fromkeys(names, tfds.features.Text())
+
+    def _items(self, report):
+        items = self._pictures(report)
+        return items if self._cutting is None else self._cut_items(items, report)
+
+    @abc.abstractmethod
+    def _pictures(self, report):
+        """Return the `Item`s of the pictures as they are, noting in the report what is not one."""
+
+    def _need(self, found):
+        """Raise `ValueError` unless something of the data set was found."""
+        if not found:
+            raise ValueError(
+                f"`path` must hold {self.expected}. Received: {self._source.root}, which has the "
+                f"files {self._source.files()[:8]} and the folders {self._source.folders()[:8]}"
+                f"{self._source.refusals()}"
+            )
+
+    def _ignore(self, report, used):
+        """Count in the report the files that nothing reads."""
+        report.ignored += [self._source.where(n) for n in self._source.sizes if n not in used]
+
+    def _bad(self, report, reason, where, detail):
+        report.read += 1
+        self._policy.bad(report, reason, where, detail)
+
+    def _label(self, report, where, code):
+        """Return the label of an owners' class; None where it has none, which the report counts."""
+        try:
+            name = label_maps.owners_class(self.name, code)
+        except ValueError:
+            self._bad(report, "unknown_class", where, f"{code!r} is no class of {self.name}")
+            return None
+        label = label_maps.label_of(name, self._class_names())
+        if label is None:
+            report.read += 1
+            report.drop(f"no class for {name}", where)
+        return label
+
+    def _item(
+        self,
+        name: str,
+        label: int,
+        *,
+        split: str = "train",
+        subject: str = "",
+        groups: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Return the `Item` of a picture file."""
+        read = functools.partial(read_picture, self._source, name, self.channels, smaller=True)
+        return Item(
+            split, label, name, self._source.where(name), read, self._about(subject, groups or {})
+        )
+
+    def _about(self, subject, groups):
+        """Return the features of a picture that say who is in it."""
+        about = {feature_name(group): groups.get(group, "") for group in self.groups}
+        return {"subject": subject, **about}
+
+    def _named(self, pattern: str) -> dict[str, re.Match[str]]:
+        """Return the files whose name tells what they are: the match of the pattern by name."""
+        found = {}
+        for name in self._source.sizes:
+            match = re.fullmatch(pattern, PurePosixPath(name).name, re.IGNORECASE)
+            if match:
+                found[name] = match
+        return found
+
+    def _oddly_named(self, report, found, suffixes=picture.SUFFIXES, apart=()):
+        """Note files of the owners' kind whose names say nothing; others are ignored.
+
+        Args:
+            report: Takes the account.
+            found: Names of the files that are used.
+            suffixes: Ends of the names of the owners' kind.
+            apart: Folders that hold other things.
+        """
+        for name in self._source.sizes:
+            if name in found:
+                continue
+            if name.lower().endswith(suffixes) and not set(PurePosixPath(name).parts) & set(apart):
+                where = self._source.where(name)
+                self._bad(report, "odd_name", where, "not named as the owners name theirs")
+            else:
+                report.ignored.append(self._source.where(name))
+
+
+class EmotionTree(EmotionBuilder, skip_registration=True):
+    """Builder of a data set whose folders are its classes; `_find` sets `_splits`."""
+
+    _splits: Mapping[str, list[str]] | None
+
+    def _pictures(self, report):
+        known = label_maps.OWNERS_CLASSES[self.name]
+
+        def label_of(folder):
+            return label_maps.label_of(known[folder.lower()], self._class_names())
+
+        items = tree_items(
+            self._source, self._splits, label_of, self.channels, self._policy, report
+        )
+        for item in items:
+            item.extra |= self._about("", {})
+        return items
+
+    def _class_tops(self) -> Iterator[str]:
+        """Yield each folder that holds folders named after classes."""
+        known = label_maps.OWNERS_CLASSES[self.name]
+        tops = set()
+        for name in self._source.sizes:
+            folder = PurePosixPath(name).parent
+            if folder.name.lower() in known:
+                tops.add("" if str(folder.parent) == "." else str(folder.parent))
+        yield from sorted(tops)

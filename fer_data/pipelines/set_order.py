@@ -1,0 +1,76 @@
+"""The order of the faces of several data sets in an epoch: each set by its weight."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fer_data import arguments
+
+
+class SetOrder:
+    """Numbers of faces in the order of an epoch, of several sets that lie one after the other.
+
+    With weights an epoch has as many faces as all sets together, shared out by the weights. A set
+    of which more are wanted than it has comes again, shuffled anew; of one of which fewer are
+    wanted, each epoch draws others. The order follows from `seed` and the number of the epoch
+    alone.
+
+    Args:
+        counts: Number of faces of each set.
+        weights: A number above 0 for each set; None for every face once in a pass.
+        seed: Integer of 0 or more.
+        passes: Number of times as many faces that an epoch has.
+
+    Attributes:
+        shares: How many faces of each set an epoch has.
+
+    Example:
+
+    >>> order = SetOrder([6, 2], weights=[1, 1], seed=0)
+    >>> order.shares, sorted(order(0).tolist())[4:]
+    ((4, 4), [6, 6, 7, 7])
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[int],
+        weights: Sequence[float] | None = None,
+        seed: int = 0,
+        passes: int = 1,
+    ) -> None:
+        arguments.sequence(arguments.integer(1), 1)("counts", counts)
+        arguments.seed("seed", seed)
+        arguments.integer(1)("passes", passes)
+        if weights is not None:
+            arguments.sequence(arguments.number(0), len(counts), len(counts))("weights", weights)
+            if not all(weight > 0 for weight in weights):
+                raise ValueError(f"`weights` must be above 0. Received: weights={weights}")
+        self.counts, self.seed, self.passes = tuple(counts), seed, passes
+        self.shares = _shares(passes * sum(counts), counts if weights is None else weights)
+
+    def __len__(self) -> int:
+        return self.passes * sum(self.counts)
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        """Return the order of an epoch, int64 `(passes * faces,)`.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
+        rng = np.random.default_rng((self.seed, epoch))
+        starts = np.cumsum((0, *self.counts[:-1]))
+        drawn = []
+        for start, count, share in zip(starts, self.counts, self.shares, strict=True):
+            rounds = [rng.permutation(count) for _ in range(-(-share // count))]
+            drawn += [start + part for part in rounds[:-1]]
+            drawn += [start + part[: share - count * (len(rounds) - 1)] for part in rounds[-1:]]
+        return rng.permutation(np.concatenate(drawn))
+
+
+def _shares(total, weights):
+    """Return whole numbers of a sum, as near to the weights as can be."""
+    exact = total * np.asarray(weights, "float64") / np.sum(weights, dtype="float64")
+    shares = np.floor(exact).astype(int)
+    largest = np.argsort(shares - exact, kind="stable")
+    shares[largest[: total - shares.sum()]] += 1
+    return tuple(shares.tolist())
