@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
+    "ConcordanceCorrelation",
+    "ConcordanceLoss",
     "FaceSettings",
     "LabelDistributionDistillation",
     "LabelDistributionDistiller",
@@ -22,6 +24,7 @@ __all__ = [
     "ghostface",
     "ha_3dnet",
     "ha_3dsenet",
+    "joint_losses",
     "load_model",
     "load_torch_weights",
     "mer_3dcnn",
@@ -41,6 +44,7 @@ __all__ = [
     "training",
     "triple_path_ha3dnet",
     "web",
+    "with_valence_arousal",
 ]
 
 if TYPE_CHECKING:
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
         web,
     )
     from fer_models.auditing.audit import audit
+    from fer_models.families.affect_head import with_valence_arousal
     from fer_models.families.efficientface import efficientface
     from fer_models.families.emotion_cnn import emotion_cnn
     from fer_models.families.ghostface import ghostface
@@ -72,9 +77,11 @@ if TYPE_CHECKING:
     from fer_models.families.resnet50_cbam import resnet50_cbam
     from fer_models.recognizer import Recognizer
     from fer_models.training import recipes
+    from fer_models.training.concordance import ConcordanceCorrelation, ConcordanceLoss
     from fer_models.training.ensemble import ensemble
     from fer_models.training.face_settings import FaceSettings
     from fer_models.training.face_training import train_faces
+    from fer_models.training.joint_losses import joint_losses
     from fer_models.training.label_distribution import (
         LabelDistributionDistillation,
         LabelDistributionDistiller,
@@ -101,6 +108,8 @@ _MODULES = {
 _CLIPS = "fer_models.families.micro_expression_3d"
 _DISTRIBUTIONS = "fer_models.training.label_distribution"
 _NAMES = {
+    "ConcordanceCorrelation": "fer_models.training.concordance",
+    "ConcordanceLoss": "fer_models.training.concordance",
     "FaceSettings": "fer_models.training.face_settings",
     "LabelDistributionDistillation": _DISTRIBUTIONS,
     "LabelDistributionDistiller": _DISTRIBUTIONS,
@@ -116,6 +125,7 @@ _NAMES = {
     "ghostface": "fer_models.families.ghostface",
     "ha_3dnet": _CLIPS,
     "ha_3dsenet": _CLIPS,
+    "joint_losses": "fer_models.training.joint_losses",
     "load_model": "fer_models.zoo.loading",
     "load_torch_weights": "fer_models.zoo.torch_import",
     "mer_3dcnn": _CLIPS,
@@ -128,6 +138,7 @@ _NAMES = {
     "teacher_for": _DISTRIBUTIONS,
     "train_faces": "fer_models.training.face_training",
     "triple_path_ha3dnet": _CLIPS,
+    "with_valence_arousal": "fer_models.families.affect_head",
 }
 
 

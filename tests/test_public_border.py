@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 # Of the names below, what costs nothing to call is called often, the rest in the slow tests.
-LIGHT = ("fer_data.labels", "fer_data.protocols", "fer_data.synthetic", "fer_layers")
+LIGHT = (
+    "fer_data.labels",
+    "fer_data.picture",
+    "fer_data.protocols",
+    "fer_data.synthetic",
+    "fer_data.video",
+    "fer_layers",
+)
 QUICK = (
     "fer_models:Recognizer",
+    "fer_data.datasets",
     "fer_data.faces",
+    "fer_models.compat",
     "fer_models.privacy",
     "fer_models.evaluation",
     "fer_models.robustness",

@@ -11,6 +11,7 @@ PACKAGES = (
     "fer_layers",
     "fer_models",
     "fer_models.auditing",
+    "fer_models.compat",
     "fer_models.evaluation",
     "fer_models.explain",
     "fer_models.export",

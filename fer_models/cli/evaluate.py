@@ -4,12 +4,17 @@ If the data set marks copies of training faces, the rest is scored by
 itself as well. The output folder gets evaluation.md, evaluation.json, confusion.png and
 reliability.png. If the model's file lies beside the run.json of its training, that file names which
 data it was, and the test faces of the same division are taken.
+
+Several models, or several data sets, give a matrix instead: accuracy, macro F1 and calibration
+error of each model on each set, with intervals, on the classes that both know, matched by name. The
+output folder gets cross_data.md, cross_data.json and cross_data.png then.
 """
 
 import argparse
 import json
 from pathlib import Path
 
+from fer_models.cli import evaluate_several
 from fer_models.cli.face_data import (
     add_data_arguments,
     add_group_arguments,
@@ -25,7 +30,8 @@ from fer_models.cli.running import UsageError, progress, remark
 EXAMPLE = """fer evaluate runs/mine/best.keras
 fer evaluate ghostface:fer2013 --data fer2013 --path FOLDER --flip
 fer evaluate ghostface:ferplus --data folder --path my_faces --json
-fer evaluate ghostface:ferplus --data folder --path my_faces --groups groups.csv"""
+fer evaluate ghostface:ferplus --data folder --path my_faces --groups groups.csv
+fer evaluate ghostface:fer2013 ghostface:ferplus --data fer2013 folder --path FOLDER my_faces"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the subcommand.
     """
-    add_model_argument(parser)
+    add_model_argument(parser, several=True)
     add = parser.add_argument
     add("--flip", action="store_true", help="take the mean with the mirrored face")
     add("--faces", type=int, default=0, help="how many, drawn at random; 0: all")
     add("--batch-size", type=int, default=64, help="faces at a time")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder to write into")
     add("--seed", type=int, default=1, help="of the choice of faces")
-    add("--json", action="store_true", help="print what evaluation.json holds, not tables")
+    add("--json", action="store_true", help="print what the JSON file holds, not tables")
     add_group_arguments(parser)
-    add_data_arguments(parser)
+    add_data_arguments(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,6 +61,19 @@ def run(args: argparse.Namespace) -> None:
     check_output(args.output)
     if args.faces < 0 or args.batch_size < 1:
         raise UsageError("--faces must be 0 or more, and --batch-size 1 or more")
+    evaluate_several.sort_words(args)
+    if evaluate_several.is_several(args):
+        evaluate_several.run(args)
+        return
+    _measure(args)
+
+
+def _measure(args):
+    (args.model,) = args.model
+    (args.data,) = args.data or (None,)
+    if len(args.path or ()) > 1:
+        raise UsageError(f"--path must be one path for one data set; given: {' '.join(args.path)}")
+    (args.path,) = args.path or (None,)
     found = measured(args)
     from fer_data.files import write_json, write_text
     from fer_models.evaluation import plot_confusion, plot_reliability, score_split

@@ -67,9 +67,11 @@ def run(args: argparse.Namespace) -> None:
     for path in args.photos:
         check_input(path, videos=False)
     check_output(args.output)
+    from fer_models.zoo.face_outputs import expression_part
     from fer_models.zoo.loading import load_model
 
     model, names = load_model(args.model)
+    model = expression_part(model)
     if len(model.inputs[0].shape) == 5:
         if args.photos:
             raise UsageError(f"{args.model} takes clips, and no photos: see --data")

@@ -16,29 +16,64 @@ if TYPE_CHECKING:
     from fer_data.pipelines.split_arrays import SplitArrays
 
 # As in `fer_data.pipelines.labelled_faces.FACES`, which imports NumPy and the data sets.
-DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
+DATA = (
+    "synthetic",
+    "fer2013",
+    "ferplus",
+    "raf_db",
+    "affectnet",
+    "ck_plus",
+    "jaffe",
+    "kdef",
+    "expw",
+    "sfew",
+    "caer_s",
+    "ravdess",
+    "crema_d",
+    "folder",
+)
 MODEL_HELP = "a .keras file, or NAME:TAG of bundled weights such as ghostface:fer2013"
 # Of the training faces of the synthetic set, where nobody looks at them.
 FEW = 70
 
 
-def add_model_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the argument MODEL."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+def add_model_argument(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the argument MODEL.
+
+    Args:
+        parser: Parser of the subcommand.
+        several: Whether there may be several models; `args.model` is a list then.
+    """
+    more: dict[str, Any] = {"nargs": "*"} if several else {}
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP, **more)
 
 
-def add_data_arguments(parser: argparse.ArgumentParser, split: bool = True) -> None:
+def add_data_arguments(
+    parser: argparse.ArgumentParser, split: bool = True, several: bool = False
+) -> None:
     """Add the arguments that say which labelled faces a model is measured on.
 
     Args:
         parser: Parser of the subcommand.
         split: Whether there is to be a --split.
+        several: Whether there may be several data sets; `args.data` and `args.path` are lists then,
+            of which nothing is checked yet.
     """
     add = parser.add_argument_group(
         "data (default: as in run.json beside the model, else synthetic)"
     ).add_argument
-    add("--data", choices=DATA, help="which faces")
-    add("--path", help="folder or archive of the data set, or its packed .npz")
+    place = "folder or archive of the data set, or its packed .npz"
+    if several:
+        add(
+            "--data",
+            nargs="+",
+            metavar="DATA",
+            help=f"which faces, of several data sets too: {', '.join(DATA)}",
+        )
+        add("--path", nargs="+", metavar="PATH", help=f"{place}; one for each but synthetic")
+    else:
+        add("--data", choices=DATA, help="which faces")
+        add("--path", help=place)
     add(
         "--data-dir",
         help="where prepared data sets are kept (default: as at the training)",
@@ -141,6 +176,7 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     from fer_data.pipelines.split_arrays import check_split
     from fer_models.training.trained_on import trained_on
     from fer_models.zoo import class_names
+    from fer_models.zoo.face_outputs import expression_part
     from fer_models.zoo.loading import load_model
 
     names = ("data", "path", "train", "validation_fraction", "validation_from", "test_fraction")
@@ -155,11 +191,9 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
             "or --config with its run.json"
         )
     model, known = load_model(args.model)
-    if len(model.inputs) != 1 or len(model.input_shape) != 4 or None in model.input_shape[1:]:
-        raise UsageError(
-            f"MODEL must take single faces of a fixed size; {args.model} takes "
-            f"{[tuple(tensor.shape) for tensor in model.inputs]}"
-        )
+    # Of a model with valence and arousal, what the commands measure is the classes.
+    model = expression_part(model)
+    check_single_faces(model, args.model)
     if settings["data"] == "synthetic" and not source and not same:
         settings.setdefault("train", training)
     size = max(model.input_shape[1:3])
@@ -167,9 +201,23 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     with contextlib.redirect_stdout(sys.stderr):
         faces = load_faces(**settings, size=size)
     outputs = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
-    split = getattr(args, "split", None) or _default_split(faces, source)
+    split = getattr(args, "split", None) or default_split(faces, source)
     check_split(faces, split)
     return Measured(model, outputs, faces, settings["data"], source, split)
+
+
+def check_single_faces(model: "keras.Model", name: str) -> None:
+    """Raise `UsageError` unless a model takes single faces of a fixed size.
+
+    Args:
+        model: The model.
+        name: As the user called it.
+    """
+    if len(model.inputs) != 1 or len(model.input_shape) != 4 or None in model.input_shape[1:]:
+        raise UsageError(
+            f"MODEL must take single faces of a fixed size; {name} takes "
+            f"{[tuple(tensor.shape) for tensor in model.inputs]}"
+        )
 
 
 def groups_of(args: argparse.Namespace, found: Measured, split: str) -> "np.ndarray | None":
@@ -219,7 +267,16 @@ def _words(values):
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
-def _default_split(faces, source):
+def default_split(faces: "LabelledFaces", source: str) -> str:
+    """Return the split to measure on, and tell of it where it is all that there is.
+
+    Args:
+        faces: The faces.
+        source: As in `Measured`.
+
+    Raises:
+        ValueError: If all faces are those of the training.
+    """
     for name in ("test", "validation"):
         if name in faces.counts:
             return name

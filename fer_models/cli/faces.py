@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", type=Path, metavar="PHOTO|VIDEO|FOLDER", help="where to look for faces")
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
-    add("--weights", help=f"its file, for {', '.join(WITH_WEIGHTS)} (default: fetched)")
+    add("--weights", help=f"its file, for {', '.join(WITH_WEIGHTS)} (default: the public ones)")
     add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
     add("--output", type=Path, default=Path("runs/faces"), help="folder to write into")
     add("--json", action="store_true", help="print what was found as JSON")

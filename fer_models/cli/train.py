@@ -22,6 +22,7 @@ EXAMPLE = """fer train --data folder --path my_faces --validation-fraction 0.1 -
 fer train --config fer2013 --path FOLDER --output runs/fer2013
 fer train --recipe emotion_cnn --data fer2013 --path FOLDER --output runs/cnn
 fer train --config runs/cnn/run.json --output runs/again
+fer train --data fer2013 folder --path FOLDER my_faces --data-weights 1 3 --output runs/both
 fer train --processes 2 --data synthetic --output runs/two"""
 
 # As in the library, which a test compares: `--help` is too quick for it.
@@ -51,7 +52,22 @@ RECIPES = (
     "resnet18_small",
     "resnet50_cbam",
 )
-DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
+DATA = (
+    "synthetic",
+    "fer2013",
+    "ferplus",
+    "raf_db",
+    "affectnet",
+    "ck_plus",
+    "jaffe",
+    "kdef",
+    "expw",
+    "sfew",
+    "caer_s",
+    "ravdess",
+    "crema_d",
+    "folder",
+)
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "plateau")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -71,11 +87,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"how to train what: {', '.join(RECIPES)} (default: ghostface_small)",
     )
-    setting("--data", choices=DATA, help="which faces (default: synthetic)")
+    setting(
+        "--data",
+        nargs="+",
+        choices=DATA,
+        metavar="DATA",
+        help=f"which faces, of several data sets at once too: {', '.join(DATA)} (default: "
+        "synthetic)",
+    )
     setting(
         "--path",
+        nargs="+",
         help="folder or archive of the data set, or the .npz that `fer prepare --pack` made of "
-        "it, which needs no TensorFlow; none for synthetic",
+        "it, which needs no TensorFlow; none for synthetic; one for each of several sets",
     )
     add("--output", help="folder for everything that is written (default: runs/RECIPE)")
     add(
@@ -140,8 +164,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting(
         "--augmentation",
         type=preset_or_amounts,
-        help="none, basic, randaug, mixup, randaug+mixup, fer2013, or amounts as JSON, with "
-        '"engine": "keras_cv" for RandAugment and MixUp by keras-cv',
+        help="none, basic, randaug, mixup, randaug+mixup, fer2013, corruptions, or amounts as "
+        'JSON, with "engine": "keras_cv" for RandAugment and MixUp by keras-cv',
     )
     setting(
         "--labels", choices=("one_hot", "soft"), help="soft: the votes, where the data has them"
@@ -152,6 +176,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the targets that comes from the votes, in the labels' terms",
     )
     setting("--label-smoothing", type=float, help="of the training labels")
+    setting(
+        "--valence-arousal",
+        type=float,
+        metavar="WEIGHT",
+        help="learn valence and arousal too, by a second loss of this weight, as 0.5, where the "
+        "data has them (affectnet)",
+    )
     setting(
         "--class-weights",
         action=argparse.BooleanOptionalAction,
@@ -167,6 +198,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     setting("--dp-clip", type=float, help="largest L2 norm of one face's gradient (default: 1)")
     setting("--dp-delta", type=float, help="at which epsilon is stated (default: 1e-5)")
+
+    setting = _Settings(parser.add_argument_group("adversarial training"))
+    setting(
+        "--adversarial-epsilon",
+        type=float,
+        help="attack each batch before its step, by changes of so many grey levels of 255, as 2 "
+        "(twice the cost)",
+    )
+    setting(
+        "--adversarial-steps",
+        type=int,
+        help="of that attack, each at the cost of a training (default: 1)",
+    )
+    setting(
+        "--adversarial-plain", type=float, help="share of a batch that is not attacked (default: 0)"
+    )
 
     setting = _Settings(parser.add_argument_group("data"))
     setting("--train", type=int, help="synthetic training faces (default: 7000)")
@@ -191,6 +238,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="other options of the data set: pictures=original detector=yunet finds and cuts the "
         "faces of raf_db's photos (detector: retinaface unless you say so)",
+    )
+
+    setting = _Settings(parser.add_argument_group("several data sets"))
+    setting(
+        "--data-weights",
+        nargs="+",
+        type=float,
+        metavar="WEIGHT",
+        help="for each set how often its faces are trained on, as 2 1 (default: every face once "
+        "in a pass)",
+    )
+    setting(
+        "--joined-classes",
+        choices=("shared", "all"),
+        help="which classes to learn, by name: those that all sets have, or all (default: shared; "
+        "faces of other classes are left out)",
     )
 
     several = parser.add_argument_group(
@@ -264,6 +327,9 @@ def settings_of(args: argparse.Namespace) -> "FaceSettings":
     for name in ("model", "data_options"):
         if name in given:
             given[name] = dict(given[name])
+    for name in ("data", "path"):
+        if len(given.get(name, ())) == 1:
+            (given[name],) = given[name]
     if args.config is None:
         return FaceSettings(**given)
     return FaceSettings.from_record(args.config, **given)

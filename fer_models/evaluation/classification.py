@@ -13,6 +13,7 @@ from fer_data.checks import as_array, as_numbers, check_integer, check_sequence
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 from fer_models.evaluation.group_scores import GroupReport, score_groups
+from fer_models.zoo.face_outputs import expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
@@ -156,7 +157,9 @@ def evaluate(
     """Run a model over data once and score it.
 
     Args:
-        model: Built Keras model whose output is `(batch, classes)` probabilities.
+        model: Built Keras model whose output is `(batch, classes)` probabilities; of one that gives
+            valence and arousal too (`fer_models.with_valence_arousal`), the probabilities are
+            scored.
         data: Finite iterable of `(images, labels)` batches, such as a `tf.data.Dataset` or a
             `keras.utils.PyDataset`; or an array of images, with `labels`.
         labels: Labels of the array `data`, as in `classification_report`; otherwise `None`.
@@ -180,8 +183,9 @@ def evaluate(
     ```
     """
     check_predicts(model)
+    model = expression_part(model)
     check_one_output(model)
-    batches, total = _batches(data, labels, batch_size)
+    batches, total = batches_of(data, labels, batch_size)
     progress = keras.utils.Progbar(total, verbose=verbose, unit_name="batch")
     all_labels, all_probabilities = [], []
     for index, batch in enumerate(batches, 1):
@@ -206,7 +210,16 @@ def evaluate(
     )
 
 
-def _batches(data, labels, batch_size):
+def batches_of(
+    data: Any, labels: ArrayLike | None, batch_size: int
+) -> tuple[Iterable[Any], int | None]:
+    """Return the batches `(images, labels)` of `evaluate`, and their number where it is known.
+
+    Args:
+        data: As for `evaluate`.
+        labels: As for `evaluate`.
+        batch_size: As for `evaluate`.
+    """
     if labels is None:
         if isinstance(data, np.ndarray):
             raise ValueError("`labels` must be given with an array. Received: labels=None")

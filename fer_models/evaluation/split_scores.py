@@ -11,6 +11,7 @@ from fer_data import arguments
 from fer_data.checks import as_array, as_numbers, check_sequence, shown
 from fer_models.evaluation.classification import Report, classification_report
 from fer_models.evaluation.group_scores import group_names
+from fer_models.zoo.face_outputs import expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 ALL, WITHOUT_COPIES = "all", "without copies of training faces"
@@ -48,7 +49,8 @@ def score_split(
     learns by heart scores too high, so that the rest is scored by itself as well.
 
     Args:
-        model: Model whose output is `(batch, classes)` probabilities.
+        model: Model whose output is `(batch, classes)` probabilities; of one that gives valence and
+            arousal too (`fer_models.with_valence_arousal`), the probabilities are scored.
         faces: Batches `(images, one-hot labels)`, such as a `tf.data.Dataset` or a
             `keras.utils.PyDataset`.
         class_names: Names in class order; None calls them "0", "1", ...
@@ -72,6 +74,7 @@ def score_split(
     {'all': (2, 1.0), 'without copies of training faces': (1, 1.0)}
     """
     check_predicts(model)
+    model = expression_part(model)
     check_one_output(model)
     truth, said = [], []
     known = isinstance(faces, keras.utils.PyDataset)

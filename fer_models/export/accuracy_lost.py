@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
+from fer_models.zoo.face_outputs import expression_part
 from fer_models.zoo.model_checks import check_model
 
 
@@ -53,7 +54,8 @@ def accuracy_lost(
     Both see the same faces, so that the interval is that of paired answers.
 
     Args:
-        model: The Keras model, which gives `(batch, classes)`.
+        model: The Keras model, which gives `(batch, classes)`, or one of
+            `fer_models.with_valence_arousal`, of which the classes are compared.
         run: The exported model, as `load` returns it.
         images: Faces as the model takes them.
         labels: Class numbers `(faces,)`; two faces at least.
@@ -79,8 +81,11 @@ def accuracy_lost(
             "`images` must hold two faces or more, and `labels` one number for each. "
             f"Received: {len(images)} images and labels of shape {labels.shape}"
         )
-    said = model.predict(np.asarray(images, "float32"), batch_size=batch_size, verbose=0)
-    right = [np.asarray(each).argmax(1) == labels for each in (said, run(images))]
+    part = expression_part(model)
+    said = part.predict(np.asarray(images, "float32"), batch_size=batch_size, verbose=0)
+    # Valence and arousal stand behind the classes of an exported model that has them.
+    both = (said, np.asarray(run(images))[:, : said.shape[1]])
+    right = [each.argmax(1) == labels for each in both]
     lost = right[0].astype(float) - right[1]
     return AccuracyLost(
         keras=float(right[0].mean()),

@@ -1,5 +1,6 @@
 """Writing a model for other programs, and checking that they compute the same."""
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from fer_models.export import writing
 from fer_models.export.export_report import ExportReport, compare
 from fer_models.export.exported import load, needs
 from fer_models.export.folding import batch_norms, fold_batch_norm
+from fer_models.zoo.face_outputs import EXPRESSION, gives_valence_arousal, in_one_row
 from fer_models.zoo.float32_copy import TOLERANCES, float32_copy, half_type
 from fer_models.zoo.model_checks import check_model, check_one_output
 
@@ -66,7 +68,9 @@ def export(
     Args:
         model: A built Keras model of one output, on the TensorFlow backend; a `.keras` file
             trained on another backend can be loaded there. Of a model with a dictionary or a list
-            of outputs choose one: `keras.Model(model.inputs, model.output["emotion"])`.
+            of outputs choose one: `keras.Model(model.inputs, model.output["emotion"])`. One of
+            `fer_models.with_valence_arousal` is written with one output of `classes + 2` numbers:
+            the probabilities, then valence and arousal.
         path: Name of the file, with the ending of the table, or of the folder.
         format: One of the table.
         faces: What to compare on: an array `(n, height, width, channels)` in the range that the
@@ -101,6 +105,8 @@ def export(
     path = Path(path)
     for name, flag in (("fold", fold), ("overwrite", overwrite)):
         check_flag(name, flag)
+    classes = model.output[EXPRESSION].shape[1] if gives_valence_arousal(model) else None
+    model = in_one_row(model)
     _check(model, path, format, representative, tolerance, overwrite)
     for package in PACKAGES.get(format, ()):
         needs(package)
@@ -117,7 +123,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         unfinished = Path(folder, path.name)
         numbers = writing.write(written, unfinished, format, representative)
-        comparison = _compare(model, load(unfinished), faces)
+        comparison = _compare(model, load(unfinished), faces, classes)
         if format != "litert-int8":
             _check_close(comparison, tolerance, path)
         _put_in_place(unfinished, path, Path(folder, "replaced"))
@@ -261,13 +267,20 @@ def _drawn_faces(model):
     return np.moveaxis(images, -1, 1) if first else images
 
 
-def _compare(model, run, faces):
-    """Return `Comparison` of model and file, and the largest output of the model."""
+def _compare(model, run, faces, classes):
+    """Return `Comparison` of model and file, and the largest output of the model.
+
+    Where other outputs stand behind those of so many `classes`, the label is that of the classes.
+    """
     inputs = writing.like_inputs(model, faces)
     expected = model.predict(inputs, batch_size=32, verbose=0)
     names = [each.name for each in model.inputs]
     received = run(faces[0] if len(names) == 1 else dict(zip(names, faces, strict=True)))
-    return compare(expected, received), float(np.abs(expected).max())
+    found = compare(expected, received)
+    if classes is not None:
+        labels = compare(expected[:, :classes], received[:, :classes])
+        found = dataclasses.replace(found, label_agreement=labels.label_agreement)
+    return found, float(np.abs(expected).max())
 
 
 def _checked_copy(model, faces, half):

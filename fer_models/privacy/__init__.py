@@ -27,6 +27,7 @@ from fer_models.privacy.metrics import (
     rate_at,
     roc,
 )
+from fer_models.privacy.one_run_audit import EpsilonBound, epsilon_lower_bound
 from fer_models.privacy.overlap import OverlapError, overlaps, refuse_overlap
 from fer_models.privacy.population import loss_quantile, population
 from fer_models.privacy.queries import augmentation_queries
@@ -42,6 +43,7 @@ __all__ = [
     "AttackResult",
     "ClassRisk",
     "Decision",
+    "EpsilonBound",
     "Interval",
     "MemberDivision",
     "MembershipReport",
@@ -59,6 +61,7 @@ __all__ = [
     "divide_members",
     "draw_pool",
     "entropy_threshold",
+    "epsilon_lower_bound",
     "half_of_pool",
     "lira_offline",
     "lira_online",

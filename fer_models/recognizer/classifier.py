@@ -23,9 +23,11 @@ class Classifier:
     def __init__(self, network: FaceNetwork, batch_size: int = 32, flip: bool = False) -> None:
         self.size, self.channels = network.size, network.channels
         self.classes = network.classes
+        self._width = network.classes + (2 if network.valence_arousal else 0)
         self.batch_size = batch_size
         self._network, self._flip = network, flip
-        found = self._run(np.full((1, self.size, self.size, self.channels), 128, np.float32))
+        grey = np.full((1, self.size, self.size, self.channels), 128, np.float32)
+        found = self._run(grey)[:, : self.classes]
         if not (found >= 0).all() or abs(found.sum() - 1) > 1e-3:
             raise ValueError(
                 "The model must end in probabilities, as a softmax gives them; build it with "
@@ -38,6 +40,18 @@ class Classifier:
 
         Faces of another size or number of channels are brought to the network's, as in
         `fer_data.faces.cut`.
+        """
+        return self.rows(crops)[:, : self.classes]
+
+    def rows(self, crops: ArrayLike) -> np.ndarray:
+        """Return all that the network gives of faces, in one row a face.
+
+        Args:
+            crops: As for a call.
+
+        Returns:
+            float32 `(n, classes)`, or `(n, classes + 2)` with valence and arousal behind the
+            probabilities, of a network that gives them.
         """
         crops = as_array("crops", crops)
         if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] not in (1, 3):
@@ -57,7 +71,7 @@ class Classifier:
             self._run(faces[start : start + self.batch_size])
             for start in range(0, len(faces), self.batch_size)
         ]
-        return np.concatenate([np.zeros((0, self.classes), np.float32), *parts])
+        return np.concatenate([np.zeros((0, self._width), np.float32), *parts])
 
     def _run(self, faces):
         if not self._flip:

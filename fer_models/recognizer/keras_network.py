@@ -9,6 +9,7 @@ from fer_data.compiled import lite_runner
 from fer_data.compiled.frozen_graph import freeze
 from fer_data.compiled.lite_graph import NotConvertibleError, lite
 from fer_models.runtime.face_network import FaceNetwork
+from fer_models.zoo.face_outputs import DIMENSIONS, gives_valence_arousal, in_one_row
 from fer_models.zoo.float32_copy import float32_copy
 from fer_models.zoo.model_checks import check_model, check_one_output
 
@@ -25,7 +26,7 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
 
     Args:
         model: A `keras.Model` from `(batch, size, size, 1 or 3)` in [0, 255] to `(batch, classes)`
-            probabilities.
+            probabilities, or one of `fer_models.with_valence_arousal`.
         class_names: Names of its classes, if they are known.
 
     Raises:
@@ -33,6 +34,8 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
             chosen.
     """
     check_model(model)
+    felt = gives_valence_arousal(model)
+    model = in_one_row(model)
     check_one_output(model)
     shape, output = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if (
@@ -51,11 +54,12 @@ def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None
             f"The model must give one output (batch, classes). Received: output_shape={output}"
         )
     run = _compiled(float32_copy(model), shape)
-    return FaceNetwork(run, shape[1], shape[3], output[1], class_names)
+    classes = output[1] - (len(DIMENSIONS) if felt else 0)
+    return FaceNetwork(run, shape[1], shape[3], classes, class_names, valence_arousal=felt)
 
 
 def _compiled(model, shape):
-    """Return a function from float32 `(n, size, size, channels)` to `(n, classes)`."""
+    """Return a function from float32 `(n, size, size, channels)` to the model's rows."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         return _for_tensorflow(lambda images: model(images, training=False), shape)

@@ -60,7 +60,8 @@ class Recognizer:
     Args:
         weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; or the
             path of a `.keras` file with a whole model; or a `keras.Model`, which gives
-            probabilities for faces in [0, 255].
+            probabilities for faces in [0, 255]. One of `fer_models.with_valence_arousal` gives
+            `Expression.valence` and `.arousal` too.
         detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
@@ -335,15 +336,16 @@ class Recognizer:
     def examine_faces(
         self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
     ) -> tuple[np.ndarray, list[FaceQuality | None]]:
-        """Return the probabilities and the quality of found faces.
+        """Return what the network gives of found faces, and their quality.
 
         Args:
             pictures: As for `classify_faces`.
             faces: As for `classify_faces`.
 
         Returns:
-            Probabilities as from `classify_faces`, and the `FaceQuality` of each face, `None`
-            without a gate.
+            Probabilities as from `classify_faces`, with valence and arousal in two more columns
+            where the network gives them; and the `FaceQuality` of each face, `None` without a
+            gate.
         """
         faces = [list(found) for found in faces]
         cuts = self._cuts(pictures, faces)
@@ -351,7 +353,7 @@ class Recognizer:
         qualities = [
             None if gate is None else gate(cut, face) for cut, face in zip(cuts, flat, strict=True)
         ]
-        return self.classify(cuts), qualities
+        return self._classifier.rows(cuts), qualities
 
     def _cuts(self, pictures, faces):
         size, channels = self.input_size, self._classifier.channels

@@ -35,6 +35,9 @@ class Expression:
             those that the rule was fitted on, the true class is among them as often as the
             Recognizer's coverage promises. `None` without a rule.
         quality: `FaceQuality`, how well the face is shown; `None` if it was not judged.
+        valence: How pleasant the expression looks, from -1 to 1; `None` of a network without it, as
+            all bundled weights are.
+        arousal: How excited it looks, from -1 (calm) to 1; `None` likewise.
     """
 
     box: tuple[float, float, float, float]
@@ -47,6 +50,8 @@ class Expression:
     points: tuple[tuple[float, float], ...] | None = None
     set: tuple[str, ...] | None = None
     quality: FaceQuality | None = None
+    valence: float | None = None
+    arousal: float | None = None
 
     @property
     def unsure(self) -> bool:
@@ -75,6 +80,8 @@ class Expression:
             "set": None if self.set is None else list(self.set),
             "quality": None if self.quality is None else self.quality.to_dict(),
             "probabilities": dict(self.probabilities),
+            "valence": self.valence,
+            "arousal": self.arousal,
             "track": self.track,
             "timestamp": self.timestamp,
             "points": None if self.points is None else [list(point) for point in self.points],
@@ -117,18 +124,20 @@ def expression(
     rule: SetRule | None = None,
     quality: FaceQuality | None = None,
 ) -> Expression:
-    """Return the `Expression` of a `Face` from its probabilities `(classes,)`.
+    """Return the `Expression` of a `Face` from what the network gave of it.
 
     Args:
         face: The `Face`.
-        probabilities: `(classes,)`.
+        probabilities: `(classes,)`, or `(classes + 2,)` with valence and arousal behind them.
         class_names: Names of the classes.
         track: Its number in a stream.
         timestamp: Seconds in the stream's time.
         rule: `SetRule` for the set of classes; None for no set.
         quality: `FaceQuality`, or None.
     """
-    values = np.asarray(probabilities, "float64").tolist()
+    row = np.asarray(probabilities, "float64").tolist()
+    values, felt = row[: len(class_names)], row[len(class_names) :]
+    valence, arousal = felt or (None, None)
     best = int(np.argmax(values))
     x, y, width, height = (float(value) for value in face.box)
     return Expression(
@@ -142,6 +151,8 @@ def expression(
         points=None if face.points is None else tuple(map(tuple, face.points.tolist())),
         set=None if rule is None else _set(rule, values, class_names),
         quality=quality,
+        valence=valence,
+        arousal=arousal,
     )
 
 

@@ -37,7 +37,11 @@ class Engine(Protocol):
     def examine_faces(
         self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
     ) -> tuple[np.ndarray, list[FaceQuality | None]]:
-        """Return the probabilities `(faces, classes)` and the quality of found faces."""
+        """Return a row for each found face, and the quality of each.
+
+        A row holds the probabilities of the classes, and behind them valence and arousal where the
+        network gives them.
+        """
 
 
 class Smoother:

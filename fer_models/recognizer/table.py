@@ -16,9 +16,10 @@ COLUMNS = (
     *("x", "y", "width", "height", "score", "label", "confidence"),
     *("yaw", "pitch", "roll"),
     *("answer", "set", "quality", "sharpness", "face_size"),
+    *("valence", "arousal"),
 )
 # Those that may be empty.
-NUMBERS = ("timestamp", "yaw", "pitch", "roll", "sharpness", "face_size")
+NUMBERS = ("timestamp", "yaw", "pitch", "roll", "sharpness", "face_size", "valence", "arousal")
 # The names that py-feat has for the classes; others keep their own.
 _FEAT_CLASSES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
 _FEAT_COLUMNS = (
@@ -51,7 +52,8 @@ def table(
         `width`, `height`, `score`, `label`, `confidence`, `yaw`, `pitch`, `roll` (degrees, none
         without points), `answer` (the label, or `"unsure"`), `set` (the classes left open, with
         semicolons between), `quality` (the verdict), `sharpness`, `face_size` (none where nobody
-        looked), and one for each class's probability. Pictures without a face have no row.
+        looked), `valence`, `arousal` (none of a network without them), and one for each class's
+        probability. Pictures without a face have no row.
 
         With `style="py-feat"`: `FaceRectX`, `FaceRectY`, `FaceRectWidth`, `FaceRectHeight`,
         `FaceScore`, `Pitch`, `Roll`, `Yaw` (positive up, and to the person's own right), the
@@ -171,4 +173,5 @@ def _row(source, frame, face):
         if quality is None
         else (quality.verdict, quality.sharpness, quality.size)
     )
+    values += (face.valence, face.arousal)
     return dict(zip(COLUMNS, values, strict=True)) | face.probabilities

@@ -23,6 +23,8 @@ STUDIES = {
     "resnet50-cbam-report": "resnet50_cbam_report",
     "webcam-cnn": "webcam_cnn",
     "privacy-study": "privacy_study",
+    "exposed-faces": "exposed_faces",
+    "private-features": "private_features",
     "label-noise": "label_noise_study",
     "smile-curve": "smile_curve",
 }

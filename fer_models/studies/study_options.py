@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Of a study that does not say otherwise. As in `fer_data.pipelines.labelled_faces.FACES`, whose
+# Of a study that does not say otherwise: some of `fer_data.pipelines.labelled_faces.FACES`, whose
 # import is heavy.
 DATA = ("synthetic", "fer2013", "ferplus", "raf_db", "folder")
 

@@ -84,8 +84,8 @@ class DPTrainer(keras.Model):
         ValueError: If `network` is no such model; in `compile`, if its batch norm is not frozen, it
             has layers with a state that training changes, or loss scaling is in use; in `fit`,
             where there are sample or class weights or several replicas.
-        NotImplementedError: On other backends than TensorFlow. `jax_privacy.keras_api` does it on
-            JAX.
+        NotImplementedError: On other backends than TensorFlow. `fer_models.training.private_fit`
+            does it on JAX.
 
     Example:
 
@@ -105,7 +105,7 @@ class DPTrainer(keras.Model):
     ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise NotImplementedError(
-                "DP-SGD is here for the TensorFlow backend; on JAX use jax_privacy.keras_api. "
+                "`DPTrainer` is for the TensorFlow backend; on JAX use `private_fit.fit_private`. "
                 f"Received: the backend {keras.backend.backend()!r}"
             )
         if not isinstance(options, DPSGD):

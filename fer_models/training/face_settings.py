@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from fer_data.checks import check_choice, check_integer, check_number
+from fer_data.checks import check_choice, check_integer, check_number, check_sequence
+from fer_data.pipelines.joined_faces import CLASSES, DRAWN, placed
 from fer_data.pipelines.labelled_faces import FACES, is_packed
 from fer_models.training import recipes, runs
+from fer_models.training.adversarial_training import AdversarialTraining
 from fer_models.training.dp_sgd import DPSGD
 from fer_models.zoo import registry
 
@@ -24,6 +26,8 @@ SCHEDULES = {
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.002}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONVOLUTIONS = ("library", "products")
+# Settings of a training on several data sets.
+OF_SEVERAL = ("data_weights", "joined_classes")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,16 @@ class FaceSettings:
 
     Attributes:
         recipe: Name of the recipe, one of `face_recipes()`.
-        data: Which faces: `"synthetic"`, `"fer2013"`, `"ferplus"`, `"raf_db"` or `"folder"`.
-        path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path.
+        data: Which faces: one of `fer_data.pipelines.labelled_faces.FACES`, such as `"synthetic"`,
+            `"fer2013"` or `"folder"`.
+            Several names train on these sets at once, with classes matched by name, as
+            `fer_data.pipelines.joined_faces` says.
+        path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path. Of
+            several sets one for each that is not drawn, in their order.
+        data_weights: Of several sets how often the faces of each are trained on, relative to each
+            other; None for every face once in a pass.
+        joined_classes: Of several sets the classes to learn: `"shared"`, those that all of them
+            have, or `"all"`; None for `"shared"`.
         teacher: `.keras` files of trained models, whose mean answers are learned instead of the
             labels; None for none.
         answers: File of `fer answers` (`fer_models.training.teacher_answers`) with the answers of
@@ -59,10 +71,18 @@ class FaceSettings:
         vote_share: Share of the targets that comes from the votes, in the labels' terms; see
             `fer_data.pipelines.vote_targets`.
         label_smoothing: Share of every training label that is spread over the classes.
+        valence_arousal: Weight of a second loss, one minus the concordance of valence and arousal,
+            such as 0.5: the model gets an output for them, and the data must have both as columns.
+            It goes with no `teacher`, `answers`, `vote_share`, `class_weights`, attack or DP-SGD.
+            None for a model of classes alone.
         class_weights: Whether classes are weighed against their frequency.
         dp_noise_multiplier: Train by DP-SGD with Gaussian noise of so many times the clip.
         dp_clip: Largest L2 norm of one face's gradient; None for 1.
         dp_delta: At which epsilon is stated; None for 1e-5.
+        adversarial_epsilon: Attack each batch before its step, by changes of so many grey levels at
+            most, such as 2; see `fer_models.training.adversarial_training`. None for no attack.
+        adversarial_steps: Steps of that attack; None for 1.
+        adversarial_plain: Share of each batch that is not attacked; None for 0.
         train: Number of synthetic training faces; None for 7000.
         validation_fraction: As in `load_faces`.
         validation_from: As in `load_faces`.
@@ -82,8 +102,10 @@ class FaceSettings:
     """
 
     recipe: str = DEFAULT_RECIPE
-    data: str = "synthetic"
-    path: str | os.PathLike[str] | None = None
+    data: str | Sequence[str] = "synthetic"
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | None] | None = None
+    data_weights: Sequence[float] | None = None
+    joined_classes: str | None = None
     teacher: tuple[str, ...] | None = None
     answers: str | os.PathLike[str] | None = None
     size: int | None = None
@@ -105,10 +127,14 @@ class FaceSettings:
     labels: str | None = None
     vote_share: float | None = None
     label_smoothing: float | None = None
+    valence_arousal: float | None = None
     class_weights: bool | None = None
     dp_noise_multiplier: float | None = None
     dp_clip: float | None = None
     dp_delta: float | None = None
+    adversarial_epsilon: float | None = None
+    adversarial_steps: int | None = None
+    adversarial_plain: float | None = None
     train: int | None = None
     validation_fraction: float | None = None
     validation_from: str = "train"
@@ -129,10 +155,7 @@ class FaceSettings:
                 "`data_options` must be options of the data set by name, such as {'pictures': "
                 f"'original'}}. Received: data_options={self.data_options!r}"
             )
-        paths: dict[str, Any] = {
-            name: None if value is None else str(Path(value).resolve())
-            for name, value in (("path", self.path), ("answers", self.answers))
-        }
+        paths: dict[str, Any] = self._sets() | {"answers": _absolute(self.answers)}
         if self.teacher is not None:
             files = [self.teacher] if isinstance(self.teacher, (str, os.PathLike)) else self.teacher
             paths["teacher"] = tuple(str(Path(file).resolve()) for file in files)
@@ -143,7 +166,13 @@ class FaceSettings:
 
     def _check_choices(self):
         check_choice("recipe", self.recipe, face_recipes())
-        check_choice("data", self.data, tuple(FACES))
+        names = (self.data,) if isinstance(self.data, str) else self.data
+        check_sequence("data", names)
+        for name in names:
+            check_choice("data", name, tuple(FACES))
+        if not names:
+            raise ValueError("`data` must name a data set. Received: data=()")
+        check_choice("joined_classes", self.joined_classes, (None, *CLASSES))
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("convolutions", self.convolutions, CONVOLUTIONS)
         check_choice("channels", self.channels, (None, 1, 3))
@@ -158,13 +187,21 @@ class FaceSettings:
         for name, least in {**whole, "patience": 0, "seed": 0}.items():
             if (value := getattr(self, name)) is not None:
                 check_integer(name, value, least)
-        for name in ("learning_rate", "weight_decay", "validation_fraction", "test_fraction"):
+        shares = ("validation_fraction", "test_fraction")
+        for name in ("learning_rate", "weight_decay", "valence_arousal", *shares):
             if (value := getattr(self, name)) is not None:
                 check_number(name, value, 0)
         if self.vote_share is not None:
             check_number("vote_share", self.vote_share, 0, 1)
 
     def _check_together(self):
+        if self.several:
+            self._check_several()
+        elif given := [name for name in OF_SEVERAL if getattr(self, name) is not None]:
+            raise ValueError(
+                f"`{given[0]}` is for several data sets. Received: {given[0]}="
+                f"{getattr(self, given[0])!r} and data={self.data!r}"
+            )
         if self.passes > 1 and self.dp_noise_multiplier is not None:
             raise ValueError(
                 "`passes` and `dp_noise_multiplier` cannot go together: give more epochs. "
@@ -175,8 +212,13 @@ class FaceSettings:
                 "`dp_clip` and `dp_delta` need `dp_noise_multiplier`. "
                 f"Received: dp_clip={self.dp_clip}, dp_delta={self.dp_delta}"
             )
+        self._check_adversarial()
+        if self.valence_arousal is not None:
+            self._check_valence_arousal()
         if self.answers is not None:
             self._check_answers()
+        if self.several:
+            return
         if is_packed(self.path) and self.data == "synthetic":
             raise ValueError(
                 f"`data` must be what {self.path} was made of. Received: data='synthetic'"
@@ -185,6 +227,89 @@ class FaceSettings:
             raise ValueError(
                 "`train` is the number of synthetic faces, for data='synthetic' alone. "
                 f"Received: train={self.train} and data={self.data!r}"
+            )
+
+    @property
+    def several(self) -> bool:
+        """Whether the training is on several data sets at once."""
+        return not isinstance(self.data, str)
+
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """The packed files among the paths."""
+        paths = self.path if self.several else (self.path,)
+        return tuple(str(path) for path in paths if is_packed(path))  # type: ignore[union-attr, arg-type]
+
+    def _sets(self):
+        """Return data sets and paths: a name and a path, or a tuple of each."""
+        data, path = self.data, self.path
+        if not isinstance(data, str) and len(data) == 1:
+            (data,) = data
+            if path is not None and not isinstance(path, (str, os.PathLike)):
+                (path,) = placed([data], path)
+        if isinstance(data, str):
+            if path is not None and not isinstance(path, (str, os.PathLike)):
+                raise ValueError(
+                    f"`path` must be one path, as there is one data set. Received: path={path!r}"
+                )
+            return {"data": data, "path": _absolute(path)}
+        weights = None if self.data_weights is None else tuple(self.data_weights)
+        return {
+            "data": tuple(data),
+            "path": tuple(map(_absolute, placed(data, path))),
+            "data_weights": weights,
+        }
+
+    def _check_several(self):
+        single = ("answers", "vote_share", "valence_arousal", "dp_noise_multiplier")
+        single += ("test_fraction", "data_options")
+        given = [name for name in single if getattr(self, name) is not None]
+        given += ["validation_from"] if self.validation_from != "train" else []
+        given += ["labels"] if self.labels == "soft" else []
+        if given:
+            raise ValueError(
+                f"`{given[0]}` is for one data set: prepare and pack each set with its own options "
+                f"(`fer prepare --pack`), or leave it out. Received: "
+                f"{given[0]}={getattr(self, given[0])!r} and data={self.data!r}"
+            )
+        if self.train is not None and not set(DRAWN) & set(self.data):
+            raise ValueError(
+                "`train` is the number of synthetic faces. "
+                f"Received: train={self.train} and data={self.data!r}"
+            )
+        weights = self.data_weights
+        if weights is None:
+            return
+        for weight in weights:
+            check_number("data_weights", weight, 0)
+        if len(weights) != len(self.data) or not all(weights):
+            raise ValueError(
+                f"`data_weights` must be a number above 0 for each of {self.data}. "
+                f"Received: data_weights={weights!r}"
+            )
+
+    def _check_adversarial(self):
+        about = (self.adversarial_steps, self.adversarial_plain)
+        if self.adversarial_epsilon is None and about != (None, None):
+            raise ValueError(
+                "`adversarial_steps` and `adversarial_plain` need `adversarial_epsilon`. Received: "
+                f"adversarial_steps={about[0]}, adversarial_plain={about[1]}"
+            )
+        if self.adversarial_epsilon is not None and self.teacher is not None:
+            raise ValueError(
+                "`adversarial_epsilon` and `teacher` cannot go together: give the teacher's "
+                "`answers`, which `fer answers` writes. Received: "
+                f"adversarial_epsilon={self.adversarial_epsilon}, teacher={self.teacher!r}"
+            )
+
+    def _check_valence_arousal(self):
+        others = ("teacher", "answers", "vote_share", "class_weights", "dp_noise_multiplier")
+        others += ("adversarial_epsilon",)
+        given = [name for name in others if getattr(self, name) not in (None, False)]
+        if given:
+            raise ValueError(
+                f"`valence_arousal` and `{given[0]}` cannot go together: choose one. Received: "
+                f"valence_arousal={self.valence_arousal}, {given[0]}={getattr(self, given[0])!r}"
             )
 
     def _check_answers(self):
@@ -258,8 +383,11 @@ class FaceSettings:
             ValueError: If a change breaks a rule of the recipe.
         """
         recipe = recipes.get(self.recipe)
-        names = ("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing", "ema")
-        changes = {name: getattr(self, name) for name in (*names, "class_weights")}
+        names = (
+            *("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing", "ema"),
+            *("class_weights", "valence_arousal"),
+        )
+        changes = {name: getattr(self, name) for name in names}
         changes = {name: value for name, value in changes.items() if value is not None}
         options = recipe.optimizer_options
         if self.optimizer not in (None, recipe.optimizer):
@@ -276,6 +404,8 @@ class FaceSettings:
             given: dict[str, Any] = {"l2_norm_clip": self.dp_clip, "delta": self.dp_delta}
             given = {name: value for name, value in given.items() if value is not None}
             changes["dp"] = DPSGD(noise_multiplier=self.dp_noise_multiplier, **given)
+        if self.adversarial_epsilon is not None:
+            changes["adversarial"] = self._attack()
         if (self.teacher or self.answers) is not None and self.labels is None:
             # The teacher's answers are the targets; the labels only say how often it is right.
             changes["labels"] = "one_hot"
@@ -293,6 +423,15 @@ class FaceSettings:
             stages = (recipes.Stage("all", recipe.epochs),)
             recipe = recipe.replace(freeze_batch_norm=False, stages=stages)
         return recipe
+
+    def _attack(self):
+        given = {"steps": self.adversarial_steps, "plain_share": self.adversarial_plain}
+        given = {name: value for name, value in given.items() if value is not None}
+        return AdversarialTraining(epsilon=self.adversarial_epsilon, seed=self.seed, **given)
+
+
+def _absolute(path):
+    return None if path is None else str(Path(path).resolve())
 
 
 def face_recipes() -> tuple[str, ...]:

@@ -13,7 +13,11 @@ from typing import Any
 
 import keras
 
-from fer_data.pipelines.labelled_faces import LabelledFaces, is_packed, load_faces
+from fer_data.pipelines.face_batches import FaceBatches
+from fer_data.pipelines.joined_faces import JoinedFaces, load_joined_faces
+from fer_data.pipelines.labelled_faces import LabelledFaces, load_faces
+from fer_data.pipelines.set_order import SetOrder
+from fer_models.families.affect_head import with_valence_arousal
 from fer_models.training import (
     accountant,
     ancestry,
@@ -30,6 +34,7 @@ from fer_models.training.recipe_batches import Share, scoring_batches, training_
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.teacher_answers import TeacherAnswers, read_answers
 from fer_models.zoo import class_names, registry
+from fer_models.zoo.face_outputs import DIMENSIONS
 
 MODELS = ("best", "last")
 # Arguments of every builder that are settings of their own, or none.
@@ -203,18 +208,9 @@ class FaceTraining:
             faces: The faces, where they are loaded already; None to load what the settings name.
         """
         settings = self.settings
-        self.faces = faces or load_faces(
-            settings.data,
-            settings.path,
-            data_dir=self.data_dir,
-            size=max(self.recipe.input_shape[:2]),
-            train=settings.train,
-            validation_fraction=settings.validation_fraction,
-            validation_from=settings.validation_from,
-            test_fraction=settings.test_fraction,
-            data_options=settings.data_options,
-            seed=settings.seed,
-        )
+        self.faces = faces or (self._load_sets() if settings.several else self._load_set())
+        if self.recipe.valence_arousal is not None:
+            self._check_affect()
         names, classes = self.faces.class_names, settings.classes
         if "validation" not in self.faces.splits:
             raise ValueError(
@@ -227,6 +223,48 @@ class FaceTraining:
                 f"({', '.join(names)}). Received: classes={classes}"
             )
         self.class_names = names + tuple(f"class {n}" for n in range(len(names), classes or 0))
+
+    def _load_set(self):
+        settings = self.settings
+        return load_faces(
+            settings.data,
+            settings.path,
+            data_dir=self.data_dir,
+            size=max(self.recipe.input_shape[:2]),
+            train=settings.train,
+            validation_fraction=settings.validation_fraction,
+            validation_from=settings.validation_from,
+            test_fraction=settings.test_fraction,
+            data_options=settings.data_options,
+            seed=settings.seed,
+        )
+
+    def _load_sets(self):
+        settings, shape = self.settings, self.recipe.input_shape
+        return load_joined_faces(
+            settings.data,
+            settings.path,
+            size=tuple(shape[:2]),
+            channels=shape[2],
+            classes=settings.joined_classes or "shared",
+            weights=settings.data_weights,
+            data_dir=self.data_dir,
+            train=settings.train,
+            validation_fraction=settings.validation_fraction,
+            seed=settings.seed,
+        )
+
+    def _check_affect(self):
+        for split in sorted({"train", "validation"} & self.faces.splits.keys()):
+            if not self._has_affect(split):
+                raise ValueError(
+                    "`valence_arousal` needs faces with the columns valence and arousal, which the "
+                    f"{split} split of data={self.settings.data!r} has not. "
+                    f"Received: the columns {sorted(self.faces.features(split))}"
+                )
+
+    def _has_affect(self, split):
+        return set(DIMENSIONS) <= set(self.faces.features(split))
 
     def fit(
         self, folder: Path | None = None, share: Share | None = None, **about: Any
@@ -256,13 +294,13 @@ class FaceTraining:
         )
         model = build_model(settings, recipe, classes)
         # A bad setting shows here, before anything is written.
-        train(done)
+        endless = not isinstance(train(done), FaceBatches)
         self._say_privacy(model)
         weights = None
         if recipe.class_weights:
             from fer_data.protocols.weighting import class_weights
 
-            weights = class_weights(faces.column("train", "label"), classes)
+            weights = class_weights(self._drawn_labels(), classes)
         if folder is None:
             self._begin(about)
         if done:
@@ -271,20 +309,42 @@ class FaceTraining:
             f"Training on {counts['train']:,} faces of {recipe.input_shape}, validation on "
             f"{counts['validation']:,}."
         )
+        if isinstance(faces, JoinedFaces):
+            self._say_sets(faces)
         steps = settings.passes * math.ceil(counts["train"] / recipe.batch_size)
         history = recipe.fit(
             model,
             train,
-            scoring_batches(recipe, faces, "validation", classes, share),
+            scoring_batches(
+                recipe, faces, "validation", classes, share, recipe.valence_arousal is not None
+            ),
             directory=folder or self.folder,
             # What never ends has to be told how long an epoch is.
-            steps_per_epoch=steps if faces.packed is None or share else None,
+            steps_per_epoch=steps if endless else None,
             class_weight=weights,
             verbose="auto" if sys.stdout.isatty() else 2,
         )
         if not history.epoch:
             print("The training itself is done: only its report is missing.")
         return history
+
+    def _drawn_labels(self):
+        """Return the class numbers of the faces of an epoch."""
+        labels = self.faces.column("train", "label")
+        if not isinstance(self.faces, JoinedFaces):
+            return labels
+        counts = [each["train"] for each in self.faces.sets.values()]
+        return labels[SetOrder(counts, self.faces.weights, self.settings.seed)(0)]
+
+    def _say_sets(self, faces):
+        counts = [each["train"] for each in faces.sets.values()]
+        shares = SetOrder(counts, faces.weights).shares
+        for (name, of_set), share in zip(faces.sets.items(), shares, strict=True):
+            left = ", ".join(f"{n:,} {each}" for each, n in faces.left_out[name].items())
+            print(
+                f"{name}: {of_set['train']:,} training faces, {share:,} of them in a pass"
+                + (f"; left out, in all splits: {left}." if left else ".")
+            )
 
     def _learned(self):
         """Return the faces with what is learned of them, after checking that they have it."""
@@ -348,6 +408,8 @@ class FaceTraining:
                 "packed": self.faces.packed,
                 "ancestry": self._ancestry(),
             }
+            if isinstance(self.faces, JoinedFaces):
+                about["sets"] = self.faces.record()
             if self.answers is not None:
                 about["answers"] = {"note": self.answers.note, **self.answers.about}
             if trunk := self.recipe.model_options.get("trunk_weights"):
@@ -388,9 +450,17 @@ class FaceTraining:
                 scoring_batches(self.recipe, self.faces, where, len(self.class_names)),
                 self.folder,
                 copies=self._copies(where),
+                affect=self._affect_batches(where),
+                sets=self.faces.set_of(where) if isinstance(self.faces, JoinedFaces) else None,
             )
         self.run.finish(**known)
         return TrainedFaces(self.folder, text)
+
+    def _affect_batches(self, split):
+        if self.recipe.valence_arousal is None or not self._has_affect(split):
+            return None
+        classes = len(self.class_names)
+        return scoring_batches(self.recipe, self.faces, split, classes, valence_arousal=True)
 
     def _copies(self, split):
         if "copy_in_train" not in self.faces.features(split):
@@ -399,7 +469,7 @@ class FaceTraining:
 
 
 def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.Model:
-    """Return the model to train: the recipe's, or it and its teacher.
+    """Return the model to train: the recipe's, with a second output, or it and its teacher.
 
     Args:
         settings: The settings, of which `seed` and `teacher` matter here.
@@ -418,6 +488,8 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
             "(size, channels and classes are settings of their own)"
         )
     model = recipe.build(classes=classes, **{"seed": settings.seed} if "seed" in taken else {})  # type: ignore[arg-type]
+    if recipe.valence_arousal is not None:
+        return with_valence_arousal(model)
     if settings.teacher is None:
         return model
     if recipe.class_weights:
@@ -448,6 +520,6 @@ def _inputs(settings):
         found["teacher file"] = runs.sha256_of(*settings.teacher)
     if settings.answers is not None:
         found["file of answers"] = runs.sha256_of(settings.answers)
-    if is_packed(settings.path):
-        found["file of packed faces"] = runs.sha256_of(settings.path)
+    if settings.packed:
+        found["file of packed faces"] = runs.sha256_of(*settings.packed)
     return found

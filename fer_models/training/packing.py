@@ -113,6 +113,11 @@ def pack_weights(
         )
     changes = {} if path is None else {"path": path}
     settings = FaceSettings.from_record(run / runs.RECORD, **changes)
+    if settings.several:
+        raise ValueError(
+            "`run` must be of one data set, which the card of bundled weights names. "
+            f"Received: {run}, of {settings.data}"
+        )
     training = FaceTraining(settings, run, data_dir=data_dir or record.get("data_dir"))
     training.load()
     recipe, names, faces = training.recipe, training.class_names, training.faces

@@ -53,10 +53,12 @@ class RenewedModel:
 
     def __init__(self, recipe: Recipe, classes: int, steps_per_epoch: int | None = None) -> None:
         freezes = recipe.freeze_batch_norm or recipe.stages[0].trainable is not None
-        if len(recipe.stages) > 1 or recipe.ema is not None or recipe.dp is not None or freezes:
+        others = (recipe.ema, recipe.dp, recipe.adversarial)
+        if len(recipe.stages) > 1 or any(each is not None for each in others) or freezes:
             raise ValueError(
-                "`recipe` must have one stage, no moving average, no differential privacy and no "
-                f"frozen layers. Received: {recipe.name!r} with {len(recipe.stages)} stages"
+                "`recipe` must have one stage, no moving average, no differential privacy, no "
+                "adversarial training and no frozen layers. "
+                f"Received: {recipe.name!r} with {len(recipe.stages)} stages"
             )
         self.recipe, self.classes = recipe, classes
         self.model = self._built(seed=0)

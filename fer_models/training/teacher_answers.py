@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from fer_data.checks import check_integer
+from fer_data.file_limits import UnreadableError
 from fer_data.files import write_arrays
+from fer_data.npz import read_npz
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.labelled_faces import LabelledFaces
 from fer_data.pipelines.split_arrays import check_split
@@ -189,10 +190,10 @@ def read_answers(path: str | os.PathLike[str]) -> TeacherAnswers:
     ```
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in ARRAYS}
+        found = read_npz(path)
+        content = {name: found[name] for name in ARRAYS}
         about = json.loads(content["about"].item())
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, RecursionError, UnreadableError) as error:
         raise ValueError(
             "A file of answers must be one that `fer answers` wrote, whole. "
             f"Received: {str(path)!r} ({error})"

@@ -1,10 +1,12 @@
 """The faces that a model was trained on, from the record beside its file."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fer_models.training import runs
+from fer_models.zoo import bundled
 from fer_models.zoo.model_files import names_file
 
 # What decides which faces are in which split, as `load_faces` takes it.
@@ -35,7 +37,8 @@ def trained_on(
         **given: Arguments of `load_faces` that are known, some of `DIVIDING`; None counts as not
             given. `path` may differ from the record's: the same faces may lie elsewhere now. So
             may `data_dir`, where prepared data sets are kept, which is known besides; that of the
-            record counts while there is such a folder.
+            record counts while there is such a folder. Of a model that was trained on several data
+            sets `data` says which is meant, and `path` too where it has the set twice.
 
     Returns:
         `(arguments, source)`; the source is `run.json` where there is one, and empty where nothing
@@ -63,6 +66,8 @@ def trained_on(
     settings = content["settings"]
     if "data" not in settings:
         raise ValueError(f"{path} is no record of a training on faces: it names no `data`")
+    if not isinstance(settings["data"], str):
+        settings = _one_of(content, path, given)
     known = {name: settings[name] for name in DIVIDING if settings.get(name) is not None}
     if content.get("data_dir") and Path(content["data_dir"]).is_dir():
         known["data_dir"] = content["data_dir"]
@@ -89,3 +94,68 @@ def trained_on(
             f"Received: data={given.get('data')!r} and path={given.get('path')!r}"
         )
     return DEFAULTS | given, ""
+
+
+def sets_of(model: str | os.PathLike[str]) -> tuple[dict[str, Any], ...]:
+    """Return the data sets that a model was trained on, as far as that is known.
+
+    Args:
+        model: As in `trained_on`.
+
+    Returns:
+        For each set a dictionary with its `data`, as `load_faces` takes it, and its `path`, None
+        where that is unknown or there is none. Empty where nothing is known.
+
+    Example:
+
+    >>> sets_of("ghostface:ferplus")
+    ({'data': 'ferplus', 'path': None},)
+    """
+    if names_file(model):
+        path = Path(model).parent / runs.RECORD
+        if not path.is_file():
+            return ()
+        content = runs.read(path)
+        if isinstance(content["settings"].get("data"), list):
+            found = content.get("sets", {}).values()
+        else:
+            found = [content["settings"]] if "data" in content["settings"] else []
+        return tuple({"data": each["data"], "path": each.get("path")} for each in found)
+    known = bundled.all_weights().get(":".join(bundled.split(os.fspath(model))))
+    data = None if known is None else known.card.get("data")
+    return () if data is None else ({"data": data, "path": None},)
+
+
+def is_same_set(known: Mapping[str, Any], data: str, path: str | os.PathLike[str] | None) -> bool:
+    """Return whether a data set is one that a model was trained on.
+
+    A name tells a data set wherever it lies, but for `"folder"`, which is any folder of faces.
+
+    Args:
+        known: One of `sets_of`.
+        data: Name of the data set.
+        path: Its path, or None.
+    """
+    if known["data"] != data or data != "folder":
+        return known["data"] == data
+    return None not in (known["path"], path) and _absolute(known["path"]) == _absolute(path)
+
+
+def _one_of(content, record, given):
+    """Return the settings of one of several sets, as if it were the only one."""
+    sets = content.get("sets", {})
+    named = ", ".join(sets)
+    found = [each for each in sets.values() if each["data"] == given.get("data")]
+    if len(found) > 1 and "path" in given:
+        found = [each for each in found if _absolute(each["path"]) == _absolute(given["path"])]
+    if len(found) != 1:
+        raise ValueError(
+            f"{record} is of a training on several data sets, {named}: name one of them with "
+            "`data` (--data), and with its `path` (--path) where it is there twice. "
+            f"Received: data={given.get('data')!r}, path={given.get('path')!r}"
+        )
+    return {"seed": content["settings"].get("seed"), **found[0]}
+
+
+def _absolute(path):
+    return Path(path).resolve()

@@ -12,9 +12,10 @@ import numpy as np
 
 from fer_data import files
 from fer_models import evaluation, explain
-from fer_models.evaluation import Complexity, Latency, Report
+from fer_models.evaluation import Complexity, Latency, Report, ValenceArousalReport
 from fer_models.training import ancestry
 from fer_models.training.recipes.recipe import Recipe
+from fer_models.zoo.face_outputs import expression_part, in_one_row
 from fer_models.zoo.loading import load_model
 
 TEXT, SCORES = "report.md", "report.json"
@@ -28,6 +29,8 @@ def write(
     faces: Any,
     folder: Path,
     copies: Sequence[bool] | None = None,
+    affect: Any = None,
+    sets: np.ndarray | None = None,
 ) -> str:
     """Write report.md, report.json and the pictures of a training.
 
@@ -39,11 +42,15 @@ def write(
         faces: Its batches, which can be read several times.
         folder: Folder of the run, with the models and history.csv.
         copies: Which of the faces are copies of training faces, where that is known.
+        affect: Batches of the same faces with valence and arousal; None where the model or the
+            split has none.
+        sets: Of a training on several data sets the name of each face's set; None of one.
 
     Returns:
         The report, as Markdown.
     """
-    best = trained_model(folder / "best.keras")
+    whole = trained_model(folder / "best.keras")
+    best = expression_part(whole)
     found = {
         "best": evaluation.score_split(best, faces, names, copies),
         "last": evaluation.score_split(trained_model(folder / "last.keras"), faces, names, copies),
@@ -53,17 +60,26 @@ def write(
         for epoch, scores in found.items()
         for name, report in scores.reports.items()
     }
+    for name in () if sets is None else dict.fromkeys(sets.tolist()):
+        for epoch, scores in found.items():
+            some = sets == name
+            reports[f"{epoch} epoch, {name}"] = evaluation.classification_report(
+                scores.labels[some], scores.probabilities[some], names
+            )
     labels, probabilities = found["best"].labels, found["best"].probabilities
     title = f"Best epoch, {where} faces"
     evaluation.plot_curves(folder / "history.csv", folder / "curves.png", recipe.name)
     evaluation.plot_confusion(next(iter(reports.values())), folder / "confusion.png", title)
     evaluation.plot_reliability(labels, probabilities, folder / "reliability.png", title=title)
     draw_grad_cam(best, faces, labels, probabilities, names, where, folder / "grad_cam.png")
-    cost = evaluation.complexity(best)
+    cost = evaluation.complexity(in_one_row(whole))
     times = {batch: evaluation.latency(best, batch_size=batch) for batch in (1, 32)}
     with (folder / "history.csv").open(newline="") as file:
         history = list(csv.DictReader(file))
-    text = summary(record, recipe, reports, where, cost, times, history)
+    felt = None
+    if affect is not None:
+        felt = evaluation.evaluate_valence_arousal(whole, affect, verbose=0)
+    text = summary(record, recipe, reports, where, cost, times, history, felt)
     files.write_text(folder / TEXT, text)
     content = {
         "scores": {name: report.to_dict() for name, report in reports.items()},
@@ -71,6 +87,8 @@ def write(
         "complexity": cost.to_dict(),
         "latency": {batch: time.to_dict() for batch, time in times.items()},
     }
+    if felt is not None:
+        content["valence_arousal"] = felt.to_dict()
     files.write_json(folder / SCORES, content)
     return text
 
@@ -129,6 +147,7 @@ def summary(
     cost: Complexity,
     times: Mapping[int, Latency],
     history: Sequence[Mapping[str, str]],
+    felt: ValenceArousalReport | None = None,
 ) -> str:
     """Return the report as Markdown.
 
@@ -140,6 +159,7 @@ def summary(
         cost: What the model costs.
         times: How long it takes, by size of the batch.
         history: Rows of history.csv.
+        felt: Scores of valence and arousal at the best epoch; None without them.
     """
     first, best = next(iter(reports.items()))
     rows = [
@@ -164,6 +184,7 @@ def summary(
             else "; the best epoch was chosen on the validation faces."
         ),
         "",
+        *of_sets(record.get("sets")),
         "| | faces | accuracy | macro F1 | weighted F1 | loss | calibration error |",
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
@@ -173,6 +194,7 @@ def summary(
         "",
         best.to_markdown(),
         "",
+        *(["## Valence and arousal", "", felt.to_markdown(), ""] if felt else []),
         "![Confusion matrix](confusion.png)",
         "![Reliability](reliability.png)",
         "![Curves](curves.png)",
@@ -202,6 +224,23 @@ def summary(
         "",
     ]
     return "\n".join(lines)
+
+
+def of_sets(sets: Mapping[str, Any] | None) -> list[str]:
+    """Return lines with the data sets of a training on several, none for one data set.
+
+    Args:
+        sets: By name of a set what `JoinedFaces.record` says; None of one data set.
+    """
+    if not sets:
+        return []
+    lines = ["| data set | faces | weight | left out, of other classes |", "|---|---|---:|---|"]
+    for name, each in sets.items():
+        faces = ", ".join(f"{count:,} {split}" for split, count in each["faces"].items())
+        left = ", ".join(f"{count:,} {label}" for label, count in each["left_out"].items())
+        weight = "by its faces" if each["weight"] is None else f"{each['weight']:g}"
+        lines.append(f"| {name} | {faces} | {weight} | {left or '-'} |")
+    return [*lines, ""]
 
 
 def private(promised: Mapping[str, Any] | None) -> list[str]:
@@ -269,11 +308,12 @@ def published(
         for name, value in paper.scores.items():
             ours = (_cell(getattr(report, name, None)) for report in (best, last))
             lines.append(f"| {name.replace('_', ' ')} | {' | '.join(ours)} | {_cell(value)} |")
-        training = [float(row["accuracy"]) for row in history]
+        accuracy, monitor = recipe.logged("accuracy"), recipe.logged(recipe.monitor)
+        training = [float(row[accuracy]) for row in history]
         pick = min if recipe.lower_is_better else max
-        at_best = pick(history, key=lambda row: float(row[recipe.monitor]))
+        at_best = pick(history, key=lambda row: float(row[monitor]))
         lines.append(
-            f"| training accuracy, augmented, dropout on | {float(at_best['accuracy']):.4f} | "
+            f"| training accuracy, augmented, dropout on | {float(at_best[accuracy]):.4f} | "
             f"{training[-1]:.4f} | {_cell(paper.training_accuracy)} |"
         )
         by_name = {scores.name: scores for scores in best.classes}

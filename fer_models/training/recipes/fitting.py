@@ -12,6 +12,7 @@ import keras
 from fer_data import files
 from fer_data.pipelines.augmentation.policies import policy
 from fer_models.training import resume
+from fer_models.training.adversarial_training import AdversarialTrainer
 from fer_models.training.dp_sgd import DPTrainer
 from fer_models.training.recipes.averaging import AverageWeights, some_images
 from fer_models.zoo.batch_norm import batch_norm_layers
@@ -32,6 +33,8 @@ def fit(
     """Train `model` through the stages of `recipe`; see `Recipe.fit`."""
     if recipe.dp is not None:
         model = DPTrainer(model, recipe.dp, recipe.batch_size)
+    if recipe.adversarial is not None:
+        model = AdversarialTrainer(model, recipe.adversarial)
     kept: dict[str, Any] = {}
     generation = None
     if directory is not None:
@@ -117,7 +120,7 @@ def _state(directory):
 
 
 class BestCheckpoint(resume.BestFile):
-    """`BestFile` of the network alone, without its teacher or its DP trainer.
+    """`BestFile` of the network alone, without its teacher or its trainer.
 
     Args:
         path: The file.
@@ -142,8 +145,8 @@ class BestCheckpoint(resume.BestFile):
 
 
 def student(model: keras.Model) -> keras.Model:
-    """Return the network that trains: a distiller's student, a DP trainer's, or the model."""
-    if isinstance(model, DPTrainer):
+    """Return the network that trains: a distiller's student, a trainer's network, or the model."""
+    if isinstance(model, (AdversarialTrainer, DPTrainer)):
         return model.network
     return model.student if isinstance(model, keras.distillation.Distiller) else model
 

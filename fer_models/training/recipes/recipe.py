@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any, Self
 import keras
 
 from fer_data.checks import check_attribute, is_whole
+from fer_models.training.adversarial_training import AdversarialTraining
 from fer_models.training.dp_sgd import DPSGD, freeze_batch_norm
+from fer_models.training.joint_losses import joint_losses
 from fer_models.training.label_distribution import LabelDistributionLoss
 from fer_models.training.recipes import fitting
 from fer_models.training.recipes.schedule import Constant, Plateau
 from fer_models.zoo import registry
+from fer_models.zoo.face_outputs import EXPRESSION, VALENCE_AROUSAL
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -24,6 +28,7 @@ OPTIMIZERS = {
 LABELS = ("one_hot", "soft")
 SCHEDULES = ("Constant", "Cosine", "Plateau", "Steps")
 LOSSES = ("categorical_crossentropy", "label_distribution")
+OUTPUTS = (EXPRESSION, VALENCE_AROUSAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +110,9 @@ class Recipe:
         label_smoothing: Share of every training label that is spread over the classes.
         loss: `"categorical_crossentropy"`, or `"label_distribution"` for
             `fer_models.LabelDistributionLoss` as EfficientFace's authors use it.
+        valence_arousal: Weight of a second loss, one minus the concordance of valence and arousal,
+            for a model with an output for these; see `fer_models.joint_losses`. None for a
+            model of classes alone. It goes with no class weights, `dp` or `adversarial`.
         augmentation: What `fer_data.pipelines.augmentation.policy` takes: a preset, or amounts.
         class_weights: Whether classes are weighed against their frequency.
         ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
@@ -119,6 +127,9 @@ class Recipe:
             noise; None for none. With it all batch norm is frozen, also that of composed layers:
             start from weights of public faces, or take a network without it. MixUp and class
             weights look at several faces at once and are refused.
+        adversarial: A `fer_models.training.adversarial_training.AdversarialTraining`, which attacks
+            each batch before its step; None for none. It goes neither with `dp` nor with
+            `valence_arousal`.
         stated: The training as the paper states it.
         chosen: What it leaves open and is our choice.
         published: What it reports: a tuple of `Published`.
@@ -146,12 +157,14 @@ class Recipe:
     labels: str = "one_hot"
     label_smoothing: float = 0.0
     loss: str = "categorical_crossentropy"
+    valence_arousal: float | None = None
     augmentation: str | dict[str, Any] = "basic"
     class_weights: bool = False
     ema: float | None = None
     patience: int | None = None
     monitor: str = "val_accuracy"
     dp: DPSGD | None = None
+    adversarial: AdversarialTraining | None = None
     stated: str = ""
     chosen: str = ""
     published: tuple[Published, ...] = ()
@@ -193,10 +206,43 @@ class Recipe:
         check_attribute(
             self, "dp", self.dp is None or isinstance(self.dp, DPSGD), "None or a `DPSGD`"
         )
+        if self.valence_arousal is not None:
+            self._check_valence_arousal()
+        if self.adversarial is not None:
+            self._check_adversarial()
         if self.dp is not None:
             check_attribute(self, "class_weights", not self.class_weights, "False with `dp`")
             mixing = fitting.mixes(self.augmentation)
             check_attribute(self, "augmentation", not mixing, "without MixUp with `dp`")
+
+    def _check_adversarial(self):
+        right = isinstance(self.adversarial, AdversarialTraining)
+        check_attribute(self, "adversarial", right, "None or an `AdversarialTraining`")
+        for name in ("dp", "valence_arousal"):
+            check_attribute(self, name, getattr(self, name) is None, "None with `adversarial`")
+
+    def _check_valence_arousal(self):
+        weight = self.valence_arousal
+        number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+        right = number and 0 <= weight < math.inf
+        check_attribute(self, "valence_arousal", right, "None or a number of 0 or more")
+        # Keras weighs the classes of models with one output alone.
+        rule = "False with `valence_arousal`"
+        check_attribute(self, "class_weights", not self.class_weights, rule)
+        # The concordance is that of a batch, and no sum over its faces.
+        check_attribute(self, "dp", self.dp is None, "None with `valence_arousal`")
+
+    def logged(self, metric: str) -> str:
+        """Return the name that the history of a training has for a metric of the classes.
+
+        Args:
+            metric: Such as `"accuracy"` or `monitor`. With `valence_arousal` Keras puts the name of
+                the output before it; a loss is that of both outputs.
+        """
+        name = metric.removeprefix("val_")
+        if self.valence_arousal is None or name == "loss" or name.startswith(OUTPUTS):
+            return metric
+        return f"{metric[: len(metric) - len(name)]}{EXPRESSION}_{name}"
 
     @property
     def lower_is_better(self) -> bool:
@@ -289,6 +335,7 @@ class Recipe:
             "augmentation": self.augmentation,
             "labels": self.labels,
             "label_smoothing": self.label_smoothing,
+            "valence_arousal": self.valence_arousal is not None,
         }
 
     def freeze(self, model: keras.Model, stage: int = 0) -> None:
@@ -318,6 +365,9 @@ class Recipe:
                 f"Stage {self.stages[stage].name!r} of {self.name!r} trains layers of the names "
                 f"{missing}, of which the model has none. Received: a model of {names}"
             )
+        if patterns is not None and self.valence_arousal is not None:
+            # The second head begins untrained, whatever the stage.
+            patterns = (*patterns, f"{VALENCE_AROUSAL}*")
         model.trainable = True
         for layer in model.layers:
             norm = isinstance(layer, keras.layers.BatchNormalization)
@@ -346,6 +396,8 @@ class Recipe:
         if loss == "label_distribution":
             # Divided by the number of classes, as the authors' learning rate expects.
             loss = LabelDistributionLoss(class_mean=True)
+        if self.valence_arousal is not None:
+            return {"optimizer": optimizer, **joint_losses(self.valence_arousal, loss)}
         return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
 
     def callbacks(
@@ -380,13 +432,15 @@ class Recipe:
                 fitting.BestCheckpoint(
                     Path(directory) / "best.keras",
                     average,
-                    monitor=self.monitor,
+                    monitor=self.logged(self.monitor),
                     mode=mode,
                 )
             )
         if self.patience is not None:
             kept.append(
-                keras.callbacks.EarlyStopping(self.monitor, mode=mode, patience=self.patience)
+                keras.callbacks.EarlyStopping(
+                    self.logged(self.monitor), mode=mode, patience=self.patience
+                )
             )
         begin = sum(earlier.epochs for earlier in self.stages[:stage])
         return kept + self.schedule.callbacks(self._rate(stage), begin)

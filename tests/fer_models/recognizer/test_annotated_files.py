@@ -68,7 +68,7 @@ def test_a_video_in_words_and_on_disk(tmp_path):
     assert list(content) == ["input", "class_names", "results"]
     rows = (tmp_path / "results.csv").read_text().splitlines()
     assert rows[0] == ",".join([*COLUMNS, "happy", "sad"])
-    assert rows[1] == ",0,,1,4.0,2.0,30.0,40.0,0.9,happy,0.8,,,,happy,,,,,0.8,0.2"
+    assert rows[1] == ",0,,1,4.0,2.0,30.0,40.0,0.9,happy,0.8,,,,happy,,,,,,,0.8,0.2"
     assert len(rows) == 4
 
 

@@ -71,6 +71,7 @@ def test_table_of_frames():
         *("source", "frame", "timestamp", "track", "x", "y", "width", "height"),
         *("score", "label", "confidence"),
         *("yaw", "pitch", "roll", "answer", "set", "quality", "sharpness", "face_size"),
+        *("valence", "arousal"),
         *EMOTIONS,
     ]
     assert frame["happy"].tolist() == [0.7, 0.7]

@@ -135,7 +135,7 @@ def test_a_coverage_that_was_asked_for_needs_a_rule(monkeypatch):
     card = {name: value for name, value in known.card.items() if name != "prediction_sets"}
     monkeypatch.setitem(known.__dict__, "card", card)
     monkeypatch.setattr(bundled, "all_weights", lambda: {"ghostface:fer2013": known})
-    assert Recognizer().set_rule is None
-    assert Recognizer(sets=None).set_rule is None
+    assert Recognizer("fer2013").set_rule is None
+    assert Recognizer("fer2013", sets=None).set_rule is None
     with pytest.raises(ValueError, match=r"fer weights sets .*fit_sets.*Received: sets=0\.9$"):
-        Recognizer(sets=0.9)
+        Recognizer("fer2013", sets=0.9)

@@ -47,8 +47,8 @@ def test_listing_the_studies_imports_nothing_heavy():
     assert not found.stdout.split()
 
 
-def test_the_data_are_the_library_s():
+def test_the_data_are_some_of_the_library_s():
     labelled = pytest.importorskip("fer_data.pipelines.labelled_faces")
     from fer_models.studies.study_options import DATA
 
-    assert tuple(labelled.FACES) == DATA
+    assert set(DATA) <= set(labelled.FACES)

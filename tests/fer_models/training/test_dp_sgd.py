@@ -210,7 +210,7 @@ def test_bad_trainers():
 @pytest.mark.backend
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="works on TensorFlow")
 def test_other_backends_are_told_where_to_go():
-    with pytest.raises(NotImplementedError, match="jax_privacy"):
+    with pytest.raises(NotImplementedError, match="fit_private"):
         DPTrainer(network(norm=False), DPSGD(noise_multiplier=1.0), 8)
 
 

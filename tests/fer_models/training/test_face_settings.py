@@ -95,7 +95,7 @@ def test_recipes_of_clips_are_none_for_faces():
     [
         ({"recipe": "vgg"}, "`recipe` must be one of.*'vgg'"),
         ({"recipe": "ha3dnet"}, "`recipe` must be one of"),
-        ({"data": "affectnet"}, "`data` must be one of"),
+        ({"data": "emotionet"}, "`data` must be one of"),
         ({"precision": "bad"}, "`precision` must be one of"),
         ({"channels": 2}, "`channels` must be one of"),
         ({"optimizer": "lamb"}, "`optimizer` must be one of"),

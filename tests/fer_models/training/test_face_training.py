@@ -58,7 +58,7 @@ def quick(monkeypatch, untraced):
 def brief(monkeypatch):
     """A report of one word, where the test is about the training."""
 
-    def write(record, recipe, names, where, faces, folder, copies=None):
+    def write(record, recipe, names, where, faces, folder, copies=None, affect=None, sets=None):
         (folder / "report.md").write_text("brief")
         return "brief"
 

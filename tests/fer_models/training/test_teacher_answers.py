@@ -159,6 +159,9 @@ def test_bad_files(answered, tmp_path):
         np.savez(tmp_path / "bad.npz", **arrays)
         with pytest.raises(ValueError, match=message):
             read_answers(tmp_path / "bad.npz")
+    np.savez(tmp_path / "bad.npz", **content | {"about": np.array([{}], object)})
+    with pytest.raises(ValueError, match=r"bad\.npz' \(array 'about' holds Python objects"):
+        read_answers(tmp_path / "bad.npz")
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="must be one that `fer answers` wrote"):
         read_answers(tmp_path / "cut.npz")

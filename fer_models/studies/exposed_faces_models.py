@@ -1,0 +1,371 @@
+"""The models of the study of exposed faces, and the answers of each for all faces of its pool."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_data.pipelines.augmentation.policies import Augmentation, MixUp, policy
+from fer_data.pipelines.face_batches import FaceBatches
+from fer_data.pipelines.split_arrays import split_arrays
+from fer_data.pipelines.vote_targets import vote_targets
+from fer_models import privacy
+from fer_models.studies.exposed_faces_settings import (
+    BARE,
+    BASES,
+    ERASING,
+    MIXUP,
+    MODEL,
+    VOTE_SHARE,
+    ExposedFacesSettings,
+    base,
+    parts,
+)
+from fer_models.studies.planned_runs import PlannedRun
+from fer_models.studies.study_faces import study_faces
+from fer_models.training import recipes, runs
+from fer_models.training.recipes.recipe import Recipe
+from fer_models.training.renewed_model import RenewedModel
+
+SIGNALS = "signals.npz"
+# Drawn faces for the splits that the study does not use.
+FEW = 7
+# These have the same training faces.
+SAME_FACES = ("fer2013", "ferplus")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Faces:
+    """Training faces of a data set.
+
+    Attributes:
+        images: uint8 `(faces, height, width, channels)`.
+        labels: Class numbers `(faces,)`.
+        votes: Numbers of votes `(faces, columns)`, negative where they are unknown; None if the
+            data have none.
+        places: Number of each face in the training split.
+        names: Names of the classes.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    votes: np.ndarray | None
+    places: np.ndarray
+    names: tuple[str, ...]
+
+    def some(self, places: np.ndarray) -> "Faces":
+        """Return the faces at some places."""
+        return Faces(
+            self.images[places],
+            self.labels[places],
+            None if self.votes is None else self.votes[places],
+            self.places[places],
+            self.names,
+        )
+
+    def digest(self) -> str:
+        """Return a hash of all pixels, labels and votes."""
+        found = hashlib.sha256()
+        for values in (self.images, self.labels, self.votes):
+            if values is not None:
+                found.update(np.ascontiguousarray(values).tobytes())
+        return found.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pool:
+    """The faces of one seed.
+
+    Attributes:
+        faces: The pool, of which each model is trained on a half of its own.
+        population: Faces that no model sees.
+        inside: Which faces of the pool each model is trained on, booleans `(models, faces)`.
+    """
+
+    faces: Faces
+    population: Faces
+    inside: np.ndarray
+
+    def everything(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return images and labels of the pool, then of the population."""
+        return (
+            np.concatenate([self.faces.images, self.population.images]),
+            np.concatenate([self.faces.labels, self.population.labels]),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRun(PlannedRun):
+    """One model of the study.
+
+    Attributes:
+        treatment: Name of its treatment.
+        number: Its number, from 1, which decides the half of the pool that it is trained on.
+    """
+
+    treatment: str
+    number: int
+
+    def signals(self) -> privacy.Signals:
+        """Return its answers for the pool, then for the population."""
+        return privacy.Signals.load(self.folder / SIGNALS)
+
+
+def load(
+    settings: ExposedFacesSettings, data_dir: str | os.PathLike[str] | None = None
+) -> tuple[Faces, int]:
+    """Return the training faces of the data set that differ, and how many copies are left out.
+
+    Args:
+        settings: The settings.
+        data_dir: Where prepared data sets are kept.
+    """
+    found = study_faces(
+        settings.data,
+        settings.path,
+        data_dir=data_dir,
+        size=settings.size,
+        seed=1,
+        train=2 * settings.members + settings.population,
+        validation=FEW,
+        test=FEW,
+        validation_fraction=0,
+    )
+    size = (settings.size, settings.size)
+    arrays = split_arrays(found, "train", size=size, channels=settings.channels)
+    votes = None
+    if "votes" in found.features("train"):
+        votes = np.asarray(found.column("train", "votes"), "float64")
+    kept = privacy.different_pictures(arrays.images)
+    everything = Faces(
+        arrays.images, arrays.labels, votes, np.arange(len(arrays)), tuple(found.class_names)
+    )
+    return everything.some(kept), len(arrays) - len(kept)
+
+
+def draw(settings: ExposedFacesSettings, faces: Faces, seed: int) -> Pool:
+    """Draw the pool of a seed, its population and the half of each model.
+
+    Args:
+        settings: The settings.
+        faces: What `load` gives.
+        seed: Number of the repetition, from 1.
+
+    Raises:
+        ValueError: If there are too few faces.
+    """
+    pool, apart = privacy.draw_pool(len(faces.labels), settings.members, settings.population, seed)
+    # Each half is drawn by itself: were every face in exactly half of the models, the numbers of
+    # references with it and without it would tell whether the target has seen it.
+    inside = [
+        privacy.half_of_pool(settings.members, seed, number)
+        for number in range(1, settings.models + 1)
+    ]
+    return Pool(faces.some(pool), faces.some(apart), np.stack(inside))
+
+
+def plan(settings: ExposedFacesSettings, treatments: Sequence[str], output: Path) -> list[ModelRun]:
+    """Return all models, those of one number together and teachers before their students.
+
+    Args:
+        settings: The settings.
+        treatments: Names of the treatments.
+        output: Folder of the study.
+    """
+    ordered = sorted(treatments, key=lambda each: each not in BASES)
+    return [
+        ModelRun(
+            f"{treatment} {number}",
+            seed,
+            output / "runs" / f"seed{seed}" / treatment / f"model{number:02d}",
+            treatment,
+            number,
+        )
+        for seed in range(1, settings.seeds + 1)
+        for number in range(1, settings.models + 1)
+        for treatment in ordered
+    ]
+
+
+def augmentation_of(settings: ExposedFacesSettings, treatment: str) -> Augmentation:
+    """Return how the training faces of a treatment are changed.
+
+    Args:
+        settings: The settings.
+        treatment: Name of the treatment.
+    """
+    own = parts(treatment)
+    changes: dict[str, Any] = {}
+    if "erasing" in own:
+        changes |= ERASING
+    if "mixup" in own:
+        changes["mixup"] = MixUp(**MIXUP["mixup"])
+    known = policy("none" if base(treatment) == BARE else settings.augmentation)
+    return dataclasses.replace(known, **changes)
+
+
+def recipe_of(settings: ExposedFacesSettings, treatment: str) -> Recipe:
+    """Return how the models of a treatment are trained.
+
+    Args:
+        settings: The settings.
+        treatment: Name of the treatment.
+    """
+    recipe = recipes.get(settings.recipe)
+    options = {**recipe.model_options, **(MODEL if recipe.model == "ghostface" else {})}
+    options |= settings.model
+    if "pretrained" in parts(treatment):
+        options |= settings.start
+    return recipe.replace(
+        input_shape=(settings.size, settings.size, settings.channels),
+        model_options=options,
+        optimizer="adamw",
+        learning_rate=settings.learning_rate,
+        optimizer_options={"weight_decay": settings.weight_decay},
+        schedule=recipes.Cosine(),
+        batch_size=settings.batch_size,
+        stages=(recipes.Stage("all", settings.epochs),),
+        freeze_batch_norm=False,
+        labels="one_hot",
+        label_smoothing=0.0,
+        loss="categorical_crossentropy",
+        augmentation=augmentation_of(settings, treatment).to_dict(),
+        class_weights=False,
+        ema=None,
+        patience=None,
+    )
+
+
+def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
+    """Return the weights that pre-trained models begin with: the options, and hashes of the files.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        ValueError: If the weights were trained on these very faces, so that every face is known.
+    """
+    weights = settings.start.get("weights")
+    trained = weights if weights in SAME_FACES else None
+    record = Path(str(weights)).parent / runs.RECORD
+    if weights is not None and trained is None and record.is_file():
+        trained = runs.read(record)["settings"].get("data")
+    both = settings.data in SAME_FACES and trained in SAME_FACES
+    if trained is not None and settings.data != "synthetic" and (both or trained == settings.data):
+        raise ValueError(
+            "`start` must be weights that were not trained on these faces, or nobody is a "
+            f"non-member. Received: weights={weights!r}, trained on {trained!r}, and "
+            f"data={settings.data!r}"
+        )
+    named = [str(value) for value in settings.start.values() if Path(str(value)).is_file()]
+    return {"options": dict(settings.start), "sha256": runs.sha256_of(*named)}
+
+
+class Trainer:
+    """Trains the models one after the other, in networks that are traced once.
+
+    Args:
+        settings: The settings.
+        pools: The pools by seed.
+        planned: All models.
+    """
+
+    def __init__(
+        self, settings: ExposedFacesSettings, pools: Mapping[int, Pool], planned: Sequence[ModelRun]
+    ) -> None:
+        self.settings, self.pools = settings, pools
+        self.planned = {(run.treatment, run.seed, run.number): run for run in planned}
+        self.start = start_of(settings)
+        self._renewed: dict[bool, RenewedModel] = {}
+        self._voted: dict[tuple[int, int], np.ndarray] = {}
+
+    def check(self, run: ModelRun) -> None:
+        """Raise `ValueError` if a model cannot be trained, or began with other weights.
+
+        Args:
+            run: Which one.
+        """
+        if "votes" in parts(run.treatment) and not run.done:
+            self._vote_targets(run)
+        pretrained = "pretrained" in parts(run.treatment)
+        if pretrained and run.done and run.result().get("start") != self.start:
+            raise ValueError(
+                f"{run.folder} must be of models that began with the weights of `start`; remove "
+                f"{run.folder.parent} to have them made again. Received: start={self.start}"
+            )
+
+    def train(self, run: ModelRun) -> dict[str, Any]:
+        """Train a model and keep its answers.
+
+        Args:
+            run: Which one.
+
+        Returns:
+            Its recipe and the training accuracy of each epoch, of JSON's types.
+        """
+        pool, settings = self.pools[run.seed], self.settings
+        recipe = recipe_of(settings, run.treatment)
+        inside = pool.inside[run.number - 1]
+        renewed = self._network(run.treatment, recipe, len(pool.faces.names))
+        # The models of one number share their half, first weights and order of faces, so that
+        # treatments can be compared model by model.
+        seed = int(np.random.SeedSequence([run.seed, run.number]).generate_state(1)[0] >> 1)
+        renewed.renew(seed)
+        batches = FaceBatches(
+            pool.faces.images[inside],
+            self._targets(run, pool, inside),
+            recipe.batch_size,
+            training=True,
+            augmentation=recipe.augmentation,
+            seed=seed,
+        )
+        history = renewed.model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=0)
+        images, labels = pool.everything()
+        found = privacy.signals(
+            renewed.model, images, labels, batch_size=min(500, len(labels)), progress=False
+        )
+        found.save(run.folder / SIGNALS)
+        result = {
+            "recipe": recipe.to_dict(),
+            "parameters": renewed.model.count_params(),
+            "training_accuracy": history.history["accuracy"],
+        }
+        pretrained = "pretrained" in parts(run.treatment)
+        return result | ({"start": self.start} if pretrained else {})
+
+    def _network(self, treatment, recipe, classes):
+        pretrained = "pretrained" in parts(treatment)
+        if pretrained not in self._renewed:
+            steps = max(self.settings.members // self.settings.batch_size, 1)
+            self._renewed[pretrained] = RenewedModel(recipe, classes, steps)
+        return self._renewed[pretrained]
+
+    def _targets(self, run, pool, inside):
+        labels, classes = pool.faces.labels[inside], len(pool.faces.names)
+        own = parts(run.treatment)
+        if "votes" in own:
+            return self._vote_targets(run)
+        if "distilled" in own:
+            teacher = self.planned[base(run.treatment), run.seed, run.number]
+            known = teacher.signals().probabilities[:, 0]
+            return known[: len(inside)][inside].astype("float32")
+        return np.eye(classes, dtype="float32")[labels]
+
+    def _vote_targets(self, run):
+        """Return targets translated from votes by faces that the model sees and the population.
+
+        The other faces of the pool would leak into the model.
+        """
+        key = run.seed, run.number
+        if key not in self._voted:
+            pool = self.pools[run.seed]
+            inside = pool.inside[run.number - 1]
+            labels = np.concatenate([pool.faces.labels[inside], pool.population.labels])
+            votes = np.concatenate([pool.faces.votes[inside], pool.population.votes])
+            found = vote_targets(labels, votes, VOTE_SHARE, len(pool.faces.names))
+            self._voted[key] = found[: inside.sum()]
+        return self._voted[key]

@@ -1,0 +1,110 @@
+"""The settings of the study of private training on public features."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from fer_data.checks import check_integer, check_number
+
+FULL: dict[str, Any] = {
+    "seeds": 3,
+    "epsilons": (8.0, 3.0, 1.0),
+    "delta": 1e-5,
+    "batch_size": 1024,
+    "steps": 200,
+    "learning_rates": (1.0, 3.0, 10.0),
+    "canaries": 2048,
+    "train": 4000,
+    "validation": 1000,
+    "size": None,
+}
+QUICK = {
+    "seeds": 1,
+    "epsilons": (8.0,),
+    "delta": 1e-3,
+    "batch_size": 64,
+    "steps": 20,
+    "learning_rates": (1.0, 3.0),
+    "canaries": 64,
+    "train": 140,
+    "validation": 70,
+    "size": 48,
+}
+# More of these may be asked for later.
+GRID = ("epsilons", "seeds")
+# Of the training faces, to choose the learning rate on.
+APART = 0.2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrivateFeaturesSettings:
+    """Settings of the study.
+
+    Attributes:
+        data: A name of `fer_data.pipelines.labelled_faces.FACES`.
+        path: Folder or archive of the data set; None for `"synthetic"`.
+        trunk: A key of `fer_models.zoo.trunks.TRUNKS`.
+        trunk_weights: File of the trunk's weights; None for random ones.
+        features: File of features that `packed_features` wrote, in place of `data`, `path`,
+            `trunk` and `trunk_weights`; None to compute them.
+        seeds: How often everything is repeated.
+        epsilons: The guarantees; without privacy is always trained.
+        delta: Of each of them, below 1 / training faces.
+        batch_size: Faces in a batch, on average.
+        steps: Number of batches.
+        learning_rates: Of stochastic gradient descent; the best on a part of the training faces is
+            taken, for each epsilon.
+        canaries: Half of these, drawn by chance, are added to the training faces of each audit.
+        train: Drawn faces to train on.
+        validation: Drawn faces to score on.
+        size: Side at which the trunk sees the faces; None for its own.
+
+    Raises:
+        ValueError: If a setting breaks its rule.
+
+    Example:
+
+    >>> PrivateFeaturesSettings(epsilons=(3,)).rows
+    {'no privacy': None, 'epsilon 3': 3}
+    """
+
+    data: str = "synthetic"
+    path: str | os.PathLike[str] | None = None
+    trunk: str = "faceres"
+    trunk_weights: str | os.PathLike[str] | None = None
+    features: str | os.PathLike[str] | None = None
+    seeds: int = FULL["seeds"]
+    epsilons: Sequence[float] = FULL["epsilons"]
+    delta: float = FULL["delta"]
+    batch_size: int = FULL["batch_size"]
+    steps: int = FULL["steps"]
+    learning_rates: Sequence[float] = FULL["learning_rates"]
+    canaries: int = FULL["canaries"]
+    train: int = FULL["train"]
+    validation: int = FULL["validation"]
+    size: int | None = FULL["size"]
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "batch_size", "steps", "train", "validation"):
+            check_integer(name, getattr(self, name), 1)
+        check_integer("canaries", self.canaries, 16)
+        for name in ("epsilons", "learning_rates"):
+            values = tuple(dict.fromkeys(getattr(self, name)))
+            if not values:
+                raise ValueError(f"`{name}` must not be empty. Received: {name}=()")
+            for value in values:
+                check_number(name, value, 1e-6)
+            # The dataclass is frozen for everyone else.
+            object.__setattr__(self, name, values)
+
+    @property
+    def rows(self) -> dict[str, float | None]:
+        """The epsilon of each row of the table, by its name."""
+        return {"no privacy": None} | {f"epsilon {each:g}": each for each in self.epsilons}
+
+    def compared(self) -> dict[str, Any]:
+        """Return what decides a training of the study, besides its row and seed."""
+        left_out = (*GRID, "path", "trunk_weights", "features")
+        own = dataclasses.asdict(self)
+        return {name: value for name, value in own.items() if name not in left_out}

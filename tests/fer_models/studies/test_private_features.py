@@ -1,0 +1,85 @@
+"""The study of private features on made-up features; it needs the JAX backend."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from fer_models.studies.private_features import run_private_features
+from fer_models.studies.private_features_settings import PrivateFeaturesSettings
+from fer_models.training.trunk_features import FaceFeatures
+
+pytest.importorskip("jax_privacy")
+pytestmark = pytest.mark.backend
+NAMES = ("happy", "sad", "surprise")
+
+
+def made_up():
+    generator = np.random.default_rng(0)
+    middle = generator.normal(size=(3, 12))
+    labels = {"train": np.arange(240) % 3, "validation": np.arange(60) % 3}
+    features = {
+        split: (middle[own] + 0.5 * generator.normal(size=(len(own), 12))).astype("float32")
+        for split, own in labels.items()
+    }
+    return FaceFeatures(features, labels, NAMES, {"trunk": "made up"})
+
+
+def settings(**changes):
+    return PrivateFeaturesSettings(
+        **{
+            "epsilons": (50.0,),
+            "delta": 1e-3,
+            "batch_size": 60,
+            "steps": 12,
+            "learning_rates": (0.5,),
+            "canaries": 24,
+            "seeds": 1,
+            **changes,
+        }
+    )
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="it computes on JAX")
+@pytest.mark.slow
+def test_the_study_and_its_second_call(tmp_path, monkeypatch):
+    outcome = run_private_features(settings(), tmp_path, features=made_up(), progress=False)
+    content = json.loads((tmp_path / "report.json").read_text())
+    plain, private = content["rows"]
+    assert plain["accuracy"]["mean"] > 0.8
+    assert plain["learning_rate"] == 0.5
+    assert plain["epsilon"] is None
+    assert private["epsilon"] <= 50
+    assert private["epsilon_if_shuffled"] > 1
+    assert private["audit"]["epsilon"] <= private["epsilon"]
+    inside = private["audit"]["inside"]
+    assert inside + private["audit"]["outside"] == 24
+    assert 0 < inside < 24
+    assert "| none |" in outcome.text
+    assert (tmp_path / "report.png").stat().st_size > 5000
+    # A second call, with one more epsilon, trains only that.
+    from fer_models.studies.private_features_trainings import Trainings
+
+    fitted, fit = [], Trainings.fit
+    monkeypatch.setattr(
+        Trainings, "fit", lambda own, run, rate: fitted.append(run.row) or fit(own, run, rate)
+    )
+    more = settings(epsilons=(50.0, 20.0))
+    run_private_features(more, tmp_path, features=made_up(), progress=False)
+    assert fitted == ["epsilon 20"]
+    with pytest.raises(ValueError, match="another output folder"):
+        run_private_features(settings(steps=3), tmp_path, features=made_up(), progress=False)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="it is of the other backends")
+def test_other_backends_are_refused(tmp_path):
+    with pytest.raises(NotImplementedError, match="KERAS_BACKEND=jax"):
+        run_private_features(settings(), tmp_path, features=made_up())
+
+
+def test_odd_settings_are_named():
+    with pytest.raises(ValueError, match="`epsilons` must not be empty"):
+        settings(epsilons=())
+    with pytest.raises(ValueError, match="`canaries` must be an integer >= 16"):
+        settings(canaries=2)
