@@ -57,6 +57,7 @@ def test_targets_come_with_the_labels(made):
 
 
 @pytest.mark.parametrize("made", [of_pipeline, of_arrays])
+@pytest.mark.slow
 def test_a_mixture_is_known_where_all_of_it_is(made):
     ((faces, targets),) = made(batch_size=COUNT, training=True, augmentation=MIXED, seed=1)
     found, shares = targets["valence_arousal"], targets["expression"].max(1)

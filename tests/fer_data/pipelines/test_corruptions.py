@@ -118,6 +118,7 @@ def test_the_other_draws_stay_as_they_were():
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_batches_follow_from_the_seed_in_a_data_set_and_without_one():
     images, targets = faces(), np.eye(7, dtype="float32")[np.arange(8) % 7]
     options = {"training": True, "augmentation": "corruptions", "seed": 3}

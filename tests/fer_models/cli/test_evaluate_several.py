@@ -63,6 +63,7 @@ def test_a_matrix(bars, said, tmp_path):
     assert row == content["scores"][str(tmp_path / "again.keras")]
 
 
+@pytest.mark.slow
 def test_options_before_the_model(bars, other, tmp_path, capsys):
     """An option that takes several words takes the model's too, and gives it back."""
     common = ["--output", tmp_path / "out", "--json", "--faces", "6"]
@@ -78,6 +79,7 @@ def test_options_before_the_model(bars, other, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["data"]["raf_db"]["faces"] == 6
 
 
+@pytest.mark.slow
 def test_the_division_of_the_training(bars, other, tmp_path, capsys):
     """A set that a model was trained on is divided as then, and says so."""
     run = tmp_path / "run"

@@ -149,6 +149,7 @@ def test_bad_words(capsys, tmp_path, monkeypatch, given, message):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_of_a_folder(quick, tmp_path, capsys, monkeypatch):
     folder = write_bars(tmp_path / "faces with spaces", ("train", "validation"))
     (folder / "train" / "happy" / "broken.png").write_bytes(b"not a picture")

@@ -28,6 +28,7 @@ def test_chance_is_no_leak():
     assert found.gaussian < 0.5
 
 
+@pytest.mark.slow
 def test_the_bound_lies_below_the_truth_and_grows_with_the_leak():
     """Scores of a Gaussian mechanism of mu 1 (epsilon 4.4 at 1e-5) and mu 2 (epsilon 9.9)."""
     inside, outside = np.random.default_rng(1).normal(size=(2, 400))

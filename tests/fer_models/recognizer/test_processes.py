@@ -66,6 +66,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.slow
 def test_copies_and_processes_answer_alike(tmp_path):
     pytest.importorskip("skimage")
     pytest.importorskip("ai_edge_litert")

@@ -56,6 +56,7 @@ def attacked(made, images, targets):
 
 
 @BACKEND
+@pytest.mark.slow
 def test_the_attack_stays_in_its_box_and_leaves_the_plain_share():
     images, targets = faces()
     found = attacked(trainer(epsilon=3, steps=2, plain_share=0.25), images, targets)
@@ -110,6 +111,7 @@ def test_a_step_is_an_ordinary_one_on_the_attacked_batch(untraced):
 
 
 @BACKEND
+@pytest.mark.slow
 def test_the_random_starts_go_on_and_the_attack_changes_no_statistics():
     images, targets = faces()
     made = trainer(network(noisy=True), plain_share=0.5)

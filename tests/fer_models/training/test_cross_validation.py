@@ -149,6 +149,7 @@ def test_a_stopped_training_goes_on_and_ends_as_an_unbroken_one(data, tmp_path, 
     assert content_of(killed) == content_of(whole)
 
 
+@pytest.mark.slow
 def test_a_fold_keeps_what_its_model_says(data, tmp_path):
     content, _ = train_on(data, tiny(), tmp_path, keep_models=True, progress=False)
     result = json.loads((tmp_path / "folds" / "002" / "result.json").read_text())
@@ -169,6 +170,7 @@ def test_a_fold_keeps_what_its_model_says(data, tmp_path):
     assert "regions that follow the landmarks" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_result_that_is_damaged_or_another_fold_s_is_named(data, tmp_path):
     train_on(data, tiny(epochs=1), tmp_path, progress=False)
     paths = [tmp_path / "folds" / f"00{number}" / "result.json" for number in range(3)]

@@ -72,6 +72,7 @@ def test_a_training_says_how_good_both_outputs_are(tmp_path, monkeypatch, untrac
         train_faces(settings(path=path, valence_arousal=0.25), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_prepared_faces_give_the_same_targets():
     recipe = settings().to_recipe()
     splits = {"train": tf.data.Dataset.from_tensor_slices(arrays(0))}

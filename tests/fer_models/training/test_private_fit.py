@@ -52,6 +52,7 @@ def test_a_step_without_privacy_is_that_of_the_mean_gradient():
 
 
 @on_jax
+@pytest.mark.slow
 def test_clipping_and_noise():
     inputs, labels = examples(size=400)
     # A guarantee that asks for little noise.

@@ -21,6 +21,7 @@ def spent(noise, *, examples, training):
     return counter.get_epsilon(training.delta)
 
 
+@pytest.mark.slow
 def test_the_noise_is_that_of_the_epsilon():
     training = PrivateTraining(epsilon=3.0, delta=1e-4, batch_size=100, steps=20)
     found = training.guarantee(2000)

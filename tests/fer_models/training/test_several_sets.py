@@ -61,6 +61,7 @@ def rows(run):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_training_and_what_it_writes(quick, settings, files, tmp_path, capsys):
     run = tmp_path / "run"
     found = train_faces(settings(), run)
@@ -115,6 +116,7 @@ def test_it_goes_on_where_it_stopped(quick, settings, tmp_path, augmentation):
         train_faces(settings(**given, data_weights=(1, 1)), tmp_path / "parts")
 
 
+@pytest.mark.slow
 def test_all_classes_and_class_weights(quick, settings, tmp_path):
     given = {"joined_classes": "all", "class_weights": True, "passes": 2, "epochs": 1}
     training = FaceTraining(settings(**given), tmp_path / "run")
@@ -125,6 +127,7 @@ def test_all_classes_and_class_weights(quick, settings, tmp_path):
     assert len(history.epoch) == 1
 
 
+@pytest.mark.slow
 def test_the_command(quick, files, tmp_path, capsys):
     words = ["train", "--data", "folder", "fer2013", "--path", *files, "--data-weights", "2", "1"]
     words += ["--validation-fraction", "0.2", "--size", "24", "--channels", "1", "--epochs", "1"]

@@ -107,6 +107,7 @@ def test_mixed_precision_keeps_the_weights_whole(policy):
 
 
 @slow_off_tensorflow
+@pytest.mark.slow
 def test_efficientface_agrees_with_its_authors_network():
     weights, images, expected = reference("efficientface")
     model = efficientface(include_preprocessing=False, classifier_activation=None)
