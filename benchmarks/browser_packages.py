@@ -341,7 +341,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--package", type=Path, help="tarball (default: the one of build/web)")
-    parser.add_argument("--model", default="fer2013", choices=("fer2013", "ferplus"))
+    parser.add_argument("--model", default="ferplus", choices=("fer2013", "ferplus"))
     parser.add_argument("--video", type=Path)
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)

@@ -208,7 +208,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=float, default=30, help="frames a second of each camera")
     parser.add_argument("--video", type=Path, help="default: a portrait that sways")
-    parser.add_argument("--weights", default="fer2013")
+    parser.add_argument("--weights", default="ferplus")
     parser.add_argument("--detector", default="mtcnn")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()

@@ -289,9 +289,10 @@ def read_arrays(
     try:
         found = read_npz(path, limits=limits)
     except UnreadableError as error:
+        large = error.reason == "too_many_array_bytes"
+        remedy = "raise `limits.array_bytes`" if large else "remove it to have it made again"
         raise ValueError(
-            f"A file of arrays cannot be read; remove it to have it made again. "
-            f"Received: {str(path)!r} ({error})"
+            f"A file of arrays cannot be read; {remedy}. Received: {str(path)!r} ({error})"
         ) from error
     names = list(names)
     if sorted(found) != sorted(names):

@@ -58,9 +58,10 @@ class Recognizer:
     `fer_models.load_model` returns.
 
     Args:
-        weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; or the
-            path of a `.keras` file with a whole model; or a `keras.Model`, which gives
-            probabilities for faces in [0, 255]. One of `fer_models.with_valence_arousal` gives
+        weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; by
+            default `"ghostface:ferplus"`, which is sure of most of its answers. Or the path of a
+            `.keras` file with a whole model, or a `keras.Model`, which gives probabilities for
+            faces in [0, 255]. One of `fer_models.with_valence_arousal` gives
             `Expression.valence` and `.arousal` too.
         detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if

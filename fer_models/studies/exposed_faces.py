@@ -157,7 +157,7 @@ def run_exposed_faces(
     output = Path(output)
     # Before the data are read, which may take an hour.
     Run(output, settings.compared()).open()
-    copies = 0
+    copies, drawn = 0, faces is None and settings.data == "synthetic"
     if faces is None:
         faces, copies = models.load(settings, data_dir)
     treatments = settings.chosen(faces.votes is not None)
@@ -177,7 +177,7 @@ def run_exposed_faces(
         "different_faces": len(faces.labels),
         "copies_left_out": copies,
         "start": trainer.start,
-        "sheet": settings.data == "synthetic" or settings.sheet,
+        "sheet": drawn or settings.sheet,
     }
     content, exposures = content_of(about, settings, results, attacked, pools)
     for treatment, own in exposures.items():

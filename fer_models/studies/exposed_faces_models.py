@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from fer_models.studies.study_faces import study_faces
 from fer_models.training import recipes, runs
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.renewed_model import RenewedModel
+from fer_models.training.trained_on import is_same_set, sets_of
 
 SIGNALS = "signals.npz"
 # Drawn faces for the splits that the study does not use.
@@ -82,7 +83,7 @@ class Pool:
 
     Attributes:
         faces: The pool, of which each model is trained on a half of its own.
-        population: Faces that no model sees.
+        population: Faces that no model is trained on. For `votes` they help to translate.
         inside: Which faces of the pool each model is trained on, booleans `(models, faces)`.
     """
 
@@ -249,20 +250,30 @@ def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
     Raises:
         ValueError: If the weights were trained on these very faces, so that every face is known.
     """
-    weights = settings.start.get("weights")
-    trained = weights if weights in SAME_FACES else None
-    record = Path(str(weights)).parent / runs.RECORD
-    if weights is not None and trained is None and record.is_file():
-        trained = runs.read(record)["settings"].get("data")
-    both = settings.data in SAME_FACES and trained in SAME_FACES
-    if trained is not None and settings.data != "synthetic" and (both or trained == settings.data):
-        raise ValueError(
-            "`start` must be weights that were not trained on these faces, or nobody is a "
-            f"non-member. Received: weights={weights!r}, trained on {trained!r}, and "
-            f"data={settings.data!r}"
-        )
+    for name, value in settings.start.items():
+        for known in _learned_from(value):
+            both = settings.data in SAME_FACES and known["data"] in SAME_FACES
+            same = both or is_same_set(known, settings.data, settings.path)
+            if same and settings.data != "synthetic":
+                raise ValueError(
+                    "`start` must be weights that were not trained on these faces, or nobody is a "
+                    f"non-member. Received: {name}={value!r}, which learned from "
+                    f"{known['data']!r}, and data={settings.data!r}"
+                )
     named = [str(value) for value in settings.start.values() if Path(str(value)).is_file()]
     return {"options": dict(settings.start), "sha256": runs.sha256_of(*named)}
+
+
+def _learned_from(source: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the data sets of a file of weights, or a tag, and of the weights that it began with."""
+    if not isinstance(source, str) or not source:
+        return
+    yield from sets_of(source)
+    record = Path(source).parent / runs.RECORD
+    if Path(source).is_file() and record.is_file():
+        for option in runs.read(record).get("recipe", {}).get("model_options", {}).values():
+            if option != source:
+                yield from _learned_from(option)
 
 
 class Trainer:

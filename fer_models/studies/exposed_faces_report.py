@@ -186,7 +186,9 @@ def _changes(found):
         *lines,
         "",
         "Differences between models of one number, which share their faces, their first weights "
-        "and the order of the faces; mean with Student's 95 % interval over the models.",
+        "and the order of the faces; mean with Student's 95 % interval over the models. The models "
+        "share one pool and are one another's references, so the interval is for these faces; "
+        "`--seeds` draws other pools.",
         "",
     ]
 

@@ -193,7 +193,7 @@ def read_answers(path: str | os.PathLike[str]) -> TeacherAnswers:
         found = read_npz(path)
         content = {name: found[name] for name in ARRAYS}
         about = json.loads(content["about"].item())
-    except (ValueError, KeyError, RecursionError, UnreadableError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, UnreadableError) as error:
         raise ValueError(
             "A file of answers must be one that `fer answers` wrote, whole. "
             f"Received: {str(path)!r} ({error})"

@@ -81,7 +81,7 @@ def read_features(path: str | os.PathLike[str]) -> FaceFeatures:
             features[split].ndim == 2 and labels[split].shape == features[split].shape[:1]
             for split in splits
         )
-    except (UnreadableError, ValueError, KeyError) as error:
+    except (UnreadableError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"`path` must name a file of features (`FaceFeatures.write`). Received: {str(path)!r} "
             f"({error})"

@@ -220,7 +220,7 @@ def create_app(
     Example:
 
     ```python
-    app = create_app(Recognizer(weights="fer2013"))
+    app = create_app(Recognizer())
     ```
     """
     limits = limits or Limits()

@@ -6,7 +6,7 @@ import os
 import keras
 import numpy as np
 
-from fer_data.file_limits import UnreadableError
+from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.files import write_arrays
 from fer_data.npz import read_npz
 
@@ -65,7 +65,7 @@ def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
             the model stays as it is.
     """
     try:
-        arrays = read_npz(path)
+        arrays = read_npz(path, limits=FileLimits(array_bytes=_most_bytes(model)))
     except UnreadableError as error:
         raise ValueError(
             "A file of weights must be one that `write_weights` wrote, whole. "
@@ -84,6 +84,11 @@ def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
         )
     for weight in model.weights:
         weight.assign(arrays[weight.path].astype("float32"))
+
+
+def _most_bytes(model):
+    """Return more bytes than a file with the weights of the model, or of one with a top, holds."""
+    return 8 * model.count_params() + (64 << 20)
 
 
 def weights_digest(model: keras.Model) -> str:

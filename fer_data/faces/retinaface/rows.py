@@ -74,8 +74,15 @@ def keras_rows(weights: str | os.PathLike[str] | None) -> Rows:
     # On a CPU TensorFlow's XLA makes this network many times slower; JAX has no other way.
     network.compile(jit_compile=keras.config.backend() != "tensorflow")
 
-    def rows(pictures):
-        found = network.predict_on_batch(pictures)
-        return np.concatenate([found["scores"][..., None], found["boxes"], found["points"]], -1)
+    return _KerasRows(network)
 
-    return rows
+
+class _KerasRows:
+    """A network whose outputs stand in one row for each anchor. It can be pickled."""
+
+    def __init__(self, network):
+        self._network = network
+
+    def __call__(self, pictures):
+        found = self._network.predict_on_batch(pictures)
+        return np.concatenate([found["scores"][..., None], found["boxes"], found["points"]], -1)

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_data.file_limits import UnreadableError, read_file
+
 # A name begins with its length: one byte for the size of the number, and the number.
 _LAYERS = re.compile(rb"\x01\x05con_4|\x01\x07affine_")
+# The network for face recognition has 22 million.
+MOST_BYTES = 256 << 20
 # The version of dlib's record of a tensor.
 _TENSOR = 2
 
@@ -41,7 +45,10 @@ def read(path: Path) -> list[Convolution]:
     Reference:
         `serialize` of `con_`, `affine_`, `tensor` and integers in dlib 19 (dlib/dnn, serialize.h).
     """
-    data = path.read_bytes()
+    try:
+        data = read_file(path, MOST_BYTES)
+    except UnreadableError as error:
+        raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
     found = [(match.group()[2:], match.end()) for match in _LAYERS.finditer(data)]
     kinds = [kind for kind, _ in found]
     if not found or kinds != [b"con_4", b"affine_"] * (len(found) // 2):

@@ -86,10 +86,10 @@ def read(path: Path) -> Arrays:
                 theirs, f"{letter}w.{number}", f"{letter}b.{number}", f"conv_{kind}_{number + 1}"
             ).items()
         }
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise ValueError(
-            f"`trunk_weights` must be the model `faceres-deep`. Received: {str(path)!r}, which has "
-            f"no weight {error}"
+            f"`trunk_weights` must be the model `faceres-deep`. Received: {str(path)!r}, where a "
+            f"weight is missing or has another shape: {error}"
         ) from error
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fer_data.file_limits import UnreadableError, read_file
+
+# Of one file. `faceres-deep` has 14 million.
+MOST_BYTES = 256 << 20
 # The kinds of numbers that are read. A quantised array is another one.
 DTYPES = {"float32": "<f4", "int32": "<i4"}
 
@@ -29,13 +33,15 @@ def read(path: Path) -> dict[str, np.ndarray]:
         `weightsManifest` of the format "graph-model" or "layers-model" of TensorFlow.js.
     """
     try:
-        groups = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
+        groups = json.loads(read_file(path, MOST_BYTES))["weightsManifest"]
         return {
             name: array
             for group in groups
             for name, array in _arrays(_bytes(path, group["paths"]), group["weights"], path)
         }
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
+        raise ValueError(f"{str(path)!r} or a file of it cannot be read: {error}") from error
+    except (KeyError, TypeError, RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             "a `.json` file of weights must be a TensorFlow.js model with a `weightsManifest`. "
             f"Received: {str(path)!r}: {type(error).__name__}: {error}"
@@ -43,6 +49,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _bytes(path, names):
+    """Return what the binary files hold, one after the other."""
     pieces = []
     for name in names:
         piece = path.parent / name
@@ -50,7 +57,7 @@ def _bytes(path, names):
             raise ValueError(
                 f"{str(path)!r} needs the file {name!r} beside it. It must lie in the same folder"
             )
-        pieces.append(piece.read_bytes())
+        pieces.append(read_file(piece, MOST_BYTES))
     return b"".join(pieces)
 
 
@@ -60,6 +67,10 @@ def _arrays(
     start = 0
     for weight in weights:
         name, shape, dtype = weight["name"], weight["shape"], weight["dtype"]
+        if not all(isinstance(side, int) and side >= 0 for side in shape):
+            raise ValueError(
+                f"{name!r} of {str(path)!r} must have a shape of whole numbers. Received: {shape}"
+            )
         if "quantization" in weight or dtype not in DTYPES:
             raise ValueError(
                 f"the weights must be plain {' or '.join(DTYPES)}. Received: {str(path)!r}, where "

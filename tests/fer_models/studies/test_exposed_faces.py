@@ -255,8 +255,22 @@ def test_weights_that_know_the_faces_are_refused(tmp_path):
     )
     (tmp_path / "last.keras").write_text("weights")
     given = {"weights": str(tmp_path / "last.keras")}
-    with pytest.raises(ValueError, match="trained on 'fer2013'"):
+    with pytest.raises(ValueError, match="learned from 'fer2013'"):
         models.start_of(ExposedFacesSettings(**REAL, start=given))
+    # A training that went on from such a file, and one on several data sets.
+    later = tmp_path / "later"
+    later.mkdir()
+    (later / "last.keras").write_text("weights")
+    sets = {"first": {"data": "ferplus"}, "second": {"data": "folder", "path": "mine"}}
+    for record in (
+        {"settings": {"data": "folder"}, "recipe": {"model_options": given}},
+        {"settings": {"data": ["ferplus", "folder"]}, "sets": sets},
+    ):
+        write_json(later / runs.RECORD, record | {"date": "", "versions": {}})
+        with pytest.raises(ValueError, match="learned from 'fer"):
+            models.start_of(
+                ExposedFacesSettings(**REAL, start={"weights": str(later / "last.keras")})
+            )
     assert models.start_of(ExposedFacesSettings())["sha256"] == []
     assert len(models.start_of(ExposedFacesSettings(start=given))["sha256"]) == 1
 
