@@ -41,6 +41,11 @@ FERPLUS_VOTE_COLUMNS = (
     "NF",
 )
 
+# What a face may have beside its class: numbers in [-1, 1]. And the keys of both, where the targets
+# or the outputs of a model are a dictionary.
+DIMENSIONS = ("valence", "arousal")
+EXPRESSION, VALENCE_AROUSAL = "expression", "valence_arousal"
+
 # The classes to which every micro-expression data set is reduced, in label order. Clips of none of
 # them (the owners' "others") have the label NO_LABEL.
 MICRO_EXPRESSION_CLASSES = ("negative", "positive", "surprise")

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import math
 import os
 import threading
 import warnings
@@ -13,6 +14,9 @@ import numpy as np
 
 # A network keeps interpreters for so many input shapes, the last used ones.
 MOST_SHAPES = 32
+# And for inputs of so many numbers together, since it holds the results of all layers: RetinaFace
+# takes about 30 MB for the 900,000 numbers of a picture of 640 x 480.
+MOST_NUMBERS = 8_000_000
 # More cores than this gain nothing on pictures of a few hundred pixels.
 MOST_THREADS = 4
 NEEDED = "LiteRT is needed to run this network. Run: pip install ai-edge-litert"
@@ -112,9 +116,14 @@ class LiteNetwork:
             target = interpreter.get_output_details()[0]
             known = interpreter, source, target, threading.Lock()
         self._interpreters[shape] = known
-        if len(self._interpreters) > self._most_shapes:
+        while len(self._interpreters) > 1 and self._keeps_too_much():
             self._interpreters.popitem(last=False)
         return known
+
+    def _keeps_too_much(self):
+        if len(self._interpreters) > self._most_shapes:
+            return True
+        return sum(map(math.prod, self._interpreters)) > MOST_NUMBERS
 
 
 def available() -> bool:

@@ -34,7 +34,7 @@ _WRONG = (*DAMAGED, KeyError, MemoryError, OverflowError, ValueError, Unreadable
 class AffectNet(EmotionBuilder):
     """AffectNet, annotated by hand: faces from the web, eight expressions, valence and arousal.
 
-    Reads both layouts of the owners:
+    Reads both layouts of the owners, one at a time:
 
     - `training.csv` and `validation.csv` with the pictures of `Manually_Annotated_Images`, of which
       the owners' box of the face is cut out;
@@ -73,6 +73,12 @@ class AffectNet(EmotionBuilder):
             if path.match("*_set/annotations/*_exp.npy") and path.parts[-3] in FOLDERS
         }
         self._need(self._tables or self._annotated)
+        if self._tables and self._annotated:
+            raise ValueError(
+                "`path` must hold AffectNet in one of its two layouts, or half of it would not be "
+                f"read. Received: {self._source.where(min(self._tables))} and "
+                f"{self._source.where(min(self._annotated))}"
+            )
 
     def _extra_features(self):
         number = tfds.features.Scalar(np.float32)

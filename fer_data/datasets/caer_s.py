@@ -9,8 +9,9 @@ class CaerS(EmotionTree):
 
     Reads the owners' layout: `train/Anger/*.png` and `test/Anger/*.png`. The stills show people in
     their surroundings; the largest face of each is cut here unless `pictures="uncut"`. The label is
-    that of the scene, and of several people nobody says whom it means. Features: see
-    `EmotionBuilder`.
+    that of the scene, and of several people nobody says whom it means. Nor does anybody say which
+    stills are of one clip, so that `validation_fraction` puts stills of one clip on both sides.
+    Features: see `EmotionBuilder`.
 
     Args:
         **kwargs: See `EmotionBuilder`.

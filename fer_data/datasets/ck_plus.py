@@ -19,13 +19,14 @@ class CkPlus(EmotionBuilder):
 
     Reads the owners' layout: `cohn-kanade-images/S005/001/*.png`, and for the 327 sequences that
     have an emotion `Emotion/S005/001/*_emotion.txt`. Of such a sequence the last frames show the
-    emotion and the first one shows a neutral face. The others are left out and counted, as
-    sequences. The pictures show the head and the room; the faces are cut here unless
-    `pictures="uncut"`. All are in `train`; fractions set whole people apart. Features: see
-    `EmotionBuilder`.
+    emotion and the first one shows a neutral face; those between are ignored. The others
+    are left out and counted, as sequences. The pictures show the head and the room; the faces are
+    cut here unless `pictures="uncut"`. All are in `train`; fractions set whole people apart.
+    Features: see `EmotionBuilder`.
 
     Args:
-        peaks: Number of frames at the end of each sequence that are taken.
+        peaks: Number of frames at the end of each sequence that are taken, of a short one at most
+            the last half.
         neutral: Whether the first frame is taken as a neutral face.
         **kwargs: See `EmotionBuilder`.
 
@@ -77,9 +78,13 @@ class CkPlus(EmotionBuilder):
         if code is None:
             return []
         first, last = (names[0], names[1:]) if self._neutral else (None, names)
-        chosen = [(name, code) for name in last[-self._peaks :]]
+        # The first half of a short sequence is nearer to the neutral face.
+        peaks = min(self._peaks, max(1, len(names) // 2))
+        chosen = [(name, code) for name in last[-peaks:]]
         if first is not None:
             chosen.insert(0, (first, NEUTRAL))
+        taken = {name for name, _ in chosen}
+        report.ignored += [self._source.where(name) for name in names if name not in taken]
         items = []
         for name, own in chosen:
             label = self._label(report, self._source.where(name), own)

@@ -122,6 +122,7 @@ def tree_items(
     channels: int,
     policy: FilePolicy,
     report: Report,
+    passed_over: Callable[[str], bool] = lambda folder: False,
 ) -> list[Item]:
     """List the pictures of a class-per-folder tree.
 
@@ -133,6 +134,8 @@ def tree_items(
         channels: 1 or 3.
         policy: `FilePolicy`.
         report: `Report`.
+        passed_over: Function that says, of the name of a folder beside the class folders, whether
+            it holds other things; its files are ignored.
 
     Returns:
         List of `Item`; `id` is the path in the source.
@@ -142,9 +145,11 @@ def tree_items(
     for split, folders in splits.items():
         for folder in folders:
             for class_folder in source.folders(folder):
+                title = PurePosixPath(class_folder).name
+                if passed_over(title):
+                    continue
                 names = source.files_below(class_folder)
                 claimed.update(names)
-                title = PurePosixPath(class_folder).name
                 try:
                     label = label_of(title)
                 except KeyError:

@@ -44,10 +44,11 @@ class CremaD(VideoBuilder, skip_registration=True):
     Reads the owners' repository: `VideoFlash/1001_DFA_ANG_XX.flv`, `VideoDemographics.csv` and
     `processedResults/tabulatedVotes.csv`; where a table is missing, its features are empty. Of the
     votes those are taken of the viewers who saw the face and did not hear the voice. Two videos
-    that the owners call faulty are left out. All frames are in `train`; fractions set whole actors
-    apart. There is no surprise. Features: see `VideoBuilder`; `group_sex`, `group_age` (by ten
-    years), `group_race`, `group_ethnicity`, `group_level`; `votes` float32 (10,), in the order of
-    `FERPLUS_VOTE_COLUMNS`, all -1 where unknown.
+    that the owners call faulty are left out, and of a clip in two files the second. All frames are
+    in `train`; fractions set whole actors apart. There is no surprise. Features: see
+    `VideoBuilder`; `group_sex`, `group_age` (by ten years), `group_race`, `group_ethnicity`,
+    `group_level`; `votes` float32 (10,), in the order of `FERPLUS_VOTE_COLUMNS`, all -1 where
+    unknown.
 
     Args:
         labels: `"acted"`, the emotion that the actor was to show; `"seen"`, the one with most
@@ -93,13 +94,21 @@ class CremaD(VideoBuilder, skip_registration=True):
             report.keep("no_people", str(self._source.root), f"there is no {PEOPLE}")
         if votes is None:
             report.keep("no_votes", str(self._source.root), f"there is no {VOTES}")
-        items = []
-        for name, match in self._files.items():
+        items, seen = [], {}
+        # Of a clip in both formats the owners' own, .flv, comes first.
+        for name in sorted(self._files, key=lambda name: (name[-4:].lower(), name)):
+            match = self._files[name]
             actor, _, acted, level = (part.upper() for part in match.groups())
             where, clip = self._source.where(name), PurePosixPath(name).stem.upper()
             if clip in FAULTY:
-                self._bad(report, "faulty", where, f"{FAULTY[clip]}, as the owners say")
+                report.read += 1
+                report.drop("faulty", where, f"{FAULTY[clip]}, as the owners say")
                 continue
+            if clip in seen:
+                report.read += 1
+                report.drop("same clip", where, f"{self._source.where(seen[clip])} is taken")
+                continue
+            seen[clip] = name
             own = (votes or {}).get(clip)
             code = _majority(own) if self._seen else acted
             if code is None:

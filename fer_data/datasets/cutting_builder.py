@@ -40,10 +40,10 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
             `{"weights": FILE}`.
         size: Height and width of these faces; None for the data set's own.
         on_miss: What becomes of an original picture in which no face is found. `"skip_train"`, the
-            default, leaves it out of the training pictures, where it would teach the background,
-            and takes a test or validation picture of the owners whole, since a test without the
-            hard pictures flatters; `"skip"` leaves all out, `"whole"` takes all whole. The report
-            lists them.
+            default, leaves it out of the training pictures, where it would teach the background. It
+            takes a test or validation picture of the owners whole, since a test without the hard
+            pictures flatters. `"skip"` leaves all out, `"whole"` takes all whole. The report lists
+            them.
         workers: Processes that find the faces, as for `fer_data.faces.cut_folder`.
         **kwargs: See `LocalBuilder`.
 
@@ -142,6 +142,7 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
 
     def _cut_items(self, items, report):
         """Find and cut the faces of pictures; return the items of the faces."""
+        self._check_undivided(items)
         folder = self._faces_folder
         photos = self.photos_of(items, self._on_miss)
         rules = {"on_miss": self._on_miss}

@@ -157,11 +157,21 @@ class EmotionTree(EmotionBuilder, skip_registration=True):
             return label_maps.label_of(known[folder.lower()], self._class_names())
 
         items = tree_items(
-            self._source, self._splits, label_of, self.channels, self._policy, report
+            self._source,
+            self._splits,
+            label_of,
+            self.channels,
+            self._policy,
+            report,
+            self._passed_over,
         )
         for item in items:
             item.extra |= self._about("", {})
         return items
+
+    def _passed_over(self, folder: str) -> bool:
+        """Return whether a folder beside the class folders holds other things, by its name."""
+        return False
 
     def _class_tops(self) -> Iterator[str]:
         """Yield each folder that holds folders named after classes."""

@@ -1,5 +1,6 @@
 """ExpW, Expression in the Wild: faces in photos from the web."""
 
+import collections
 import functools
 from pathlib import PurePosixPath
 
@@ -37,11 +38,10 @@ class ExpW(EmotionBuilder):
         super()._find(**options)
         lists = [name for name in self._source.sizes if PurePosixPath(name).name == LIST]
         self._list = min(lists, key=lambda name: (name.count("/"), name), default=None)
-        self._photos = {
-            PurePosixPath(name).name: name
-            for name in self._source.sizes
-            if name.lower().endswith(picture.SUFFIXES)
-        }
+        self._photos = collections.defaultdict(list)
+        for name in self._source.sizes:
+            if name.lower().endswith(picture.SUFFIXES):
+                self._photos[PurePosixPath(name).name].append(name)
         self._need(self._list and self._photos)
 
     def _pictures(self, report):
@@ -50,7 +50,9 @@ class ExpW(EmotionBuilder):
             if line.strip():
                 item = self._face(report, f"{self._source.where(self._list)}:{number}", line, seen)
                 items += [] if item is None else [item]
-        self._ignore(report, {self._list, *(self._photos[item.extra["subject"]] for item in items)})
+        self._ignore(
+            report, {self._list, *(self._photos[item.extra["subject"]][0] for item in items)}
+        )
         return items
 
     def _face(self, report, where, line, seen):
@@ -70,9 +72,13 @@ class ExpW(EmotionBuilder):
         if photo not in self._photos:
             self._bad(report, "missing", where, f"there is no {photo}")
             return None
+        name, *others = self._photos[photo]
+        if others:
+            self._bad(report, "ambiguous", where, f"several files are named {photo}: {name}, ...")
+            return None
         label = self._label(report, where, code)
         if label is None:
             return None
-        read = functools.partial(read_box, self._source, self._photos[photo], self.channels, box)
+        read = functools.partial(read_box, self._source, name, self.channels, box)
         about = self._about(photo, {})
         return Item("train", label, f"{photo}#{face}", where, read, about)

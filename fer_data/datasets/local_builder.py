@@ -256,7 +256,10 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         classes = tuple(self._class_names())
         report = Report(self.name, str(self._source.root), self._options, classes)
         self.note_refused(report)
-        items = examine(self._items(report), self._policy, report)
+        listed = self._items(report)
+        # Before all pictures are read for nothing.
+        self._check_undivided(listed)
+        items = examine(listed, self._policy, report)
         self._divide(items)
         self._check(items, report, classes)
         count_copies(items, report)
@@ -285,10 +288,14 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
                 f"Received: {sorted(present) or 'none'}\n{report.summary()}"
             )
 
+    def _check_undivided(self, items):
+        """Raise `ValueError` if a share is to be set apart for a split that is there."""
+        check_undivided({item.split for item in items}, self._fractions, self._validation_from)
+
     def _divide(self, items):
         """Set apart the fractions; a person, or copies of a picture, stay on one side."""
         source = self._validation_from
-        check_undivided({item.split for item in items}, self._fractions, source)
+        self._check_undivided(items)
         chosen = [item for item in items if item.split == source]
         labels = [item.label for item in chosen]
         subjects = [item.extra.get("subject", "") for item in chosen]

@@ -5,7 +5,6 @@ from fer_data.datasets.video_builder import VideoBuilder
 # 01-01-06-01-02-01-12.mp4: modality, speech or song, emotion, intensity, statement, repetition,
 # actor.
 NAME = r"(0[12])-(0[12])-(\d\d)-(0[12])-(\d\d)-(\d\d)-(\d\d)\.mp4"
-WITH_SOUND = "01"
 CHANNELS = {"01": "speech", "02": "song"}
 INTENSITIES = {"01": "normal", "02": "strong"}
 
@@ -14,10 +13,10 @@ class Ravdess(VideoBuilder):
     """RAVDESS: 24 actors who speak and sing two sentences with eight expressions, on video.
 
     Reads the owners' layout, unpacked: `Actor_12/01-01-06-01-02-01-12.mp4`. Of each take there is a
-    video with sound and the same one without; one of the two is read. "Calm" is no class of ours
-    and is left out. All frames are in `train`; fractions set whole actors apart. Features: see
-    `VideoBuilder`; `group_sex` (actors of odd numbers are male), `group_channel`,
-    `group_intensity`.
+    video with sound and the same one without; one of the two is read, and the other is
+    ignored. "Calm" is no class of ours and is left out. All frames are in `train`; fractions set
+    whole actors apart. Features: see `VideoBuilder`; `group_sex` (actors of odd numbers are male),
+    `group_channel`, `group_intensity`.
 
     Args:
         **kwargs: See `VideoBuilder`.
@@ -40,9 +39,11 @@ class Ravdess(VideoBuilder):
         items, takes = [], {}
         for name, match in self._files.items():
             modality, *take = match.groups()
-            takes.setdefault(tuple(take), {})[modality] = name
+            takes.setdefault(tuple(take), []).append((modality, name))
         for (channel, code, intensity, _, _, actor), videos in sorted(takes.items()):
-            name = videos.get(WITH_SOUND) or min(videos.values())
+            # With sound first.
+            name, *others = (name for _, name in sorted(videos))
+            report.ignored += map(self._source.where, others)
             label = self._label(report, self._source.where(name), code)
             if label is not None:
                 groups = {

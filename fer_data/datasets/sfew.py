@@ -43,6 +43,9 @@ class Sfew(EmotionTree):
                 self._splits.setdefault(split, []).append(top)
         self._need("train" in self._splits)
 
+    def _passed_over(self, folder):
+        return self._kind != "aligned" and ALIGNED in folder.lower()
+
 
 def _split(folder):
     """Return the split that a folder such as `val_aligned_faces_new` stands for, or None."""

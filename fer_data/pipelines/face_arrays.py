@@ -13,7 +13,13 @@ from fer_data import arguments
 from fer_data.checks import check_choice, check_mapping, checked_array, checked_names
 from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.files import write_arrays
-from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
+from fer_data.labels import (
+    DIMENSIONS,
+    EMOTIONS,
+    FERPLUS_CLASSES,
+    FERPLUS_VOTE_COLUMNS,
+    index_map,
+)
 from fer_data.npz import LIMITS, read_npz
 
 # Faces in a row and a column of one picture, since many compress better together; and the largest
@@ -256,14 +262,13 @@ def valence_arousal(faces: Mapping[str, np.ndarray]) -> np.ndarray:
     >>> valence_arousal({"valence": [0.5, -1.0], "arousal": [0.25, float("nan")]}).shape
     (2, 2)
     """
-    missing = [name for name in ("valence", "arousal") if name not in faces]
+    missing = [name for name in DIMENSIONS if name not in faces]
     if missing:
         raise ValueError(
             f"`faces` must have the features 'valence' and 'arousal'. Received: {sorted(faces)}"
         )
     valence, arousal = (
-        checked_array(f"faces[{name!r}]", faces[name], (None,), finite=False)
-        for name in ("valence", "arousal")
+        checked_array(f"faces[{name!r}]", faces[name], (None,), finite=False) for name in DIMENSIONS
     )
     if len(valence) != len(arousal):
         raise ValueError(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from fer_data.checks import as_array, as_numbers, check_flag, check_integer, checked_array
+from fer_data.labels import EXPRESSION, VALENCE_AROUSAL
 from fer_data.pipelines.augmentation.policies import Augmentation, policy
 from fer_data.pipelines.augmentation.with_numpy import augmented
 
@@ -166,7 +167,7 @@ class FaceBatches(keras.utils.PyDataset):
         expression, values, known = np.split(rows, [classes, classes + 2], axis=1)
         # Of a mixture all parts must be known.
         values = np.where(known > ALL_KNOWN, values, np.float32("nan"))
-        return {"expression": expression, "valence_arousal": values}
+        return {EXPRESSION: expression, VALENCE_AROUSAL: values}
 
     def _order(self, epoch):
         # Threads may ask at once: each finds or makes the whole pair.

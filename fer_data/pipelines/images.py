@@ -11,14 +11,21 @@ from fer_data import arguments
 from fer_data.checks import check_choice, check_integer
 from fer_data.faces.cut import cut_face
 from fer_data.faces.face import Framing, check_framing
-from fer_data.labels import EMOTIONS, FERPLUS_CLASSES, FERPLUS_VOTE_COLUMNS, index_map
+from fer_data.labels import (
+    DIMENSIONS,
+    EMOTIONS,
+    EXPRESSION,
+    FERPLUS_CLASSES,
+    FERPLUS_VOTE_COLUMNS,
+    VALENCE_AROUSAL,
+    index_map,
+)
 from fer_data.pipelines.augmentation import with_tensorflow as augmenting
 from fer_data.pipelines.augmentation.policies import Augmentation
 from fer_data.pipelines.batch_rules import BATCH_RULES
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse", "soft")
-VALENCE_AROUSAL = ("valence", "arousal")
 ALL_KNOWN = 1 - 1e-4
 
 
@@ -237,7 +244,7 @@ def pipeline(
             label, values, known = tf.split(label, [classes, 2, 2], axis=1)
             # Of a mixture all parts must be known.
             values = tf.where(known > ALL_KNOWN, values, float("nan"))
-            label = {"expression": label, "valence_arousal": values}
+            label = {EXPRESSION: label, VALENCE_AROUSAL: values}
         return tf.cast(images, dtype), label
 
     batches = seeded_batches(
@@ -284,7 +291,7 @@ def _source(dataset, classes):
             "`dataset` must have the features `image` (or `path`) and `label`. "
             f"Received: {sorted(spec)}"
         )
-    wanted = (pictures[0], "label", "box", "framing", "votes", *VALENCE_AROUSAL)
+    wanted = (pictures[0], "label", "box", "framing", "votes", *DIMENSIONS)
     dataset = dataset.map(lambda element: {k: v for k, v in element.items() if k in wanted})
     _check_spec(dataset.element_spec)
     return dataset
@@ -451,7 +458,7 @@ def _label(element, classes, labels, smoothing, vote_order):
 
 
 def _check_valence_arousal(spec, labels):
-    found = {name: spec[name] for name in VALENCE_AROUSAL if name in spec}
+    found = {name: spec[name] for name in DIMENSIONS if name in spec}
     if len(found) < 2 or any(s.shape.rank != 0 or not s.dtype.is_floating for s in found.values()):
         raise ValueError(
             "`valence_arousal=True` needs the features `valence` and `arousal`, a float for each "
@@ -465,7 +472,7 @@ def _check_valence_arousal(spec, labels):
 
 def _valence_arousal(element):
     """Return valence and arousal with 0 for what is unknown, and 1 for each that is known."""
-    values = tf.stack([tf.cast(element[name], tf.float32) for name in VALENCE_AROUSAL])
+    values = tf.stack([tf.cast(element[name], tf.float32) for name in DIMENSIONS])
     unknown = tf.math.is_nan(values)
     tf.debugging.Assert(
         tf.reduce_all(unknown | (tf.abs(values) <= 1)),

@@ -31,12 +31,15 @@ class JoinedFaces(LabelledFaces):
         weights: How often the faces of each set are trained on, relative to each other, in the
             order of `sets`; None where every face comes once in a pass.
         about: By name of a set, how it was loaded, of JSON's types.
+        lacking: By the name of a split that some sets have, and the whole has not, the sets without
+            it.
     """
 
     sets: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
     weights: tuple[float, ...] | None = None
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lacking: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def set_of(self, split: str) -> np.ndarray:
         """Return the name of the set of each face of a split, in the order of the faces.
@@ -91,8 +94,9 @@ def join_faces(
         size: Height and width that all faces are brought to.
         channels: 1 or 3.
         classes: `"shared"` for the classes that all sets have, and the faces of others are left
-            out; `"all"` for those of any set. A set whose owners did not ask for an emotion has
-            its faces under other classes, which `"all"` does not mend.
+            out; `"all"` for those of any set. A set has the classes that it names, even those
+            without a face, such as surprise in CREMA-D. A set whose owners did not ask for an
+            emotion has its faces under other classes, which `"all"` does not mend.
         weights: For each set a number above 0: how often its faces are trained on, relative to
             each other. None: every face once in a pass, so that a large set counts more.
         about: By name of a set what to note of it, of JSON's types.
@@ -153,6 +157,10 @@ def join_faces(
         left_out=left,
         weights=chosen,
         about=about or {},
+        lacking={
+            split: tuple(name for name, part in zip(sets, parts, strict=True) if split not in part)
+            for split in sorted(set().union(*parts) - set(splits))
+        },
     )
 
 
@@ -249,7 +257,9 @@ def placed(
     given: list[Any] = [each for each in (path,) if each is not None] if single else list(path)  # type: ignore[arg-type]
     lying = [name for name in data if name not in DRAWN]
     if len(given) == len(data) and len(lying) < len(data):
-        given = [each for each, name in zip(given, data, strict=True) if name not in DRAWN]
+        pairs = list(zip(given, data, strict=True))
+        if all(each is None for each, name in pairs if name in DRAWN):
+            given = [each for each, name in pairs if name not in DRAWN]
     if len(given) != len(lying) or not all(isinstance(each, (str, os.PathLike)) for each in given):
         raise ValueError(
             f"`path` must name a folder, archive or packed file for each of {lying}, in this "

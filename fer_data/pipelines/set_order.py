@@ -22,7 +22,7 @@ class SetOrder:
         passes: Number of times as many faces that an epoch has.
 
     Attributes:
-        shares: How many faces of each set an epoch has.
+        shares: How many faces of each set an epoch has, one at least.
 
     Example:
 
@@ -68,9 +68,12 @@ class SetOrder:
 
 
 def _shares(total, weights):
-    """Return whole numbers of a sum, as near to the weights as can be."""
+    """Return whole numbers above 0 of a sum, as near to the weights as can be."""
     exact = total * np.asarray(weights, "float64") / np.sum(weights, dtype="float64")
     shares = np.floor(exact).astype(int)
     largest = np.argsort(shares - exact, kind="stable")
     shares[largest[: total - shares.sum()]] += 1
+    shares = np.maximum(shares, 1)
+    while shares.sum() > total:
+        shares[shares.argmax()] -= 1
     return tuple(shares.tolist())

@@ -1,7 +1,7 @@
 """The faces of a split as arrays at a model's size, for measuring the model."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -188,6 +188,26 @@ def check_split(faces: LabelledFaces, split: str) -> None:
     """Raise `ValueError` unless the data has a split of that name."""
     if split not in faces.counts:
         raise ValueError(f"`split` must be one of {sorted(faces.counts)}. Received: {split!r}")
+
+
+def default_split(counts: Mapping[str, int]) -> str:
+    """Return the split that tells how good a model is: test, else validation, else the only one.
+
+    Args:
+        counts: Number of faces by split.
+
+    Raises:
+        ValueError: If there are several, and none of these.
+    """
+    for name in ("test", "validation"):
+        if name in counts:
+            return name
+    if len(counts) != 1:
+        raise ValueError(
+            f"`splits` must name one of {sorted(counts)}, where there is neither a test nor a "
+            "validation split. Received: none"
+        )
+    return next(iter(counts))
 
 
 def _mask(count, places):

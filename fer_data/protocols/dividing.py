@@ -125,8 +125,7 @@ def group_disjoint(
     if folds is None:
         # No class may be rarer than the folds, or scikit-learn cannot stratify it.
         rarest = np.unique(labels, return_counts=True)[1].min()
-        candidates = range(2, min(20, most, max(rarest, len(shares))) + 1)
-        folds = min(candidates, key=lambda k: (round(_misfit(shares, k), 9), k), default=2)
+        folds = best_folds(shares, min(most, max(rarest, len(shares))))
     most = min(most, np.unique(labels, return_counts=True)[1].max())
     if folds > most or folds < len(shares):
         raise ValueError(
@@ -221,6 +220,23 @@ def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np
         raise ValueError(f"`groups` must hold at least two groups. Received: {np.unique(groups)}")
     for train, test in LeaveOneGroupOut().split(groups, groups=groups):
         yield groups[test[0]].item(), train, test
+
+
+def best_folds(shares: ArrayLike, most: int) -> int:
+    """Return the least number of folds, from 2 to 20, of which whole ones fit the shares best.
+
+    Args:
+        shares: Share of every part; they sum to one.
+        most: Number of folds that there can be at most.
+
+    Example:
+
+    >>> best_folds([0.9, 0.1], 15), best_folds([0.9, 0.1], 4)
+    (10, 4)
+    """
+    shares = np.asarray(shares, "float64")
+    candidates = range(2, min(20, most) + 1)
+    return min(candidates, key=lambda k: (round(_misfit(shares, k), 9), k), default=2)
 
 
 def _vector(name: str, values: Any) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Validation and test pictures set apart: by class with copies on one side, or whole people."""
 
+import collections
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from fer_data.checks import check_choice
-from fer_data.protocols.dividing import group_disjoint
+from fer_data.protocols.dividing import best_folds, group_disjoint
 
 SOURCES = ("train", "test")
 
@@ -142,9 +144,21 @@ def set_people_apart(
     goes: list[str | None] = [None] * len(subjects)
     if not shares:
         return goes
-    staying = {"": 1 - sum(shares.values())}
-    parts = group_disjoint(np.asarray(labels), np.asarray(subjects), staying | shares, seed)
+    parts = {"": 1 - sum(shares.values())} | shares
+    people, most = len(set(subjects)), max(collections.Counter(labels).values(), default=0)
+    if min(people, most) < len(parts):
+        words = " and ".join(f"`{split}_fraction`" for split in shares)
+        raise ValueError(
+            f"{words} {'needs' if len(shares) == 1 else 'need'} pictures of {len(parts)} people or "
+            f"more, and {len(parts)} pictures of one class. Received: {people} people, and at most "
+            f"{most} pictures of a class"
+        )
+    # A rare class does not lessen the folds, or far too many people would be set apart.
+    folds = best_folds(list(parts.values()), min(people, most))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        found = group_disjoint(np.asarray(labels), np.asarray(subjects), parts, seed, folds)
     for split in shares:
-        for place in parts[split].tolist():
+        for place in found[split].tolist():
             goes[place] = split
     return goes

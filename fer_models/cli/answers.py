@@ -54,11 +54,13 @@ def run(args: argparse.Namespace) -> None:
     from fer_data.pipelines.split_arrays import class_order
     from fer_models.training.teacher_answers import write_answers
     from fer_models.zoo import class_names
+    from fer_models.zoo.face_outputs import expression_part
     from fer_models.zoo.loading import load_model
 
     models = [found.model]
     for name in others:
         model, known = load_model(name)
+        model = expression_part(model)
         names = class_names.of_outputs(model.output_shape[-1], known, found.faces.class_names)
         if names != found.class_names:
             raise UsageError(

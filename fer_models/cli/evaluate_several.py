@@ -85,10 +85,11 @@ def run(args: argparse.Namespace) -> None:
     faces, splits = {}, {}
     for column, data, path in zip(columns, args.data, paths, strict=True):
         trained = [word for word in models if column in own[word]]
-        faces[column], source = _faces(args, data, path, trained, size)
-        splits[column] = args.split or default_split(faces[column], source)
-    folders = {name for name, data in zip(columns, args.data, strict=True) if data == "folder"}
-    _say_other_folders(folders, known, own)
+        faces[column], splits[column] = _faces(args, data, path, trained, size)
+    folders = [name for name, data in zip(columns, args.data, strict=True) if data == "folder"]
+    warnings = _other_folders(folders, known, own)
+    for warning in warnings:
+        remark(warning)
     drawn = {
         name: min(args.faces or sys.maxsize, each.counts.get(splits[name], 0))
         for name, each in faces.items()
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
             seed=args.seed,
             tell=bar.update,
         )
-    about = _facts(args, models, known, faces, splits, drawn)
+    about = _facts(args, models, known, faces, splits, drawn) | {"warnings": warnings}
     content = json.dumps(about | found.to_dict(), indent=1, ensure_ascii=False)
     text = "\n".join([*_heading(about), found.to_markdown(), ""])
     write_text(args.output / "cross_data.md", text)
@@ -146,9 +147,9 @@ def _model(word, flip):
 
 
 def _faces(args, data, path, trained, size):
-    """Return the faces of a set, divided as for the models trained on it, and where that stands."""
+    """Return the faces of a set, divided as for the models trained on it, and the split to take."""
     from fer_data.pipelines.labelled_faces import load_faces
-    from fer_models.training.trained_on import PLACES, trained_on
+    from fer_models.training.trained_on import trained_on
 
     given = {"data": data, "path": path, "data_dir": args.data_dir, "seed": args.split_seed}
     if data == "synthetic":
@@ -159,33 +160,51 @@ def _faces(args, data, path, trained, size):
         if source:
             divisions[word] = settings
     words = list(divisions)
-    for word in words[1:]:
-        pair = [
-            {name: value for name, value in divisions[each].items() if name not in PLACES}
-            for each in (words[0], word)
-        ]
-        if pair[0] != pair[1]:
-            raise UsageError(
-                f"{words[0]} and {word} were trained on other divisions of {data}, so no face is a "
-                "test face of both: measure them one by one"
-            )
     settings = divisions[words[0]] if words else trained_on("", None, **given)[0]
     if data == "synthetic" and not words:
         settings.setdefault("train", FEW)
     # Standard output is for results, and the preparation prints what it dropped.
     with contextlib.redirect_stdout(sys.stderr):
         faces = load_faces(**settings, size=size)
-    return faces, "run.json" if words else ""
+    split = args.split or default_split(faces, "run.json" if words else "")
+    for word in words[1:]:
+        if _chance(divisions[words[0]], split) != _chance(divisions[word], split):
+            raise UsageError(
+                f"{words[0]} and {word} were trained on other divisions of {data}, so its {split} "
+                "faces are not new to both: measure them one by one"
+            )
+    return faces, split
 
 
-def _say_other_folders(columns, known, own):
+def _chance(settings, split):
+    """Return what the faces of a split depend on where the owners did not choose them."""
+    data_options = settings.get("data_options") or {}
+    if settings["data"] == "synthetic":
+        return settings.get("train"), settings["seed"], data_options
+    names = ("validation_fraction", "test_fraction")
+    shares = {name: settings[name] for name in names if settings.get(name)}
+    source = settings.get("validation_from") or "train"
+    if settings["data"] == "raf_db":
+        # `load_faces` sets this share apart unasked.
+        shares.setdefault("validation_fraction", 0.1 if source == "train" else 0.5)
+    if not shares or (split not in (*(name.partition("_")[0] for name in shares), source)):
+        return None, None, data_options
+    return shares | {"validation_from": source}, settings["seed"], data_options
+
+
+def _other_folders(columns, known, own):
+    """Return a warning for each model that may have learned the faces of a folder elsewhere."""
+    warnings = []
     for word, sets in known.items():
         learned = [each["path"] for each in sets if each["data"] == "folder" and each["path"]]
-        if learned and columns - set(own[word]):
-            remark(
+        others = [column for column in columns if column not in own[word]]
+        if learned and others:
+            warnings.append(
                 f"{word} was trained on the folder {learned[0]}; a folder that --path names "
-                "elsewhere is taken for other faces."
+                f"elsewhere ({', '.join(others)}) is taken for other faces. If it holds the same "
+                "faces, the model has seen them."
             )
+    return warnings
 
 
 def _facts(args, models, known, faces, splits, drawn):
@@ -230,6 +249,8 @@ def _facts(args, models, known, faces, splits, drawn):
 
 
 def _heading(about):
+    from fer_models.evaluation.cross_data import cell
+
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     mirrored = " The mean with the mirrored face." if about["mirrored"] else ""
     lines = [
@@ -242,7 +263,7 @@ def _heading(about):
     ]
     for word, each in about["models"].items():
         trained = ", ".join(each["trained_on"]) or "unknown"
-        lines.append(f"| {word} | {trained} | {each['weights_sha256'][:12]} |")
+        lines.append(f"| {cell(word)} | {trained} | {each['weights_sha256'][:12]} |")
     lines += [
         "",
         "| data set | split | faces | of them measured | copies of training faces in the split |",
@@ -251,7 +272,10 @@ def _heading(about):
     for name, each in about["data"].items():
         copies = each["copies_of_training_faces"]
         lines.append(
-            f"| {name} | {each['split']} | {each['faces_in_split']:,} | {each['faces']:,} | "
+            f"| {cell(name)} | {cell(each['split'])} | {each['faces_in_split']:,} | "
+            f"{each['faces']:,} | "
             f"{'unknown' if copies is None else f'{copies:,}'} |"
         )
+    for warning in about["warnings"]:
+        lines += ["", f"**{warning}**"]
     return [*lines, ""]

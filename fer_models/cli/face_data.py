@@ -137,8 +137,17 @@ class Measured:
 
     def arrays(self, split: str | None = None, places: Any = None) -> "SplitArrays":
         """Return the faces of a split as the model takes them, labelled as its outputs are."""
+        from fer_data.labels import NO_LABEL, index_map
         from fer_data.pipelines.split_arrays import split_arrays
 
+        lacking = index_map(self.faces.class_names, self.class_names, missing=NO_LABEL) == NO_LABEL
+        if lacking.any():
+            raise UsageError(
+                "The model must have every class of the data, and lacks "
+                f"{[n for n, gone in zip(self.faces.class_names, lacking, strict=True) if gone]}: "
+                "fer evaluate of two data sets or more (--data ONE OTHER), or of two models, "
+                "scores the classes that model and data share"
+            )
         height, width, channels = self.model.input_shape[1:]
         return split_arrays(
             self.faces,
@@ -277,10 +286,11 @@ def default_split(faces: "LabelledFaces", source: str) -> str:
     Raises:
         ValueError: If all faces are those of the training.
     """
-    for name in ("test", "validation"):
-        if name in faces.counts:
-            return name
-    (name,) = faces.counts
+    from fer_data.pipelines import split_arrays
+
+    name = split_arrays.default_split(faces.counts)
+    if name in ("test", "validation"):
+        return name
     if source:
         raise UsageError(
             "the data has no faces apart from those of the training: --split train measures on "

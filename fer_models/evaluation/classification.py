@@ -211,7 +211,7 @@ def evaluate(
 
 
 def batches_of(
-    data: Any, labels: ArrayLike | None, batch_size: int
+    data: Any, labels: ArrayLike | None, batch_size: int, name: str = "labels"
 ) -> tuple[Iterable[Any], int | None]:
     """Return the batches `(images, labels)` of `evaluate`, and their number where it is known.
 
@@ -219,26 +219,27 @@ def batches_of(
         data: As for `evaluate`.
         labels: As for `evaluate`.
         batch_size: As for `evaluate`.
+        name: What the caller's argument of the labels is called.
     """
     if labels is None:
         if isinstance(data, np.ndarray):
-            raise ValueError("`labels` must be given with an array. Received: labels=None")
+            raise ValueError(f"`{name}` must be given with an array. Received: {name}=None")
         if isinstance(data, keras.utils.PyDataset):
             return (data[i] for i in range(len(data))), len(data)
         check_sequence("data", data)
         total = _cardinality(data)
         return data, total
     check_integer("batch_size", batch_size, 1)
-    images, labels = as_array("data", data), as_array("labels", labels)
+    images, labels = as_array("data", data), as_array(name, labels)
     if not images.ndim or not labels.ndim:
         raise ValueError(
-            "`data` and `labels` must be arrays of examples. "
+            f"`data` and `{name}` must be arrays of examples. "
             f"Received: shapes {images.shape} and {labels.shape}"
         )
     if len(images) != len(labels):
         raise ValueError(
-            f"`data` and `labels` must be of the same length. Received: {len(images)} images and "
-            f"{len(labels)} labels"
+            f"`data` and `{name}` must be of the same length. Received: {len(images)} images and "
+            f"{len(labels)} {name}"
         )
     starts = range(0, len(images), batch_size)
     pairs = ((images[i : i + batch_size], labels[i : i + batch_size]) for i in starts)

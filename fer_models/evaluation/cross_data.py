@@ -59,11 +59,11 @@ class CrossData:
         """Return a table for each score, and which classes were left out, as text."""
         lines = []
         for name, heading, form in SCORES:
-            lines += [f"## {heading}", "", f"| | {' | '.join(map(_cell, self.data))} |"]
+            lines += [f"## {heading}", "", f"| | {' | '.join(map(cell, self.data))} |"]
             lines.append("|---" + "|---:" * len(self.data) + "|")
             for model, row in self.scores.items():
                 cells = (in_words(getattr(each, name), form) for each in row.values())
-                lines.append(f"| {_cell(model)} | {' | '.join(cells)} |")
+                lines.append(f"| {cell(model)} | {' | '.join(cells)} |")
             lines.append("")
         lines += [
             f"In brackets {self.level:.0%} intervals over the faces: of the accuracy exact "
@@ -74,9 +74,7 @@ class CrossData:
             "",
         ]
         for model, row in self.scores.items():
-            lines += [
-                f"- {_cell(model)} on {_cell(n)}: {_classes(each)}" for n, each in row.items()
-            ]
+            lines += [f"- {cell(model)} on {cell(n)}: {_classes(each)}" for n, each in row.items()]
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -137,7 +135,12 @@ def cross_data(
     print(cross_data(models, data, count=1000))
     ```
     """
-    from fer_data.pipelines.split_arrays import check_split, draw_places, split_arrays
+    from fer_data.pipelines.split_arrays import (
+        check_split,
+        default_split,
+        draw_places,
+        split_arrays,
+    )
 
     _check_models(models)
     _check_data(data)
@@ -172,26 +175,6 @@ def cross_data(
             except ValueError as error:
                 raise ValueError(f"{error} ({model_name} on {name})") from error
     return CrossData(found, confidence)
-
-
-def default_split(counts: Mapping[str, int]) -> str:
-    """Return the split that tells how good a model is: test, else validation, else the only one.
-
-    Args:
-        counts: Number of faces by split.
-
-    Raises:
-        ValueError: If there are several, and none of these.
-    """
-    for name in ("test", "validation"):
-        if name in counts:
-            return name
-    if len(counts) != 1:
-        raise ValueError(
-            f"`splits` must name one of {sorted(counts)}, where there is neither a test nor a "
-            "validation split. Received: none"
-        )
-    return next(iter(counts))
 
 
 def in_words(interval: Any, form: str = "{:.3f}") -> str:
@@ -248,15 +231,20 @@ def _answers(model, images, batch_size, tell):
 
 def _classes(scores):
     """Return in words which classes were scored, and which were left out."""
-    text = f"{scores.examples:,} faces of {', '.join(map(_cell, scores.classes))}"
+    text = f"{scores.examples:,} faces of {', '.join(map(cell, scores.classes))}"
     if scores.left_out:
-        left = (f"{_cell(name)} ({faces:,} faces)" for name, faces in scores.left_out.items())
+        left = (f"{cell(name)} ({faces:,} faces)" for name, faces in scores.left_out.items())
         text += f"; the model lacks, and the faces were left out: {', '.join(left)}"
     if scores.unused:
-        unused = ", ".join(map(_cell, scores.unused))
+        unused = ", ".join(map(cell, scores.unused))
         text += f"; the data set lacks, and the answers were left out: {unused}"
     return f"{text}."
 
 
-def _cell(text):
+def cell(text: str) -> str:
+    """Return a name as it may stand in a cell of a table in Markdown.
+
+    Args:
+        text: The name.
+    """
     return str(text).replace("|", "\\|")

@@ -29,6 +29,7 @@ class Logits:
         classes: Number of classes.
         input_shape: Shape of one image; None where the model leaves a size open.
         removed: Whether an activation was found and is left out.
+        softmax: Whether that is a softmax, and not a sigmoid.
 
     Raises:
         ValueError: If the model has another kind of input or output.
@@ -51,6 +52,8 @@ class Logits:
         self.input_shape = tuple(own[1:])
         self._softened = last_activation(calls)
         self.removed = self._softened is not None
+        path = self._softened[0] if self._softened else None
+        self.softmax = any(_is_softmax(call.layer) for call in calls if call.path == path)
 
     def __call__(self, images: Any) -> Any:
         """Return the scores `(batch, classes)` of images, in inference mode, as a tensor."""
@@ -65,6 +68,10 @@ class Logits:
         with intercept_calls(watch):
             scores = self.model(images, training=False)
         return keras.ops.cast(scores, "float32")
+
+
+def _is_softmax(layer):
+    return isinstance(layer, keras.layers.Softmax) or layer.activation is keras.activations.softmax
 
 
 def image_input(model: keras.Model) -> keras.KerasTensor:

@@ -71,10 +71,11 @@ def shared_scores(
 ) -> SharedScores:
     """Score answers on the classes that model and data set share, by their names.
 
-    Spellings of an emotion count as one: "happiness" is "happy". Examples of a class that the model
-    lacks are left out and counted. What the model says of classes that the data set lacks is taken
-    away, and the rest of its answer scaled up to one; an answer that then is 0 throughout becomes
-    equal shares.
+    Spellings of an emotion count as one: "happiness" is "happy". A class that the data set names
+    counts as its own even without an example: whether few drawn examples hold it is chance.
+    Examples of a class that the model lacks are left out and counted. What the model says of
+    classes that the data set lacks is taken away, and the rest of its answer scaled up to one; an
+    answer that then is 0 throughout becomes equal shares.
 
     Args:
         labels: Class numbers `(examples,)`, in the order of `data_names`.
@@ -127,7 +128,7 @@ def shared_scores(
     absent = {
         name: int((labels == number).sum())
         for number, name in enumerate(data_names)
-        if outputs[number] < 0
+        if outputs[number] < 0 and (labels == number).any()
     }
     return SharedScores(
         examples=report.examples,

@@ -169,7 +169,7 @@ def evaluate_valence_arousal(
             "`model` must give valence and arousal, as `fer_models.with_valence_arousal` makes it. "
             f"Received: {model.name!r}, which does not"
         )
-    batches, total = batches_of(data, targets, batch_size)
+    batches, total = batches_of(data, targets, batch_size, "targets")
     part = one_output(model, VALENCE_AROUSAL)
     progress = keras.utils.Progbar(total, verbose=verbose, unit_name="batch")
     truth, said = [], []

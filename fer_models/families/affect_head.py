@@ -21,7 +21,7 @@ def with_valence_arousal(
         model: Classifier of one image, `(batch, classes)`, such as
             `fer_models.ghostface(weights="fer2013")`.
         features: Name of the layer whose output `(batch, units)` the new layer reads. Default: what
-            the last dense layer of `model` reads.
+            the last dense layer of `model` reads, which must be the one that classifies.
         name: Name of the new model. Default: that of `model`.
 
     Returns:
@@ -75,6 +75,12 @@ def _read_by_last_dense(model):
         raise ValueError(
             "`features` must name a layer that gives a vector (batch, units) where `model` has no "
             f"dense layer. Received: features=None, model {model.name!r}"
+        )
+    if dense[-1].units != model.output_shape[-1]:
+        raise ValueError(
+            "`features` must name a layer that gives a vector (batch, units) where the last dense "
+            "layer of `model` does not give its classes. Received: features=None, the layer "
+            f"{dense[-1].name!r} of {dense[-1].units} units, {model.output_shape[-1]} classes"
         )
     return dense[-1].input
 

@@ -18,8 +18,8 @@ class EpsilonBound:
     """What an audit found.
 
     Attributes:
-        epsilon: The lower bound, 0 or more: with the probability `confidence` or more, a training
-            that yields less is not what was seen.
+        epsilon: The lower bound, 0 or more: if the training kept a smaller epsilon at this delta,
+            what was seen would have a probability of at most `1 - confidence`.
         gaussian: The lower bound if the training is also known to give away no more than the
             Gaussian mechanism of that epsilon and delta, as DP-SGD does nearly. Often larger.
         guesses: How many canaries were guessed to be in the training set, for `epsilon`.
@@ -27,7 +27,7 @@ class EpsilonBound:
         inside: Canaries in the training set.
         outside: Canaries outside.
         delta: Probability with which the guarantee may fail.
-        confidence: Of each bound.
+        confidence: Of each bound by itself: `epsilon` and `gaussian` need not hold both at once.
     """
 
     epsilon: float
@@ -41,8 +41,8 @@ class EpsilonBound:
 
 
 @arguments.checked(
-    inside=arguments.array((None,)),
-    outside=arguments.array((None,)),
+    inside=arguments.array((None,), empty=True),
+    outside=arguments.array((None,), empty=True),
     delta=arguments.number(1e-300, 0.5),
     confidence=arguments.number(0.5, 1 - 1e-9),
     shares=arguments.sequence(arguments.number(1e-9, 1), 1, 1000),
@@ -91,8 +91,8 @@ def epsilon_lower_bound(
         for `gaussian` Mahloujifar, Melis and Chaudhuri, "Auditing f-Differential Privacy in One
         Run", 2024.
     """
-    inside = checked_array("inside", inside, (None,)).astype("float64")
-    outside = checked_array("outside", outside, (None,)).astype("float64")
+    inside = _scores("inside", inside)
+    outside = _scores("outside", outside)
     auditor, explicit = _auditing(inside, outside)
     scores = np.sort(np.concatenate([inside, outside]))[::-1]
     doubt = (1 - confidence) / len(shares)
@@ -109,6 +109,16 @@ def epsilon_lower_bound(
     return EpsilonBound(
         best[0], gaussian, best[1], best[2], len(inside), len(outside), delta, confidence
     )
+
+
+def _scores(name: str, values: ArrayLike) -> np.ndarray:
+    found = checked_array(name, values, (None,), empty=True)
+    if not len(found):
+        raise ValueError(
+            f"`{name}` must hold one score or more: where chance put all canaries on the other "
+            f"side, take more canaries. Received: {name} without scores"
+        )
+    return found.astype("float64")
 
 
 def _auditing(inside, outside):

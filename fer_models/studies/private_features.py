@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_models.studies.outcome import Outcome
-from fer_models.studies.private_features_settings import FULL, QUICK, PrivateFeaturesSettings
+from fer_models.studies.private_features_settings import (
+    DATA,
+    FULL,
+    QUICK,
+    TRUNK,
+    PrivateFeaturesSettings,
+)
 from fer_models.studies.study_options import add_defaulted, settled
 
 if TYPE_CHECKING:
@@ -40,8 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: Parser of the study.
     """
     add = add_defaulted(parser, FULL)
-    parser.add_argument("--trunk", choices=TRUNKS, default="faceres", help="(default: faceres)")
-    parser.add_argument("--trunk-weights", metavar="FILE", help="its weights; none: random ones")
+    # So that it is seen whether they were named beside --features.
+    parser.set_defaults(data=None)
+    parser.add_argument("--trunk", choices=TRUNKS, help=f"(default: {TRUNK})")
+    parser.add_argument(
+        "--trunk-weights", metavar="FILE", help="its weights; random ones with --quick alone"
+    )
     parser.add_argument(
         "--features", metavar="FILE", help="features computed before, in place of data and trunk"
     )
@@ -66,13 +76,19 @@ def run(args: argparse.Namespace) -> Outcome:
     os.environ.setdefault("KERAS_BACKEND", "jax")
     if args.quick and args.features:
         raise ValueError("--quick runs on drawn faces: leave --features away.")
+    if not (args.quick or args.features or args.trunk_weights):
+        raise ValueError(
+            "--trunk-weights must name the file of the trunk's weights, or --features that of "
+            "features: random weights are for --quick alone."
+        )
+    faces = argparse.Namespace(**{**vars(args), "data": args.data or DATA})
     settings = PrivateFeaturesSettings(
         data=args.data,
         path=args.path,
         trunk=args.trunk,
         trunk_weights=args.trunk_weights,
         features=args.features,
-        **settled(args, FULL, QUICK),
+        **settled(faces, FULL, QUICK),
     )
     return run_private_features(
         settings,
@@ -96,7 +112,7 @@ def run_private_features(
     Args:
         settings: The settings.
         output: Folder for everything that is written.
-        features: Features in memory, in place of those that the settings name.
+        features: Features in memory; the settings then name no data and no trunk.
         data_dir: Where prepared data sets are kept. Default: tensorflow-datasets' own folder.
         command: The command line, for the report.
         progress: Whether to show bars.
@@ -131,14 +147,16 @@ def run_private_features(
             "The study computes on JAX: set KERAS_BACKEND=jax. "
             f"Received: the backend {keras.backend.backend()!r}"
         )
-    output = Path(output)
+    if features is not None:
+        settings.check_no_faces()
+    output, compared = Path(output), settings.compared(given=features is not None)
     # Before the features are computed, which may take an hour.
-    Run(output, settings.compared()).open()
+    Run(output, compared).open()
     made = features or trainings.load_features(settings, output, data_dir, progress)
     digest = hashlib.sha256()
     for split in sorted(made.features):
         digest.update(made.features[split].tobytes() + made.labels[split].tobytes())
-    record = Run(output, settings.compared(), {"features": digest.hexdigest()})
+    record = Run(output, compared, {"features": digest.hexdigest()})
     record.open()
     record.begin(packages=PACKAGES)
     # After the record: without it the folder would be taken for one of something else.

@@ -133,9 +133,8 @@ def _epsilon(value):
 
 def _words(content, settings, split):
     [scored] = content["scored"].values()
-    about = content["features"]
     text = (
-        f"{content['train']:,} training faces, features of the trunk {about.get('trunk')}, a dense "
+        f"{content['train']:,} training faces {_source(content['features'])}, a dense "
         f"layer on them; accuracy on {scored:,} {split} faces, mean and standard deviation over "
         f"the seeds ({content['rows'][0]['seeds']}). Always the commonest class: "
         f"{100 * content['commonest_class']:.1f} %. Delta {settings.delta:g}, batches of "
@@ -155,6 +154,20 @@ def _words(content, settings, split):
         "takes DP-SGD for a Gaussian mechanism.",
         "",
     ]
+
+
+def _source(about):
+    """Return in words which faces the features are of, and what computed them."""
+    unnamed = "that the features do not name"
+    data, packed = about.get("data"), about.get("faces_sha256")
+    faces = f"of data {unnamed}" if packed is None else f"of the packed file {packed[:12]}"
+    faces = faces if data is None else f"of {data}"
+    weights = about.get("weights_sha256", unnamed)
+    if weights is None:
+        weights = "random weights"
+    else:
+        weights = f"weights {weights if weights == unnamed else weights[:12]}"
+    return f"{faces}, features of the trunk {about.get('trunk')} with {weights}"
 
 
 def _draw(rows, commonest, path):

@@ -31,6 +31,10 @@ QUICK = {
     "validation": 70,
     "size": 48,
 }
+# Without `features`.
+DATA, TRUNK = "synthetic", "faceres"
+# What says of which faces the features are, and by what.
+OF_FACES = ("data", "path", "trunk", "trunk_weights", "size")
 # More of these may be asked for later.
 GRID = ("epsilons", "seeds")
 # Of the training faces, to choose the learning rate on.
@@ -42,12 +46,12 @@ class PrivateFeaturesSettings:
     """Settings of the study.
 
     Attributes:
-        data: A name of `fer_data.pipelines.labelled_faces.FACES`.
+        data: A name of `fer_data.pipelines.labelled_faces.FACES`; None for `"synthetic"`.
         path: Folder or archive of the data set; None for `"synthetic"`.
-        trunk: A key of `fer_models.zoo.trunks.TRUNKS`.
+        trunk: A key of `fer_models.zoo.trunks.TRUNKS`; None for `"faceres"`.
         trunk_weights: File of the trunk's weights; None for random ones.
         features: File of features that `packed_features` wrote, in place of `data`, `path`,
-            `trunk` and `trunk_weights`; None to compute them.
+            `trunk`, `trunk_weights` and `size`, which are None then; None to compute them.
         seeds: How often everything is repeated.
         epsilons: The guarantees; without privacy is always trained.
         delta: Of each of them, below 1 / training faces.
@@ -69,9 +73,9 @@ class PrivateFeaturesSettings:
     {'no privacy': None, 'epsilon 3': 3}
     """
 
-    data: str = "synthetic"
+    data: str | None = None
     path: str | os.PathLike[str] | None = None
-    trunk: str = "faceres"
+    trunk: str | None = None
     trunk_weights: str | os.PathLike[str] | None = None
     features: str | os.PathLike[str] | None = None
     seeds: int = FULL["seeds"]
@@ -97,14 +101,31 @@ class PrivateFeaturesSettings:
                 check_number(name, value, 1e-6)
             # The dataclass is frozen for everyone else.
             object.__setattr__(self, name, values)
+        if self.features is not None:
+            self.check_no_faces()
+
+    def check_no_faces(self) -> None:
+        """Raise `ValueError` if faces or a trunk are named, where features are given."""
+        named = [name for name in OF_FACES if getattr(self, name) is not None]
+        if named:
+            raise ValueError(
+                f"`{named[0]}` and `features` cannot go together: the features are computed "
+                f"already. Received: {named[0]}={getattr(self, named[0])!r}"
+            )
 
     @property
     def rows(self) -> dict[str, float | None]:
         """The epsilon of each row of the table, by its name."""
         return {"no privacy": None} | {f"epsilon {each:g}": each for each in self.epsilons}
 
-    def compared(self) -> dict[str, Any]:
-        """Return what decides a training of the study, besides its row and seed."""
+    def compared(self, given: bool = False) -> dict[str, Any]:
+        """Return what decides a training of the study, besides its row and seed.
+
+        Args:
+            given: Whether features in memory are given.
+        """
         left_out = (*GRID, "path", "trunk_weights", "features")
         own = dataclasses.asdict(self)
+        if self.features is None and not given:
+            own |= {"data": self.data or DATA, "trunk": self.trunk or TRUNK}
         return {name: value for name, value in own.items() if name not in left_out}

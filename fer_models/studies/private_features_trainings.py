@@ -10,7 +10,12 @@ import numpy as np
 from fer_data import files
 from fer_data.pipelines.split_arrays import split_arrays
 from fer_models.studies.planned_runs import PlannedRun
-from fer_models.studies.private_features_settings import APART, PrivateFeaturesSettings
+from fer_models.studies.private_features_settings import (
+    APART,
+    DATA,
+    TRUNK,
+    PrivateFeaturesSettings,
+)
 from fer_models.studies.study_faces import study_faces
 from fer_models.training.private_fit import fit_private, private_mean
 from fer_models.training.private_training import PrivateTraining
@@ -44,10 +49,11 @@ def load_features(
     if settings.features is not None:
         return read_features(settings.features)
     weights = settings.trunk_weights
-    side = trunks.about(settings.trunk).size if settings.size is None else settings.size
+    data, trunk = settings.data or DATA, settings.trunk or TRUNK
+    side = trunks.about(trunk).size if settings.size is None else settings.size
     about = {
-        "data": settings.data,
-        "trunk": settings.trunk,
+        "data": data,
+        "trunk": trunk,
         "size": side,
         "weights_sha256": None if weights is None else sha256_of(weights)[0],
     }
@@ -60,7 +66,7 @@ def load_features(
             f"folder. Received: {dict(kept.about)}"
         )
     faces = study_faces(
-        settings.data,
+        data,
         settings.path,
         data_dir=data_dir,
         size=side,
@@ -77,7 +83,7 @@ def load_features(
         labels[split] = arrays.labels
         found[split] = trunk_features(
             arrays.images,
-            trunk=settings.trunk,
+            trunk=trunk,
             trunk_weights=weights,
             size=side,
             progress=progress,

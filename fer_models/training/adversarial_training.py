@@ -82,7 +82,7 @@ class AdversarialTrainer(keras.Model):
 
     Args:
         network: A `keras.Model` of one image input in [0, 255] and one output `(batch, classes)`,
-            which ends in a softmax.
+            which ends in a softmax; a sigmoid is refused.
         options: `AdversarialTraining`.
 
     Raises:
@@ -122,7 +122,7 @@ class AdversarialTrainer(keras.Model):
         self.generator = keras.random.SeedGenerator(options.seed)
         # From probabilities the gradients would vanish where the network is sure.
         self._scores = Logits(network)
-        if not self._scores.removed:
+        if not self._scores.softmax:
             raise ValueError(
                 "`network` must end in a softmax, a layer or the activation of the last one. "
                 f"Received: network={network.name!r}"

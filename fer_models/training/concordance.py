@@ -146,9 +146,11 @@ class ConcordanceCorrelation(keras.metrics.Metric):
         truth, predicted, weights = _columns(truth, predicted, sample_weight)
         columns = predicted.shape[-1]
         if columns is None or (self.column is not None and self.column >= columns):
-            rule = "a known number of columns" if self.column is None else "a column of the number"
+            rule = "a known number of columns"
+            if columns is not None:
+                rule = f"more than {self.column} columns, as `column` counts from 0"
             raise ValueError(
-                f"`y_pred` must have {rule} `column`. "
+                f"`y_pred` must have {rule}. "
                 f"Received: column={self.column}, y_pred of shape {tuple(predicted.shape)}"
             )
         if self.column is not None:

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from fer_data.checks import check_choice, check_integer, check_number, check_sequence
+from fer_data.checks import (
+    check_choice,
+    check_epsilon,
+    check_integer,
+    check_number,
+    check_sequence,
+)
 from fer_data.pipelines.joined_faces import CLASSES, DRAWN, placed
 from fer_data.pipelines.labelled_faces import FACES, is_packed
 from fer_models.training import recipes, runs
@@ -295,12 +301,29 @@ class FaceSettings:
                 "`adversarial_steps` and `adversarial_plain` need `adversarial_epsilon`. Received: "
                 f"adversarial_steps={about[0]}, adversarial_plain={about[1]}"
             )
-        if self.adversarial_epsilon is not None and self.teacher is not None:
-            raise ValueError(
-                "`adversarial_epsilon` and `teacher` cannot go together: give the teacher's "
-                "`answers`, which `fer answers` writes. Received: "
-                f"adversarial_epsilon={self.adversarial_epsilon}, teacher={self.teacher!r}"
-            )
+        if self.adversarial_epsilon is None:
+            return
+        check_epsilon("adversarial_epsilon", self.adversarial_epsilon)
+        if self.adversarial_steps is not None:
+            check_integer("adversarial_steps", self.adversarial_steps, 1)
+        if self.adversarial_plain is not None:
+            check_number("adversarial_plain", self.adversarial_plain, 0, 1)
+            if self.adversarial_plain == 1:
+                raise ValueError(
+                    "`adversarial_plain` must be below 1, or nothing is attacked. "
+                    "Received: adversarial_plain=1"
+                )
+        half = self.precision if self.precision == "mixed_float16" else None
+        for name, value, fix in (
+            ("teacher", self.teacher, "give the teacher's `answers`, which `fer answers` writes"),
+            ("dp_noise_multiplier", self.dp_noise_multiplier, "choose one"),
+            ("precision", half, "gradients of pixels vanish in half precision; use mixed_bfloat16"),
+        ):
+            if value is not None:
+                raise ValueError(
+                    f"`adversarial_epsilon` and `{name}` cannot go together: {fix}. Received: "
+                    f"adversarial_epsilon={self.adversarial_epsilon}, {name}={value!r}"
+                )
 
     def _check_valence_arousal(self):
         others = ("teacher", "answers", "vote_share", "class_weights", "dp_noise_multiplier")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.joined_faces import JoinedFaces, load_joined_faces
@@ -34,7 +35,7 @@ from fer_models.training.recipe_batches import Share, scoring_batches, training_
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.teacher_answers import TeacherAnswers, read_answers
 from fer_models.zoo import class_names, registry
-from fer_models.zoo.face_outputs import DIMENSIONS
+from fer_models.zoo.face_outputs import DIMENSIONS, expression_part
 
 MODELS = ("best", "last")
 # Arguments of every builder that are settings of their own, or none.
@@ -262,9 +263,24 @@ class FaceTraining:
                     f"{split} split of data={self.settings.data!r} has not. "
                     f"Received: the columns {sorted(self.faces.features(split))}"
                 )
+            if not self._knows_affect(split):
+                raise ValueError(
+                    "`valence_arousal` needs faces whose valence or arousal is known, and the "
+                    f"{split} split of data={self.settings.data!r} has none. "
+                    f"Received: NaN for all of its {self.faces.counts[split]:,} faces"
+                )
 
     def _has_affect(self, split):
         return set(DIMENSIONS) <= set(self.faces.features(split))
+
+    def _knows_affect(self, split):
+        """Return whether valence or arousal is known of any face."""
+        faces = self.faces.splits[split]
+        if self.faces.packed is not None:
+            return not all(np.isnan(faces[name]).all() for name in DIMENSIONS)
+        # The first that is known is enough: a data set may be large.
+        each = faces.map(lambda face: tuple(face[name] for name in DIMENSIONS))
+        return any(not np.isnan(np.asarray(value)) for values in each for value in values)
 
     def fit(
         self, folder: Path | None = None, share: Share | None = None, **about: Any
@@ -337,6 +353,13 @@ class FaceTraining:
         return labels[SetOrder(counts, self.faces.weights, self.settings.seed)(0)]
 
     def _say_sets(self, faces):
+        for split, names in faces.lacking.items():
+            scored = (
+                " The report scores the validation faces, on which the best epoch is chosen."
+                if split == "test"
+                else ""
+            )
+            print(f"No {split} faces are used, which {', '.join(names)} lacks.{scored}")
         counts = [each["train"] for each in faces.sets.values()]
         shares = SetOrder(counts, faces.weights).shares
         for (name, of_set), share in zip(faces.sets.items(), shares, strict=True):
@@ -459,6 +482,9 @@ class FaceTraining:
     def _affect_batches(self, split):
         if self.recipe.valence_arousal is None or not self._has_affect(split):
             return None
+        # A test split of which nobody said it is scored by its classes alone.
+        if not self._knows_affect(split):
+            return None
         classes = len(self.class_names)
         return scoring_batches(self.recipe, self.faces, split, classes, valence_arousal=True)
 
@@ -499,7 +525,8 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
             "`teacher` and `dp_noise_multiplier` cannot go together: what the teacher learned of "
             "faces is not covered"
         )
-    teachers = [training_report.trained_model(path) for path in settings.teacher]
+    # Of a teacher that gives valence and arousal too, what is learned is the classes.
+    teachers = [expression_part(training_report.trained_model(path)) for path in settings.teacher]
     teacher = ensemble(teachers) if len(teachers) > 1 else teachers[0]
     if teacher.output_shape != model.output_shape:
         raise ValueError(

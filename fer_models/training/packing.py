@@ -94,8 +94,8 @@ def pack_weights(
 
     Raises:
         FileNotFoundError: If there is no run.
-        ValueError: If the run is not finished, its model has no layer "logits", or a weight does
-            not fit into half precision.
+        ValueError: If the run is not finished, its model gives valence and arousal or has no layer
+            "logits", or a weight does not fit into half precision.
 
     Example:
 
@@ -119,6 +119,12 @@ def pack_weights(
             f"Received: {run}, of {settings.data}"
         )
     training = FaceTraining(settings, run, data_dir=data_dir or record.get("data_dir"))
+    if training.recipe.valence_arousal is not None:
+        raise ValueError(
+            "`run` must be of classes alone: bundled weights are read into a builder's network, "
+            f"which gives no valence and arousal. Share {epoch}.keras of the run itself. "
+            f"Received: {run}, of valence_arousal={training.recipe.valence_arousal}"
+        )
     training.load()
     recipe, names, faces = training.recipe, training.class_names, training.faces
     batches = scoring_batches(recipe, faces, "validation", len(names))

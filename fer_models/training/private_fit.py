@@ -40,9 +40,10 @@ def fit_private(
     if one has an example more than the other.
 
     The guarantee is of the weights, against whoever sees all their steps, and of one example, not
-    of all pictures of a person. It does not cover a choice of settings by their results on the same
-    examples. Batch norm must be frozen, since it mixes the examples of a batch. The generator of
-    the noise is JAX's, not one for cryptography.
+    of all pictures of a person. The number of examples is taken as known. It does not cover a
+    choice of settings by their results on the same examples. Batch norm must be frozen, since it
+    mixes the examples of a batch. The generators are JAX's, of the noise, and NumPy's, of the
+    batches: none for cryptography.
 
     Args:
         model: Built functional or sequential model of one input and one output, trained in place.
@@ -116,7 +117,8 @@ def private_mean(
 ) -> np.ndarray:
     """Return the mean of features with noise, which gives little of any single example away.
 
-    Name the noise multiplier in `PrivateTraining(earlier=)`, so that epsilon covers it.
+    Name the noise multiplier in `PrivateTraining(earlier=)`, so that epsilon covers it. The number
+    of examples is taken as known. The generator is NumPy's, not one for cryptography.
 
     Args:
         features: `(examples, features)`; the norm of a row is cut to `norm`.

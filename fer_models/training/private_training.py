@@ -26,6 +26,9 @@ class PrivateTraining:
     are places are chosen by chance and the others are left out of that step. The accountant knows
     this rule (Ganesh, 2025), so delta stays as it is and nothing is added to it.
 
+    The number of examples is taken as known: it decides the probability and the noise, and the
+    guarantee does not hide it.
+
     Attributes:
         epsilon: The guarantee that is wanted, above 0; the noise follows from it. None trains
             without privacy: no noise, no clipping, and the same batches.

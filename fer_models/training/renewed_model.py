@@ -25,8 +25,9 @@ class RenewedModel:
     once if the network stays and its weights change.
 
     Args:
-        recipe: Which network to build, and how to compile it: one stage, without moving average
-            and differential privacy, and no layers frozen.
+        recipe: Which network to build, and how to compile it: one stage, without moving average,
+            differential privacy, adversarial training, and valence and arousal, and no layers
+            frozen.
         classes: Number of classes.
         steps_per_epoch: Steps of an epoch; needed by a `Cosine` schedule only.
 
@@ -53,11 +54,11 @@ class RenewedModel:
 
     def __init__(self, recipe: Recipe, classes: int, steps_per_epoch: int | None = None) -> None:
         freezes = recipe.freeze_batch_norm or recipe.stages[0].trainable is not None
-        others = (recipe.ema, recipe.dp, recipe.adversarial)
+        others = (recipe.ema, recipe.dp, recipe.adversarial, recipe.valence_arousal)
         if len(recipe.stages) > 1 or any(each is not None for each in others) or freezes:
             raise ValueError(
                 "`recipe` must have one stage, no moving average, no differential privacy, no "
-                "adversarial training and no frozen layers. "
+                "adversarial training, no valence and arousal and no frozen layers. "
                 f"Received: {recipe.name!r} with {len(recipe.stages)} stages"
             )
         self.recipe, self.classes = recipe, classes

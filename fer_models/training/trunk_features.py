@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments, files
-from fer_data.checks import checked_images
+from fer_data.checks import check_mapping, checked_images
 from fer_data.file_limits import UnreadableError
 from fer_data.npz import read_npz
 from fer_data.pipelines import face_arrays
@@ -74,6 +74,7 @@ def read_features(path: str | os.PathLike[str]) -> FaceFeatures:
         content = read_npz(path)
         names = tuple(content.pop("class_names").tolist())
         about = json.loads(content.pop("about").item())
+        check_mapping("about", about)
         splits = sorted({name.partition("/")[0] for name in content})
         features = {split: content.pop(f"{split}/features") for split in splits}
         labels = {split: content.pop(f"{split}/label") for split in splits}
@@ -169,8 +170,8 @@ def packed_features(
     faces: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
+    trunk_weights: str | os.PathLike[str],
     trunk: str = "faceres",
-    trunk_weights: str | os.PathLike[str] | None = None,
     size: int | None = None,
     progress: bool = False,
 ) -> FaceFeatures:
@@ -179,8 +180,8 @@ def packed_features(
     Args:
         faces: A file of packed faces (`fer prepare --pack`).
         output: The `.npz` file of the features. If it is there, it is read and not made again.
+        trunk_weights: The `.npz` file of the trunk's weights.
         trunk: As in `trunk_features`.
-        trunk_weights: As in `trunk_features`.
         size: As in `trunk_features`.
         progress: Whether to show a bar.
 
@@ -201,7 +202,7 @@ def packed_features(
     about = {
         "trunk": trunk,
         "size": trunks.about(trunk).size if size is None else size,
-        "weights_sha256": None if trunk_weights is None else sha256_of(trunk_weights)[0],
+        "weights_sha256": sha256_of(trunk_weights)[0],
         "faces_sha256": sha256_of(faces)[0],
     }
     if Path(output).exists():

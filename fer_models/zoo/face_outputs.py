@@ -2,8 +2,7 @@
 
 import keras
 
-EXPRESSION, VALENCE_AROUSAL = "expression", "valence_arousal"
-DIMENSIONS = ("valence", "arousal")
+from fer_data.labels import DIMENSIONS, EXPRESSION, VALENCE_AROUSAL
 
 
 def gives_valence_arousal(model: keras.Model) -> bool:

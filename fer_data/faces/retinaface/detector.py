@@ -35,7 +35,8 @@ class RetinaFaceDetector(Detector):
         max_faces: Keep this many of the most certain faces, or None for all.
         iou_threshold: Of two boxes that overlap by more (intersection over union), the less
             certain one is dropped.
-        batch_size: How many pictures go through the network at once.
+        batch_size: How many pictures go through the network at once in Keras. LiteRT takes them
+            one by one.
         through_keras: Whether to run the network in Keras in any case, which a graphics card needs.
 
     Raises:

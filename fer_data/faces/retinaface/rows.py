@@ -15,7 +15,7 @@ from fer_data.compiled import lite_runner, ready_files
 from fer_data.faces.compiled_mtcnn import FOLDER
 
 NAME = "retinaface"
-# The network keeps this many sizes of pictures ready, each in about 30 MB.
+# The network keeps this many sizes of pictures ready, fewer of large ones.
 MOST_SIZES = 8
 
 Rows = Callable[[np.ndarray], np.ndarray]

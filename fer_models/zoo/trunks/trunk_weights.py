@@ -96,9 +96,9 @@ def read_trunk(model: keras.Model, name: str, path: str | Path) -> None:
 
 def _arrays(path, known):
     """Return the arrays of a file by PyTorch's names."""
-    if path.suffix == known.suffix:
+    if path.suffix.lower() == known.suffix:
         return known.read(path)
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         raise ValueError(
             f"`trunk_weights` of {known.name!r} must be a {known.suffix} file of {known.source}, "
             f"or an .npz file. Received: {str(path)!r}"

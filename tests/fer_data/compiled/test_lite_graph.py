@@ -54,6 +54,14 @@ def test_results_are_kept_when_it_is_called_again(run):
     np.testing.assert_array_equal(first, before)
 
 
+def test_few_large_shapes_are_kept(model, monkeypatch):
+    monkeypatch.setattr(lite_runner, "MOST_NUMBERS", 3 * 12 * 10 + 3 * 14 * 10)
+    run = lite_runner.LiteNetwork(convert(traced(model, (None, None, 3))))
+    for height in (12, 14, 12, 16):
+        run(pictures(1, height))
+    assert list(run._interpreters) == [(16, 10, 3)]
+
+
 def test_later_training_changes_nothing():
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(image))

@@ -58,6 +58,13 @@ def test_folders_of_annotations(tmp_path):
     assert (row["valence"], row["image"].shape) == (pytest.approx(-0.1), (24, 24, 3))
 
 
+def test_both_layouts_in_one_folder(tmp_path):
+    fake.write_affectnet_tables(tmp_path / "affectnet")
+    path = fake.write_affectnet_folders(tmp_path / "affectnet")
+    with pytest.raises(ValueError, match=r"one of its two layouts.*training\.csv and .*_exp\.npy"):
+        prepare("affectnet", path=path, data_dir=tmp_path / "out")
+
+
 def test_another_folder(tmp_path):
     fake.picture(tmp_path / "images" / "a.png", 1)
     with pytest.raises(ValueError, match=r"must hold AffectNet: training\.csv"):

@@ -3,8 +3,9 @@
 import pytest
 from helpers import fake_emotion_sets as fake
 
-from fer_data.datasets import prepare
+from fer_data.datasets import cutting_builder, prepare
 from fer_data.labels import EMOTIONS
+from fer_data.protocols.setting_apart import AlreadyDividedError
 
 
 def test_owners_layout(tmp_path):
@@ -20,3 +21,10 @@ def test_owners_layout(tmp_path):
     fake.write_classes(tmp_path / "other", ("train",), ("Boredom",))
     with pytest.raises(ValueError, match="must hold CAER-S"):
         prepare("caer_s", path=tmp_path / "other", data_dir=tmp_path / "data")
+
+
+def test_a_split_that_is_there_is_refused_before_faces_are_cut(tmp_path, monkeypatch):
+    path = fake.write_classes(tmp_path / "CAER-S", ("train", "test"), ("Anger", "Fear"))
+    monkeypatch.delattr(cutting_builder, "cut_all")
+    with pytest.raises(AlreadyDividedError, match="`test_fraction` must be 0"):
+        prepare("caer_s", path=path, data_dir=tmp_path / "data", test_fraction=0.1)

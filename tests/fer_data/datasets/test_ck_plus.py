@@ -25,7 +25,15 @@ def test_peaks_and_neutral_frames(tmp_path):
     }
     # Two people's sequences, and the first frame of the one with contempt.
     assert len(rows) == 7
+    # The middle of these three sequences.
+    assert len(builder.report().ignored) == 6
     assert fake.dropped(builder) == {"no class for contempt": 2, "no emotion": 1, "bad_label": 1}
+
+
+def test_a_short_sequence_has_few_peaks(tmp_path):
+    path = fake.write_ck_plus(tmp_path / "ck", (("S005", "001", 3), ("S010", "002", 5)))
+    builder = prepare("ck_plus", path=path, data_dir=tmp_path / "out", pictures="uncut", peaks=4)
+    assert sorted(name[-5] for name in fake.rows_of(builder)) == list("114455")
 
 
 @pytest.mark.parametrize("options", [{"peaks": 0}, {"neutral": 1}, {"detector": "nobody"}])

@@ -16,7 +16,8 @@ def clips(tmp_path_factory):
 
 def test_actors_and_votes(clips, tmp_path):
     fake.write_video(clips / "VideoFlash" / "1076_MTI_SAD_XX.flv", 1)
-    builder = prepare("crema_d", path=clips, data_dir=tmp_path / "out", **OPTIONS)
+    fake.write_video(clips / "VideoFlash" / "1001_DFA_ANG_XX.mp4", 1)
+    builder = prepare("crema_d", path=clips, data_dir=tmp_path / "out", on_bad="raise", **OPTIONS)
     rows = {name[11:26]: row for name, row in fake.rows_of(builder).items()}
     assert {name: EMOTIONS[row["label"]] for name, row in rows.items()} == {
         **{"1001_DFA_ANG_XX": "angry", "1001_IEO_HAP_LO": "happy"},
@@ -34,7 +35,8 @@ def test_actors_and_votes(clips, tmp_path):
         **{"anger": 4, "happiness": 4, "neutral": 1}
     }
     assert set(rows["1002_IEO_NEU_HI"]["votes"].tolist()) == {-1}
-    assert fake.dropped(builder) == {"faulty": 1}
+    assert fake.dropped(builder) == {"faulty": 1, "same clip": 1}
+    assert all(name.split("#")[0].endswith(".flv") for name in fake.rows_of(builder))
     assert len(builder.report().ignored) == 0
 
 

@@ -9,10 +9,12 @@ from fer_data.datasets import prepare
 from fer_data.labels import EMOTIONS
 
 
-@pytest.mark.filterwarnings("ignore:The least populated class")
 def test_boxes_and_photos(tmp_path):
     path = fake.write_expw(tmp_path / "expw")
+    for folder in ("one", "two"):
+        fake.picture(path / "image" / folder / "d.jpg", 7, 40)
     with (path / "label" / "label.lst").open("a") as file:
+        file.write("d.jpg 0 5 0 18 30 41.25 0\n")
         file.write("a.jpg 0 5 0 18 30 41.25 0\nz.jpg 0 5 0 18 30 41.25 0\n")
         file.write("a.jpg 2 5 0 18 30 41.25 9\nnonsense\na.jpg 3 90 0 18 99 41.25 0\n\n")
     builder = prepare("expw", path=path, data_dir=tmp_path / "out", test_fraction=0.34, seed=1)
@@ -26,6 +28,9 @@ def test_boxes_and_photos(tmp_path):
     }
     with Image.open(path / "image" / "origin" / "b.jpg") as photo:
         np.testing.assert_array_equal(rows["b.jpg#1"]["image"], np.asarray(photo)[5:30, 20:38])
-    assert fake.dropped(builder) == {"bad_row": 2, "missing": 1, "unknown_class": 1, "bad_box": 1}
+    assert fake.dropped(builder) == {
+        **{"bad_row": 2, "missing": 1, "unknown_class": 1, "bad_box": 1},
+        "ambiguous": 1,
+    }
     with pytest.raises(ValueError, match="`detector` is for"):
         prepare("expw", path=path, data_dir=tmp_path / "out", detector="yunet")

@@ -26,6 +26,9 @@ def test_frames_people_and_what_is_left_out(tmp_path):
     about = [row[name] for name in ("subject", "group_sex", "group_channel", "group_intensity")]
     assert about == [b"actor_02", b"female", b"song", b"strong"]
     assert fake.dropped(builder) == {"no class for calm": 1, "odd_name": 1, "unreadable": 2}
+    # The copy without sound.
+    (ignored,) = builder.report().ignored
+    assert ignored.endswith("02-01-03-01-01-01-01.mp4")
 
 
 def test_the_middle_of_each_part(tmp_path):

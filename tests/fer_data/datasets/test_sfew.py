@@ -22,5 +22,10 @@ def test_aligned_faces_and_stills(tmp_path):
     stills = prepare("sfew", path=path, data_dir=tmp_path / "out", pictures="uncut")
     assert fake.counts_of(stills) == {"train": 6, "validation": 6}
     assert not any("Aligned" in name for name in fake.rows_of(stills))
+    # The aligned faces beside the class folders are nothing bad.
+    assert fake.dropped(stills) == {}
+    assert sum("Aligned" in name for name in stills.report().ignored) == 13
+    strict = {"pictures": "uncut", "on_bad": "raise"}
+    assert prepare("sfew", path=path, data_dir=tmp_path / "out", **strict)
     with pytest.raises(ValueError, match=r"must hold SFEW 2\.0"):
         prepare("sfew", path=path / "Test", data_dir=tmp_path / "out")

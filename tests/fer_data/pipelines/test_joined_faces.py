@@ -66,6 +66,7 @@ def test_copies_across_the_sets_are_marked(sets):
     found = join_faces(sets, **SIZE)
     # Only splits that all sets have.
     assert set(found.counts) == {"train", "validation"}
+    assert found.lacking == {"test": ("grey", "colour")}
     assert "copy_in_train" not in found.features("train")
     marked = found.column("validation", "copy_in_train")
     assert marked.tolist() == [False] * 20 + [True] * 3 + [False] * 7
@@ -113,6 +114,8 @@ def test_paths_and_names():
     for path in (None, ["a"], ["a", "b", "c"], ["a", None], 3.5):
         with pytest.raises(ValueError, match="`path` must"):
             placed(["folder", "fer2013"], path)
+    with pytest.raises(ValueError, match=r"for each of \['folder'\]"):
+        placed(["synthetic", "folder"], ["a", "mine"])
     with pytest.raises(ValueError, match="`data` must be one of"):
         placed(["faces"], "a")
     assert set_names(["folder", "folder"], ["a/x", "b/x"]) == ("folder 1", "folder 2")

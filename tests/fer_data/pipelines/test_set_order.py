@@ -42,9 +42,10 @@ def test_epochs_differ_and_repeat():
     assert seen == set(range(50))
 
 
-def test_a_share_of_nothing():
-    assert SetOrder([3, 1], weights=[1e-9, 1]).shares == (0, 4)
-    assert SetOrder([3, 1], weights=[1e-9, 1])(0).tolist() == [3] * 4
+def test_a_set_of_little_weight_has_a_face():
+    assert SetOrder([3, 1], weights=[1e-9, 1]).shares == (1, 3)
+    assert sorted(SetOrder([3, 1], weights=[1e-9, 1])(0).tolist())[1:] == [3] * 3
+    assert SetOrder([1, 1, 1], weights=[1e-9, 1e-9, 1]).shares == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_data.protocols.setting_apart import check_shares, check_undivided, set_apart
+from fer_data.protocols.setting_apart import (
+    check_shares,
+    check_undivided,
+    set_apart,
+    set_people_apart,
+)
 
 
 @given(
@@ -51,6 +56,31 @@ def test_copies_stay_together_and_count_once():
 def test_bad_shares(given, message):
     with pytest.raises(ValueError, match=message):
         check_shares(*given)
+
+
+@given(st.integers(2, 30), st.integers(1, 60), st.sampled_from([0.1, 0.25, 0.5]), st.integers(0, 9))
+def test_whole_people_near_the_share(people, more, share, seed):
+    rng = np.random.default_rng(seed)
+    subjects = [*range(people), *rng.integers(0, people, more).tolist()]
+    labels = [0, 0, 0, *rng.integers(0, 5, people + more - 3).tolist()]
+    found = set_people_apart(list(map(str, subjects)), labels, {"validation": share}, seed)
+    splits = {who: {found[i] for i, each in enumerate(subjects) if each == who} for who in subjects}
+    assert all(len(each) == 1 for each in splits.values())
+    assert {None, "validation"} == set(found)
+
+
+def test_a_rare_class_does_not_set_half_of_the_people_apart():
+    subjects = [f"{who}" for who in range(40) for _ in range(5)]
+    found = set_people_apart(subjects, [1, *[0] * 199], {"validation": 0.1}, seed=1)
+    assert found.count("validation") == 20
+
+
+def test_too_few_people():
+    with pytest.raises(ValueError, match="`validation_fraction` needs pictures"):
+        set_people_apart(["a"] * 4, [0, 1] * 2, {"validation": 0.1, "test": 0}, seed=1)
+    shares = {"validation": 0.1, "test": 0.1}
+    with pytest.raises(ValueError, match=r"need pictures of 3 people .* Received: 2 people"):
+        set_people_apart(list("aabb"), [0, 1] * 2, shares, seed=1)
 
 
 def test_what_is_there_is_not_set_apart():

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from fer_models import with_valence_arousal
 from fer_models.cli import main
 from fer_models.training.teacher_answers import read_answers
 
@@ -39,6 +40,14 @@ def test_a_file_of_answers(words, tmp_path, capsys, untraced):
     assert main(words("--split", "test", "--json")) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["faces"], content["split"], content["models"]) == (15, "test", 1)
+
+
+def test_models_of_valence_and_arousal_answer_with_their_classes(words, bars, tmp_path, capsys):
+    plain = keras.models.load_model(bars / "model.keras", compile=False)
+    with_valence_arousal(plain, plain.layers[-2].name).save(tmp_path / "both.keras")
+    both = str(tmp_path / "both.keras")
+    assert main(words("--json", models=("model.keras", both))) == 0
+    assert json.loads(capsys.readouterr().out)["answers_that_are_the_label"] == 1
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_mistakes_are_named_in_one_line(words, tmp_path, capsys, options, messag
         ("nothing.keras", "There is no model at"),
         ("ghostface:nothing", "ghostface:nothing"),
         ("weights.h5", "weights.h5"),
-        ("model.keras", "The model must have every class of the data"),
+        ("model.keras", "(--data ONE OTHER), or of two models, scores the"),
         ("clips.keras", "MODEL must take single faces"),
     ],
 )

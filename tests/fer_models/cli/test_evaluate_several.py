@@ -109,7 +109,10 @@ def test_the_division_of_the_training(bars, other, tmp_path, capsys):
     words = ["--data", "folder", "raf_db", "--path", str(bars / "faces.npz"), str(other)]
     assert main(["evaluate", str(run / "best.keras"), *words, *output]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["data"]["folder"]["split"] == "test"
+    content = json.loads(printed.out)
+    assert content["data"]["folder"]["split"] == "test"
+    assert "has seen them" in content["warnings"][0]
+    assert f"**{content['warnings'][0]}**" in (tmp_path / "out" / "cross_data.md").read_text()
     assert f"was trained on the folder {whole}; a folder that --path names" in printed.err
     # Two models, and no face that is new to both.
     second = tmp_path / "second"
@@ -120,6 +123,25 @@ def test_the_division_of_the_training(bars, other, tmp_path, capsys):
     models = [str(run / "best.keras"), str(second / "best.keras")]
     assert main(["evaluate", *models, *words, *output]) == 2
     assert "were trained on other divisions of folder" in capsys.readouterr().err
+
+
+def test_two_seeds_share_the_owners_test_faces(bars, tmp_path, capsys):
+    models = []
+    for seed in (1, 2):
+        run = tmp_path / f"a|b{seed}"
+        run.mkdir()
+        models.append(shutil.copy(bars / "model.keras", run / "best.keras"))
+        settings = {"data": "fer2013", "path": None, "validation_fraction": 0.4, "seed": seed}
+        (run / "run.json").write_text(json.dumps({"settings": settings}))
+    packed = tmp_path / "owners.npz"
+    splits = {"train": bar_arrays(0), "test": bar_arrays(1)}
+    face_arrays.write(packed, splits, NAMES, {"data": "fer2013"})
+    words = ["evaluate", *models, "--data", "fer2013", "--path", packed]
+    words = [str(word) for word in (*words, "--output", tmp_path / "out")]
+    assert main(words) == 0
+    assert "a\\|b1/best.keras | fer2013 |" in capsys.readouterr().out
+    assert main([*words, "--split", "validation"]) == 2
+    assert "so its validation faces are not new to both" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

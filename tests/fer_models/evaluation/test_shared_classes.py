@@ -34,6 +34,11 @@ def test_the_same_classes_in_another_order():
     assert found.classes == order
 
 
+def test_a_class_without_an_example_left_nothing_out():
+    found = shared_scores([0, 1, 1, 1], SAID, DATA, MODEL, resamples=10)
+    assert found.left_out == {}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

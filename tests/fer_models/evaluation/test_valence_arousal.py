@@ -102,6 +102,10 @@ def test_what_is_refused():
     plain = keras.Model(both.inputs, both.output["expression"])
     with pytest.raises(ValueError, match=r"`model` must give valence and arousal"):
         evaluate_valence_arousal(plain, images, np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"`targets` must be given with an array"):
+        evaluate_valence_arousal(both, images)
+    with pytest.raises(ValueError, match=r"`data` and `targets` must be of the same length"):
+        evaluate_valence_arousal(both, images, np.zeros((3, 2)))
     for batch in ((images, np.zeros((2, 3))), (images, {"expression": [0, 1]}), images):
         with pytest.raises(ValueError, match=r"`data` must give pairs"):
             evaluate_valence_arousal(both, [batch], verbose=0)

@@ -127,6 +127,10 @@ def test_what_is_refused():
     pooled = keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(image))
     with pytest.raises(ValueError, match=r"no dense layer"):
         with_valence_arousal(keras.Model(image, pooled))
+    inner = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(image))
+    scores = keras.layers.Softmax()(inner[:, :2])
+    with pytest.raises(ValueError, match=r"does not give its classes.* of 5 units, 2 classes"):
+        with_valence_arousal(keras.Model(image, scores))
     other = keras.Input((8, 8, 1))
     pair = keras.layers.Dense(2)(keras.layers.Flatten()(image + other))
     with pytest.raises(ValueError, match=r"one input"):

@@ -42,8 +42,10 @@ def test_the_bound_lies_below_the_truth_and_grows_with_the_leak():
 def test_odd_arguments_are_named():
     with pytest.raises(ValueError, match="`delta`"):
         epsilon_lower_bound([1.0], [0.0], delta=0)
-    with pytest.raises(ValueError, match="`inside` must not be empty"):
+    with pytest.raises(ValueError, match="`inside` must hold one score or more"):
         epsilon_lower_bound([], [0.0])
+    with pytest.raises(ValueError, match="`outside` must hold one score or more"):
+        epsilon_lower_bound([0.0], np.zeros(0))
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from fer_models.cli import main
 from fer_models.studies.private_features import run_private_features
+from fer_models.studies.private_features_report import _source
 from fer_models.studies.private_features_settings import PrivateFeaturesSettings
 from fer_models.training.trunk_features import FaceFeatures
 
@@ -57,6 +59,9 @@ def test_the_study_and_its_second_call(tmp_path, monkeypatch):
     assert inside + private["audit"]["outside"] == 24
     assert 0 < inside < 24
     assert "| none |" in outcome.text
+    assert "of data that the features do not name, features of the trunk made up" in outcome.text
+    record = json.loads((tmp_path / "run.json").read_text())["settings"]
+    assert (record["data"], record["trunk"], record["size"]) == (None, None, None)
     assert (tmp_path / "report.png").stat().st_size > 5000
     # A second call, with one more epsilon, trains only that.
     from fer_models.studies.private_features_trainings import Trainings
@@ -83,3 +88,44 @@ def test_odd_settings_are_named():
         settings(epsilons=())
     with pytest.raises(ValueError, match="`canaries` must be an integer >= 16"):
         settings(canaries=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("data", "fer2013"),
+        ("path", "here"),
+        ("trunk", "dlib"),
+        ("trunk_weights", "w"),
+        ("size", 48),
+    ],
+)
+def test_features_go_with_no_faces(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` and `features` cannot go together"):
+        settings(features="features.npz", **{name: value})
+    assert settings(features="features.npz").compared()["data"] is None
+    assert settings().compared()["data"] == "synthetic"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--trunk-weights must name the file"),
+        (["--trunk", "dlib"], "--trunk-weights must name the file"),
+        (["--features", "f.npz", "--data", "synthetic"], "`data` and `features` cannot"),
+        (["--features", "f.npz", "--trunk", "faceres"], "`trunk` and `features` cannot"),
+    ],
+)
+def test_words_that_do_not_go_together(words, message, tmp_path, capsys):
+    assert main(["reproduce", "private-features", "--output", str(tmp_path / "run"), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_says_what_the_features_are_of():
+    drawn = {"data": "synthetic", "trunk": "faceres", "weights_sha256": None}
+    assert _source(drawn) == "of synthetic, features of the trunk faceres with random weights"
+    packed = {"trunk": "dlib", "weights_sha256": "ab" * 32, "faces_sha256": "cd" * 32}
+    assert _source(packed) == (
+        "of the packed file cdcdcdcdcdcd, features of the trunk dlib with weights abababababab"
+    )

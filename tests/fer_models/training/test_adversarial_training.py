@@ -161,8 +161,10 @@ def test_mistakes():
     options = AdversarialTraining()
     image = keras.Input(SHAPE)
     scores = keras.Model(image, layers.Dense(2)(layers.Flatten()(image)))
+    sigmoid = keras.Model(image, layers.Activation("sigmoid")(scores(image)))
     for model, message in (
         (scores, "must end in a softmax"),
+        (sigmoid, "must end in a softmax"),
         (keras.Model(image, [scores(image), scores(image)]), "of one input and one output"),
         ("cnn", "`network` must be"),
     ):
@@ -211,12 +213,18 @@ def test_settings_become_a_recipe_with_an_attack():
     for wrong, message in (
         ({"adversarial_steps": 2}, "need `adversarial_epsilon`"),
         ({"adversarial_epsilon": 2, "teacher": ("a.keras",)}, "cannot go together: give the"),
-        ({"adversarial_epsilon": 2, "dp_noise_multiplier": 1.0}, "`dp` of a Recipe must be None"),
+        (
+            {"adversarial_epsilon": 2, "dp_noise_multiplier": 1.0},
+            "and `dp_noise_multiplier` cannot",
+        ),
+        ({"adversarial_epsilon": 2, "precision": "mixed_float16"}, "and `precision` cannot"),
+        ({"adversarial_epsilon": 2, "adversarial_steps": 0}, "`adversarial_steps` must be"),
+        ({"adversarial_epsilon": 2, "adversarial_plain": 1}, "`adversarial_plain` must be below 1"),
         ({"adversarial_epsilon": 2, "valence_arousal": 0.5}, "`valence_arousal` and `adv"),
-        ({"adversarial_epsilon": -2}, "`epsilon` must be above 0"),
+        ({"adversarial_epsilon": -2}, "`adversarial_epsilon` must be above 0"),
     ):
         with pytest.raises(ValueError, match=message):
-            FaceSettings(**wrong).to_recipe()
+            FaceSettings(**wrong)
     with pytest.raises(ValueError, match="`adversarial` of a Recipe must be None or"):
         recipes.get("emotion_cnn").replace(adversarial=2.0)
     for other in ({"dp": DPSGD(noise_multiplier=1.0)}, {"valence_arousal": 0.5}):

@@ -14,6 +14,7 @@ import fer_models
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.labelled_faces import LabelledFaces
 from fer_models import FaceSettings, recipes, train_faces
+from fer_models.training.face_training import FaceTraining, build_model
 from fer_models.training.recipe_batches import training_batches
 from fer_models.zoo.face_outputs import gives_valence_arousal
 
@@ -89,6 +90,51 @@ def test_faces_without_the_columns_are_refused_before_anything_is_written(tmp_pa
         with pytest.raises(ValueError, match=f"which the {split} split of data='folder' has not"):
             train_faces(settings(path=path), tmp_path / "run", faces=faces(split))
     assert not (tmp_path / "run").exists()
+
+
+def unknown(splits, *names):
+    """Return splits of which these have NaN alone."""
+    nothing = np.full(15, np.nan, "float32")
+    return {
+        name: arrays | {"valence": nothing, "arousal": nothing} if name in names else arrays
+        for name, arrays in splits.items()
+    }
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_faces_of_which_nothing_is_known(tmp_path, packed):
+    path = tmp_path / "faces.npz"
+    path.write_bytes(b"not read")
+    splits = faces().splits | {"test": arrays(2)}
+
+    def loaded(*names):
+        found = unknown(splits, *names)
+        if not packed:
+            found = {k: tf.data.Dataset.from_tensor_slices(v) for k, v in found.items()}
+        training = FaceTraining(settings(path=path), tmp_path / "run")
+        counts = dict.fromkeys(found, 15)
+        training.load(LabelledFaces(found, counts, NAMES, "here", {} if packed else None))
+        return training
+
+    for split in ("train", "validation") if packed else ("train",):
+        with pytest.raises(ValueError, match=f"the {split} split .* has none. Received: NaN for"):
+            loaded(split)
+    # The report of such a test split has the classes alone.
+    assert loaded("test")._affect_batches("test") is None
+    if packed:
+        assert loaded()._affect_batches("test") is not None
+
+
+def test_a_teacher_of_both_teaches_the_classes(tmp_path, monkeypatch):
+    put_small_networks(monkeypatch)
+    both = settings(path=None, data="synthetic")
+    build_model(both, both.to_recipe(), 3).save(tmp_path / "both.keras")
+    student = settings(
+        **{"path": None, "data": "synthetic", "valence_arousal": None},
+        teacher=tmp_path / "both.keras",
+    )
+    model = build_model(student, student.to_recipe(), 3)
+    assert tuple(model.teacher.output.shape) == (None, 3)
 
 
 def test_what_does_not_go_together():

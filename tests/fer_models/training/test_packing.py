@@ -131,6 +131,16 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
     assert main(["weights", "pack", str(tmp_path / "nothing"), "--tag", "mine"]) == 2
 
 
+def test_a_run_of_valence_and_arousal_is_refused(run, tmp_path, capsys):
+    record = json.loads((run / "run.json").read_text())
+    record["settings"]["valence_arousal"] = 0.5
+    (run / "run.json").write_text(json.dumps(record))
+    words = ["weights", "pack", str(run), "--tag", "mine", "--output", str(tmp_path / "weights")]
+    assert main(words) == 2
+    assert "`run` must be of classes alone" in capsys.readouterr().err
+    assert not (tmp_path / "weights").exists()
+
+
 def test_weights_that_go_on_from_bundled_ones_keep_their_history(tmp_path):
     def command(weights, output):
         return f"fer train --recipe ghostface_small --model weights={weights} --output {output}"

@@ -70,6 +70,6 @@ def test_it_ends_the_same_whatever_was_trained_before_and_wherever_it_was_stoppe
 
 
 def test_recipes_that_do_more_are_refused(recipe):
-    for changes in ({"ema": 0.9}, {"freeze_batch_norm": True}):
+    for changes in ({"ema": 0.9}, {"freeze_batch_norm": True}, {"valence_arousal": 0.5}):
         with pytest.raises(ValueError, match="`recipe` must have one stage"):
             RenewedModel(recipe.replace(**changes), classes=2)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
-    splits = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation"))}
+    splits = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation", "test"))}
     face_arrays.write(folder / "a.npz", splits, NAMES, {"data": "folder"})
     names = ("contempt", "happiness", "anger")
     whole = {"train": bar_arrays(5, count=10)}
@@ -69,6 +69,7 @@ def test_a_training_and_what_it_writes(quick, settings, files, tmp_path, capsys)
     assert (
         "folder: 10 training faces, 17 of them in a pass; left out, in all splits: 10 sad." in said
     )
+    assert "No test faces are used, which fer2013 lacks. The report scores the valid" in said
     assert "fer2013: 16 training faces, 9 of them in a pass" in said
     assert found.to_dict()["scores"].keys() == {
         f"{epoch} epoch, {name}"

@@ -5,7 +5,12 @@ import pytest
 
 from fer_data.pipelines import face_arrays
 from fer_models import pretrained_classifier
-from fer_models.training.trunk_features import packed_features, read_features, trunk_features
+from fer_models.training.trunk_features import (
+    FaceFeatures,
+    packed_features,
+    read_features,
+    trunk_features,
+)
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 1)).astype("uint8")
@@ -56,7 +61,17 @@ def test_a_face_s_features_are_its_own(weights, tmp_path):
         read_features(packed)
 
 
-def test_odd_arguments_are_named():
+def test_odd_arguments_are_named(tmp_path):
+    path = tmp_path / "features.npz"
+    split = {"train": np.zeros((2, 3), "float32")}
+    FaceFeatures(split, {"train": np.arange(2)}, ("happy", "sad"), {}).write(path)
+    assert read_features(path).about == {}
+    content = dict(np.load(path)) | {"about": np.array("[1]")}
+    np.savez(path, **content)
+    with pytest.raises(ValueError, match=r"a file of features.*`about` must be a dictionary"):
+        read_features(path)
+    with pytest.raises(ValueError, match="`trunk_weights` must be the path"):
+        packed_features("faces.npz", path, trunk_weights=None)
     with pytest.raises(ValueError, match="`trunk` must be one of"):
         trunk_features(IMAGES, trunk="vgg")
     with pytest.raises(ValueError, match="`size` must be an integer >= 32"):
