@@ -190,6 +190,7 @@ def check_split(faces: LabelledFaces, split: str) -> None:
         raise ValueError(f"`split` must be one of {sorted(faces.counts)}. Received: {split!r}")
 
 
+@arguments.checked(counts=arguments.mapping(arguments.integer()))
 def default_split(counts: Mapping[str, int]) -> str:
     """Return the split that tells how good a model is: test, else validation, else the only one.
 

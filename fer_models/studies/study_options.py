@@ -76,8 +76,10 @@ def settled(
     >>> settled(args, {"epochs": 16, "width": 0.25}, {"epochs": 2})
     {'epochs': 2, 'width': 0.5}
     """
-    data = [args.data] if isinstance(args.data, str) else list(args.data)
-    if args.quick and data != ["synthetic"]:
+    # None where the study has data of its own.
+    named = [] if args.data is None else args.data
+    data = [named] if isinstance(named, str) else list(named)
+    if args.quick and data not in ([], ["synthetic"]):
         raise ValueError(
             "--quick runs on drawn faces, so as to try a study out: leave --data away. "
             f"Received: --data {' '.join(data)}"

@@ -489,6 +489,7 @@ ONE = {
         "size": lambda: (24, 24),
         "channels": lambda: 1,
     },
+    "fer_data.pipelines.split_arrays:default_split": {"counts": lambda: {"train": 9, "test": 3}},
     "fer_data.pipelines.split_arrays:draw_places": {"count": lambda: 5, "wanted": lambda: 2},
     "fer_data.pipelines.vote_targets:vote_targets": {
         "votes": lambda: np.ones((4, 7), int),

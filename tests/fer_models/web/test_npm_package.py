@@ -311,8 +311,9 @@ class TestInstalled:
         (async () => {
           if (!(await navigator.gpu?.requestAdapter())) return null;
           const { load } = await import(`${base}/index.js`);
-          globalThis.engine = await load({ backend: "webgpu", workingSize: 128 });
-          const other = await load({ detector: "yunet" });
+          const model = "fer2013";
+          globalThis.engine = await load({ model, backend: "webgpu", workingSize: 128 });
+          const other = await load({ model, detector: "yunet" });
           other.close();
           return [engine.backend, other.backend];
         })().then(finish, (error) => finish(String(error.stack)));

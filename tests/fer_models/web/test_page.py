@@ -268,7 +268,7 @@ def as_image_data(picture):
 
 def test_the_engine_in_chromium_gives_what_python_gives(page, engine_assets):
     shown = pictures()
-    expected = [[face.to_dict() for face in found] for found in Recognizer().photos(shown)]
+    expected = [[face.to_dict() for face in found] for found in Recognizer("fer2013").photos(shown)]
     assert [len(faces) for faces in expected] == [1, 1, 1, 1, 6, 0]
     with serving(FakeRecognizer(), engine_assets=engine_assets) as running:
         page.open(running)

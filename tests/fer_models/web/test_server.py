@@ -284,6 +284,7 @@ def test_too_many_frames_a_second_are_dropped_then_refused():
         (lambda live: [live.pong() for _ in range(3000)], "At most 10 pings and pongs a second"),
         # A message of empty fragments, as it has no end.
         (lambda live: live.send([b"a", *[b""] * 3000]), "At most 256 fragments a message"),
+        # Each is no frame (1007), and they are too many (1008): which comes first is chance.
         (lambda live: [live.send(b"") for _ in range(3000)], ""),
     ],
     ids=["pings", "pongs", "fragments", "messages"],
@@ -301,7 +302,7 @@ def test_a_flood_of_small_frames_is_cut_off_before_it_is_decoded(running, flood,
         with pytest.raises(ConnectionClosed):
             receive(live)
         received = live.protocol.close_rcvd
-    assert received.code == (1008 if reason else 1007)
+    assert received.code in ((1008,) if reason else (1007, 1008))
     assert received.reason.startswith(reason)
     wait_for(lambda: not running.clients)
     # What comes after a refusal may be refused once more.
