@@ -7,7 +7,8 @@ import json
 import sys
 from typing import Any
 
-from fer_models.cli.face_data import DATA, FEW, check_single_faces, default_split
+from fer_models.cli.data_names import DATA
+from fer_models.cli.face_data import FEW, check_single_faces, default_split
 from fer_models.cli.running import UsageError, progress, remark
 
 # Options of one data set, which several would take differently, by their attribute.

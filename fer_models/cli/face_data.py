@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
+from fer_models.cli.data_names import DATA
 from fer_models.cli.running import UsageError, remark
 
 if TYPE_CHECKING:
@@ -15,23 +16,6 @@ if TYPE_CHECKING:
     from fer_data.pipelines.labelled_faces import LabelledFaces
     from fer_data.pipelines.split_arrays import SplitArrays
 
-# As in `fer_data.pipelines.labelled_faces.FACES`, which imports NumPy and the data sets.
-DATA = (
-    "synthetic",
-    "fer2013",
-    "ferplus",
-    "raf_db",
-    "affectnet",
-    "ck_plus",
-    "jaffe",
-    "kdef",
-    "expw",
-    "sfew",
-    "caer_s",
-    "ravdess",
-    "crema_d",
-    "folder",
-)
 MODEL_HELP = "a .keras file, or NAME:TAG of bundled weights such as ghostface:fer2013"
 # Of the training faces of the synthetic set, where nobody looks at them.
 FEW = 70

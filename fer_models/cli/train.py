@@ -15,6 +15,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from fer_models.cli.data_names import DATA
+
 if TYPE_CHECKING:
     from fer_models.training.face_settings import FaceSettings
 
@@ -51,22 +53,6 @@ RECIPES = (
     "ghostface_small",
     "resnet18_small",
     "resnet50_cbam",
-)
-DATA = (
-    "synthetic",
-    "fer2013",
-    "ferplus",
-    "raf_db",
-    "affectnet",
-    "ck_plus",
-    "jaffe",
-    "kdef",
-    "expw",
-    "sfew",
-    "caer_s",
-    "ravdess",
-    "crema_d",
-    "folder",
 )
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "plateau")

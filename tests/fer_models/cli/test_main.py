@@ -235,7 +235,7 @@ def test_choices_are_those_of_the_libraries():
     from fer_data.faces import DETECTORS
     from fer_data.faces.following import METHODS
     from fer_data.pipelines.labelled_faces import FACES
-    from fer_models.cli import explain, export, face_data, faces, media
+    from fer_models.cli import data_names, explain, export, faces, media
     from fer_models.explain import clip_file, grad_cam
     from fer_models.export import FORMATS
     from fer_models.recognizer import annotated_files
@@ -243,7 +243,7 @@ def test_choices_are_those_of_the_libraries():
     assert media.DETECTORS == DETECTORS
     assert (media.PHOTOS, media.VIDEOS) == (picture.SUFFIXES, annotated_files.VIDEOS)
     assert faces.METHODS == METHODS
-    assert list(face_data.DATA) == list(FACES)
+    assert list(data_names.DATA) == list(FACES)
     assert export.FORMATS == FORMATS
     assert explain.METHODS == sys.modules[grad_cam.__module__].METHODS
     assert (explain.CLIPS, explain.TYPES) == (clip_file.DATA, clip_file.TYPES)
