@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
+from fer_data.pipelines.augmentation.corruption_policy import SENSOR_NOISE
 from fer_data.synthetic import generate
 from fer_models.robustness import (
     CORRUPTIONS,
@@ -99,7 +100,7 @@ def test_amounts_are_those_of_the_tables():
         np.testing.assert_allclose(drawn, 120 + (step - 120.0) * amounts.CONTRAST[level], atol=0.5)
         dark = corrupt(flat, "darkness", severity)
         assert dark.mean() == pytest.approx(128 * amounts.DARKNESS[level], abs=0.1)
-        assert dark.std() == pytest.approx(amounts.SENSOR_NOISE, rel=0.1)
+        assert dark.std() == pytest.approx(SENSOR_NOISE, rel=0.1)
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
