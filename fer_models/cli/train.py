@@ -161,6 +161,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="share of the targets that comes from the votes, in the labels' terms",
     )
+    setting(
+        "--answer-share",
+        type=float,
+        help="share of the targets that comes from --answers; the rest comes from labels or votes "
+        "(default: 1)",
+    )
     setting("--label-smoothing", type=float, help="of the training labels")
     setting(
         "--valence-arousal",

@@ -12,7 +12,9 @@ from fer_data.checks import (
     check_epsilon,
     check_integer,
     check_number,
+    check_path,
     check_sequence,
+    shown,
 )
 from fer_data.pipelines.joined_faces import CLASSES, DRAWN, placed
 from fer_data.pipelines.labelled_faces import FACES, is_packed
@@ -73,6 +75,8 @@ class FaceSettings:
         ema: Momentum of a moving average of the weights, such as 0.999.
         patience: Epochs without a better one before the training stops; 0 for never.
         augmentation: A preset's name, or amounts; see `fer_data.pipelines.augmentation.policy`.
+        answer_share: Share of the targets that comes from the `answers`; the rest comes from the
+            labels, or from the votes with `labels="soft"` or `vote_share`. None for 1.
         labels: `"one_hot"`, or `"soft"` for the votes, where the data has them.
         vote_share: Share of the targets that comes from the votes, in the labels' terms; see
             `fer_data.pipelines.vote_targets`.
@@ -130,6 +134,7 @@ class FaceSettings:
     ema: float | None = None
     patience: int | None = None
     augmentation: str | Mapping[str, Any] | None = None
+    answer_share: float | None = None
     labels: str | None = None
     vote_share: float | None = None
     label_smoothing: float | None = None
@@ -161,10 +166,11 @@ class FaceSettings:
                 "`data_options` must be options of the data set by name, such as {'pictures': "
                 f"'original'}}. Received: data_options={self.data_options!r}"
             )
-        paths: dict[str, Any] = self._sets() | {"answers": _absolute(self.answers)}
+        paths: dict[str, Any] = self._sets() | {"answers": _absolute("answers", self.answers)}
         if self.teacher is not None:
             files = [self.teacher] if isinstance(self.teacher, (str, os.PathLike)) else self.teacher
-            paths["teacher"] = tuple(str(Path(file).resolve()) for file in files)
+            check_sequence("teacher", files)
+            paths["teacher"] = tuple(_absolute("teacher", file) for file in files)
         for name, value in paths.items():
             # The dataclass is frozen for everyone else.
             object.__setattr__(self, name, value)
@@ -174,6 +180,7 @@ class FaceSettings:
         check_choice("recipe", self.recipe, face_recipes())
         names = (self.data,) if isinstance(self.data, str) else self.data
         check_sequence("data", names)
+        names = tuple(names)
         for name in names:
             check_choice("data", name, tuple(FACES))
         if not names:
@@ -190,15 +197,26 @@ class FaceSettings:
 
     def _check_numbers(self):
         whole = {"epochs": 1, "passes": 1, "size": 1, "batch_size": 1, "train": 1, "classes": 1}
-        for name, least in {**whole, "patience": 0, "seed": 0}.items():
+        whole |= {"patience": 0, "seed": 0, "adversarial_steps": 1}
+        for name, least in whole.items():
             if (value := getattr(self, name)) is not None:
                 check_integer(name, value, least)
         shares = ("validation_fraction", "test_fraction")
         for name in ("learning_rate", "weight_decay", "valence_arousal", *shares):
             if (value := getattr(self, name)) is not None:
                 check_number(name, value, 0)
-        if self.vote_share is not None:
-            check_number("vote_share", self.vote_share, 0, 1)
+        for name in ("answer_share", "vote_share", "adversarial_plain"):
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, 0, 1)
+        # Their ranges are rules of the recipe.
+        for name in ("ema", "label_smoothing", "dp_noise_multiplier", "dp_clip", "dp_delta"):
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value)
+        if not isinstance(self.augmentation, (str, Mapping, type(None))):
+            raise ValueError(
+                "`augmentation` must be None, the name of a preset, or amounts by name. "
+                f"Received: augmentation={shown(self.augmentation)}"
+            )
 
     def _check_together(self):
         if self.several:
@@ -223,6 +241,11 @@ class FaceSettings:
             self._check_valence_arousal()
         if self.answers is not None:
             self._check_answers()
+        elif self.answer_share is not None:
+            raise ValueError(
+                "`answer_share` needs `answers`, a file that `fer answers` wrote. "
+                f"Received: answer_share={self.answer_share}"
+            )
         if self.several:
             return
         if is_packed(self.path) and self.data == "synthetic":
@@ -258,11 +281,13 @@ class FaceSettings:
                 raise ValueError(
                     f"`path` must be one path, as there is one data set. Received: path={path!r}"
                 )
-            return {"data": data, "path": _absolute(path)}
+            return {"data": data, "path": _absolute("path", path)}
+        if self.data_weights is not None:
+            check_sequence("data_weights", self.data_weights)
         weights = None if self.data_weights is None else tuple(self.data_weights)
         return {
             "data": tuple(data),
-            "path": tuple(map(_absolute, placed(data, path))),
+            "path": tuple(_absolute("path", each) for each in placed(data, path)),
             "data_weights": weights,
         }
 
@@ -304,15 +329,11 @@ class FaceSettings:
         if self.adversarial_epsilon is None:
             return
         check_epsilon("adversarial_epsilon", self.adversarial_epsilon)
-        if self.adversarial_steps is not None:
-            check_integer("adversarial_steps", self.adversarial_steps, 1)
-        if self.adversarial_plain is not None:
-            check_number("adversarial_plain", self.adversarial_plain, 0, 1)
-            if self.adversarial_plain == 1:
-                raise ValueError(
-                    "`adversarial_plain` must be below 1, or nothing is attacked. "
-                    "Received: adversarial_plain=1"
-                )
+        if self.adversarial_plain == 1:
+            raise ValueError(
+                "`adversarial_plain` must be below 1, or nothing is attacked. "
+                "Received: adversarial_plain=1"
+            )
         half = self.precision if self.precision == "mixed_float16" else None
         for name, value, fix in (
             ("teacher", self.teacher, "give the teacher's `answers`, which `fer answers` writes"),
@@ -338,16 +359,19 @@ class FaceSettings:
     def _check_answers(self):
         others = {
             "teacher": self.teacher,
-            "vote_share": self.vote_share,
             "class_weights": self.class_weights or None,
             "dp_noise_multiplier": self.dp_noise_multiplier,
         }
-        others |= {"labels": self.labels} if self.labels == "soft" else {}
+        fix = "choose one"
+        if self.answer_share in (None, 1):
+            others["vote_share"] = self.vote_share
+            others["labels"] = self.labels if self.labels == "soft" else None
+            fix = "the answers are all that is learned, unless `answer_share` is below 1"
         given = [name for name, value in others.items() if value is not None]
         if given:
             raise ValueError(
-                f"`answers` and `{given[0]}` cannot go together: the answers are all that is "
-                f"learned. Received: answers={self.answers!r}, {given[0]}={others[given[0]]!r}"
+                f"`answers` and `{given[0]}` cannot go together: {fix}. "
+                f"Received: answers={self.answers!r}, {given[0]}={others[given[0]]!r}"
             )
         if not is_packed(self.path):
             raise ValueError(
@@ -453,8 +477,11 @@ class FaceSettings:
         return AdversarialTraining(epsilon=self.adversarial_epsilon, seed=self.seed, **given)
 
 
-def _absolute(path):
-    return None if path is None else str(Path(path).resolve())
+def _absolute(name, path):
+    if path is None:
+        return None
+    check_path(name, path)
+    return str(Path(path).resolve())
 
 
 def face_recipes() -> tuple[str, ...]:

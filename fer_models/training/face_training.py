@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data.pipelines import face_arrays
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.joined_faces import JoinedFaces, load_joined_faces
 from fer_data.pipelines.labelled_faces import LabelledFaces, load_faces
@@ -382,10 +383,21 @@ class FaceTraining:
             if recipe.class_weights:
                 raise ValueError("`answers` and `class_weights` cannot go together: choose one")
             self.answers = read_answers(settings.answers)
-            return faces.with_targets(self.answers.of(faces, self.class_names))
+            answers = self.answers.of(faces, self.class_names)
+            share = 1.0 if settings.answer_share is None else settings.answer_share
+            if share == 1:
+                return faces.with_targets(answers)
+            own = self._with_votes().splits["train"]
+            own = face_arrays.targets(own, len(self.class_names), recipe.labels)
+            return faces.with_targets(share * answers + (1 - share) * own)
+        return self._with_votes()
+
+    def _with_votes(self):
+        """Return the faces with the votes in the targets, where they are to be in them."""
+        recipe, settings, faces = self.recipe, self.settings, self.faces
         if not settings.vote_share:
             return faces
-        if recipe.class_weights or not voted:
+        if recipe.class_weights or "votes" not in faces.features("train"):
             raise ValueError(
                 "`vote_share` needs data with votes (fer2013, ferplus), and no `class_weights`. "
                 f"Received: data={settings.data!r}, class_weights={recipe.class_weights}"

@@ -201,6 +201,7 @@ def _training(record, settings, recipe):
         "hardware": record["hardware"],
         "vote_share": settings.vote_share,
         "answers": record.get("answers", {}).get("note"),
+        "answer_share": settings.answer_share,
         "precision": settings.precision,
         "recipe": recipe.replace(model_options=options).to_dict(),
     }

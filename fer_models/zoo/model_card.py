@@ -180,13 +180,16 @@ def _epochs(card):
 
 
 def _targets(card):
-    # Cards of before have no word of answers.
-    if card.get("answers"):
+    own = f"labels {card['recipe']['labels']}"
+    if share := card["vote_share"]:
+        own = f"targets of {1 - share:g} label and {share:g} translated votes of FER+"
+    # Cards of before have no word of answers, nor of their share.
+    if not card.get("answers"):
+        return own
+    share = card.get("answer_share")
+    if share in (None, 1):
         return "targets the answers of teachers"
-    if not card["vote_share"]:
-        return f"labels {card['recipe']['labels']}"
-    share = card["vote_share"]
-    return f"targets of {1 - share:g} label and {share:g} translated votes of FER+"
+    return f"targets of {share:g} answers of teachers and {1 - share:g} {own}"
 
 
 def _augmentation(recipe):

@@ -115,6 +115,14 @@ def test_a_student_learns_the_answers_alone(answered, faces, packed, tmp_path, m
     assert len(record["inputs"]["file of answers"]) == 1
     assert record["answers"]["commands"] == ["fer answers"]
     assert record["ancestry"] == ["faceres"]
+    # A share of the labels beside the answers.
+    mixed = FaceTraining(dataclasses.replace(settings, answer_share=0.25), tmp_path / "unused")
+    mixed.load()
+    labels = np.eye(len(NAMES))[faces.column("train", "label")]
+    expected = 0.25 * written.astype("float64") + 0.75 * labels
+    np.testing.assert_allclose(
+        mixed._learned().splits["train"]["label"], expected, atol=1e-3
+    )
     # Other classes: the error names the file, and nothing is left behind.
     with pytest.raises(ValueError, match="must be of the classes of"):
         train_faces(dataclasses.replace(settings, classes=5), tmp_path / "other")
@@ -135,6 +143,9 @@ def test_targets_are_one_row_a_face(faces):
         ({"class_weights": True}, "`answers` and `class_weights` cannot go together"),
         ({"dp_noise_multiplier": 1.0}, "`answers` and `dp_noise_multiplier` cannot go together"),
         ({"path": "folder"}, "`answers` need the packed faces"),
+        ({"answer_share": 1.5}, r"`answer_share` must be a number in \[0, 1\]"),
+        ({"answer_share": 1, "vote_share": 0.5}, "unless `answer_share` is below 1"),
+        ({"answers": None, "answer_share": 0.5}, "`answer_share` needs `answers`"),
     ],
 )
 def test_settings_that_do_not_go_together(changes, message):
@@ -142,6 +153,7 @@ def test_settings_that_do_not_go_together(changes, message):
     with pytest.raises(ValueError, match=message):
         FaceSettings(**given | changes)
     assert FaceSettings(**given, recipe="efficientface_ldl").to_recipe().labels == "one_hot"
+    assert FaceSettings(**given, answer_share=0.5, labels="soft").to_recipe().labels == "soft"
 
 
 def test_bad_files(answered, tmp_path):
