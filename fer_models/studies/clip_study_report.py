@@ -62,6 +62,8 @@ def run_tables(
     command: str | None = None,
     progress: bool = True,
     remarks: Sequence[str] = (),
+    below: Callable[[str], Sequence[str]] = lambda name: (),
+    content: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Train what is not trained yet, data set by data set, and write a table of each.
 
@@ -76,6 +78,8 @@ def run_tables(
         command: The command line, for the report.
         progress: Whether to show bars.
         remarks: Further sentences of what differs from the dissertation.
+        below: Function from the name of a data set to lines of Markdown below its table.
+        content: What `report.json` holds besides.
 
     Returns:
         `Outcome`.
@@ -108,9 +112,9 @@ def run_tables(
     found = write(
         about,
         tables,
-        [facts_of(each) for each in trained],
+        [[*facts_of(each), *below(each.name)] for each in trained],
         [*remarks, *DIFFERS],
-        {"sets": [each.to_dict() for each in trained]},
+        {**(content or {}), "sets": [each.to_dict() for each in trained]},
         output,
     )
     record.finish()

@@ -3,15 +3,18 @@
 The networks that the dissertation compares with its own and this library builds (DP-3DNet,
 HA-3DNet, SE-3DNet, HA-3DSENet, MER-3DCNNST) are trained alike, in both random splits and with one
 subject left out, so that a row differs from another in one thing. Beside them stand the
-dissertation's own figure, at its own scenario, and figures of other methods from a CSV file that
-you write: --rivals FILE with the columns dataset, method, accuracy, f1, protocol, source, scores as
-shares of one. The library knows no figures of 3D-DSENet, Deep3DCANN, STCN, MAL, LAENet, BALANCE,
-MMAM and the others that the dissertation names: they are not in its sources.
+dissertation's own figure, at its own scenario. Below each table stand figures of other methods,
+each with its protocol and where it was read. They were collected from papers and repositories, and
+are not the dissertation's own list (3D-DSENet, Deep3DCANN, STCN, MAL, LAENet, BALANCE, MMAM and
+others), which is not in our sources. --rivals FILE shows those of a CSV file instead, with the
+columns dataset, method, accuracy, f1, protocol, source, and if you like clips and uar; scores are
+shares of one.
 
 Every finished training is kept: the same command goes on after an interruption.
 """
 
 import argparse
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -27,7 +30,8 @@ from fer_models.studies.clip_study_settings import (
 )
 from fer_models.studies.outcome import Outcome
 from fer_models.studies.paper_table import Column, PaperTable, Row
-from fer_models.studies.published_rivals import Rival, read_rivals
+from fer_models.studies.published_rivals import Rival, bundled_rivals, read_rivals
+from fer_models.studies.rivals_table import ORIGIN, rivals_table
 from fer_models.studies.study_options import add_defaulted, settled
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ COLUMNS = (
 REMARKS = (
     "Which of the tables 3 to 7 is of which data set is not in our sources, nor are the figures of "
     "the methods that they name (3D-DSENet, Deep3DCANN, STCN, MAL, LAENet, BALANCE, MMAM and "
-    "others). --rivals adds those that you have at hand.",
+    "others). Figures of others, where we know any, stand below our tables with their protocols.",
     "All networks have batch and epochs of the best scenario of Triple Path HA3DNet on the data "
     "set and the split; where a subject is left out those of 80:10:10.",
 )
@@ -63,7 +67,7 @@ REMARKS = (
 
 def describe() -> str:
     """Return what the study finds out, in one line."""
-    return "Triple Path HA3DNet beside its relatives, trained alike, and beside rivals you name"
+    return "Triple Path HA3DNet beside its relatives, trained alike, and what others published"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser, FULL)
     add = add_defaulted(parser, FULL)
     add("--models", nargs="+", choices=tuple(MODELS), help="which networks")
-    add("--rivals", metavar="FILE", help="CSV file of published figures")
+    add("--rivals", metavar="FILE", help="CSV file of published figures, in place of the bundled")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -91,7 +95,7 @@ def run(args: argparse.Namespace) -> Outcome:
         settings,
         args.output,
         models=models,
-        rivals=() if rivals is None else read_rivals(rivals),
+        rivals=None if rivals is None else read_rivals(rivals),
         data_dir=args.data_dir,
         command=getattr(args, "command_line", None),
     )
@@ -102,7 +106,7 @@ def run_rivals(
     output: str | os.PathLike[str],
     *,
     models: Sequence[str] = tuple(MODELS),
-    rivals: Sequence[Rival] = (),
+    rivals: Sequence[Rival] | None = None,
     data: "Mapping[str, ClipData] | None" = None,
     data_dir: str | os.PathLike[str] | None = None,
     command: str | None = None,
@@ -114,7 +118,7 @@ def run_rivals(
         settings: The settings.
         output: Folder for everything that is written.
         models: Names of `MODELS`.
-        rivals: What `read_rivals` gives.
+        rivals: What `read_rivals` gives. Default: `bundled_rivals`.
         data: Clips in memory by the name of the data set, in place of reading them.
         data_dir: Where prepared data sets are kept. Default: tensorflow-datasets' own folder.
         command: The command line, for the report.
@@ -160,25 +164,33 @@ def run_rivals(
                 )
         return found
 
-    elsewhere = sorted(
-        {title(each.dataset) for each in rivals if each.dataset not in settings.data}
-    )
-    remarks = [*REMARKS]
-    if elsewhere:
-        remarks.append(
-            f"The given rivals on {', '.join(elsewhere)} are not shown: nothing was trained there."
+    remarks, origin = [*REMARKS], ORIGIN
+    if rivals is None:
+        rivals = bundled_rivals()
+    else:
+        origin = "Published by others, as the given file has it."
+        elsewhere = sorted(
+            {title(each.dataset) for each in rivals if each.dataset not in settings.data}
         )
+        if elsewhere:
+            remarks.append(
+                f"The given rivals on {', '.join(elsewhere)} are not shown: "
+                "nothing was trained there."
+            )
+    shown = [each for each in rivals if each.dataset in settings.data]
     return run_tables(
         NAME,
         settings,
         output,
         scenarios,
-        lambda trained: table_of(trained, rivals),
+        table_of,
         data=data,
         data_dir=data_dir,
         command=command,
         progress=progress,
         remarks=remarks,
+        below=lambda name: rivals_table(name, shown, origin),
+        content={"rivals": [dataclasses.asdict(each) for each in shown]},
     )
 
 
@@ -191,12 +203,11 @@ def in_words(protocol: str) -> str:
     return "leave one subject out" if protocol == LOSO else f"random {protocol.replace('-', ':')}"
 
 
-def table_of(trained: "TrainedSet", rivals: Sequence[Rival]) -> PaperTable:
-    """Return the table of a data set.
+def table_of(trained: "TrainedSet") -> PaperTable:
+    """Return the table of a data set, without the figures of others.
 
     Args:
         trained: What was trained on it.
-        rivals: Published figures; those of other data sets are left out.
     """
     from fer_models.studies.clip_study_report import scenario_columns, why_none
 
@@ -210,11 +221,4 @@ def table_of(trained: "TrainedSet", rivals: Sequence[Rival]) -> PaperTable:
         for name, scenario in trained.scenarios.items()
     ]
     differs = why_none(trained, [row.published for row in rows])
-    given = [each for each in rivals if each.dataset == trained.name]
-    rows += [Row(each.name, each.scores) for each in given]
-    if given:
-        differs.append(
-            "The figures of rivals are those of the given file, each with its own protocol: "
-            "compare rows of one protocol."
-        )
     return PaperTable(f"Tables 3 to 7: {title(trained.name)}", COLUMNS, rows, differs)

@@ -8,7 +8,13 @@ from helpers.clip_studies import filmed_clips, tiny_study
 from helpers.few_clips import plain_batches, put_small_clip_networks
 
 from fer_models.cli import main
-from fer_models.studies import ha3dnet_ablation, ha3dnet_leak, ha3dnet_rivals, ha3dnet_scenarios
+from fer_models.studies import (
+    clip_study_report,
+    ha3dnet_ablation,
+    ha3dnet_leak,
+    ha3dnet_rivals,
+    ha3dnet_scenarios,
+)
 from fer_models.studies.clip_study_runs import TrainedSet
 from fer_models.studies.clip_study_settings import ClipStudySettings
 from fer_models.studies.ha3dnet_leak_settings import LeakSettings
@@ -237,23 +243,46 @@ def test_relatives_and_rivals(clips, tmp_path):
     assert "| MER-3DCNNST, random 80:10:10 |" in outcome.text
     assert "Some net" not in outcome.text
     assert "rivals on CASME II, SMIC-HS are not shown" in outcome.text
+    assert outcome.content["rivals"] == []
+
+
+def test_figures_of_others_stand_below_our_table_and_not_in_it(tmp_path, monkeypatch):
     settings = ClipStudySettings(**CASME2, seeds=2)
     recipe = settings.clip_settings("casme2").to_recipe()
     scenarios = [
         Scenario(recipe.replace(batch_size=64, epochs=128), "80-10-10", "a", "Triple, random"),
         Scenario(recipe.replace(batch_size=64, epochs=128), "loso", "b", "Triple, loso"),
     ]
-    table = ha3dnet_rivals.table_of(trained_set(settings, scenarios), rivals)
-    assert [row.name for row in table.rows] == [
-        "Triple, random",
-        "Triple, loso",
-        "Some net, leave one subject out (Somebody (2020))",
-    ]
-    assert [row.published for row in table.rows] == [
-        {"accuracy": 0.9887, "f1": 0.9887},
-        {},
-        {"f1": 0.7},
-    ]
+    trained = trained_set(settings, scenarios)
+    monkeypatch.setattr(clip_study_report, "check_paths", lambda settings: None)
+    monkeypatch.setattr(clip_study_report, "train_set", lambda *args, **options: trained)
+    monkeypatch.setattr(clip_study_report, "draw", lambda tables, path: None)
+    found = {}
+    for name, rivals in {
+        "bundled": None,
+        "given": [Rival("casme2", "Some net", "random", "Somebody (2020)", {"f1": 0.7})],
+        "none": [],
+    }.items():
+        outcome = ha3dnet_rivals.run_rivals(
+            settings, tmp_path / name, rivals=rivals, progress=False
+        )
+        found[name] = outcome.text
+        (table,) = outcome.content["tables"]
+        assert [(row["name"], row["published"]) for row in table["rows"]] == [
+            ("Triple, random", {"accuracy": 0.9887, "f1": 0.9887}),
+            ("Triple, loso", {}),
+        ]
+        shown = outcome.content["rivals"]
+        assert {each["dataset"] for each in shown} <= {"casme2"}
+        assert ("Published by others on CASME II" in outcome.text) == bool(shown)
+    assert "This is not the dissertation's own list" in found["bundled"]
+    assert "| STSTNet |" in found["bundled"]
+    assert "| random | Some net |  |  | 0.7 |  | Somebody (2020) |" in found["given"]
+    assert "STSTNet" not in found["given"]
+    assert "as the given file has it" in found["given"]
+    for text in (found["bundled"], found["given"]):
+        assert "this is no ranking" in text
+        assert text.index("| Triple, loso |") < text.index("Published by others")
     with pytest.raises(ValueError, match="`models` must be names of"):
         ha3dnet_rivals.run_rivals(settings, tmp_path / "x", models=("ghostface",))
 
@@ -268,7 +297,8 @@ HEAD = "dataset,method,accuracy,f1,protocol,source\n"
         (HEAD + "fer2013,a,0.5,,b,c\n", "`dataset` of a rival must be one of.*line 2"),
         (HEAD + "casme2,a,94.5,,b,c\n", "such as 0.94 for 94 %. Received: '94.5'"),
         (HEAD + "casme2,a,high,,b,c\n", "must be a share of one"),
-        (HEAD + "casme2,a,,,b,c\n", "an accuracy or an F1"),
+        (HEAD + "casme2,a,,,b,c\n", "an accuracy, an F1 or a UAR"),
+        (HEAD.replace("f1", "f1,uar") + "casme2,a,,,70,b,c\n", "`uar` of a rival must be a share"),
         (HEAD + "casme2,a,0.5,,,c\n", "`protocol` of a rival must be given"),
         (HEAD + "casme2,a,0.5,,b\n", "`source` of a rival must be given"),
     ],
@@ -340,7 +370,10 @@ def test_words_of_the_command_line(monkeypatch, capsys, tmp_path):
     assert main(["reproduce", "ha3dnet-tables-3-7", *words]) == 2
     _, options = asked.pop()
     assert options["models"] == ["ha_3dnet"]
-    assert options["rivals"][0].method == "a"
+    assert [each.method for each in options["rivals"]] == ["a"]
+    assert main(["reproduce", "ha3dnet-tables-3-7", "--quick"]) == 2
+    _, options = asked.pop()
+    assert options["rivals"] is None
     capsys.readouterr()
     for words, message in (
         (["ha3dnet-table-1", "--data", "casme2"], "`path` must name"),
