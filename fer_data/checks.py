@@ -37,8 +37,7 @@ def check_seed(name: str, value: Any) -> None:
 
 def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> None:
     """Raise `ValueError` unless `value` is a finite number in `[low, high]`."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not _is_finite(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         if low == -math.inf and high == math.inf:
             rule = "a finite number"
         elif high == math.inf:
@@ -48,7 +47,10 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
         raise ValueError(f"`{name}` must be {rule}. Received: {name}={shown(value)}")
 
 
-def _is_finite(value):
+def is_number(value: Any) -> bool:
+    """Return whether `value` is a finite number."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
     try:
         return math.isfinite(value)
     except OverflowError:  # an integer of a thousand digits

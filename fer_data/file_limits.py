@@ -89,11 +89,12 @@ class FileLimits:
 
     Args:
         file_bytes: Most bytes of a picture's file (`too_many_bytes`).
-        pixels: Most pixels of a picture (`too_many_pixels`).
+        pixels: Most pixels of a picture (`too_many_pixels`); of WebP half as many.
         jpeg_pixels: Most pixels of a JPEG file in a class folder. One of more than `pixels` is
             decoded at a half, a quarter or an eighth of its height and width, unless it is
             progressive. `changed({"pixels": ...})` sets both.
-        files: Most files and folders of a folder, members of an archive, and rows of a table.
+        files: Most files and folders of a folder, members of an archive, and rows of a table. A
+            class folder has a lower one, `IMAGE_FOLDER`.
         depth: Most folders above a file (`too_deep`).
         table_bytes: Most bytes of a text table, such as `fer2013.csv`.
         array_bytes: Most bytes of the arrays of an `.npz` file together, and of the faces that its
@@ -146,6 +147,8 @@ class FileLimits:
         return dataclasses.replace(self, **values)
 
 
+# For pictures in class folders. Each that is there takes half a kilobyte.
+IMAGE_FOLDER = FileLimits(files=200_000)
 # For photos that a user names one by one: as large as the sensors of phones.
 PHOTO = FileLimits(file_bytes=256 << 20, pixels=120_000_000, jpeg_pixels=120_000_000)
 

@@ -1,10 +1,10 @@
-"""One map of labels: what the owners of each data set call a class, and the emotion it stands for.
+"""Map of labels: the owners' classes of each data set, and the emotion that each stands for.
 
 Data sets name their classes by numbers, by letters in file names, or by folders. `OWNERS_CLASSES`
-says what each of these stands for in the owners' words; `fer_data.labels.canonical` spells the
-emotions among them in one way. Other classes stand for no emotion that the data sets share, and
-nothing here guesses one: "calm" of RAVDESS is no neutral face, since its owners tell the two apart.
-Contempt is an emotion of `EMOTIONS_WITH_CONTEMPT` and not of `EMOTIONS`.
+translates these into the owners' words; `fer_data.labels.canonical` spells the emotions among them
+in one way. Other classes get no label, and none is guessed: "calm" of RAVDESS does not become
+neutral, because its owners distinguish the two. Contempt is in `EMOTIONS_WITH_CONTEMPT` but not in
+`EMOTIONS`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from fer_data import arguments
 from fer_data.checks import check_choice
 from fer_data.labels import EMOTIONS, canonical, is_emotion
 
-# As SFEW and CAER-S call their folders, in small letters.
+# Folders of SFEW and CAER-S, in small letters.
 _FOLDERS = {
     name: name
     for name in ("angry", "anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 }
-# For each data set, by what stands in its files, the owners' name of the class.
+# For each data set, the owners' name of a class by its code in their files.
 OWNERS_CLASSES: Mapping[str, Mapping[str, str]] = {
     "affectnet": {
         "0": "neutral",
@@ -95,12 +95,12 @@ OWNERS_CLASSES: Mapping[str, Mapping[str, str]] = {
 
 @arguments.checked(dataset=arguments.choice(OWNERS_CLASSES), code=arguments.text)
 def owners_class(dataset: str, code: str) -> str:
-    """Return what the owners of a data set call a class.
+    """Return the owners' name of a class.
 
     Args:
         dataset: One of `OWNERS_CLASSES`.
-        code: What stands in their files: a number, letters of a file's name, or a folder in small
-            letters.
+        code: Code of the class in the owners' files: a number, letters of a file's name, or a
+            folder in small letters.
 
     Returns:
         The owners' name, which need not be one of `fer_data.labels.EMOTIONS`.
@@ -119,11 +119,11 @@ def owners_class(dataset: str, code: str) -> str:
 
 @arguments.checked(name=arguments.text, classes=arguments.names)
 def label_of(name: str, classes: Sequence[str] = EMOTIONS) -> int | None:
-    """Return the label of an owners' class, None where no class stands for it.
+    """Return the label of an owners' class; None if it is none of the classes.
 
     Args:
-        name: As `owners_class` returns it, or any other spelling of an emotion.
-        classes: Canonical class names, whose position is the label.
+        name: Name that `owners_class` returned, or any other spelling of an emotion.
+        classes: Canonical class names; the position of a name is its label.
 
     Returns:
         The label, or None.
@@ -139,7 +139,7 @@ def label_of(name: str, classes: Sequence[str] = EMOTIONS) -> int | None:
 
 @arguments.checked(dataset=arguments.choice(OWNERS_CLASSES), classes=arguments.names)
 def unmapped(dataset: str, classes: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
-    """Return the owners' classes for which there is none among some classes.
+    """Return the owners' classes that stand for none of the given classes.
 
     Their pictures are left out when the data set is prepared, and the report counts them.
 

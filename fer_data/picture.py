@@ -24,6 +24,8 @@ FORMATS = {
 }
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
+# Formats whose decoder holds so many times more memory: that of WebP two canvases and a frame.
+COPIES = {"WEBP": 2}
 # Pixels that are converted at a time.
 BAND = 1_000_000
 # Values of a tag of TIFF or EXIF. Of a picture in strips there is one for each strip.
@@ -64,7 +66,7 @@ def decode(
         data: Bytes of a file in one of `FORMATS`. Of several frames the first is taken.
         channels: 1 for grey, 3 for RGB. Transparency is laid on black. Of 16 bits the high ones
             are kept. Of 32 bits, values up to 255 count as 8 bits and up to 65,535 as 16.
-        pixels: Most pixels, height times width.
+        pixels: Most pixels, height times width; of WebP half as many.
         jpeg_pixels: Most pixels of a JPEG whose scans need not be held in memory. One of more than
             `pixels` is decoded at a half, a quarter or an eighth of its height and width, the
             largest of at most `pixels`; 0 for none.
@@ -116,6 +118,7 @@ def _check_pixels(picture, most):
         tags = (ExifTags.Base.TileWidth, ExifTags.Base.TileLength)
         tile = [picture.tag_v2.get(tag, 0) for tag in tags]
         width, height = max((width, height), tile, key=lambda sides: sides[0] * sides[1])
+    most //= COPIES.get(picture.format, 1)
     if width * height > most:
         raise UnreadableError("too_many_pixels", f"{width}x{height}, more than {most} pixels")
 

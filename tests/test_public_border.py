@@ -21,6 +21,7 @@ LIGHT = (
     "fer_data.synthetic",
     "fer_data.video",
     "fer_layers",
+    "fer_models.training.recipes",
 )
 QUICK = (
     "fer_models:Recognizer",
@@ -30,7 +31,13 @@ QUICK = (
     "fer_models.privacy",
     "fer_models.evaluation",
     "fer_models.robustness",
+    "fer_models.studies",
     "fer_models.web",
+    "fer_models:ConcordanceLoss",
+    "fer_models:FaceSettings",
+    "fer_models:LabelDistributionLoss",
+    "fer_models:joint_losses",
+    "fer_models:train_faces",
 )
 
 

@@ -1,4 +1,4 @@
-"""AffectNet: faces from the web with an expression, valence and arousal each."""
+"""AffectNet: faces from the web, each with an expression, valence and arousal."""
 
 import functools
 import io
@@ -26,8 +26,8 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-# What a file that is missing, damaged or made to harm raises; a nested header makes Python's parser
-# say that memory is short.
+# Errors of files that are missing, damaged or made to harm. A header of many nested brackets makes
+# Python's parser raise MemoryError.
 _WRONG = (*DAMAGED, KeyError, MemoryError, OverflowError, ValueError, UnreadableError)
 
 
@@ -41,13 +41,13 @@ class AffectNet(EmotionBuilder):
     - `train_set` and `val_set`, each with `images/0.jpg` and `annotations/0_exp.npy`, `0_val.npy`
       and `0_aro.npy`. These pictures show the face alone.
 
-    `validation` is the owners' validation set; their test set was not given out. Contempt is left
-    out unless asked for, and so are "none", "uncertain" and "no face", also their valence and
-    arousal. What was annotated automatically is not read. Features: see `EmotionBuilder`;
-    `valence` and `arousal`, float32 in [-1, 1].
+    `validation` is the owners' validation set; they did not publish their test set. Pictures of
+    "none", "uncertain" and "no face" are left out with their valence and arousal, and so are those
+    of contempt unless `contempt=True`. The automatically annotated part of AffectNet is not read.
+    Features: see `EmotionBuilder`; `valence` and `arousal`, float32 in [-1, 1].
 
     Args:
-        **kwargs: See `EmotionBuilder`; no option of cutting.
+        **kwargs: See `EmotionBuilder`; the options that cut faces are refused.
 
     Reference:
         Mollahosseini, Hasani and Mahoor, "AffectNet: A Database for Facial Expression, Valence, and
@@ -63,7 +63,7 @@ class AffectNet(EmotionBuilder):
 
     def _find(self, **options):
         super()._find(**options)
-        paths = {name: PurePosixPath(name) for name in self._source.sizes}
+        paths = {name: PurePosixPath(name) for name in self._source.names}
         self._tables = {
             name: TABLES[path.name] for name, path in paths.items() if path.name in TABLES
         }
@@ -96,7 +96,7 @@ class AffectNet(EmotionBuilder):
         # The tables name folder and file: 689/737db2483489148d.jpg.
         places = {
             "/".join(PurePosixPath(name).parts[-2:]): name
-            for name in self._source.sizes
+            for name in self._source.names
             if name.lower().endswith(picture.SUFFIXES)
         }
         seen = set()
@@ -132,7 +132,7 @@ class AffectNet(EmotionBuilder):
         """Yield the items of the folders of annotations."""
         pictures = {
             str(PurePosixPath(name).with_suffix("")): name
-            for name in self._source.sizes
+            for name in self._source.names
             if name.lower().endswith(picture.SUFFIXES)
         }
         for annotation, split in self._annotated.items():
@@ -140,7 +140,7 @@ class AffectNet(EmotionBuilder):
             stem = path.name.removesuffix("_exp.npy")
             files = {what: str(path.with_name(f"{stem}_{what}.npy")) for what in ("val", "aro")}
             name = pictures.get(str(path.parent.with_name("images") / stem))
-            # Landmarks stand beside them.
+            # The file of landmarks beside them is known too, though it is not read.
             used |= {annotation, *files.values(), str(path.with_name(f"{stem}_lnd.npy"))}
             if name is None:
                 self._bad(report, "missing", self._source.where(annotation), "without a picture")
@@ -166,20 +166,20 @@ class AffectNet(EmotionBuilder):
             yield item
 
     def _number(self, name):
-        """Return the one number in a `.npy` file, in which it may stand as a text."""
+        """Return the one number in a `.npy` file, which may hold it as text."""
         file = io.BytesIO(self._source.read(name))
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
             raise ValueError(f"version {version} of NumPy's format")
         shape, _, dtype = _HEADERS[version](file)
-        # Before memory is taken for what the header states.
+        # Checked before memory is allocated for the size that the header states.
         if math.prod(shape) != 1 or dtype.hasobject or dtype.kind not in "uifU":
             raise ValueError(f"an array {shape} of {dtype}, and no number")
         return float(np.frombuffer(file.read(), dtype, 1)[0])
 
 
 def _affect(valence, arousal):
-    """Return valence and arousal as features, or raise `ValueError` for what is none."""
+    """Return valence and arousal as features; raise `ValueError` for a value out of range."""
     found = {"valence": float(valence), "arousal": float(arousal)}
     for name, value in found.items():
         if not -1 <= value <= 1:

@@ -16,13 +16,13 @@ def read_box(
         source: `Source`.
         name: Name of the picture in the source.
         channels: 1 or 3.
-        box: Left, top, right, bottom in pixels; what lies outside of the picture is left away.
+        box: Left, top, right, bottom in pixels; parts outside the picture are cut off.
 
     Returns:
         uint8 array `(height, width, channels)`.
 
     Raises:
-        picture.UnreadableError: If the picture cannot be read, or the box holds nothing of it.
+        picture.UnreadableError: If the picture cannot be read, or the box lies outside of it.
     """
     pixels = read_picture(source, name, channels)
     left, top, right, bottom = (max(0, side) for side in box)

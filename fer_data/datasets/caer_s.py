@@ -1,4 +1,4 @@
-"""CAER-S: stills of television shows, in which faces stand in their surroundings."""
+"""CAER-S: stills of television shows that show faces in their surroundings."""
 
 from fer_data.datasets.class_tree import find_splits
 from fer_data.datasets.emotion_builder import EmotionTree
@@ -8,10 +8,10 @@ class CaerS(EmotionTree):
     """CAER-S: about 70,000 stills of television shows, seven expressions.
 
     Reads the owners' layout: `train/Anger/*.png` and `test/Anger/*.png`. The stills show people in
-    their surroundings; the largest face of each is cut here unless `pictures="uncut"`. The label is
-    that of the scene, and of several people nobody says whom it means. Nor does anybody say which
-    stills are of one clip, so that `validation_fraction` puts stills of one clip on both sides.
-    Features: see `EmotionBuilder`.
+    their surroundings; the largest face of each is cut here unless `pictures="uncut"`. The label
+    belongs to the scene; if a still shows several people, the owners do not say whom it means. They
+    do not say either which stills come from one clip, so `validation_fraction` may put stills of
+    one clip on both sides. Features: see `EmotionBuilder`.
 
     Args:
         **kwargs: See `EmotionBuilder`.

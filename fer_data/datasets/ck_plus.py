@@ -18,16 +18,15 @@ class CkPlus(EmotionBuilder):
     """CK+: 593 sequences of 123 people, each from a neutral face to the peak of an expression.
 
     Reads the owners' layout: `cohn-kanade-images/S005/001/*.png`, and for the 327 sequences that
-    have an emotion `Emotion/S005/001/*_emotion.txt`. Of such a sequence the last frames show the
-    emotion and the first one shows a neutral face; those between are ignored. The others
-    are left out and counted, as sequences. The pictures show the head and the room; the faces are
-    cut here unless `pictures="uncut"`. All are in `train`; fractions set whole people apart.
-    Features: see `EmotionBuilder`.
+    have an emotion, `Emotion/S005/001/*_emotion.txt`. The last frames of such a sequence show the
+    emotion, its first frame shows a neutral face, and the frames between are ignored. Sequences
+    without an emotion are left out, and the report counts them. The pictures show the head and the
+    room; the faces are cut here unless `pictures="uncut"`. All pictures are in `train`; fractions
+    set whole people apart. Features: see `EmotionBuilder`.
 
     Args:
-        peaks: Number of frames at the end of each sequence that are taken, of a short one at most
-            the last half.
-        neutral: Whether the first frame is taken as a neutral face.
+        peaks: Number of frames to take from the end of each sequence, at most its last half.
+        neutral: Whether to take the first frame as a neutral face.
         **kwargs: See `EmotionBuilder`.
 
     Reference:

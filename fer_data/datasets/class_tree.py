@@ -1,6 +1,6 @@
 """Class-per-folder trees: which folders are splits, which are classes, which files are pictures."""
 
-import functools
+import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -115,6 +115,23 @@ def read_picture(source: Source, name: str, channels: int, smaller: bool = False
         raise with_way_out(error) from error
 
 
+@dataclasses.dataclass(slots=True)
+class PictureFile:
+    """A function that reads a picture of a source; one of them is kept for every picture.
+
+    Attributes:
+        source, name, channels: As for `read_picture`.
+    """
+
+    source: Source
+    name: str
+    channels: int
+
+    def __call__(self) -> np.ndarray:
+        """Return the pixels; see `read_picture`."""
+        return read_picture(self.source, self.name, self.channels, smaller=True)
+
+
 def tree_items(
     source: Source,
     splits: Mapping[str, list[str]],
@@ -164,7 +181,7 @@ def tree_items(
                     report.read += len(names)
                     continue
                 items += _class_items(source, split, label, names, channels, policy, report)
-    report.ignored += [source.where(name) for name in source.sizes if name not in claimed]
+    report.ignored += [source.where(name) for name in source.names if name not in claimed]
     return items
 
 
@@ -174,5 +191,4 @@ def _class_items(source, split, label, names, channels, policy, report):
             report.read += 1
             policy.bad(report, "not_a_picture", source.where(name), "by its file name")
             continue
-        read = functools.partial(read_picture, source, name, channels, smaller=True)
-        yield Item(split, label, name, source.where(name), read)
+        yield Item(split, label, name, source.where(name), PictureFile(source, name, channels))

@@ -15,6 +15,7 @@ from fer_data.datasets.face_finder import FaceFinder
 from fer_data.datasets.source import read_inside
 from fer_data.file_limits import FileLimits, with_way_out
 from fer_data.files import whole_file
+from fer_data.npz import read_npz
 from fer_data.zip_members import DAMAGED, open_archive
 from fer_data.zip_members import read_member as read_zip_member
 
@@ -22,6 +23,7 @@ from fer_data.zip_members import read_member as read_zip_member
 # they have more bytes than this.
 CHUNK, CHUNK_BYTES = 32, 32 << 20
 LIMITS = FileLimits()
+KEPT_WITHOUT_FRAMES = ("failure", "note", "landmarks", "content")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,15 +132,15 @@ def kept(folder: str | os.PathLike[str], clip: Clip, frames: bool = True) -> Pre
 
 
 def _kept(path, frames):
-    with np.load(path) as file:
-        failure, note = _pair(file["failure"]), _pair(file["note"])
-        if failure:
-            return Prepared(failure=failure)
-        outcome = Prepared([], file["landmarks"], str(file["content"]), note)
-        if frames:
-            ends = np.cumsum(file["lengths"]).tolist()
-            data = file["data"].tobytes()
-            outcome.frames = [data[a:b] for a, b in itertools.pairwise([0, *ends])]
+    file = read_npz(path, None if frames else KEPT_WITHOUT_FRAMES)
+    failure, note = _pair(file["failure"]), _pair(file["note"])
+    if failure:
+        return Prepared(failure=failure)
+    outcome = Prepared([], file["landmarks"], str(file["content"]), note)
+    if frames:
+        ends = np.cumsum(file["lengths"]).tolist()
+        data = file["data"].tobytes()
+        outcome.frames = [data[a:b] for a, b in itertools.pairwise([0, *ends])]
     return outcome
 
 

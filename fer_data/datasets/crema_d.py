@@ -1,4 +1,4 @@
-"""CREMA-D: actors who speak sentences with an expression, and what viewers saw in them."""
+"""CREMA-D: actors who speak sentences with an expression, and the votes of viewers."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -17,7 +17,7 @@ from fer_data.labels import FERPLUS_VOTE_COLUMNS
 NAME = r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)\.(?:flv|mp4)"
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": "unspecified"}
 PEOPLE, VOTES = "VideoDemographics.csv", "tabulatedVotes.csv"
-# The owners' letters of the votes, as their class names and among the columns of FER+.
+# By the owners' letter of a vote: their class name, and the column of FER+.
 LETTERS = {
     "A": ("ANG", "anger"),
     "D": ("DIS", "disgust"),
@@ -26,33 +26,32 @@ LETTERS = {
     "N": ("NEU", "neutral"),
     "S": ("SAD", "sadness"),
 }
-# The rows of votes bear numbers of six digits. The first says what was shown: the voice, the face
-# without the voice, or both.
+# The rows of votes have numbers of six digits. The first digit says what the viewers got: the
+# voice, the face without the voice, or both.
 ROW, FACE = "row", "2"
 LABELS = ("acted", "seen")
-# As the owners' README says of them.
+# Faulty videos, by the owners' README.
 FAULTY = {
     "1076_MTI_SAD_XX": "an error picture",
     "1064_IEO_DIS_MD": "a minute with all expressions",
 }
 
 
-# Not registered: tensorflow-datasets has a data set of its sounds under this name.
+# Not registered: tensorflow-datasets has the sounds of CREMA-D under this name.
 class CremaD(VideoBuilder, skip_registration=True):
     """CREMA-D: 91 actors who speak twelve sentences with six expressions, on video, with votes.
 
     Reads the owners' repository: `VideoFlash/1001_DFA_ANG_XX.flv`, `VideoDemographics.csv` and
-    `processedResults/tabulatedVotes.csv`; where a table is missing, its features are empty. Of the
-    votes those are taken of the viewers who saw the face and did not hear the voice. Two videos
-    that the owners call faulty are left out, and of a clip in two files the second. All frames are
-    in `train`; fractions set whole actors apart. There is no surprise. Features: see
-    `VideoBuilder`; `group_sex`, `group_age` (by ten years), `group_race`, `group_ethnicity`,
-    `group_level`; `votes` float32 (10,), in the order of `FERPLUS_VOTE_COLUMNS`, all -1 where
-    unknown.
+    `processedResults/tabulatedVotes.csv`; if a table is missing, its features are empty. The votes
+    are those of the viewers who saw the face without hearing the voice. Two videos that the owners
+    call faulty are left out; if a clip has two files, the first is read. All frames are in `train`;
+    fractions set whole actors apart. No clip shows surprise. Features: see `VideoBuilder`;
+    `group_sex`, `group_age` (by ten years), `group_race`, `group_ethnicity`, `group_level`; `votes`
+    float32 (10,), in the order of `FERPLUS_VOTE_COLUMNS`, all -1 where unknown.
 
     Args:
-        labels: `"acted"`, the emotion that the actor was to show; `"seen"`, the one with most
-            votes. Videos with several of these, or without votes, are then left out and counted.
+        labels: `"acted"`, the emotion that the actor was asked to show; `"seen"`, the emotion with
+            most votes. Videos with a tie, or without votes, are then left out and counted.
         **kwargs: See `VideoBuilder`.
 
     Reference:
@@ -75,7 +74,7 @@ class CremaD(VideoBuilder, skip_registration=True):
         super()._find(**options)
         self._seen = labels == "seen"
         self._files = self._named(NAME)
-        by_name = {PurePosixPath(name).name: name for name in self._source.sizes}
+        by_name = {PurePosixPath(name).name: name for name in self._source.names}
         self._tables = {name: by_name[name] for name in (PEOPLE, VOTES) if name in by_name}
         self._need(self._files)
         if self._seen and VOTES not in self._tables:
@@ -95,7 +94,7 @@ class CremaD(VideoBuilder, skip_registration=True):
         if votes is None:
             report.keep("no_votes", str(self._source.root), f"there is no {VOTES}")
         items, seen = [], {}
-        # Of a clip in both formats the owners' own, .flv, comes first.
+        # If a clip comes in both formats, the owners' own, .flv, is first.
         for name in sorted(self._files, key=lambda name: (name[-4:].lower(), name)):
             match = self._files[name]
             actor, _, acted, level = (part.upper() for part in match.groups())
@@ -126,7 +125,7 @@ class CremaD(VideoBuilder, skip_registration=True):
         return items
 
     def _people(self):
-        """Return the groups of each actor, None without the table."""
+        """Return the groups of each actor; None if there is no table of people."""
         if PEOPLE not in self._tables:
             return None
         return {
@@ -140,7 +139,7 @@ class CremaD(VideoBuilder, skip_registration=True):
         }
 
     def _votes(self):
-        """Return the votes on the face of each clip by letter, None without the table."""
+        """Return the votes on the face of each clip by letter; None if there is no table."""
         if VOTES not in self._tables:
             return None
         found = {}
@@ -158,7 +157,7 @@ class CremaD(VideoBuilder, skip_registration=True):
 
 
 def _majority(votes: Mapping[str, int] | None) -> str | None:
-    """Return the code of the emotion with most votes, None for several or without votes."""
+    """Return the code of the emotion with most votes; None for a tie or without votes."""
     most = max(votes.values(), default=0) if votes else 0
     first = [letter for letter, count in (votes or {}).items() if count == most]
     return LETTERS[first[0]][0] if most and len(first) == 1 else None
@@ -173,7 +172,7 @@ def _columns(votes):
 
 
 def _decade(age):
-    """Return an age as its ten years: 51 as "50-59"."""
+    """Return the decade of an age: "50-59" for 51."""
     if not is_number(age):
         return ""
     low = int(age) // 10 * 10

@@ -1,4 +1,4 @@
-"""The builder of a data set whose pictures show more than faces: it finds and cuts the faces."""
+"""Builder of data sets whose pictures show more than a face: it finds and cuts the faces."""
 
 import dataclasses
 import functools
@@ -22,28 +22,27 @@ ON_MISS = ("skip_train", "skip", "whole")
 class CuttingBuilder(LocalBuilder, skip_registration=True):
     """Builder that finds and cuts the faces of pictures while it prepares them.
 
-    The faces are cut as recognition cuts them, the largest of each picture; the report lists the
-    pictures in which several faces were found, and those in which none was. After an interruption
-    the same call goes on with the pictures that are left.
+    The largest face of each picture is cut as for recognition. The report lists the pictures in
+    which several faces, or no face, were found. After an interruption the same call goes on with
+    the remaining pictures.
 
-    Subclasses set `kinds` and `cut`, and list the pictures as they are: `_items` cuts them by
-    `_cut_items` where `_cutting` is not None.
+    Subclasses set `kinds` and `cut`, and list the uncut pictures; their `_items` calls `_cut_items`
+    if `_cutting` is not None.
 
     Args:
-        pictures: Which pictures, one of `kinds`; None for the first of them. `"original"`: the
-            owners' pictures, of which the faces are found and cut here; `"uncut"`: the same
-            pictures as they are, which is for other uses than training; `"aligned"`: the faces
-            that the owners have cut.
-        detector: Of the faces of original pictures, one of `fer_data.faces.DETECTORS`; None for
-            the data set's own.
-        detector_options: Its options, as for `fer_data.faces.detector`, such as
+        pictures: Which pictures to take, one of `kinds`; None for the first of them. `"original"`:
+            the owners' pictures, whose faces are found and cut here; `"uncut"`: the same pictures
+            as they are, for other uses than training; `"aligned"`: the faces that the owners cut.
+        detector: Detector for original pictures, one of `fer_data.faces.DETECTORS`; None for the
+            default of the data set.
+        detector_options: Options of the detector, as for `fer_data.faces.detector`, such as
             `{"weights": FILE}`.
-        size: Height and width of these faces; None for the data set's own.
-        on_miss: What becomes of an original picture in which no face is found. `"skip_train"`, the
-            default, leaves it out of the training pictures, where it would teach the background. It
-            takes a test or validation picture of the owners whole, since a test without the hard
-            pictures flatters. `"skip"` leaves all out, `"whole"` takes all whole. The report lists
-            them.
+        size: Height and width of the cut faces; None for the default of the data set.
+        on_miss: What to do with an original picture in which no face is found. `"skip_train"`, the
+            default, leaves out a training picture, because it would teach the background, and takes
+            a picture of the owners' test or validation split whole, because a test without the hard
+            pictures flatters. `"skip"` leaves out both, `"whole"` takes both whole. The report
+            lists these pictures.
         workers: Processes that find the faces, as for `fer_data.faces.cut_folder`.
         **kwargs: See `LocalBuilder`.
 
@@ -52,7 +51,7 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
     """
 
     kinds: tuple[str, ...] = ("original", "uncut")
-    # How the faces of originals are cut, unless the caller says otherwise.
+    # Defaults for cutting the faces of original pictures.
     cut: ClassVar[dict[str, Any]] = {
         "detector": "yunet",
         "detector_options": {},
@@ -68,7 +67,7 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
         self._faces_folder: Path | None = None
         self._cutting: Cutting | None = None
         if self._kind != self.kinds[0]:
-            # Named only where it matters, so that data prepared without it are found again.
+            # Passed on only if it differs, so that data prepared without it are found again.
             kwargs["pictures"] = pictures
         if self._kind == "original":
             given = {name: value for name, value in kwargs.items() if value is not None}
@@ -77,7 +76,7 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
         self._original_state["workers"] = workers
 
     def _find(self, pictures=None, detector=None, detector_options=None, size=None, on_miss=None):
-        """Check the options of cutting; subclasses look for their files too."""
+        """Check the options of cutting; subclasses also look for their files."""
         given = {"detector": detector, "detector_options": detector_options, "size": size}
         given = {name: value for name, value in {**given, "on_miss": on_miss}.items() if value}
         if self._kind == "original":
@@ -95,7 +94,7 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
     def _identity(self):
         if self._cutting is None:
             return super()._identity()
-        # Faces that were cut by another framing are other faces.
+        # With another framing the same pictures give different faces.
         return {**super()._identity(), "framing": FRAMINGS[self._cutting.detector]}
 
     def download_and_prepare(self, **kwargs: Any) -> None:
@@ -105,12 +104,12 @@ class CuttingBuilder(LocalBuilder, skip_registration=True):
             ImportError: If the detector's package is missing.
             OSError: If the disk is full, or the detector's weights cannot be fetched.
         """
-        # Beside the prepared data; they are kept until all of them are prepared.
+        # The cut faces lie beside the prepared data until all data are prepared.
         faces = self._faces_folder = Path(self.data_dir).parent / "cut_faces"
         try:
             super().download_and_prepare(**kwargs)
         except Exception:
-            # Another process may have been faster, and have removed the faces that both have cut.
+            # Another process may have finished first and removed the cut faces of both.
             if self._cutting is None or not self.data_path.exists():
                 raise
             self.info.read_from_directory(self.data_dir)

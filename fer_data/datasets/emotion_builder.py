@@ -1,7 +1,6 @@
-"""The builder that the data sets of other laboratories share: one label map, people, groups."""
+"""Builder that the data sets of other laboratories share: one label map, people, groups."""
 
 import abc
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -11,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from fer_data import label_maps, picture
 from fer_data.checks import check_flag
-from fer_data.datasets.class_tree import read_picture, tree_items
+from fer_data.datasets.class_tree import PictureFile, tree_items
 from fer_data.datasets.cutting_builder import CuttingBuilder
 from fer_data.datasets.group_file import feature_name
 from fer_data.datasets.policy import Item
@@ -21,30 +20,30 @@ from fer_data.labels import EMOTIONS, EMOTIONS_WITH_CONTEMPT
 class EmotionBuilder(CuttingBuilder, skip_registration=True):
     """Builder of a data set whose classes `fer_data.label_maps` turns into the shared emotions.
 
-    The classes are those of `EMOTIONS` in every data set, also where one of them does not occur, so
-    that a model trained on one is measured on another. Pictures of a class that stands for none of
-    them are left out, and the report counts them by the owners' name of the class.
+    The classes are those of `EMOTIONS` in every data set, even if one of them does not occur, so
+    that a model trained on one data set can be measured on another. Pictures of other classes are
+    left out, and the report counts them by the owners' name of the class.
 
     Features: `image` uint8 (H, W, 3); `label`; `id`, the path of the file in the owners' layout;
-    `subject`, who is in the picture, `""` where the owners do not say; `group_` and a name for each
-    of `groups`, as the owners give it, `""` where they do not.
+    `subject`, the person in the picture, `""` if the owners do not say; `group_` and a name for
+    each of `groups`, with the owners' value, `""` if they give none.
 
-    `validation_fraction` and `test_fraction` set whole subjects apart, where there are any.
+    `validation_fraction` and `test_fraction` set whole subjects apart, if the owners name them.
 
     Args:
         contempt: Whether contempt is an eighth class, after FER2013's seven.
         **kwargs: See `CuttingBuilder` and `LocalBuilder`.
     """
 
-    # Names of the groups of people or pictures that the owners tell apart.
+    # Names of the groups into which the owners divide people or pictures.
     groups: tuple[str, ...] = ()
-    # What the folder or archive must hold, for the error.
+    # Description of the folder or archive, for the error.
     expected = ""
 
     def __init__(self, *, contempt: bool = False, **kwargs: Any) -> None:
         check_flag("contempt", contempt)
         if contempt:
-            # Named only where it matters, so that data prepared without it are found again.
+            # Passed on only if it is set, so that data prepared without it are found again.
             kwargs["contempt"] = True
         super().__init__(**kwargs)
 
@@ -65,7 +64,7 @@ class EmotionBuilder(CuttingBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def _pictures(self, report):
-        """Return the `Item`s of the pictures as they are, noting in the report what is not one."""
+        """Return the `Item`s of the uncut pictures, and note all other files in the report."""
 
     def _need(self, found):
         """Raise `ValueError` unless something of the data set was found."""
@@ -77,15 +76,15 @@ class EmotionBuilder(CuttingBuilder, skip_registration=True):
             )
 
     def _ignore(self, report, used):
-        """Count in the report the files that nothing reads."""
-        report.ignored += [self._source.where(n) for n in self._source.sizes if n not in used]
+        """Count the unused files in the report."""
+        report.ignored += [self._source.where(n) for n in self._source.names if n not in used]
 
     def _bad(self, report, reason, where, detail):
         report.read += 1
         self._policy.bad(report, reason, where, detail)
 
     def _label(self, report, where, code):
-        """Return the label of an owners' class; None where it has none, which the report counts."""
+        """Return the label of an owners' class; None, and a count in the report, without one."""
         try:
             name = label_maps.owners_class(self.name, code)
         except ValueError:
@@ -107,35 +106,35 @@ class EmotionBuilder(CuttingBuilder, skip_registration=True):
         groups: Mapping[str, str] | None = None,
     ) -> Item:
         """Return the `Item` of a picture file."""
-        read = functools.partial(read_picture, self._source, name, self.channels, smaller=True)
+        read = PictureFile(self._source, name, self.channels)
         return Item(
             split, label, name, self._source.where(name), read, self._about(subject, groups or {})
         )
 
     def _about(self, subject, groups):
-        """Return the features of a picture that say who is in it."""
+        """Return the features of a picture for its person and groups."""
         about = {feature_name(group): groups.get(group, "") for group in self.groups}
         return {"subject": subject, **about}
 
     def _named(self, pattern: str) -> dict[str, re.Match[str]]:
-        """Return the files whose name tells what they are: the match of the pattern by name."""
+        """Return the match of the pattern for each file whose name it matches, by name."""
         found = {}
-        for name in self._source.sizes:
+        for name in self._source.names:
             match = re.fullmatch(pattern, PurePosixPath(name).name, re.IGNORECASE)
             if match:
                 found[name] = match
         return found
 
     def _oddly_named(self, report, found, suffixes=picture.SUFFIXES, apart=()):
-        """Note files of the owners' kind whose names say nothing; others are ignored.
+        """Report pictures or videos with unknown names as bad, and other unused files as ignored.
 
         Args:
-            report: Takes the account.
+            report: Report of the preparation.
             found: Names of the files that are used.
-            suffixes: Ends of the names of the owners' kind.
-            apart: Folders that hold other things.
+            suffixes: Endings of the names of pictures or videos.
+            apart: Folders whose files are only ignored.
         """
-        for name in self._source.sizes:
+        for name in self._source.names:
             if name in found:
                 continue
             if name.lower().endswith(suffixes) and not set(PurePosixPath(name).parts) & set(apart):
@@ -170,14 +169,14 @@ class EmotionTree(EmotionBuilder, skip_registration=True):
         return items
 
     def _passed_over(self, folder: str) -> bool:
-        """Return whether a folder beside the class folders holds other things, by its name."""
+        """Return whether a folder beside the class folders is known to hold other things."""
         return False
 
     def _class_tops(self) -> Iterator[str]:
         """Yield each folder that holds folders named after classes."""
         known = label_maps.OWNERS_CLASSES[self.name]
         tops = set()
-        for name in self._source.sizes:
+        for name in self._source.names:
             folder = PurePosixPath(name).parent
             if folder.name.lower() in known:
                 tops.add("" if str(folder.parent) == "." else str(folder.parent))

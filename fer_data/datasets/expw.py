@@ -16,14 +16,14 @@ LIST = "label.lst"
 class ExpW(EmotionBuilder):
     """ExpW: 91,793 faces in photos from the web, seven expressions.
 
-    Reads the owners' layout: the photos below `image` and `label/label.lst`, a line for each face:
-    photo, number of the face, top, left, right, bottom, confidence of the box, label. The owners'
-    box is cut out of the photo. All faces are in `train`. The owners do not say who is in a photo:
-    `subject` is the photo's name, so that the faces of one photo stay in one split. Features: see
-    `EmotionBuilder`.
+    Reads the owners' layout: the photos below `image`, and `label/label.lst` with a line for each
+    face: photo, number of the face, top, left, right, bottom, confidence of the box, label. The
+    owners' box is cut out of the photo. All faces are in `train`. The owners do not say who is in
+    a photo, so `subject` is the name of the photo: the faces of one photo stay in one split.
+    Features: see `EmotionBuilder`.
 
     Args:
-        **kwargs: See `EmotionBuilder`; no option of cutting.
+        **kwargs: See `EmotionBuilder`; the options that cut faces are refused.
 
     Reference:
         Zhang, Luo, Loy and Tang, "From Facial Expression Recognition to Interpersonal Relation
@@ -36,10 +36,10 @@ class ExpW(EmotionBuilder):
 
     def _find(self, **options):
         super()._find(**options)
-        lists = [name for name in self._source.sizes if PurePosixPath(name).name == LIST]
+        lists = [name for name in self._source.names if PurePosixPath(name).name == LIST]
         self._list = min(lists, key=lambda name: (name.count("/"), name), default=None)
         self._photos = collections.defaultdict(list)
-        for name in self._source.sizes:
+        for name in self._source.names:
             if name.lower().endswith(picture.SUFFIXES):
                 self._photos[PurePosixPath(name).name].append(name)
         self._need(self._list and self._photos)

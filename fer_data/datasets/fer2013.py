@@ -67,7 +67,7 @@ class Fer2013(LocalBuilder):
     def _find(self, **options):
         if options:
             raise ValueError(f"fer2013 has no options of the names {sorted(options)}.")
-        names = sorted(self._source.sizes, key=lambda name: (name.count("/"), name))
+        names = sorted(self._source.names, key=lambda name: (name.count("/"), name))
         by_name = {PurePosixPath(name).name: name for name in reversed(names)}
         self._csv = next((by_name[name] for name in TABLES if name in by_name), None)
         self._votes_csv = by_name.get("fer2013new.csv")
@@ -104,7 +104,7 @@ class Fer2013(LocalBuilder):
     def _csv_items(self, report):
         votes = self._votes_by_row()
         used = {self._csv, self._votes_csv}
-        report.ignored += [self._source.where(n) for n in self._source.sizes if n not in used]
+        report.ignored += [self._source.where(n) for n in self._source.names if n not in used]
         items = []
         count = 0
         for count, (line, row) in enumerate(csv_rows(self._source, self._csv), start=1):
@@ -178,7 +178,7 @@ class Fer2013(LocalBuilder):
                         report.read += 1
                         continue
             kept.append(item)
-        present = {PurePosixPath(name).name for name in self._source.sizes}
+        present = {PurePosixPath(name).name for name in self._source.names}
         for name, row in listed.items():
             # The list may hold a test set that the owner of this copy left out on purpose.
             if name not in present and USAGES.get(row["usage"]) in self._splits:

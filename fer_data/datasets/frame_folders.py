@@ -23,7 +23,7 @@ class FrameFolders:
         self._names = {}
         self._by_end = {}
         self._frames = {}
-        for name in source.sizes:
+        for name in source.names:
             path = PurePosixPath(name)
             hidden = path.name.startswith(".")
             if not hidden and path.suffix.lower() in picture.SUFFIXES:

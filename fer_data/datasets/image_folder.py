@@ -13,7 +13,7 @@ from fer_data.datasets.class_tree import SPLIT_FOLDERS, check_links, find_splits
 from fer_data.datasets.group_file import feature_name, read_groups
 from fer_data.datasets.local_builder import LocalBuilder
 from fer_data.datasets.policy import FilePolicy
-from fer_data.file_limits import is_number
+from fer_data.file_limits import IMAGE_FOLDER, is_number
 from fer_data.labels import EMOTIONS_WITH_CONTEMPT, canonical, is_emotion
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
@@ -45,6 +45,7 @@ class ImageFolder(LocalBuilder, skip_registration=True):
 
     name = "image_folder"
     default_policy = FilePolicy(on_duplicate="drop", on_conflict="drop")
+    default_limits = IMAGE_FOLDER
 
     def __init__(
         self,

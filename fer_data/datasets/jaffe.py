@@ -10,8 +10,8 @@ class Jaffe(EmotionBuilder):
     """JAFFE: 213 grey pictures of ten Japanese women who pose seven expressions.
 
     Reads the owners' layout: `KA.AN1.39.tiff` and so on, in one folder. The pictures show the head;
-    the faces are cut here unless `pictures="uncut"`. All are in `train`; fractions set whole people
-    apart, of whom there are ten. Features: see `EmotionBuilder`; `group_sex`.
+    the faces are cut here unless `pictures="uncut"`. All pictures are in `train`; fractions set
+    some of the ten people apart. Features: see `EmotionBuilder`; `group_sex`.
 
     Args:
         **kwargs: See `EmotionBuilder`.

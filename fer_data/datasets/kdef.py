@@ -16,7 +16,7 @@ ANGLES = {
     "FR": "full right profile",
 }
 SEXES = {"F": "female", "M": "male"}
-# The averaged faces that come with it are no people.
+# Folder of averaged faces, which show no real people.
 AVERAGED = "AKDEF"
 
 
@@ -24,13 +24,13 @@ class Kdef(EmotionBuilder):
     """KDEF: 35 women and 35 men who pose seven expressions twice, from five angles.
 
     Reads the owners' layout, `KDEF/AF01/AF01ANS.JPG`; `AKDEF` beside it is not read. The pictures
-    show head and shoulders; the faces are cut here unless `pictures="uncut"`. All are in `train`;
-    fractions set whole people apart, both of their sessions. Features: see `EmotionBuilder`;
-    `group_sex`, `group_angle`.
+    show head and shoulders; the faces are cut here unless `pictures="uncut"`. All pictures are in
+    `train`; fractions set whole people apart, with both of their sessions. Features: see
+    `EmotionBuilder`; `group_sex`, `group_angle`.
 
     Args:
-        angles: Angles to read, some of `ANGLES`; the straight one alone unless you say otherwise.
-            The report counts the others.
+        angles: Angles to read, some of `ANGLES`; by default only faces turned to the camera. The
+            report counts the pictures of other angles.
         **kwargs: See `EmotionBuilder`.
 
     Reference:

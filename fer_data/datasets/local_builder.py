@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import io
 import json
 import os
 import sys
@@ -163,7 +162,8 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
         limits: How much is read of a file, such as `{"pixels": 50_000_000}`: the names and numbers
-            of `fer_data.file_limits.FileLimits`, those that are left out as they are there.
+            of `fer_data.file_limits.FileLimits`, those that are left out as they are there or, of
+            `image_folder`, in `fer_data.file_limits.IMAGE_FOLDER`.
         follow_links: Whether links are followed that lead out of the folder. Others always are.
         validation_fraction: Share of the training pictures to set apart as validation split; only
             where the data set ships none. It has a share of each class, or, where the features name
@@ -277,7 +277,7 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
 
     def _generate_examples(self, items):
         for item in items:
-            image = io.BytesIO(picture.encode_png(item.read()))
+            image = _PngFile(item.read)
             yield item.id, {"image": image, "label": item.label, "id": item.id, **item.extra}
 
     def _check(self, items, report, classes):
@@ -306,6 +306,20 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
             found = set_apart(pictures, labels, self._fractions, self._seed)
         for item, split in zip(chosen, found, strict=True):
             item.split = split or source
+
+
+class _PngFile:
+    """A picture as a PNG file that is made when it is read.
+
+    tensorflow-datasets holds the example before this one until it has the next. So that example is
+    not held too while a picture is decoded and encoded.
+    """
+
+    def __init__(self, pixels):
+        self._pixels = pixels
+
+    def read(self):
+        return picture.encode_png(self._pixels())
 
 
 @contextlib.contextmanager

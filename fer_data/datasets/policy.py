@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from fer_data import picture
 from fer_data.datasets.preparation_report import Report
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Item:
     """One picture before it is prepared.
 
@@ -125,13 +126,18 @@ def count_copies(items: Iterable[Item], report: Report) -> None:
 
 def without_repeats(items: Iterable[Item], policy: FilePolicy, report: Report) -> list[Item]:
     """Apply the policy to items with the same `pixels` in one split; return those that stay."""
-    groups = collections.defaultdict(list)
+    items = list(items)
+    # Lists for those alone that are repeated: there may be millions of items.
+    firsts: dict[str, dict[Any, Any]] = collections.defaultdict(dict)
+    groups: dict[tuple[str, Any], list[Any]] = {}
     for item in items:
-        groups[item.split, item.pixels].append(item)
+        first = firsts[item.split].setdefault(item.pixels, item)
+        if first is not item:
+            groups.setdefault((item.split, item.pixels), [first]).append(item)
     used = []
     for item in items:
-        group = groups[item.split, item.pixels]
-        first = group[0]
+        first = firsts[item.split][item.pixels]
+        group = groups.get((item.split, item.pixels), [item])
         if len({copy.label for copy in group}) > 1:
             other = next(copy for copy in group if copy.label != item.label)
             detail = f"same pixels as {other.where}, which has another label"

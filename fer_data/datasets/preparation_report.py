@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from fer_data.files import read_json, write_text
+from fer_data.files import read_json, whole_file
 
 FILE_NAME = "report.json"
 
@@ -52,8 +52,13 @@ class Report:
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write `report.json` into a folder."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
-        write_text(Path(folder) / FILE_NAME, text + "\n")
+        # Piece by piece and without a copy: a file that is dropped takes an entry.
+        with (
+            whole_file(Path(folder) / FILE_NAME) as unfinished,
+            unfinished.open("w", encoding="utf-8") as file,
+        ):
+            json.dump(vars(self), file, indent=1, ensure_ascii=False)
+            file.write("\n")
 
     @classmethod
     def read_from(cls, folder: str | os.PathLike[str]) -> Self:

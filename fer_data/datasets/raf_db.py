@@ -124,7 +124,7 @@ class RafDb(CuttingBuilder):
         return f"{self._folder}/{stem}{self._suffix}.jpg"
 
     def _one(self, file_name):
-        found = [n for n in self._source.sizes if PurePosixPath(n).name == file_name]
+        found = [n for n in self._source.names if PurePosixPath(n).name == file_name]
         return min(found, key=lambda name: name.count("/"), default=None)
 
     def listed_items(self, report: Report) -> list[Item]:
@@ -144,7 +144,7 @@ class RafDb(CuttingBuilder):
                 self._policy.bad(report, "bad_row", where, problem)
                 continue
             where = self._source.where(name)
-            if name not in self._source.sizes:
+            if name not in self._source.names:
                 report.read += 1
                 self._policy.bad(report, "missing", where, f"listed in line {number} of {LIST}")
                 continue
@@ -156,7 +156,7 @@ class RafDb(CuttingBuilder):
                 report.read += 1
                 self._policy.bad(report, "unlisted", self._source.where(name), f"not in {LIST}")
         claimed.update(self._source.files_below(self._folder))
-        report.ignored += [self._source.where(n) for n in self._source.sizes if n not in claimed]
+        report.ignored += [self._source.where(n) for n in self._source.names if n not in claimed]
         return items
 
     def _tree_items(self, report):
@@ -188,7 +188,7 @@ class RafDb(CuttingBuilder):
             elif said is None:
                 report.keep("unlisted", item.where, f"not in {labels_csv}")
             kept.append(item)
-        present = {PurePosixPath(name).name for name in self._source.sizes}
+        present = {PurePosixPath(name).name for name in self._source.names}
         for name in listed:
             if name not in present:
                 report.read += 1

@@ -12,11 +12,11 @@ INTENSITIES = {"01": "normal", "02": "strong"}
 class Ravdess(VideoBuilder):
     """RAVDESS: 24 actors who speak and sing two sentences with eight expressions, on video.
 
-    Reads the owners' layout, unpacked: `Actor_12/01-01-06-01-02-01-12.mp4`. Of each take there is a
-    video with sound and the same one without; one of the two is read, and the other is
-    ignored. "Calm" is no class of ours and is left out. All frames are in `train`; fractions set
-    whole actors apart. Features: see `VideoBuilder`; `group_sex` (actors of odd numbers are male),
-    `group_channel`, `group_intensity`.
+    Reads the owners' layout, unpacked: `Actor_12/01-01-06-01-02-01-12.mp4`. Each take comes as a
+    video with sound and as the same video without; one of the two is read, the other ignored.
+    "Calm" stands for none of the shared classes, so its videos are left out. All frames are in
+    `train`; fractions set whole actors apart. Features: see `VideoBuilder`; `group_sex` (actors
+    with odd numbers are male), `group_channel`, `group_intensity`.
 
     Args:
         **kwargs: See `VideoBuilder`.
@@ -41,7 +41,7 @@ class Ravdess(VideoBuilder):
             modality, *take = match.groups()
             takes.setdefault(tuple(take), []).append((modality, name))
         for (channel, code, intensity, _, _, actor), videos in sorted(takes.items()):
-            # With sound first.
+            # The video with sound comes first.
             name, *others = (name for _, name in sorted(videos))
             report.ignored += map(self._source.where, others)
             label = self._label(report, self._source.where(name), code)

@@ -12,13 +12,13 @@ ALIGNED = "aligned"
 class Sfew(EmotionTree):
     """SFEW 2.0: stills of films, seven expressions; no person is in two of the owners' splits.
 
-    Reads the owners' layout: `Train/Angry/*.png` and `Val/Angry/*.png`, and for the faces that they
-    have aligned `Train_Aligned_Faces/Angry/*.png` and `Val_Aligned_Faces/Angry/*.png`, also inside
-    `Train` and `Val`. The test pictures have no labels and are not read. Features: see
-    `EmotionBuilder`.
+    Reads the owners' layout: the stills in `Train/Angry/*.png` and `Val/Angry/*.png`, or the
+    owners' aligned faces in `Train_Aligned_Faces/Angry/*.png` and `Val_Aligned_Faces/Angry/*.png`,
+    which may also lie inside `Train` and `Val`. The test pictures have no labels and are not read.
+    Features: see `EmotionBuilder`.
 
     Args:
-        **kwargs: See `EmotionBuilder`; `pictures` is `"aligned"` unless you say otherwise.
+        **kwargs: See `EmotionBuilder`; the default of `pictures` is `"aligned"`.
 
     Reference:
         Dhall, Goecke, Lucey and Gedeon, "Static Facial Expression Analysis in Tough Conditions:

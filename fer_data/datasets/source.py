@@ -4,11 +4,16 @@ import abc
 import bisect
 import functools
 import hashlib
+import itertools
+import operator
 import os
+import stat
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
+from fer_data.datasets.names import Names
 from fer_data.file_limits import (
     PATH_CHARACTERS,
     FileLimits,
@@ -26,6 +31,9 @@ ENCRYPTED = 0x1  # bit 0 of a member's flags, APPNOTE 4.4.4
 # Files and folders that are listed a second time, by links. Twelve folders that link to each other
 # make millions.
 AGAIN = 300_000
+# Characters that the paths of all files may have together, and more for each file that is allowed.
+CHARACTERS, MORE_CHARACTERS = 20_000_000, 64
+_FILE_NAME = operator.attrgetter("filename")
 
 
 class Source(abc.ABC):
@@ -33,18 +41,42 @@ class Source(abc.ABC):
 
     Attributes:
         root: Absolute path of the folder or archive.
-        sizes: Dictionary from name to size in bytes, in sorted order of the names.
+        names: `Names` of the files.
         refused: Dictionary from name to `(reason, detail)` of what is never opened: devices, links
             out of the folder, what lies too deep.
         limits: `FileLimits` of what is read.
     """
 
-    def __init__(self, root: Path, stamps: Any, refused: Any, limits: FileLimits) -> None:
+    def __init__(
+        self,
+        root: Path,
+        listed: Iterable[tuple[str, Any]],
+        refused: dict[str, tuple[str, str]],
+        limits: FileLimits,
+    ) -> None:
+        """Keep a listing.
+
+        Args:
+            root: See above.
+            listed: Name of each file and what changes with its content, in sorted order.
+            refused: See above. It is looked at after all that is listed.
+            limits: See above.
+        """
         self.root = root
         self.limits = limits
+        self.names = Names()
+        digest = hashlib.sha256(str(root).encode())
+        last = None
+        for entry in listed:
+            if last is not None and entry[0] <= last:
+                raise RuntimeError(f"{root} changed while it was listed: try again")
+            last = entry[0]
+            self.names.append(last)
+            digest.update(repr(entry).encode())
         self.refused = dict(sorted(refused.items()))
-        self._stamps = dict(sorted(stamps.items()))
-        self.sizes = {name: stamp[0] for name, stamp in self._stamps.items()}
+        for refusal in self.refused.items():
+            digest.update(repr(refusal).encode())
+        self._fingerprint = digest.hexdigest()
 
     @abc.abstractmethod
     def read(self, name: str) -> bytes:
@@ -60,11 +92,7 @@ class Source(abc.ABC):
 
     def fingerprint(self) -> str:
         """Return a hash of the listing (names, sizes, change times), not of the contents."""
-        digest = hashlib.sha256(str(self.root).encode())
-        for listing in (self._stamps, self.refused):
-            for entry in listing.items():
-                digest.update(repr(entry).encode())
-        return digest.hexdigest()
+        return self._fingerprint
 
     def refusals(self) -> str:
         """Return why files are missing, for an error: `""` if none was refused."""
@@ -86,33 +114,28 @@ class Source(abc.ABC):
         """Return the names of all files below `parent`, at any depth."""
         prefix = f"{parent}/" if parent else ""
         # An archive may have as many folders as files: each must not cost a look at all names.
-        start = end = bisect.bisect_left(self._names, prefix)
-        while end < len(self._names) and self._names[end].startswith(prefix):
-            end += 1
-        return self._names[start:end]
-
-    @functools.cached_property
-    def _names(self):
-        return list(self.sizes)
+        start = bisect.bisect_left(self.names, prefix)
+        # Past all that lies in it: "0" follows "/".
+        end = bisect.bisect_left(self.names, f"{parent}0", start) if parent else len(self.names)
+        return self.names[start:end]
 
     def _children(self, parent):
         """Return the folders and the files in a folder, found among the sorted names.
 
         A tree of all folders would take memory for each of the many above a deep member.
         """
-        names, prefix = self._names, f"{parent}/" if parent else ""
+        names, prefix = self.names, f"{parent}/" if parent else ""
         folders, files = [], []
         place = bisect.bisect_left(names, prefix)
-        while place < len(names) and names[place].startswith(prefix):
-            end = names[place].find("/", len(prefix))
+        while place < len(names) and (name := names[place]).startswith(prefix):
+            end = name.find("/", len(prefix))
             if end < 0:
-                files.append(names[place])
+                files.append(name)
                 place += 1
                 continue
-            child = names[place][:end]
+            child = name[:end]
             if end > len(prefix):
                 folders.append(child)
-            # Past all that lies in it: "0" follows "/".
             place = bisect.bisect_left(names, f"{child}0", place)
         return folders, files
 
@@ -132,7 +155,7 @@ class FolderSource(Source):
         self._follow = follow_links
         self._named = named
         walk = _Walk(os.fspath(root), limits, follow_links, named)
-        super().__init__(root, walk.stamps, walk.refused, limits)
+        super().__init__(root, walk.files(), walk.refused, limits)
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, of at most `limits.file_bytes`."""
@@ -167,14 +190,8 @@ class ZipSource(Source):
                 "`path` must name an archive without a password; unpack it with the password of "
                 f"its owners and give the folder. Received: path={str(root)!r}"
             )
-        stamps, refused = {}, {}
-        for info in members:
-            reason = _name_reason(info.filename, limits)
-            if reason is None:
-                stamps[info.filename] = (info.file_size, info.CRC)
-            else:
-                refused[_short(info.filename, len(refused))] = reason
-        super().__init__(root, stamps, refused, limits)
+        refused: dict[str, tuple[str, str]] = {}
+        super().__init__(root, _listed(members, limits, refused), refused, limits)
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process opens the archive anew.
@@ -229,7 +246,7 @@ def open_source(
             )
         return ZipSource(root, limits)
     source = FolderSource(root, limits, follow_links, named)
-    if not source.sizes:
+    if not source.names:
         raise ValueError(
             "`path` must be a folder with the data set in it; this one holds no files that may be "
             f"read{source.refusals()}. Received: path={str(path)!r}"
@@ -290,23 +307,43 @@ def _name_reason(name, limits):
     return None
 
 
+def _listed(members, limits, refused):
+    """Yield the name of each member of an archive, with its size and checksum, in sorted order."""
+    members.sort(key=_FILE_NAME)
+    for name, same in itertools.groupby(members, _FILE_NAME):
+        # Of several of one name the last is read.
+        *_, info = same
+        reason = _name_reason(name, limits)
+        if reason is None:
+            yield name, (info.file_size, info.CRC)
+        else:
+            refused[_short(name, len(refused))] = reason
+
+
 class _Walk:
     """The listing of a folder.
 
     Attributes:
-        stamps: Size and time of the last change of each regular file, by its name.
-        refused: `(reason, detail)` of what is not opened.
+        refused: `(reason, detail)` of what is not opened, after all `files`.
     """
 
     def __init__(self, root, limits, follow_links, named):
-        self.stamps, self.refused = {}, {}
+        self.refused = {}
         self._named = named
         self._root = os.path.realpath(root)
         self._limits = limits
         self._follow = follow_links
-        self._seen = self._again = 0
+        self._seen = self._again = self._characters = 0
+        self._most_characters = CHARACTERS + MORE_CHARACTERS * limits.files
         self._folders = set()
-        self._look_into(root, "", ())
+        self._top = root
+
+    def files(self):
+        """Yield the name of each regular file, with its size and the time of its last change.
+
+        In sorted order of the names: a list to sort would hold them twice.
+        """
+        return self._look_into(self._top, "", ())
 
     def _look_into(self, folder, prefix, above):
         here = os.path.realpath(folder)
@@ -315,6 +352,21 @@ class _Walk:
             return
         again = here in self._folders
         self._folders.add(here)
+        names = self._counted(folder, prefix, again)
+        names.sort(reverse=True)
+        while names:
+            name = f"{prefix}{names.pop().removesuffix('/')}"
+            try:
+                reason = yield from self._take(name, (*above, here))
+            # Other errors of the system say nothing of this entry.
+            except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+                reason = "unreadable", f"{type(error).__name__}: {error.strerror}"
+            if reason is not None:
+                self.refused[_short(name, len(self.refused))] = reason
+
+    def _counted(self, folder, prefix, again):
+        """Return the names in a folder; those of folders end in "/", as their files are sorted."""
+        names = []
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._seen += 1
@@ -330,34 +382,41 @@ class _Walk:
                         f"`path` must hold at most {self._limits.files} files and folders; "
                         f"{allowing('files')}. Received: path={printable(self._root)!r}"
                     )
-                name = f"{prefix}{entry.name}"
+                self._characters += len(prefix) + len(entry.name)
+                if self._characters > self._most_characters:
+                    raise ValueError(
+                        "`path` must hold files whose paths have at most "
+                        f"{self._most_characters} characters together; {allowing('files')}. "
+                        f"Received: path={printable(self._root)!r}"
+                    )
                 try:
-                    reason = self._take(entry, name, (*above, here))
-                # Other errors of the system say nothing of this entry.
-                except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-                    reason = "unreadable", f"{type(error).__name__}: {error.strerror}"
-                if reason is not None:
-                    self.refused[_short(name, len(self.refused))] = reason
+                    is_folder = entry.is_dir()
+                except OSError:
+                    is_folder = False
+                names.append(f"{entry.name}/" if is_folder else entry.name)
+        return names
 
-    def _take(self, entry, name, above):
-        """List a file or look into a folder; return why it is refused, if it is."""
+    def _take(self, name, above):
+        """Yield a file or those of a folder; return why it is refused, if it is."""
         reason = _name_reason(name, self._limits)
         if reason is not None:
             return reason
-        if entry.is_symlink():
-            if not os.path.exists(entry.path):
+        path = os.path.join(self._top, name)
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            if not os.path.exists(path):
                 # A broken link is listed, so that it is reported when it cannot be read.
-                self.stamps[name] = (0, 0)
+                yield name, (0, 0)
                 return None
             follow = self._follow or name == self._named
-            detail = None if follow else way_out(entry.path, self._root)
+            detail = None if follow else way_out(path, self._root)
             if detail is not None:
                 return "link_outside", detail
-        found = entry.stat()
-        if entry.is_dir():
-            self._look_into(entry.path, f"{name}/", above)
-        elif entry.is_file():
-            self.stamps[name] = (found.st_size, found.st_mtime_ns)
+            found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            yield from self._look_into(path, f"{name}/", above)
+        elif stat.S_ISREG(found.st_mode):
+            yield name, (found.st_size, found.st_mtime_ns)
         else:
             return "not_a_file", f"it is {kind_of(found.st_mode)}"
         return None

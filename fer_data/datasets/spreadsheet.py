@@ -74,7 +74,7 @@ def find_sheet(source: Source, pattern: str, expected: str) -> str:
     Raises:
         ValueError: If there is none, or more than one in the same depth.
     """
-    found = [n for n in source.sizes if re.fullmatch(pattern, PurePosixPath(n).name, re.IGNORECASE)]
+    found = [n for n in source.names if re.fullmatch(pattern, PurePosixPath(n).name, re.IGNORECASE)]
     # Lock files that spreadsheet programs leave beside an open file.
     found = [name for name in found if not PurePosixPath(name).name.startswith(("~$", "."))]
     if not found:

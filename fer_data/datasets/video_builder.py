@@ -1,4 +1,4 @@
-"""The builder of data sets of labelled videos, of which single frames are taken."""
+"""Builder of data sets of labelled videos, from which single frames are taken."""
 
 import functools
 import os
@@ -19,22 +19,22 @@ from fer_data.video import Video
 from fer_data.zip_members import DAMAGED
 
 FRAMES = 3
-# How a file begins that Git LFS has not fetched.
+# First bytes of a file that Git LFS has not fetched.
 POINTER = b"version https://git-lfs.github.com/spec/"
 # One video is decoded at a time; readers of its other frames wait for it.
 _DECODING = threading.Lock()
 
 
 class VideoBuilder(EmotionBuilder, skip_registration=True):
-    """Builder of a data set of videos, of each of which a number of frames is taken.
+    """Builder of a data set of videos that takes some frames of each video.
 
-    A video is cut into so many parts of one length, and the frame in the middle of each is taken.
+    A video is divided into `frames` parts of equal length, and the middle frame of each is taken.
     All frames of a video have its label, also those in which the expression begins or ends. The
     faces in them are found and cut unless `pictures="uncut"`. `id` is the path of the video, "#"
     and the number of the part, from 1.
 
     Args:
-        frames: Number of frames of each video.
+        frames: Number of frames to take from each video.
         **kwargs: See `EmotionBuilder`. `path` must be a folder: videos in an archive are not read.
     """
 
@@ -79,8 +79,8 @@ def read_frame(path: str | os.PathLike[str], part: int, parts: int) -> np.ndarra
 
     Args:
         path: File of the video.
-        part: Which part, from 0.
-        parts: Number of parts of one length that the video is cut into.
+        part: Number of the part, from 0.
+        parts: Number of parts of equal length.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
@@ -97,7 +97,7 @@ def read_frame(path: str | os.PathLike[str], part: int, parts: int) -> np.ndarra
 
 @functools.lru_cache(maxsize=2)
 def _middles(path, changed, parts):
-    """Return the frames of all parts; `changed` tells a file from an earlier one of its name."""
+    """Return the frames of all parts; `changed` keeps a changed file apart in the cache."""
     with open_regular(path) as file:
         begin = file.read(len(POINTER))
     if begin == POINTER:

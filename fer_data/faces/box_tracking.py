@@ -63,6 +63,7 @@ class _Track:
     framing: Framing | None = None
     visible: bool = True
     detected: bool = True
+    shown: np.ndarray | None = None  # what `box` shows in the last picture, if known
 
 
 class BoxTracker:
@@ -224,14 +225,17 @@ class BoxTracker:
         box = np.array([centre.real - size[0] / 2, centre.imag - size[1] / 2, *size])
         if not (0 <= centre.real <= shape[1] and 0 <= centre.imag <= shape[0]):
             return False
-        before, after = _patch(self._grey, track.box * scale), _patch(grey, box * scale)
+        before, after = track.shown, _patch(grey, box * scale)
+        if before is None:
+            before = _patch(self._grey, track.box * scale)
+        track.shown = None
         if before is None or after is None or (before * after).mean() < LEAST_LIKENESS:
             return False
         if track.points is not None:
             points = track.points[:, 0] + 1j * track.points[:, 1] + 0.5 + 0.5j
             points = end + turn * (points - start) - 0.5 - 0.5j
             track.points = np.stack([points.real, points.imag], axis=-1)
-        track.box = box
+        track.box, track.shown = box, after
         return True
 
     def _pairs(self, faces):
@@ -269,7 +273,7 @@ class BoxTracker:
     def _update(self, track, face, common, timestamp):
         near = track.visible and common > NEAR
         gain = GAIN if near and self.detect_every else 1.0
-        track.box = track.box + gain * (face.box - track.box)
+        track.box, track.shown = track.box + gain * (face.box - track.box), None
         if face.points is None or track.points is None:
             gain = 1.0
         before = 0.0 if track.points is None else track.points

@@ -239,11 +239,19 @@ def _round(value):
 
 
 def _cut(image, left, top, side):
+    import cv2
+
     height, width = image.shape[:2]
-    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
-        return image[top : top + side, left : left + side]
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    right, below = left + side, top + side
+    if left >= 0 and top >= 0 and right <= width and below <= height:
+        return image[top:below, left:right]
+    x, y, end_x, end_y = max(left, 0), max(top, 0), min(right, width), min(below, height)
+    if x < end_x and y < end_y:
+        outside = (y - top, below - end_y, x - left, right - end_x)
+        return cv2.copyMakeBorder(image[y:end_y, x:end_x], *outside, cv2.BORDER_REPLICATE)
+    # All of it is outside.
+    rows = np.clip(np.arange(top, below), 0, height - 1)
+    columns = np.clip(np.arange(left, right), 0, width - 1)
     return image[rows[:, None], columns]
 
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class JoinedBatches(FaceBatches):
-    """`FaceBatches` for training, in an order of its own.
+    """`FaceBatches` for training, in the order of a `SetOrder`.
 
     Args:
         images: As in `FaceBatches`.
         targets: As in `FaceBatches`.
         order: The order of the faces in each epoch.
-        **options: Further arguments of `FaceBatches`, but for `training`, `seed` and `passes`,
-            which the order has.
+        **options: Further arguments of `FaceBatches`, except `training`, `seed` and `passes`, which
+            come from the order.
 
     Raises:
-        ValueError: If the order is of another number of faces, or as `FaceBatches`.
+        ValueError: If the order is for another number of faces, or as `FaceBatches`.
 
     Example:
 
@@ -78,7 +78,7 @@ def joined_pipeline(
     smaller.
 
     Args:
-        images: uint8 `(faces, height, width, channels)`; they stay where they are in memory.
+        images: uint8 `(faces, height, width, channels)`; they are not copied.
         targets: float32 `(faces, classes)`, rows that sum to one.
         order: The order of the faces in each epoch.
         batch_size: Faces per batch.
@@ -86,10 +86,10 @@ def joined_pipeline(
         initial_epoch: Number of the first epoch.
 
     Returns:
-        A `tf.data.Dataset` without end of `(images, targets)`, float32.
+        An endless `tf.data.Dataset` of `(images, targets)`, float32.
 
     Raises:
-        ValueError: If the order is of another number of faces.
+        ValueError: If the order is for another number of faces.
     """
     import tensorflow as tf
 
@@ -130,7 +130,7 @@ def joined_pipeline(
 
 
 def needs_tensorflow(augmentation: str | Mapping[str, Any] | Augmentation | None) -> bool:
-    """Return whether an augmentation is TensorFlow's alone: RandAugment, or one of keras-cv.
+    """Return whether an augmentation needs TensorFlow: RandAugment, or any by keras-cv.
 
     Args:
         augmentation: As in `fer_data.pipelines.augmentation.policy`.

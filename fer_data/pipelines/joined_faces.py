@@ -1,4 +1,4 @@
-"""The faces of several data sets as one: classes matched by name, faces of one size."""
+"""Faces of several data sets joined into one: classes matched by name, faces of one size."""
 
 import collections
 import dataclasses
@@ -15,23 +15,23 @@ from fer_data.pipelines.labelled_faces import FACES, LabelledFaces, load_faces
 from fer_data.pipelines.split_arrays import split_arrays
 from fer_data.protocols.setting_apart import AlreadyDividedError
 
-# The classes of the whole: those that all sets have, or those that any of them has.
+# The joined classes: those that all sets have, or those that any set has.
 CLASSES = ("shared", "all")
-# Data sets that lie nowhere: they are drawn.
+# Data sets without a path, because they are drawn.
 DRAWN = ("synthetic",)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class JoinedFaces(LabelledFaces):
-    """Faces of several data sets, as arrays in memory, set after set; `join_faces` makes it.
+    """Faces of several data sets in memory, one set after the other; `join_faces` makes it.
 
     Attributes:
-        sets: By name of a set, in order, the number of its faces by split.
-        left_out: By name of a set, the number of its faces that were left out, by their class.
+        sets: By name of a set, in order, the number of its faces in each split.
+        left_out: By name of a set, the number of left out faces of each class.
         weights: How often the faces of each set are trained on, relative to each other, in the
-            order of `sets`; None where every face comes once in a pass.
-        about: By name of a set, how it was loaded, of JSON's types.
-        lacking: By the name of a split that some sets have, and the whole has not, the sets without
+            order of `sets`; None if every face comes once in a pass.
+        about: By name of a set, how it was loaded, ready for JSON.
+        lacking: By name of a split that only some sets have, and which is dropped, the sets without
             it.
     """
 
@@ -50,7 +50,7 @@ class JoinedFaces(LabelledFaces):
         return np.repeat(list(self.sets), [counts[split] for counts in self.sets.values()])
 
     def record(self) -> dict[str, Any]:
-        """Return how each set was loaded, how many faces it gave and which it did not give."""
+        """Return how each set was loaded, and how many of its faces were taken and left out."""
         return {
             name: {
                 **self.about.get(name, {}),
@@ -83,30 +83,30 @@ def join_faces(
 ) -> JoinedFaces:
     """Return the faces of several data sets as one data set.
 
-    Classes are matched by name, and spellings of an emotion count as one. The order is that of the
-    first set; classes that it lacks follow. Votes, valence and arousal, landmarks and boxes are not
-    kept, since the sets have them otherwise or not at all. All faces are held in memory at the size
-    asked for. A face of another split whose pixels, at that size, are those of a training face of
-    any set is marked in the feature `copy_in_train`.
+    Classes are matched by name; all spellings of an emotion count as one class. They keep the order
+    of the first set, followed by the classes that it lacks. Votes, valence and arousal, landmarks
+    and boxes are dropped, because not all sets have them in the same form. All faces are held in
+    memory at the given size. The feature `copy_in_train` marks each face outside training whose
+    pixels at that size equal those of a training face of any set.
 
     Args:
-        sets: By name the faces of two data sets or more.
+        sets: The faces of two or more data sets, by name.
         size: Height and width that all faces are brought to.
         channels: 1 or 3.
-        classes: `"shared"` for the classes that all sets have, and the faces of others are left
-            out; `"all"` for those of any set. A set has the classes that it names, even those
-            without a face, such as surprise in CREMA-D. A set whose owners did not ask for an
-            emotion has its faces under other classes, which `"all"` does not mend.
-        weights: For each set a number above 0: how often its faces are trained on, relative to
-            each other. None: every face once in a pass, so that a large set counts more.
-        about: By name of a set what to note of it, of JSON's types.
+        classes: `"shared"` takes the classes that all sets have, and leaves out the faces of
+            others; `"all"` takes those of any set. A set has all classes that it names, even one
+            without a face, such as surprise in CREMA-D. If the owners of a set did not ask for an
+            emotion, faces that show it have other labels, which `"all"` cannot repair.
+        weights: A number above 0 for each set: how often its faces are trained on, relative to the
+            others. None: every face once in a pass, so that a large set counts more.
+        about: What to record about each set, by name, ready for JSON.
 
     Returns:
         `JoinedFaces` with the splits that all sets have, `"train"` at least.
 
     Raises:
         ValueError: If an argument breaks its rule, fewer than two classes are left, or a split of a
-            set has no face of them.
+            set has no face of these classes.
 
     Example:
 
@@ -180,23 +180,23 @@ def load_joined_faces(
     """Load several data sets and join them; see `load_faces` and `join_faces`.
 
     Args:
-        data: Names of the data sets, of `FACES`; a name may come twice, with two paths.
-        path: Folder, archive or packed file of each; see `placed`.
+        data: Names of the data sets, keys of `FACES`; a name may come twice, with two paths.
+        path: Folder, archive or packed file of each data set; see `placed`.
         size: Height and width that all faces are brought to.
         channels: 1 or 3.
         classes: `"shared"` or `"all"`.
         weights: How often the faces of each set are trained on, relative to each other.
-        data_dir: Where prepared data are kept; None for the default of tensorflow-datasets.
+        data_dir: Folder for prepared data; None for the default of tensorflow-datasets.
         train: Number of training faces of the synthetic set; None for 7000.
-        validation_fraction: Share of the training faces to set apart for validation, of the sets
-            that have no such split of their own.
-        seed: Seed of that division, and of synthetic faces.
+        validation_fraction: Share of the training faces to set apart for validation, in sets
+            without a validation split.
+        seed: Seed of that split, and of synthetic faces.
 
     Returns:
         `JoinedFaces`.
 
     Raises:
-        ValueError: As `load_faces` and `join_faces`; or if there is no validation split.
+        ValueError: As `load_faces` and `join_faces`; or if a set has no validation split.
     """
     paths = placed(data, path)
     sets, about = {}, {}
@@ -235,14 +235,14 @@ def placed(
 
     Args:
         data: Names of the data sets.
-        path: A path for each data set in their order, None for one that is drawn; or a path for
-            each that is not drawn.
+        path: A path for each data set in order, with None for drawn sets; or paths only for the
+            sets that are not drawn.
 
     Returns:
-        A path for each, None for one that is drawn.
+        A path for each data set, None for a drawn one.
 
     Raises:
-        ValueError: If there is not a path for each.
+        ValueError: If the number of paths does not fit.
 
     Example:
 
@@ -276,11 +276,11 @@ def placed(
 def set_names(
     data: Sequence[str], paths: Sequence[str | os.PathLike[str] | None]
 ) -> tuple[str, ...]:
-    """Return a name for each of several data sets: its own, and more where it comes twice.
+    """Return a name for each of several data sets: its own, extended if it comes twice.
 
     Args:
         data: Names of the data sets.
-        paths: The path of each.
+        paths: The path of each data set.
 
     Example:
 
@@ -325,7 +325,7 @@ def _checked_weights(weights, count):
 
 
 def _of_set(faces, split, names, size, channels):
-    """Return the faces of a split that have one of the classes, and how many have another."""
+    """Return the faces of a split with one of the classes, and a count of all others by class."""
     numbers = labels.index_map(faces.class_names, names, missing=labels.NO_LABEL)
     arrays = split_arrays(faces, split, size=size, channels=channels)
     found = numbers[arrays.labels]

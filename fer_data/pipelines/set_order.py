@@ -1,4 +1,4 @@
-"""The order of the faces of several data sets in an epoch: each set by its weight."""
+"""The order of the faces of several data sets in an epoch, by the weights of the sets."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from fer_data import arguments
 
 
 class SetOrder:
-    """Numbers of faces in the order of an epoch, of several sets that lie one after the other.
+    """Order of the faces in an epoch, for several sets that lie one after the other in memory.
 
-    With weights an epoch has as many faces as all sets together, shared out by the weights. A set
-    of which more are wanted than it has comes again, shuffled anew; of one of which fewer are
-    wanted, each epoch draws others. The order follows from `seed` and the number of the epoch
-    alone.
+    With weights an epoch has as many faces as all sets together, divided among the sets by weight.
+    If a set has too few faces for its part, it is used several times, shuffled again each time. If
+    it has more, each epoch draws other faces. The order depends on `seed` and the number of the
+    epoch alone.
 
     Args:
         counts: Number of faces of each set.
         weights: A number above 0 for each set; None for every face once in a pass.
         seed: Integer of 0 or more.
-        passes: Number of times as many faces that an epoch has.
+        passes: Length of an epoch, as a multiple of the number of faces.
 
     Attributes:
-        shares: How many faces of each set an epoch has, one at least.
+        shares: Number of faces of each set in an epoch, at least one.
 
     Example:
 
@@ -68,7 +68,7 @@ class SetOrder:
 
 
 def _shares(total, weights):
-    """Return whole numbers above 0 of a sum, as near to the weights as can be."""
+    """Return positive integers with a given sum, as close to the weights as possible."""
     exact = total * np.asarray(weights, "float64") / np.sum(weights, dtype="float64")
     shares = np.floor(exact).astype(int)
     largest = np.argsort(shares - exact, kind="stable")

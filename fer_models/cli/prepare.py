@@ -130,8 +130,10 @@ def _tell(args, names):
 
 def _prepare(args, name):
     from fer_data import datasets
+    from fer_models.cli import tensorflow_alone
     from fer_models.cli.running import remark
 
+    tensorflow_alone.load()
     options = dict(args.option)
     fractions = {
         "validation_fraction": args.validation_fraction,

@@ -23,6 +23,7 @@ from fer_models.cli.running import CheckFailedError, UsageError, progress, remar
 EXAMPLE = """fer recognise party.jpg
 fer recognise interview.mp4 --smoothing 0.5 --output interview
 fer recognise holiday_photos --detector yunet --flip
+fer recognise portraits --class-shares neutral=0.45 happy=0.45
 curl -s https://example.org/party.jpg | fer recognise - --json"""
 
 STDIN = "-"
@@ -59,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often the classes that an answer leaves open hold the true one; 0: no such sets "
         "(default: 0.9, and no sets for weights without a rule)",
     )
+    add(
+        "--class-shares",
+        nargs="+",
+        metavar="even|NAME=SHARE",
+        help="how often each expression is shown, as neutral=0.6 happy=0.3, where that is not as "
+        "in the faces that the weights were calibrated on; other classes divide the rest evenly",
+    )
     add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
     add(
         "--json",
@@ -92,6 +100,7 @@ def run(args: argparse.Namespace) -> None:
         min_score=args.min_score,
         flip=args.flip,
         sets=BY_CARD if args.coverage is None else args.coverage or None,
+        class_shares=_class_shares(args.class_shares),
     )
     if is_video:
         results, unreadable = _video(recognizer, path, args), {}
@@ -112,6 +121,23 @@ def run(args: argparse.Namespace) -> None:
     remarks(f"{counted(len(unreadable), 'photo')} could not be read", unreadable.values())
     if not any(entry["faces"] for entry in content["results"]):
         raise CheckFailedError(f"no face was found in {args.input}")
+
+
+def _class_shares(words):
+    """Return what `Recognizer` takes as `class_shares`."""
+    if words in (None, ["even"]):
+        return None if words is None else "even"
+    shares = {}
+    for word in words:
+        name, _, share = word.partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError as error:
+            raise UsageError(
+                "--class-shares must be even, or one or more of NAME=SHARE such as neutral=0.6, "
+                f"not {word!r}"
+            ) from error
+    return shares
 
 
 def _name(path):

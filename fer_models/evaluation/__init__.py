@@ -27,6 +27,7 @@ from fer_models.evaluation.valence_arousal import (
     evaluate_valence_arousal,
     valence_arousal_report,
 )
+from fer_models.zoo.class_shares import estimate_class_shares, shift_class_shares
 from fer_models.zoo.set_rule import SetRule
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "confidence_bins",
     "cross_data",
     "cross_fitted_sets",
+    "estimate_class_shares",
     "evaluate",
     "evaluate_valence_arousal",
     "fit_sets",
@@ -68,5 +70,6 @@ __all__ = [
     "score_sets",
     "score_split",
     "shared_scores",
+    "shift_class_shares",
     "valence_arousal_report",
 ]

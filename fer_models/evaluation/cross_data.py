@@ -1,4 +1,4 @@
-"""Several models on several data sets: how much of a score stays on other people's faces."""
+"""Several models on several data sets: how well a model does on data of other people."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ class CrossData:
         }
 
     def to_markdown(self) -> str:
-        """Return a table for each score, and which classes were left out, as text."""
+        """Return Markdown: a table for each score, and the classes that were left out."""
         lines = []
         for name, heading, form in SCORES:
             lines += [f"## {heading}", "", f"| | {' | '.join(map(cell, self.data))} |"]
@@ -101,24 +101,24 @@ def cross_data(
     seed: int = 0,
     tell: Callable[[int], object] | None = None,
 ) -> CrossData:
-    """Score every model on every data set, on the classes that both know.
+    """Score every model on every data set, on the classes that both share.
 
-    Classes are matched by name, as `shared_scores` says. Faces are brought to the size of each
-    model. Where two data sets hold the same pictures, as FER2013 and FER+ do, a model trained on
-    one has seen the other: take care that their test faces are the same.
+    Classes are matched by name, as in `shared_scores`. Faces are resized for each model. If two
+    data sets hold the same pictures, as FER2013 and FER+ do, a model trained on one has seen the
+    other: make sure that their test faces are the same.
 
     Args:
-        models: By name a pair `(model, class names)`, as `fer_models.load_model` returns it. A
+        models: Pairs `(model, class names)` by name, as `fer_models.load_model` returns them. A
             model takes faces `(batch, height, width, 1 or 3)` of a fixed size.
-        data: By name the faces of a data set, as `load_faces` returns them.
-        splits: By name of a data set the split to take. None: `"test"`, or `"validation"` where
-            there is no test split, or the only one.
-        count: How many faces to draw of each split, the same for all models; None for all.
+        data: Faces of each data set by name, as `load_faces` returns them.
+        splits: Split to score by name of a data set. By default `"test"`, else `"validation"`, else
+            the only split.
+        count: Number of faces to draw from each split, the same for all models; None for all.
         batch_size: Faces at a time.
-        confidence: Of the intervals, between 0 and 1.
-        resamples: Draws of each bootstrap, 2 or more.
+        confidence: Confidence of the intervals, between 0 and 1.
+        resamples: Bootstrap samples of each interval, 2 or more.
         seed: Seed of the choice of faces and of the bootstrap.
-        tell: Function that is called with the number of faces after each batch; None for none.
+        tell: Function that is called with the number of faces after each batch, or None.
 
     Returns:
         `CrossData`.
@@ -230,7 +230,7 @@ def _answers(model, images, batch_size, tell):
 
 
 def _classes(scores):
-    """Return in words which classes were scored, and which were left out."""
+    """Return a sentence that names the classes that were scored and those left out."""
     text = f"{scores.examples:,} faces of {', '.join(map(cell, scores.classes))}"
     if scores.left_out:
         left = (f"{cell(name)} ({faces:,} faces)" for name, faces in scores.left_out.items())
@@ -242,7 +242,7 @@ def _classes(scores):
 
 
 def cell(text: str) -> str:
-    """Return a name as it may stand in a cell of a table in Markdown.
+    """Return a name that is safe in a cell of a Markdown table.
 
     Args:
         text: The name.

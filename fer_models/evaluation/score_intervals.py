@@ -1,4 +1,4 @@
-"""The intervals of macro F1 and of the calibration error, by drawing the examples again."""
+"""Bootstrap intervals of macro F1 and of the calibration error."""
 
 import numpy as np
 
@@ -26,17 +26,17 @@ def score_intervals(
 ) -> tuple[Interval, Interval]:
     """Return macro F1 and the expected calibration error with their bootstrap intervals.
 
-    The interval of macro F1 is that of the percentiles. That of the calibration error is the basic
-    one: few examples make this error look larger than it is, in every resample once more, and the
-    basic interval takes off as much again. So the figure may lie above its own interval. Where the
-    true error is near 0 the interval covers it less often than `confidence` says: with an error of
-    0 about 60 times in 100, and with 0.02 and 500 examples 85 times in 100.
+    Macro F1 gets the percentile interval, the calibration error the basic bootstrap interval. Few
+    examples make the calibration error look larger than it is, and resampling adds the same bias
+    again. The basic interval subtracts that bias, so the figure may lie above its own interval. If
+    the true error is near 0, the interval covers it less often than `confidence`: with an error of
+    0 about 60 times in 100, and with an error of 0.02 and 500 examples 85 times in 100.
 
     Args:
         labels: Class numbers `(examples,)`.
         probabilities: `(examples, classes)`, rows summing to one.
         confidence: Between 0 and 1.
-        resamples: How often the examples are drawn again, 2 or more.
+        resamples: Number of bootstrap samples, 2 or more.
         seed: Seed of the draws.
 
     Returns:
@@ -60,7 +60,7 @@ def score_intervals(
     count, classes = probabilities.shape
     labels = checked_labels(labels, count, classes)
     predictions, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    # Of each example: its cell of the confusion matrix, and what it adds to its bin's gap.
+    # For each example: its cell of the confusion matrix, and its part of the gap of its bin.
     cells = np.eye(classes**2)[labels * classes + predictions]
     gaps = np.eye(BINS)[np.minimum((sure * BINS).astype(int), BINS - 1)]
     gaps *= ((labels == predictions) - sure)[:, None]
@@ -75,7 +75,7 @@ def score_intervals(
     names = [str(number) for number in range(classes)]
     f1 = mean_of(scored(labels, predictions, names)["classes"], "f1")
     error = calibration_error(labels, probabilities, BINS)
-    # Not below 0 nor above 1, which no such error is.
+    # The error lies between 0 and 1.
     ends = np.clip(2 * error - np.quantile(errors, tails), 0, 1)
     return (
         Interval(f1, float(low), float(high)),

@@ -1,4 +1,4 @@
-"""Scores of a model on a data set of other classes: on those that both know."""
+"""Scores of a model on a data set with other classes, on the classes that both share."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ class SharedScores:
         calibration_error: `Interval` of the expected calibration error in 15 bins, by bootstrap;
             see `score_intervals`.
         classes: Names of the shared classes, in the model's order.
-        left_out: Number of examples that were left out, by their class, which the model lacks.
-        unused: Outputs of the model that the data set has no class for. Their probability is
-            shared out among the other outputs.
+        left_out: Number of left out examples, by their class, which the model lacks.
+        unused: Outputs of the model without a class in the data set. They are dropped, and the
+            other probabilities are scaled up to one.
         report: `Report` with the scores by class.
     """
 
@@ -71,11 +71,11 @@ def shared_scores(
 ) -> SharedScores:
     """Score answers on the classes that model and data set share, by their names.
 
-    Spellings of an emotion count as one: "happiness" is "happy". A class that the data set names
-    counts as its own even without an example: whether few drawn examples hold it is chance.
-    Examples of a class that the model lacks are left out and counted. What the model says of
-    classes that the data set lacks is taken away, and the rest of its answer scaled up to one; an
-    answer that then is 0 throughout becomes equal shares.
+    All spellings of an emotion count as one class: "happiness" is "happy". A data set has all
+    classes that it names, even one without an example, because a small sample may lack it by
+    chance. Examples of a class that the model lacks are left out and counted. Probabilities of
+    classes that the data set lacks are dropped, and the others are scaled up to one; if all others
+    are 0, they become equal.
 
     Args:
         labels: Class numbers `(examples,)`, in the order of `data_names`.
@@ -92,7 +92,7 @@ def shared_scores(
 
     Raises:
         ValueError: If an argument breaks its rule, fewer than two classes are shared, or no example
-            is left.
+            remains.
 
     Example:
 
@@ -105,7 +105,7 @@ def shared_scores(
     probabilities = checked_probabilities(probabilities)
     model_names = checked_names("model_names", model_names, probabilities.shape[1])
     labels = checked_labels(labels, len(probabilities), len(data_names))
-    # Where each class of the data set stands among the outputs, and that among the shared ones.
+    # The output of each class of the data set; then the outputs that are shared.
     outputs = index_map(data_names, model_names, missing=-1)
     shared = np.sort(outputs[outputs >= 0])
     if len(shared) < 2:

@@ -1,4 +1,4 @@
-"""How well a model tells valence and arousal: concordance, error, correlation, signs."""
+"""Scores of valence and arousal: concordance, error, correlation, agreement of signs."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -26,13 +26,13 @@ class DimensionScores:
 
     Attributes:
         name: `"valence"` or `"arousal"`.
-        examples: Number of faces of which it is known.
-        ccc: Concordance correlation coefficient, from -1 to 1; None where targets and predictions
-            are one and the same constant.
+        examples: Number of faces with a known target.
+        ccc: Concordance correlation coefficient, from -1 to 1; None if targets and predictions are
+            the same constant.
         rmse: Root of the mean squared error.
-        pearson: Correlation; None where targets or predictions are constant.
+        pearson: Pearson's correlation; None if targets or predictions are constant.
         sign_agreement: Share of faces whose prediction has the sign of the target (SAGR in the
-            AffectNet paper). A 0 agrees with a 0 alone.
+            AffectNet paper). A 0 agrees only with a 0.
     """
 
     name: str
@@ -45,11 +45,11 @@ class DimensionScores:
 
 @dataclasses.dataclass(frozen=True)
 class ValenceArousalReport:
-    """What `valence_arousal_report` and `evaluate_valence_arousal` find.
+    """Result of `valence_arousal_report` and `evaluate_valence_arousal`.
 
     Attributes:
-        valence: `DimensionScores` of valence; None where no face has a target.
-        arousal: The same of arousal.
+        valence: `DimensionScores` of valence; None if no face has a target.
+        arousal: `DimensionScores` of arousal; None if no face has a target.
     """
 
     valence: DimensionScores | None
@@ -84,7 +84,7 @@ def valence_arousal_report(targets: ArrayLike, predictions: ArrayLike) -> Valenc
     """Score predictions of valence and arousal.
 
     Args:
-        targets: `(faces, 2)` in [-1, 1], valence first; NaN where unknown, which is left out.
+        targets: `(faces, 2)` in [-1, 1], valence first; unknown ones are NaN and left out.
         predictions: `(faces, 2)`, finite.
 
     Returns:
@@ -141,20 +141,20 @@ def evaluate_valence_arousal(
     `evaluate` scores the classes of the same model.
 
     Args:
-        model: A model of `fer_models.with_valence_arousal`.
-        data: Finite iterable of batches `(images, labels)`, whose labels are a dictionary with
-            `"valence_arousal"`, as `fer_data.pipelines.images.pipeline` gives with
-            `valence_arousal=True`, or an array `(batch, 2)`; or an array of images, with `targets`.
-        targets: `(faces, 2)` for the array `data`; otherwise `None`.
-        batch_size: Images at a time, for an array.
+        model: A model that `fer_models.with_valence_arousal` made.
+        data: Finite iterable of batches `(images, labels)`. The labels are a dictionary with
+            `"valence_arousal"`, as from `fer_data.pipelines.images.pipeline` with
+            `valence_arousal=True`, or an array `(batch, 2)`. Or an array of images, with `targets`.
+        targets: `(faces, 2)` if `data` is an array; otherwise `None`.
+        batch_size: Images at a time, if `data` is an array.
         verbose: 0 is silent, 1 shows progress.
 
     Returns:
         A `ValenceArousalReport`.
 
     Raises:
-        ValueError: If the model has no such output, the data is empty or infinite, a batch has no
-            targets, or these break a rule of `valence_arousal_report`.
+        ValueError: If the model does not give valence and arousal, the data is empty or infinite, a
+            batch has no targets, or the targets break a rule of `valence_arousal_report`.
 
     Example:
 
@@ -183,7 +183,7 @@ def evaluate_valence_arousal(
                 "`data` must give pairs of images and labels, a dictionary with "
                 f"{VALENCE_AROUSAL!r} or an array (batch, 2). Received: {shown(batch)}"
             )
-        # tf.data gives TensorFlow's tensors, which other backends do not take.
+        # tf.data gives TensorFlow's tensors, which other backends refuse.
         images = keras.tree.map_structure(np.asarray, batch[0])
         said.append(np.asarray(part.predict_on_batch(images), dtype="float32"))
         truth.append(labels)

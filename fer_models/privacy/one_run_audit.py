@@ -1,4 +1,4 @@
-"""A lower bound of epsilon, found by guessing which of many canaries a training has seen."""
+"""A lower bound of epsilon, from guesses which of many canaries a training has seen."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,25 +9,26 @@ from numpy.typing import ArrayLike
 from fer_data import arguments, whole
 from fer_data.checks import checked_array
 
-# Shares of the canaries that are guessed to be in the training set.
+# Shares of the canaries to guess as members.
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclasses.dataclass(frozen=True)
 class EpsilonBound:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        epsilon: The lower bound, 0 or more: if the training kept a smaller epsilon at this delta,
-            what was seen would have a probability of at most `1 - confidence`.
-        gaussian: The lower bound if the training is also known to give away no more than the
-            Gaussian mechanism of that epsilon and delta, as DP-SGD does nearly. Often larger.
-        guesses: How many canaries were guessed to be in the training set, for `epsilon`.
-        right: How many of these were.
-        inside: Canaries in the training set.
-        outside: Canaries outside.
+        epsilon: Lower bound of epsilon, 0 or more. If the true epsilon at this delta were smaller,
+            the scores would have a probability of at most `1 - confidence`.
+        gaussian: Lower bound under the assumption that the training gives away no more than the
+            Gaussian mechanism of that epsilon and delta, which is nearly true of DP-SGD. Often
+            larger.
+        guesses: Number of canaries that were guessed as members, for `epsilon`.
+        right: Number of right guesses among them.
+        inside: Number of canaries in the training set.
+        outside: Number of canaries outside of it.
         delta: Probability with which the guarantee may fail.
-        confidence: Of each bound by itself: `epsilon` and `gaussian` need not hold both at once.
+        confidence: Confidence of each bound alone; `epsilon` and `gaussian` need not both hold.
     """
 
     epsilon: float
@@ -57,20 +58,21 @@ def epsilon_lower_bound(
 ) -> EpsilonBound:
     """Return a lower bound of epsilon from the scores of canaries.
 
-    Each canary was put into the training set with probability one half, by itself, and then scored
-    by the trained model: the higher, the more it looks like a member. The highest scores are
-    guessed to be members, several shares of them, with the confidence divided by their number. If a
-    training were private, only so many guesses could be right.
+    Each canary was put into the training set with probability one half, independently of the
+    others, and then scored by the trained model; members should score higher. For each of `shares`
+    the canaries with the highest scores are guessed as members. The best bound counts, at a
+    confidence that is corrected for the number of shares. A small epsilon would limit how many
+    guesses can be right.
 
-    The scores of several trainings of one kind may be joined: each has canaries of its own, and the
-    bound holds for their sum.
+    You may join the scores of several trainings of one kind, each with its own canaries; the bound
+    holds for all together.
 
     Args:
         inside: Scores of the canaries in the training set.
-        outside: Scores of the others.
+        outside: Scores of the other canaries.
         delta: Probability with which the guarantee may fail, above 0.
-        confidence: Of the bound, between 0.5 and 1.
-        shares: Shares of the canaries to guess, chosen before the scores were seen.
+        confidence: Confidence of the bound, between 0.5 and 1.
+        shares: Shares of the canaries to guess as members, chosen before seeing the scores.
 
     Returns:
         `EpsilonBound`.
@@ -102,7 +104,7 @@ def epsilon_lower_bound(
         right, guesses = int((inside >= least).sum()), int((scores >= least).sum())
         found = auditor.epsilon_one_run(doubt, delta, threshold_strategy=explicit(least))
         best = max(best, (float(found), guesses, right))
-        # More right guesses than wrong ones, or nothing is to be found.
+        # Without more right than wrong guesses there is no bound.
         if 2 * right > guesses:
             found = auditor.epsilon_one_run_fdp(doubt, delta, threshold_strategy=explicit(least))
             gaussian = max(gaussian, float(found))

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from fer_data.checks import as_array, checked_finite
 from fer_data.faces.cut import as_channels, resized
 from fer_models.runtime.face_network import FaceNetwork
+from fer_models.zoo.class_shares import shift_class_shares
 
 
 class Classifier:
@@ -15,17 +16,25 @@ class Classifier:
         network: A `FaceNetwork`.
         batch_size: Faces that go through the network together, at most.
         flip: Whether to take the mean with the mirrored face.
+        shares: Shares of the classes `(known, wanted)`, as `fer_models.evaluation`'s
+            `shift_class_shares` takes them; None to leave the probabilities as they are.
 
     Raises:
         ValueError: If the network does not end in probabilities.
     """
 
-    def __init__(self, network: FaceNetwork, batch_size: int = 32, flip: bool = False) -> None:
+    def __init__(
+        self,
+        network: FaceNetwork,
+        batch_size: int = 32,
+        flip: bool = False,
+        shares: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
         self.size, self.channels = network.size, network.channels
         self.classes = network.classes
         self._width = network.classes + (2 if network.valence_arousal else 0)
         self.batch_size = batch_size
-        self._network, self._flip = network, flip
+        self._network, self._flip, self._shares = network, flip, shares
         grey = np.full((1, self.size, self.size, self.channels), 128, np.float32)
         found = self._run(grey)[:, : self.classes]
         if not (found >= 0).all() or abs(found.sum() - 1) > 1e-3:
@@ -71,7 +80,11 @@ class Classifier:
             self._run(faces[start : start + self.batch_size])
             for start in range(0, len(faces), self.batch_size)
         ]
-        return np.concatenate([np.zeros((0, self._width), np.float32), *parts])
+        found = np.concatenate([np.zeros((0, self._width), np.float32), *parts])
+        if self._shares is not None:
+            answers = found[:, : self.classes]
+            found[:, : self.classes] = shift_class_shares(answers, *self._shares)
+        return found
 
     def _run(self, faces):
         if not self._flip:

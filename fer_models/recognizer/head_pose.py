@@ -1,5 +1,6 @@
 """The direction in which a head is turned, from points of its face."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ _OF_FIVE = np.array(
 # How far the camera stands from the face, in centimetres: of a photo nobody knows it.
 _DISTANCE = 100.0
 _FOCAL = 1000.0
+# A face is asked twice, for its quality and for its result: the last answers are kept.
+_KEPT = 64
 
 
 class HeadPose(NamedTuple):
@@ -86,8 +89,6 @@ def head_pose(points: ArrayLike) -> HeadPose | None:
         Terzakis and Lourakis, "A Consistently Fast and Globally Optimal Solution to the
         Perspective-n-Point Problem", ECCV 2020.
     """
-    import cv2
-
     pixels = as_numbers("points", points)
     if pixels.shape not in ((5, 2), (68, 2)) or not np.isfinite(pixels).all():
         raise ValueError(
@@ -95,6 +96,15 @@ def head_pose(points: ArrayLike) -> HeadPose | None:
             f"Received: points of shape {pixels.shape}"
             + ("" if np.isfinite(pixels).all() else ", some of them not finite")
         )
+    return _solved(np.ascontiguousarray(pixels, np.float64).tobytes())
+
+
+@functools.lru_cache(_KEPT)
+def _solved(points):
+    """Return the pose of float64 points, given as their bytes."""
+    import cv2
+
+    pixels = np.frombuffer(points).reshape(-1, 2)
     if len(pixels) == 68:
         solid, pixels = _OF_68, pixels[list(_RIGID)]
     else:

@@ -1,8 +1,9 @@
 """From pictures to expressions: detector, crop and network in one object."""
 
+import collections
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
 from fer_models.runtime.ready_networks import ready_network
 from fer_models.zoo import bundled
+from fer_models.zoo.class_shares import named_shares, shares_of_card
 from fer_models.zoo.set_rule import SetRule
 
 if TYPE_CHECKING:
@@ -60,9 +62,9 @@ class Recognizer:
     Args:
         weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; by
             default `"ghostface:ferplus"`, which is sure of most of its answers. Or the path of a
-            `.keras` file with a whole model, or a `keras.Model`, which gives probabilities for
-            faces in [0, 255]. One of `fer_models.with_valence_arousal` gives
-            `Expression.valence` and `.arousal` too.
+            `.keras` file with a whole model, `"hf://NAMESPACE/MODEL"` for one of the Hugging Face
+            Hub (extra `hub`), or a `keras.Model`, which gives probabilities for faces in [0, 255].
+            One of `fer_models.with_valence_arousal` gives `Expression.valence` and `.arousal` too.
         detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
@@ -78,6 +80,12 @@ class Recognizer:
             the card of bundled weights must have a rule. Or a `SetRule`, as from
             `fer_models.evaluation.fit_sets`; or `None` for no sets. By default `"card"`: the
             card's rule for 0.9, and no sets where there is no rule.
+        class_shares: How often each class is shown in the pictures, where that differs from the
+            faces that the weights were calibrated on: `"even"`, or shares by name such as
+            `{"neutral": 0.6, "happy": 0.3}`, the other classes dividing the rest evenly. The
+            probabilities are shifted to them (`fer_models.evaluation.shift_class_shares`). For
+            bundled weights alone, whose cards state their shares. The card's rule for sets does
+            not hold then, so there are no sets by default. None leaves the probabilities.
         quality: `QualityGate` that judges how well a face is shown, `Expression.quality`; or
             `None`.
 
@@ -116,6 +124,7 @@ class Recognizer:
         batch_size: int = 32,
         flip: bool = False,
         sets: float | SetRule | Literal["card"] | None = BY_CARD,
+        class_shares: Mapping[str, float] | Literal["even"] | None = None,
         quality: QualityGate | None = DEFAULT_GATE,
     ) -> None:
         check_integer("batch_size", batch_size, 1)
@@ -128,15 +137,19 @@ class Recognizer:
             )
         self.quality_gate = quality
         network = _network(weights, model)
+        shares = None if class_shares is None else _shares(class_shares, weights, model)
+        if shares is not None and not isinstance(sets, SetRule):
+            _check_no_sets(sets)
+            sets = None
         self.set_rule = _set_rule(sets, weights, model)
         self.batch_size = batch_size
         self.detector = _finder(detector, min_score, max_faces, working_size)
-        self._classifier = Classifier(network, batch_size, flip)
+        self._classifier = Classifier(network, batch_size, flip, shares)
         # A network that only a framework can run is made again when it is unpickled.
         self._again: dict[str, Any] | None = (
             None
             if isinstance(network.run, LiteNetwork)
-            else {"weights": weights, "model": model, "flip": flip}
+            else {"weights": weights, "model": model, "flip": flip, "shares": shares}
         )
         self.class_names: tuple[str, ...] = _names(
             class_names, network.class_names, network.classes
@@ -153,8 +166,9 @@ class Recognizer:
         """Take what `__getstate__` gave."""
         self.__dict__.update(state)
         if self._again is not None:
-            network = _network(self._again["weights"], self._again["model"])
-            self._classifier = Classifier(network, self.batch_size, self._again["flip"])
+            again = self._again
+            network = _network(again["weights"], again["model"])
+            self._classifier = Classifier(network, self.batch_size, again["flip"], again["shares"])
 
     def photo(self, image: str | os.PathLike[str] | np.ndarray) -> list[Expression]:
         """Return the faces of one picture, the most certain face first.
@@ -248,19 +262,16 @@ class Recognizer:
         return self._video(video, session)
 
     def _video(self, video, session):
-        frames = iter(video)
-        while together := list(itertools.islice(frames, FRAMES_TOGETHER)):
-            found = [session.locate(frame.image, frame.time) for frame in together]
-            probabilities, qualities = self.examine_faces(
-                [frame.image for frame in together],
-                [[box.face for box in boxes] for boxes in found],
-            )
-            start = 0
-            for frame, boxes in zip(together, found, strict=True):
-                part = slice(start, start + len(boxes))
-                start += len(boxes)
-                faces = session.conclude(boxes, probabilities[part], frame.time, qualities[part])
-                yield FrameResult(frame.number, frame.time, frame.image, faces)
+        waiting = collections.deque()
+
+        def frames():
+            for frame in video:
+                waiting.append(frame)
+                yield frame.image, frame.time
+
+        for faces in session.frames(frames(), FRAMES_TOGETHER):
+            frame = waiting.popleft()
+            yield FrameResult(frame.number, frame.time, frame.image, faces)
 
     @arguments.checked(timestamp=arguments.number())
     def frame(
@@ -384,15 +395,42 @@ def _network(weights, model):
     return keras_network(*load_model(weights, model))
 
 
+def _card(weights, model):
+    """Return the card of bundled weights, or None."""
+    known = bundled.all_weights()
+    source = ":".join(bundled.split(weights, model)) if isinstance(weights, str) else None
+    return known[source].card if source in known else None
+
+
+def _shares(class_shares, weights, model):
+    """Return the shares of the classes `(known, wanted)`."""
+    card = _card(weights, model)
+    if card is None:
+        raise ValueError(
+            "`class_shares` must be None for weights whose card does not state the shares of the "
+            "classes: shift the probabilities with `fer_models.evaluation.shift_class_shares`. "
+            f"Received: class_shares={class_shares!r}, weights={weights!r}"
+        )
+    return shares_of_card(card), named_shares(class_shares, card["class_names"])
+
+
+def _check_no_sets(sets):
+    """Refuse sets by the card, whose rule does not hold for other shares of the classes."""
+    if sets is not None and sets != BY_CARD:
+        raise ValueError(
+            "`sets` must be a `SetRule` or None with `class_shares`, since the card's rule holds "
+            f"for the shares of its own faces. Received: sets={sets!r}"
+        )
+
+
 def _set_rule(sets, weights, model):
     """Return the `SetRule` that `sets` means, or None."""
     if sets is None or isinstance(sets, SetRule):
         return sets
     by_card = isinstance(sets, str) and sets == BY_CARD
     coverage = USUAL_COVERAGE if by_card else checked_rate("sets", sets)
-    known = bundled.all_weights()
-    source = ":".join(bundled.split(weights, model)) if isinstance(weights, str) else None
-    rule = SetRule.of_card(known[source].card, coverage) if source in known else None
+    card = _card(weights, model)
+    rule = None if card is None else SetRule.of_card(card, coverage)
     if rule is None and not by_card:
         raise ValueError(
             "`sets` must be a `SetRule` or None for weights without a rule for a coverage. To fit "

@@ -1,19 +1,21 @@
 """One stream of frames: which face is which, and what each one showed lately."""
 
+import itertools
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import check_number
+from fer_data.checks import check_number, shown
 from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
+from fer_models.recognizer.one_ahead import one_ahead
 from fer_models.recognizer.quality import FaceQuality
 from fer_models.recognizer.results import Expression, expression
 from fer_models.zoo.set_rule import SetRule
@@ -98,7 +100,7 @@ class Session:
             follow known faces.
 
     Attributes:
-        milliseconds: How long the parts of the last frame took: `"detect"` (detection and
+        milliseconds: How long the parts of the last `frame` took: `"detect"` (detection and
             tracking), `"classify"` (cropping and the network), `"total"`.
     """
 
@@ -148,10 +150,7 @@ class Session:
         picture = as_rgb(image)
         found = self.locate(picture, timestamp)
         located = time.perf_counter()
-        probabilities, qualities = self._engine.examine_faces(
-            [picture], [[box.face for box in found]]
-        )
-        faces = self.conclude(found, probabilities, timestamp, qualities)
+        (faces,) = self._finished([(picture, timestamp, found)])
         end = time.perf_counter()
         self.milliseconds = {
             "detect": 1000 * (located - start),
@@ -159,6 +158,72 @@ class Session:
             "total": 1000 * (end - start),
         }
         return faces
+
+    @arguments.checked(together=arguments.integer(1))
+    def frames(
+        self,
+        frames: Iterable[tuple[str | os.PathLike[str] | np.ndarray, float]],
+        together: int = 1,
+    ) -> Iterator[list[Expression]]:
+        """Return a generator of the faces of many frames, on two cores.
+
+        The calling thread looks for the faces of a frame while another one cuts out and classifies
+        those of the frame before. The answers are those of `frame`, to the bit and in order, but
+        each comes only when the faces of the next frame are found. So it is for videos, and for
+        cameras where a frame's delay does no harm.
+
+        Args:
+            frames: Iterable of `(image, timestamp)`, as for `frame`.
+            together: Frames that are classified in one call, which networks on a graphics card
+                like. As many are read ahead, and twice as many are held.
+
+        Returns:
+            Generator of lists of `Expression`, one for each frame.
+
+        Raises:
+            ValueError: If a picture is unusable or a timestamp falls, after the answers to the
+                frames before it; but those that are classified with it are lost.
+
+        Example:
+
+        >>> from skimage import data
+        >>> from fer_models import Recognizer
+        >>> portrait = data.astronaut()
+        >>> live = Recognizer().session()
+        >>> for faces in live.frames([(portrait, 0.0), (portrait, 0.04)]):
+        ...     print([(face.track, face.label) for face in faces])
+        [(0, 'happy')]
+        [(0, 'happy')]
+        """
+        if not isinstance(frames, Iterable):
+            raise ValueError(
+                "`frames` must be an iterable of pairs (image, timestamp). "
+                f"Received: frames={shown(frames)}"
+            )
+        return self._frames(iter(frames), together)
+
+    def _frames(self, frames, together):
+        for answers in one_ahead(self._located(frames, together), self._finished):
+            yield from answers
+
+    def _located(self, frames, together):
+        """Yield lists of `(picture, timestamp, its TrackedBoxes)`."""
+        while batch := list(itertools.islice(frames, together)):
+            pictures = [(as_rgb(image), timestamp) for image, timestamp in batch]
+            yield [(*each, self.locate(*each)) for each in pictures]
+
+    def _finished(self, batch):
+        """Return the lists of `Expression` of a list that `_located` gave."""
+        pictures, timestamps, found = zip(*batch, strict=True)
+        rows, qualities = self._engine.examine_faces(
+            list(pictures), [[box.face for box in boxes] for boxes in found]
+        )
+        answers, start = [], 0
+        for timestamp, boxes in zip(timestamps, found, strict=True):
+            part = slice(start, start + len(boxes))
+            start += len(boxes)
+            answers.append(self.conclude(boxes, rows[part], timestamp, qualities[part]))
+        return answers
 
     def locate(self, picture: np.ndarray, timestamp: float) -> list[TrackedBox]:
         """Return the `TrackedBox`es of the next picture: the first half of `frame`."""

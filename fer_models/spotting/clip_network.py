@@ -13,6 +13,7 @@ from fer_data.faces.regions import CUTS
 from fer_data.labels import MICRO_EXPRESSION_CLASSES
 from fer_data.pipelines.clips import REGIONS, clip_inputs, fixed_clip, fixed_landmarks
 from fer_models.zoo import class_names as model_files
+from fer_models.zoo.float32_copy import float32_copy
 from fer_models.zoo.loading import load_model
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class ClipNetwork:
             from the file; if it does not name them, the grid, with a warning.
 
     Attributes:
-        model: The `keras.Model`.
+        model: The `keras.Model`; of one of half precision, its copy in float32, as
+            `fer_models.zoo.float32_copy` makes it.
         frames, size, channels: Shape of its input clips.
         regions: Number of its input clips, 1, 2 or 3.
         region_cut: `"landmarks"` or `"grid"`; `None` for a network of one region, which is the
@@ -69,6 +71,7 @@ class ClipNetwork:
                 "size, size, 1 or 3), two frames or more, the size even. "
                 f"Received: inputs {shapes}. {HOW_TO}."
             )
+        self.model = float32_copy(self.model)
         self.regions = len(shapes)
         self.frames, self.size, _, self.channels = shapes[0]
         self.motion, self.batch_size = motion, batch_size

@@ -12,6 +12,8 @@ A study is a module of this package with three functions, which imports nothing 
 import importlib
 from types import ModuleType
 
+from fer_data.checks import check_choice
+
 STUDIES = {
     "ghostface-table-5.1": "ghostface_table_accuracy",
     "ghostface-table-5.2": "ghostface_table_privacy",
@@ -44,6 +46,5 @@ def study(name: str) -> ModuleType:
     >>> study("label-noise").describe()
     'what a model learns where a known share of the training labels is wrong'
     """
-    if name not in STUDIES:
-        raise ValueError(f"`name` must be one of {tuple(STUDIES)}. Received: name={name!r}")
+    check_choice("name", name, tuple(STUDIES))
     return importlib.import_module(f"fer_models.studies.{STUDIES[name]}")

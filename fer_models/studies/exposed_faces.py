@@ -3,14 +3,14 @@
 Each treatment changes one thing in the recipe of the bundled networks: erasing, MixUp, labels mixed
 with translated votes, distillation (a student of the plain model of the same half), or a start from
 trained weights (--start). `bare` leaves out all augmentation; parts may be joined, as in
-erasing+mixup+votes. Of each treatment 17 models are trained, each on a random half of one pool of
-faces. Each model in turn is attacked with the 16 others as references: by a threshold of the loss,
-by LiRA (online, one variance for all faces) and by RMIA (online).
+erasing+mixup+votes. Each treatment trains 17 models, each on a random half of one pool of faces.
+Each model in turn is attacked with the 16 others as references: by a threshold of the loss, by LiRA
+(online, one variance for all faces) and by RMIA (online).
 
 The report shows AUC, members found at 1 % and 0.1 % false positives, the same by class, the gap
-between members and non-members, how far each treatment is from the plain recipe, which faces are
-found by how many of the models trained on them, and predictions beside outcomes. The output folder
-gets:
+between members and non-members, the difference of each treatment from the plain recipe, the
+exposure of each face (the share of the models trained on it that give it away), and predictions
+beside outcomes. The output folder gets:
 
     report.md, .json, .png   tables, all numbers, ROC curves and bars
     faces_TREATMENT.csv      the exposure of every face, the most exposed first
@@ -18,8 +18,8 @@ gets:
                              --sheet says that all who are shown consent
     runs                     the answers of each model
 
-A stopped run goes on where it was when the same command is given again. More treatments, --models
-and --seeds add to what is there.
+The same command continues a stopped run. More treatments, --models and --seeds add to a finished
+one.
 """
 
 import argparse
@@ -121,13 +121,13 @@ def run_exposed_faces(
     command: str | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Train the models that are not there yet, attack them all, and write the report.
+    """Train the missing models, attack all models, and write the report.
 
     Args:
         settings: The settings.
-        output: Folder for everything that is written.
-        faces: Faces in memory, in place of a data set; None to load what the settings name.
-        data_dir: Where prepared data sets are kept. Default: tensorflow-datasets' own folder.
+        output: Folder for all files of the study.
+        faces: Faces in memory instead of a data set; None to load the data set of the settings.
+        data_dir: Folder for prepared data sets; None for that of tensorflow-datasets.
         command: The command line, for the report.
         progress: Whether to show bars.
 

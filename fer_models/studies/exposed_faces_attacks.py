@@ -1,4 +1,4 @@
-"""The attacks of the study of exposed faces: each model against all others as references."""
+"""Attacks of the study of exposed faces: on each model, with all others as references."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ GRID = np.logspace(-4, 0, 49)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attacked:
-    """What the attacks say of the models of one treatment and one seed.
+    """Scores of the attacks on the models of one treatment and one seed.
 
     Attributes:
         inside: Which faces each model was trained on, booleans `(models, faces)`.
-        judged: Which faces are judged: those that two references or more were trained on, and two
-            or more were not.
-        right: Which faces each model classifies rightly.
-        scores: By attack, floats `(models, faces)`, NaN where a face is not judged.
+        judged: Which faces are judged: those that at least two references were trained on, and at
+            least two were not.
+        right: Which faces each model classifies correctly.
+        scores: By attack, floats `(models, faces)`, NaN for a face that is not judged.
     """
 
     inside: np.ndarray
@@ -35,12 +35,12 @@ class Attacked:
 
     @property
     def members(self) -> np.ndarray:
-        """The faces that are judged and were trained on, booleans `(models, faces)`."""
+        """Judged faces that each model was trained on, booleans `(models, faces)`."""
         return self.judged & self.inside
 
     @property
     def non_members(self) -> np.ndarray:
-        """The faces that are judged and were not trained on."""
+        """Judged faces that each model was not trained on."""
         return self.judged & ~self.inside
 
 
@@ -48,7 +48,7 @@ def attack_all(found: Sequence[privacy.Signals], inside: np.ndarray) -> Attacked
     """Attack each model with all others as references.
 
     Args:
-        found: Signals of the pool, then of the population, by each model.
+        found: Signals of each model for the pool, then for the population.
         inside: Which faces of the pool each model was trained on, booleans `(models, faces)`.
 
     Returns:
@@ -90,14 +90,14 @@ def attack_all(found: Sequence[privacy.Signals], inside: np.ndarray) -> Attacked
 
 
 def accuse(attacked: Attacked, name: str, rate: float) -> np.ndarray:
-    """Return whom an attack calls members if at most so many non-members may be accused.
+    """Return which faces an attack calls members at a rate of false positives.
 
-    Each model has a threshold of its own, the best one on its own non-members.
+    Each model has its own threshold, the best one on its own non-members.
 
     Args:
-        attacked: What `attack_all` gives.
-        name: Of the attack.
-        rate: Tolerated share of the non-members.
+        attacked: Result of `attack_all`.
+        name: Name of the attack.
+        rate: Largest share of the non-members that may be accused.
 
     Returns:
         Booleans `(models, faces)`.
@@ -110,10 +110,10 @@ def accuse(attacked: Attacked, name: str, rate: float) -> np.ndarray:
 
 
 def measure(attacked: Sequence[Attacked], labels: Sequence[np.ndarray], classes: int) -> dict:
-    """Return what the attacks find in the models of one treatment, of JSON's types.
+    """Return the results of the attacks on the models of one treatment, ready for JSON.
 
     Args:
-        attacked: What `attack_all` gives, by seed.
+        attacked: Result of `attack_all`, by seed.
         labels: Classes of the faces of each pool, by seed.
         classes: Number of classes.
 
@@ -132,12 +132,12 @@ def measure(attacked: Sequence[Attacked], labels: Sequence[np.ndarray], classes:
 
 
 def counts(called: np.ndarray, members: np.ndarray, non_members: np.ndarray) -> dict[str, int]:
-    """Return how many members are found and non-members accused, and out of how many.
+    """Return the numbers of members found and non-members accused, and of all of them.
 
     Args:
-        called: Whom the attack calls members.
-        members: Who is one.
-        non_members: Who is none.
+        called: Faces that the attack calls members.
+        members: The members.
+        non_members: The non-members.
     """
     return {
         "found": int((called & members).sum()),

@@ -1,4 +1,4 @@
-"""All numbers of the study of exposed faces, of JSON's types, as `report.json` holds them."""
+"""All numbers of the study of exposed faces, in the form of `report.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,7 +41,7 @@ def attacked_treatments(
         progress: Whether to show a bar.
 
     Returns:
-        By treatment, what `attack_all` gives for each seed.
+        By treatment, the result of `attack_all` for each seed.
     """
     from tqdm import tqdm
 
@@ -69,13 +69,13 @@ def content_of(
     attacked: Mapping[str, Sequence[Attacked]],
     pools: Mapping[int, Pool],
 ) -> tuple[dict[str, Any], dict[str, list[Exposure]]]:
-    """Return what the report shows, and the exposure of each face by treatment and seed.
+    """Return the content of the report, and the exposure of each face by treatment and seed.
 
     Args:
-        about: What was run, for the head of the report.
+        about: Command, machine and versions, for the head of the report.
         settings: The settings.
-        results: What each model has kept.
-        attacked: What `attacked_treatments` gives.
+        results: Record of each model.
+        attacked: Result of `attacked_treatments`.
         pools: The pools by seed.
     """
     some = next(iter(pools.values())).faces

@@ -1,4 +1,4 @@
-"""Which faces the attacks find: by how many of the models that were trained on each."""
+"""Exposure of faces: in how many of the models trained on a face the attack finds it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -39,14 +39,14 @@ HEADER = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exposure:
-    """How often each face of a pool is found, by the main attack.
+    """How often the main attack finds each face of a pool.
 
     Attributes:
-        trained: Models that were trained on each face and judge it, integers `(faces,)`.
-        found: Of these, how many the attack finds it in.
-        others: Models that were not trained on it and judge it.
-        accused: Of these, how many it is a false positive of.
-        score: Mean score of the attack over the models that were trained on it; NaN for none.
+        trained: Number of models that were trained on each face and judge it, integers `(faces,)`.
+        found: Number of these in which the attack finds it.
+        others: Number of models that were not trained on it and judge it.
+        accused: Number of these in which it is a false positive.
+        score: Mean score of the attack over the models that were trained on it; NaN without any.
     """
 
     trained: np.ndarray
@@ -57,7 +57,7 @@ class Exposure:
 
     @property
     def share(self) -> np.ndarray:
-        """The exposure: share of the models trained on a face that give it away; NaN for none."""
+        """Exposure: share of the models trained on a face that give it away; NaN without any."""
         return np.where(self.trained > 0, self.found / np.maximum(self.trained, 1), np.nan)
 
     def order(self) -> np.ndarray:
@@ -70,8 +70,8 @@ def exposure_of(attacked: Attacked, rate: float) -> Exposure:
     """Return how often each face is found.
 
     Args:
-        attacked: What `attack_all` gives.
-        rate: Share of the non-members that may be accused.
+        attacked: Result of `attack_all`.
+        rate: Largest share of the non-members that may be accused.
     """
     called = accuse(attacked, MAIN, rate)
     trained = attacked.members.sum(axis=0)
@@ -86,10 +86,10 @@ def exposure_of(attacked: Attacked, rate: float) -> Exposure:
 
 
 def vote_entropy(votes: np.ndarray) -> np.ndarray:
-    """Return the entropy of the votes for each face in nats, NaN where no vote is known.
+    """Return the entropy of the votes for each face in nats; NaN without votes.
 
     Args:
-        votes: Numbers of votes `(faces, columns)`; negative where they are unknown.
+        votes: Numbers of votes `(faces, columns)`; negative if unknown.
 
     Example:
 
@@ -104,9 +104,9 @@ def vote_entropy(votes: np.ndarray) -> np.ndarray:
 
 
 def vote_agreement(faces: Faces) -> np.ndarray:
-    """Return the share of the votes that goes to the label of each face, NaN without votes.
+    """Return the share of the votes for the label of each face; NaN without votes.
 
-    Votes for what is no class, such as contempt, do not count.
+    Votes that are for none of the classes, such as contempt, do not count.
 
     Args:
         faces: Faces with votes.
@@ -127,11 +127,11 @@ def grouped(
 
     Args:
         exposures: By seed.
-        values: By which the faces are grouped, one for each face, by seed.
-        groups: Names, each with an interval that is open below and closed above.
+        values: Value of each face by which it is grouped, by seed.
+        groups: Name and interval of each group; intervals are open below and closed above.
 
     Returns:
-        For each group `name`, number of `faces`, and over them `found` and `trained`.
+        For each group its `name`, the number of `faces`, and the sums of `found` and `trained`.
     """
     found = []
     for name, (low, high) in groups.items():
@@ -149,7 +149,7 @@ def grouped(
 
 
 def spread(exposures: Sequence[Exposure]) -> dict[str, int]:
-    """Return how many faces are found never, ever, and by half or more of their models.
+    """Return how many faces are found in no model, in any, and in at least half of their models.
 
     Args:
         exposures: By seed.
@@ -164,12 +164,12 @@ def spread(exposures: Sequence[Exposure]) -> dict[str, int]:
 
 
 def described(exposure: Exposure, faces: Faces, places: np.ndarray) -> list[dict]:
-    """Return number, class and exposure of some faces, of JSON's types, without a picture.
+    """Return number, class and exposure of some faces, ready for JSON, without pictures.
 
     Args:
-        exposure: Of the pool.
+        exposure: Exposure of the pool.
         faces: The pool.
-        places: Of the faces in it.
+        places: Places of the faces in the pool.
     """
     entropy = None if faces.votes is None else vote_entropy(faces.votes)
     return [

@@ -1,4 +1,4 @@
-"""The models of the study of exposed faces, and the answers of each for all faces of its pool."""
+"""Models of the study of exposed faces, and the answers of each to all faces of its pool."""
 
 import dataclasses
 import hashlib
@@ -46,8 +46,8 @@ class Faces:
     Attributes:
         images: uint8 `(faces, height, width, channels)`.
         labels: Class numbers `(faces,)`.
-        votes: Numbers of votes `(faces, columns)`, negative where they are unknown; None if the
-            data have none.
+        votes: Numbers of votes `(faces, columns)`, negative if unknown; None if the data have no
+            votes.
         places: Number of each face in the training split.
         names: Names of the classes.
     """
@@ -82,8 +82,8 @@ class Pool:
     """The faces of one seed.
 
     Attributes:
-        faces: The pool, of which each model is trained on a half of its own.
-        population: Faces that no model is trained on. For `votes` they help to translate.
+        faces: The pool; each model is trained on its own half of it.
+        population: Faces that no model is trained on. For `votes` they help to fit the translation.
         inside: Which faces of the pool each model is trained on, booleans `(models, faces)`.
     """
 
@@ -105,7 +105,7 @@ class ModelRun(PlannedRun):
 
     Attributes:
         treatment: Name of its treatment.
-        number: Its number, from 1, which decides the half of the pool that it is trained on.
+        number: Its number, from 1, which decides its half of the pool.
     """
 
     treatment: str
@@ -119,11 +119,11 @@ class ModelRun(PlannedRun):
 def load(
     settings: ExposedFacesSettings, data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[Faces, int]:
-    """Return the training faces of the data set that differ, and how many copies are left out.
+    """Return the training faces of the data set without copies, and the number of copies.
 
     Args:
         settings: The settings.
-        data_dir: Where prepared data sets are kept.
+        data_dir: Folder for prepared data sets.
     """
     found = study_faces(
         settings.data,
@@ -153,7 +153,7 @@ def draw(settings: ExposedFacesSettings, faces: Faces, seed: int) -> Pool:
 
     Args:
         settings: The settings.
-        faces: What `load` gives.
+        faces: Faces that `load` returned.
         seed: Number of the repetition, from 1.
 
     Raises:
@@ -170,7 +170,7 @@ def draw(settings: ExposedFacesSettings, faces: Faces, seed: int) -> Pool:
 
 
 def plan(settings: ExposedFacesSettings, treatments: Sequence[str], output: Path) -> list[ModelRun]:
-    """Return all models, those of one number together and teachers before their students.
+    """Return all models: those of one number together, and teachers before their students.
 
     Args:
         settings: The settings.
@@ -193,7 +193,7 @@ def plan(settings: ExposedFacesSettings, treatments: Sequence[str], output: Path
 
 
 def augmentation_of(settings: ExposedFacesSettings, treatment: str) -> Augmentation:
-    """Return how the training faces of a treatment are changed.
+    """Return the augmentation of a treatment.
 
     Args:
         settings: The settings.
@@ -210,7 +210,7 @@ def augmentation_of(settings: ExposedFacesSettings, treatment: str) -> Augmentat
 
 
 def recipe_of(settings: ExposedFacesSettings, treatment: str) -> Recipe:
-    """Return how the models of a treatment are trained.
+    """Return the recipe of a treatment.
 
     Args:
         settings: The settings.
@@ -242,13 +242,13 @@ def recipe_of(settings: ExposedFacesSettings, treatment: str) -> Recipe:
 
 
 def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
-    """Return the weights that pre-trained models begin with: the options, and hashes of the files.
+    """Return the starting weights of pre-trained models: the options, and hashes of the files.
 
     Args:
         settings: The settings.
 
     Raises:
-        ValueError: If the weights were trained on these very faces, so that every face is known.
+        ValueError: If the weights were trained on the faces of the study, non-members included.
     """
     for name, value in settings.start.items():
         for known in _learned_from(value):
@@ -265,7 +265,7 @@ def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
 
 
 def _learned_from(source: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the data sets of a file of weights, or a tag, and of the weights that it began with."""
+    """Yield the training data sets of weights, and of the weights that these started from."""
     if not isinstance(source, str) or not source:
         return
     yield from sets_of(source)
@@ -277,7 +277,7 @@ def _learned_from(source: Any) -> Iterator[Mapping[str, Any]]:
 
 
 class Trainer:
-    """Trains the models one after the other, in networks that are traced once.
+    """Trains the models one after the other, in networks that are compiled once.
 
     Args:
         settings: The settings.
@@ -316,7 +316,7 @@ class Trainer:
             run: Which one.
 
         Returns:
-            Its recipe and the training accuracy of each epoch, of JSON's types.
+            Its recipe and the training accuracy of each epoch, ready for JSON.
         """
         pool, settings = self.pools[run.seed], self.settings
         recipe = recipe_of(settings, run.treatment)
@@ -367,9 +367,9 @@ class Trainer:
         return np.eye(classes, dtype="float32")[labels]
 
     def _vote_targets(self, run):
-        """Return targets translated from votes by faces that the model sees and the population.
+        """Return targets translated from votes, with a translation fitted without non-members.
 
-        The other faces of the pool would leak into the model.
+        It is fitted on the faces of the model and the population; the other faces would leak.
         """
         key = run.seed, run.number
         if key not in self._voted:

@@ -1,4 +1,4 @@
-"""Pictures of the study of exposed faces: curves, bars, and a sheet of faces that may be shown."""
+"""Pictures of the study of exposed faces: ROC curves, bars, and a sheet of faces."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def plot(content: Mapping[str, Any], path: Path) -> Path:
     """Draw the ROC curves of the treatments, and how often LiRA finds faces of each group.
 
     Args:
-        content: What `report.json` holds.
+        content: Content of `report.json`.
         path: File to write; its ending chooses the format.
 
     Returns:
@@ -49,11 +49,11 @@ def plot(content: Mapping[str, Any], path: Path) -> Path:
 
 
 def draw_sheet(faces: Faces, exposure: Exposure, path: Path, title: str) -> Path:
-    """Draw the most and the least exposed faces, only where those who are shown consent.
+    """Draw the most and the least exposed faces; call it only if all who are shown consent.
 
     Args:
         faces: The pool.
-        exposure: Of its faces.
+        exposure: Exposure of its faces.
         path: File to write; its ending chooses the format.
         title: Heading.
 

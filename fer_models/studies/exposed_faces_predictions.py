@@ -1,4 +1,4 @@
-"""What was expected of FER2013 before the study was run, and what came of it."""
+"""Predictions for FER2013, made before the study was run, and their outcomes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ BASE = "base"
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A prediction and how it is judged.
+    """A prediction, and the function that judges it.
 
     Attributes:
-        about: What it is about.
-        words: The prediction.
-        needs: Treatments that it is judged by: `BASE`, what is added to it, or `"plain"`.
-        judge: Function to the outcome from what was measured of each of them, by these names; it
-            may return None if the data do not show it.
+        about: Its subject.
+        words: Its text.
+        needs: Names of the treatments that it needs: `BASE`, parts added to the base, or `"plain"`.
+        judge: Function from the measurements of these treatments, by these names, to the outcome;
+            it may return None if the data do not show one.
     """
 
     about: str
@@ -38,10 +38,10 @@ class Prediction:
 
 
 def tpr(measured: Mapping[str, Any], attack: str = MAIN) -> float:
-    """Return the share of members that an attack finds at the first rate, of all models together.
+    """Return the share of members that an attack finds at the first rate, over all models.
 
     Args:
-        measured: What the report has of a treatment.
+        measured: Content of the report for a treatment.
         attack: Name of the attack.
     """
     counts = measured["attacks"][attack]["counts"][RATE]
@@ -186,10 +186,10 @@ PREDICTIONS = (
 
 
 def judged(treatments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each prediction with its outcome, on bare models where there are any.
+    """Return each prediction with its outcome, on bare models if these were trained.
 
     Args:
-        treatments: What the report's content has of each treatment.
+        treatments: Content of the report for each treatment.
 
     Returns:
         `about`, `prediction`, `outcome` (None if it was not measured) and `held`.

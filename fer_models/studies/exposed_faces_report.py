@@ -1,4 +1,4 @@
-"""The report of the study of exposed faces: attacks, changes, classes, faces, predictions."""
+"""Report of the study of exposed faces: attacks, changes, classes, faces, predictions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,15 +21,16 @@ SPREADS = {
 
 
 def changes(treatments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return how far each treatment is from its base, model by model; the plain one from the bare.
+    """Return the differences of each treatment from its base, and of the plain from the bare one.
 
     Args:
-        treatments: What the report's content has of each treatment.
+        treatments: Content of the report for each treatment.
 
     Returns:
         By treatment, the treatment that it is compared with (`instead_of`), and for `accuracy` on
-        non-members, `gap`, `auc` and `tpr` of the main attack the `mean` difference and
-        `half_width` of Student's 95 % interval. Treatments whose base was not trained are left out.
+        non-members, `gap`, `auc` and `tpr` of the main attack the `mean` difference over the models
+        and the `half_width` of Student's 95 % interval. Treatments whose base was not trained are
+        left out.
     """
     found = {}
     for name, measured in treatments.items():
@@ -64,7 +65,7 @@ def summary(content: Mapping[str, Any]) -> str:
     """Return the report as Markdown.
 
     Args:
-        content: What `report.json` holds.
+        content: Content of `report.json`.
     """
     treatments = content["treatments"]
     lines = [
@@ -288,7 +289,7 @@ def _predictions(content):
 
 
 def _table(heads, rows):
-    """Return a table of Markdown with a row for each treatment."""
+    """Return a Markdown table with a row for each treatment."""
     return [
         f"| treatment | {' | '.join(heads)} |",
         f"|---|{'---:|' * len(heads)}",

@@ -1,4 +1,4 @@
-"""The settings of the study of exposed faces: treatments, faces, network and training."""
+"""Settings of the study of exposed faces: treatments, faces, network and training."""
 
 import dataclasses
 import os
@@ -60,28 +60,28 @@ class ExposedFacesSettings:
         data: A name of `fer_data.pipelines.labelled_faces.FACES`; its training faces are used.
         path: Folder, archive or packed file of the data set; None for `"synthetic"`.
         treatments: `"plain"`, the recipe alone; `"bare"`, the recipe without its augmentation;
-            parts of `PARTS` that are added to the plain one, such as `"erasing+mixup"`, or to the
-            bare one, such as `"bare+votes"`. None for those of `DEFAULT` that the data and `start`
+            parts of `PARTS` added to the plain recipe, such as `"erasing+mixup"`, or to the bare
+            one, such as `"bare+votes"`. None for those of `DEFAULT` that the data and `start`
             allow.
-        seeds: How often everything is repeated, on another pool of faces.
-        models: Models of each treatment and seed: each is attacked with the others as references.
+        seeds: Number of repetitions, each on another pool of faces.
+        models: Models of each treatment and seed; each is attacked with the others as references.
         members: Faces that a model is trained on; the pool is twice as large.
-        population: Further faces, that no model sees, for RMIA.
+        population: Number of further faces that no model sees, for RMIA.
         recipe: Name of the recipe.
-        model: Arguments of the model's builder over those of `MODEL`, such as `{"width": 0.5}`.
+        model: Arguments of the builder that replace those of `MODEL`, such as `{"width": 0.5}`.
         start: Arguments of the builder that name trained weights, for the part `"pretrained"`.
         size: Height and width of the faces in pixels.
         channels: 1 for grey, 3 for colour.
         epochs: Epochs of every training.
-        batch_size: Faces a step.
-        learning_rate: Of AdamW, the highest of a cosine.
-        weight_decay: Of AdamW.
-        augmentation: Of the plain recipe: a preset's name, or amounts.
-        exposure_fpr: Share of non-members that may be accused, at which a face counts as found.
-        sheet: Whether to draw faces that are not drawn ones: only with the consent of all of them.
+        batch_size: Faces in a step.
+        learning_rate: Highest rate of AdamW's cosine schedule.
+        weight_decay: Weight decay of AdamW.
+        augmentation: Augmentation of the plain recipe: a preset's name, or amounts.
+        exposure_fpr: Rate of false positives at which a face counts as found.
+        sheet: Whether to show real faces on the sheet; only with the consent of all of them.
 
     Raises:
-        ValueError: If a setting breaks its rule, or two do not go together.
+        ValueError: If a setting breaks its rule, or two contradict each other.
 
     Example:
 
@@ -147,7 +147,7 @@ class ExposedFacesSettings:
             )
 
     def compared(self) -> dict[str, Any]:
-        """Return what decides the models, so that more of them may be asked for later."""
+        """Return the settings that decide a model; the others may change in a later run."""
         return {name: getattr(self, name) for name in COMPARED}
 
     def chosen(self, voted: bool) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class ExposedFacesSettings:
             voted: Whether the faces come with votes.
 
         Raises:
-            ValueError: If a treatment was asked for that needs votes, and there are none.
+            ValueError: If a given treatment needs votes and the faces have none.
         """
         if self.treatments is None:
             return tuple(
@@ -175,7 +175,7 @@ class ExposedFacesSettings:
 
 
 def base(treatment: str) -> str:
-    """Return the recipe that a treatment changes, `"plain"` or `"bare"`.
+    """Return the base of a treatment, `"plain"` or `"bare"`.
 
     Args:
         treatment: Name of the treatment.
@@ -192,8 +192,8 @@ def parts(treatment: str) -> tuple[str, ...]:
     """Return what a treatment adds to its base.
 
     Args:
-        treatment: `"plain"`, `"bare"`, or parts of `PARTS` joined by plus signs, perhaps after
-            `"bare"`.
+        treatment: `"plain"`, `"bare"`, or parts of `PARTS` joined by plus signs, which may begin
+            with `"bare"`.
 
     Raises:
         ValueError: If it is none of these.

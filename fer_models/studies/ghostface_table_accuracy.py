@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_data import arguments
 from fer_models.studies.ghostface_settings import (
     FULL,
     QUICK,
@@ -85,6 +86,14 @@ def run(args: argparse.Namespace) -> Outcome:
     )
 
 
+@arguments.checked(
+    settings=arguments.instance(GhostfaceSettings, "a `GhostfaceSettings`"),
+    output=arguments.path,
+    faces=arguments.having("parts", "digest", rule="a `StudySplits`"),
+    data_dir=arguments.path,
+    command=arguments.text,
+    progress=arguments.flag,
+)
 def run_accuracy_table(
     settings: GhostfaceSettings,
     output: str | os.PathLike[str],

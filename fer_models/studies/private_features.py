@@ -1,15 +1,15 @@
-"""Private training on public features of faces: what a guarantee costs, and what an audit finds.
+"""Private training on public features of faces: the cost of a guarantee, and its audit.
 
 A frozen, pre-trained trunk turns each face into features once. A dense layer is trained on them by
 DP-SGD with Poisson sampling, for several epsilons and seeds, and without privacy. Beside the
-accuracy stand three values of epsilon: the one that is guaranteed, the one that would be proven of
-the same noise if the batches were shuffled, and a lower bound with a confidence of 95 %, found by
-guessing which of many canaries a training of the same kind has seen.
+accuracy stand three values of epsilon: the guaranteed one, the one that the same noise would prove
+for shuffled batches, and a lower bound with a confidence of 95 %, from guesses which of many
+canaries a training of the same kind has seen.
 
-The learning rate of each epsilon is chosen on a fifth of the training faces, before the faces that
-accuracy is measured on are looked at. That choice sees the training faces and is no part of the
-guarantee. The folder gets report.md, report.json, report.png and the features. It computes on JAX
-and needs the extra [dp].
+The learning rate of each epsilon is chosen on a fifth of the training faces, before accuracy is
+measured on other faces. That choice sees the training faces, and the guarantee does not cover it.
+The folder gets report.md, report.json, report.png and the features. The study runs on JAX and needs
+the extra [dp].
 """
 
 import argparse
@@ -107,13 +107,13 @@ def run_private_features(
     command: str | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Train and audit what is not there yet, and write the report.
+    """Do the missing trainings and audits, and write the report.
 
     Args:
         settings: The settings.
-        output: Folder for everything that is written.
-        features: Features in memory; the settings then name no data and no trunk.
-        data_dir: Where prepared data sets are kept. Default: tensorflow-datasets' own folder.
+        output: Folder for all files of the study.
+        features: Features in memory; the settings must then name neither data nor trunk.
+        data_dir: Folder for prepared data sets; None for that of tensorflow-datasets.
         command: The command line, for the report.
         progress: Whether to show bars.
 

@@ -29,11 +29,11 @@ def write_report(
     """Write the table and the picture.
 
     Args:
-        about: What was run, as `about_run` gives it.
+        about: Command, machine and versions, from `about_run`.
         settings: The settings.
         features: The features of the faces.
         chosen: The choice of each learning rate.
-        results: What each training gave.
+        results: Result of each training.
         output: Folder of the study.
 
     Returns:
@@ -74,7 +74,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the rows as lines of a Markdown table.
 
     Args:
-        rows: Rows as `report.json` has them.
+        rows: Rows of `report.json`.
     """
     lines = [
         "| epsilon wanted | accuracy % | learning rate | noise multiplier | epsilon guaranteed "
@@ -157,7 +157,7 @@ def _words(content, settings, split):
 
 
 def _source(about):
-    """Return in words which faces the features are of, and what computed them."""
+    """Return a sentence that names the faces and the trunk of the features."""
     unnamed = "that the features do not name"
     data, packed = about.get("data"), about.get("faces_sha256")
     faces = f"of data {unnamed}" if packed is None else f"of the packed file {packed[:12]}"

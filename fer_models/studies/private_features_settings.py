@@ -1,4 +1,4 @@
-"""The settings of the study of private training on public features."""
+"""Settings of the study of private training on public features."""
 
 import dataclasses
 import os
@@ -50,19 +50,20 @@ class PrivateFeaturesSettings:
         path: Folder or archive of the data set; None for `"synthetic"`.
         trunk: A key of `fer_models.zoo.trunks.TRUNKS`; None for `"faceres"`.
         trunk_weights: File of the trunk's weights; None for random ones.
-        features: File of features that `packed_features` wrote, in place of `data`, `path`,
-            `trunk`, `trunk_weights` and `size`, which are None then; None to compute them.
-        seeds: How often everything is repeated.
-        epsilons: The guarantees; without privacy is always trained.
-        delta: Of each of them, below 1 / training faces.
-        batch_size: Faces in a batch, on average.
+        features: File of features that `packed_features` wrote; `data`, `path`, `trunk`,
+            `trunk_weights` and `size` are then None. None to compute the features.
+        seeds: Number of repetitions.
+        epsilons: The guarantees; a row without privacy is always added.
+        delta: Delta of each guarantee, below 1 / training faces.
+        batch_size: Mean number of faces in a batch.
         steps: Number of batches.
-        learning_rates: Of stochastic gradient descent; the best on a part of the training faces is
-            taken, for each epsilon.
-        canaries: Half of these, drawn by chance, are added to the training faces of each audit.
-        train: Drawn faces to train on.
-        validation: Drawn faces to score on.
-        size: Side at which the trunk sees the faces; None for its own.
+        learning_rates: Rates of stochastic gradient descent to choose from; each epsilon takes the
+            best on a part of the training faces.
+        canaries: Number of canaries; a random half of them is added to the training faces of each
+            audit.
+        train: Number of drawn faces to train on.
+        validation: Number of drawn faces to score on.
+        size: Side of the faces for the trunk in pixels; None for the trunk's default.
 
     Raises:
         ValueError: If a setting breaks its rule.
@@ -105,7 +106,7 @@ class PrivateFeaturesSettings:
             self.check_no_faces()
 
     def check_no_faces(self) -> None:
-        """Raise `ValueError` if faces or a trunk are named, where features are given."""
+        """Raise `ValueError` if the settings name faces or a trunk beside given features."""
         named = [name for name in OF_FACES if getattr(self, name) is not None]
         if named:
             raise ValueError(
@@ -115,11 +116,11 @@ class PrivateFeaturesSettings:
 
     @property
     def rows(self) -> dict[str, float | None]:
-        """The epsilon of each row of the table, by its name."""
+        """Epsilon of each row of the table, by the name of the row."""
         return {"no privacy": None} | {f"epsilon {each:g}": each for each in self.epsilons}
 
     def compared(self, given: bool = False) -> dict[str, Any]:
-        """Return what decides a training of the study, besides its row and seed.
+        """Return the settings that decide a training, besides its row and seed.
 
         Args:
             given: Whether features in memory are given.

@@ -1,4 +1,4 @@
-"""The trainings of the study of private features, and the canaries of their audits."""
+"""Trainings of the study of private features, and the canaries of their audits."""
 
 import os
 from pathlib import Path
@@ -38,12 +38,12 @@ def load_features(
     data_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> FaceFeatures:
-    """Return the features of the faces: those of a file, those kept in the folder, or new ones.
+    """Return the features of the faces: from a file, from the folder of the study, or new.
 
     Args:
         settings: The settings.
         output: Folder of the study.
-        data_dir: Where prepared data sets are kept.
+        data_dir: Folder for prepared data sets.
         progress: Whether to show a bar.
     """
     if settings.features is not None:
@@ -92,12 +92,12 @@ def load_features(
 
 
 def scored_split(features: FaceFeatures) -> str:
-    """Return the name of the split that accuracy is measured on."""
+    """Return the name of the split on which accuracy is measured."""
     return "test" if "test" in features.features else "validation"
 
 
 def unit(features: np.ndarray) -> np.ndarray:
-    """Return features less their own mean, at a norm of 1: each face by itself.
+    """Return the features of each face less their own mean, scaled to a norm of 1.
 
     Args:
         features: `(faces, features)`.
@@ -124,7 +124,7 @@ class Trainings:
         self.scored = unit(features.features[split]), features.labels[split]
 
     def choose(self, run: PlannedRun) -> dict[str, Any]:
-        """Return the learning rate that is best on a part of the training faces, and all scores.
+        """Return the best learning rate on a part of the training faces, and all scores.
 
         Args:
             run: Its row decides the epsilon.
@@ -180,8 +180,8 @@ class Trainings:
     def canaries(self, x: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return canaries, their labels, and which of them are put into the training set.
 
-        They point where the faces have least, each at a right angle to the others, but for those
-        that share a direction and have another label.
+        They point in directions in which the faces vary least, at right angles to each other. If
+        two share a direction, they have different labels.
 
         Args:
             x: The features of the training faces.
@@ -234,5 +234,5 @@ def _accuracy(head, x, y):
 
 
 def read_scores(run: PlannedRun) -> dict[str, np.ndarray]:
-    """Return the scores of a run's canaries, `inside` and `outside` of its training set."""
+    """Return the scores of a run's canaries, `inside` and `outside` its training set."""
     return files.read_arrays(run.folder / SCORES, ("inside", "outside"))

@@ -128,7 +128,7 @@ def run_smile_curve(
     import numpy as np
 
     from fer_data.checks import check_integer
-    from fer_data.files import write_arrays
+    from fer_data.files import read_arrays, write_arrays
     from fer_data.synthetic.smiling_faces import FACTORS
     from fer_models.studies.smile_curve_picture import plot_smile_curves
     from fer_models.training.runs import Run
@@ -151,10 +151,10 @@ def run_smile_curve(
         for source, said in _ask(missing, seeds, people, strengths, size, progress).items():
             write_arrays(_answers_file(output, source), said)
     about = about_run(record.record, command)
+    names = ("smile", "person", *FACTORS, "happy", "called", "sha256")
     curves, pictures = {}, {}
     for source in sources:
-        with np.load(_answers_file(output, source), allow_pickle=False) as file:
-            said = {name: file[name] for name in file.files}
+        said = read_arrays(_answers_file(output, source), names)
         if str(said["sha256"]) != _digest(source):
             raise ValueError(
                 f"The folder holds the answers of other weights {source!r}: give another --output. "

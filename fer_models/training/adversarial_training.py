@@ -1,4 +1,4 @@
-"""Adversarial training: each batch is attacked before the step that learns from it."""
+"""Adversarial training: each batch is attacked before the model trains on it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from fer_models.evaluation.logits import Logits
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdversarialTraining:
-    """How a training is attacked; `Recipe.replace(adversarial=...)` takes it.
+    """Settings of the attack in a training; `Recipe.replace(adversarial=...)` takes it.
 
     Attributes:
         epsilon: Largest change of a pixel in grey levels of [0, 255]: 2 is the literature's 2/255.
-        steps: Steps of the attack along the sign of the gradient, from a random start. One is FGSM
-            as in "Fast is better than free", and costs a training about as much again; more are
-            PGD, each at the same cost.
+        steps: Steps of the attack along the sign of the gradient, from a random start. One step is
+            FGSM as in "Fast is better than free", and takes about as long as the training step
+            itself; more steps are PGD, and each takes as long again.
         step_size: Length of a step in grey levels; None for `1.25 * epsilon` with one step, and
             `2.5 * epsilon / steps` with more.
-        plain_share: Share of every batch that is left as it is, in [0, 1); less is lost on plain
-            faces with more of it, and less is won on attacked ones.
+        plain_share: Share of every batch that is not attacked, in [0, 1). A larger share costs less
+            accuracy on plain faces and wins less on attacked ones.
         seed: Seed of the random starts.
 
     Raises:
@@ -68,25 +68,26 @@ class AdversarialTraining:
 
 
 class AdversarialTrainer(keras.Model):
-    """Trains a model on faces that are attacked as it is at that step.
+    """Trains a model on faces that are attacked by its weights of that moment.
 
-    Compile and fit it as any model; `network` is the model itself, trained in place, to save and
-    use by itself. A step attacks the first part of the batch, which is shuffled already, in
-    inference mode: batch norm uses its stored statistics, and dropout and noise are off. Then it is
-    an ordinary step on the changed batch. What `fit` prints of the training is on that batch;
-    validation is on plain faces. So is the choice of the best epoch: where more epochs win plain
-    accuracy and lose the rest, measure the last one too.
+    Compile and fit it like any model. It trains `network` in place; save and use that model
+    afterwards. Each step attacks the first part of the shuffled batch in inference mode: batch norm
+    uses its stored statistics, and dropout and noise are off. Then it trains on the changed batch
+    as usual. The training figures that `fit` prints are those of the changed batch. Validation uses
+    plain faces, and so does the choice of the best epoch: measure the last epoch too, because the
+    best epoch on plain faces need not be the most robust.
 
-    One step of attack can fail as a teacher: the network learns to answer that one step and nothing
-    else. PGD shows it (`fer_models.robustness.adversarial_accuracy`); more `steps` cure it.
+    Training with one step of attack can fail: the network then resists that one step and nothing
+    else. An attack by PGD shows this (`fer_models.robustness.adversarial_accuracy`); more `steps`
+    prevent it.
 
     Args:
-        network: A `keras.Model` of one image input in [0, 255] and one output `(batch, classes)`,
-            which ends in a softmax; a sigmoid is refused.
+        network: A `keras.Model` with one image input in [0, 255] and one output `(batch, classes)`
+            that ends in a softmax; a sigmoid is refused.
         options: `AdversarialTraining`.
 
     Raises:
-        ValueError: If `network` is no such model; in `compile`, if loss scaling is in use; in
+        ValueError: If `network` is not such a model; in `compile`, if loss scaling is in use; in
             `fit`, if the labels are not `(batch, classes)`.
         NotImplementedError: On other backends than TensorFlow and JAX.
 
@@ -120,7 +121,7 @@ class AdversarialTrainer(keras.Model):
         super().__init__(name=name)
         self.network, self.options = network, options
         self.generator = keras.random.SeedGenerator(options.seed)
-        # From probabilities the gradients would vanish where the network is sure.
+        # Gradients of probabilities would vanish where the network is sure.
         self._scores = Logits(network)
         if not self._scores.softmax:
             raise ValueError(
@@ -156,7 +157,7 @@ class AdversarialTrainer(keras.Model):
         return super().train_step(*state, data)
 
     def _attacked_statelessly(self, state, images, targets):
-        """Return attacked images and a list of JAX's state, in which the generator went on."""
+        """Return attacked images, and JAX's state with the advanced random generator."""
         trainable, others, *rest = state
         variables = self.non_trainable_variables
         mapping = [
@@ -173,11 +174,11 @@ class AdversarialTrainer(keras.Model):
         return images, [(trainable, others, *rest)]
 
     def attacked(self, images: Any, targets: Any) -> Any:
-        """Return a batch whose first part is attacked; the share of the rest is `plain_share`.
+        """Return a batch whose first part is attacked; a share of `plain_share` stays plain.
 
         Args:
             images: Tensor `(batch, height, width, channels)` in [0, 255], or channels first.
-            targets: Tensor `(batch, classes)`, what is learned of each image.
+            targets: Tensor `(batch, classes)`, the labels of the images.
 
         Returns:
             A float32 tensor like `images`, within [0, 255] and `epsilon` of them.
@@ -200,7 +201,7 @@ class AdversarialTrainer(keras.Model):
         return ops.concatenate([ops.stop_gradient(changed), images[count:]])
 
     def _loss(self, images, targets):
-        """Return the sum of the losses, whose gradients do not mix."""
+        """Return the sum of the losses; the gradient of each image depends on it alone."""
         scores = self._scores(images)
         return ops.sum(ops.categorical_crossentropy(targets, scores, from_logits=True))
 
@@ -209,7 +210,7 @@ class AdversarialTrainer(keras.Model):
 
 
 def _count(images, share):
-    """Return how many images make a share of a batch, whose size may not be known yet."""
+    """Return the number of images in a share of a batch, whose size may be unknown yet."""
     total = ops.shape(images)[0]
     if isinstance(total, int):
         return round(share * total)

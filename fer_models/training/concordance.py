@@ -5,29 +5,30 @@ from typing import Any
 import keras
 from keras import ops
 
-from fer_data.checks import check_integer, check_number
+from fer_data import arguments
+from fer_data.checks import check_number
+from fer_models.training import loss_arguments
 
 EPSILON = 1e-7
 
 
 @keras.saving.register_keras_serializable(package="fer_models")
+@arguments.checked_class(**loss_arguments.LOSS)
 class ConcordanceLoss(keras.losses.Loss):
     """One minus the concordance correlation coefficient of each column of a batch.
 
     The coefficient is `2 cov(t, p) / (var(t) + var(p) + (mean(t) - mean(p))^2 + epsilon)`, with the
-    moments of the batch divided by its size. It is 1 where predictions equal the targets, 0 where
-    they have nothing to do with them, and falls where their scale or their mean differs, for which
-    a correlation does not care. Two columns that are constant have a coefficient of 0.
+    moments of the batch divided by its size. It is 1 if the predictions equal the targets and 0 if
+    they are unrelated. Unlike a correlation it also falls if scale or mean differ. Two constant
+    columns have a coefficient of 0.
 
-    It belongs to a batch, not to a face: batches of 32 and more give it a meaning. A target that is
-    NaN is left out, in its column alone. A column without any target costs nothing. Sample weights
-    weigh the moments; they do not multiply the loss. Computation is in float32 under every dtype
-    policy.
+    The coefficient describes a batch, not a face: use batches of 32 or more. A NaN target is left
+    out, only in its own column. A column without any target has a loss of 0. Sample weights weight
+    the moments; they do not multiply the loss. Computation is in float32 under every dtype policy.
 
     Args:
         epsilon: Added to the denominator, so that constant columns give a finite result.
-        reduction: As in every Keras loss, over the columns: their mean by default; None for a
-            vector.
+        reduction: Reduction of Keras over the columns: by default their mean; None for a vector.
         name: Name of the loss.
         dtype: Dtype of the computation; None is `keras.config.floatx()`.
 
@@ -37,7 +38,7 @@ class ConcordanceLoss(keras.losses.Loss):
         sample_weight: Weights, not negative, `(batch,)`, `(batch, 1)` or `(batch, columns)`.
 
     Raises:
-        ValueError: If `epsilon` is no number above 0, or the shapes differ.
+        ValueError: If `epsilon` is not a number above 0, or the shapes differ.
 
     Example:
 
@@ -64,7 +65,7 @@ class ConcordanceLoss(keras.losses.Loss):
         y_true, y_pred = (ops.convert_to_tensor(each, self.dtype) for each in (y_true, y_pred))
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
-        # Given to the base class, the weights would multiply the coefficients of the columns.
+        # The base class would multiply the coefficients of the columns by the weights.
         return super().__call__((y_true, ops.convert_to_tensor(sample_weight, self.dtype)), y_pred)
 
     def call(self, y_true: Any, y_pred: keras.KerasTensor) -> keras.KerasTensor:
@@ -91,25 +92,26 @@ class ConcordanceLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package="fer_models")
+@arguments.checked_class(column=arguments.integer(0), **loss_arguments.NAMES)
 class ConcordanceCorrelation(keras.metrics.Metric):
     """The concordance correlation coefficient of all batches seen, as if they were one.
 
-    It keeps six weighted sums for each column, so the result does not depend on how the examples
-    were divided into batches, as a mean over batches would. The sums are float32: for values in
-    [-1, 1] and targets that vary by 0.1 (standard deviation) or more the result is right to about
-    four digits. Targets that are NaN, sample weights and constant columns are treated as in
-    `ConcordanceLoss`. Without any target the result is 0.
+    It keeps six weighted sums for each column. So the result, unlike a mean over batches, does not
+    depend on the division into batches. The sums are float32: for values in [-1, 1] and targets
+    with a standard deviation of 0.1 or more the result is right to about four digits. NaN targets,
+    sample weights and constant columns are treated as in `ConcordanceLoss`. Without any target the
+    result is 0.
 
     Args:
-        column: Number of the column to measure, from 0; None for the mean of those columns that
-            have targets.
+        column: Number of the column to measure, from 0; None for the mean of the columns with
+            targets.
         epsilon: As in `ConcordanceLoss`.
         name: Name of the metric.
         dtype: Dtype of the computation; None is `keras.config.floatx()`.
 
     Raises:
-        ValueError: If an argument breaks its rule, the shapes of an update differ, or it has no
-            such column.
+        ValueError: If an argument breaks its rule, or an update has shapes that differ or too few
+            columns.
 
     Example:
 
@@ -130,8 +132,6 @@ class ConcordanceCorrelation(keras.metrics.Metric):
         name: str | None = "concordance",
         dtype: str | keras.DTypePolicy | None = None,
     ) -> None:
-        if column is not None:
-            check_integer("column", column, 0)
         super().__init__(name=name, dtype=dtype)
         self._direction = "up"
         self.column, self.epsilon = column, _checked_epsilon(epsilon)

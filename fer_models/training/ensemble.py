@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 import keras
 
+from fer_data import arguments
 
+
+@arguments.checked(
+    models=arguments.sequence(arguments.instance(keras.Model, "a Keras model")),
+    name=arguments.text,
+)
 def ensemble(models: Iterable[keras.Model], name: str = "ensemble") -> keras.Model:
     """Return a model whose probabilities are the mean of those of several.
 
@@ -33,11 +39,9 @@ def ensemble(models: Iterable[keras.Model], name: str = "ensemble") -> keras.Mod
         (https://arxiv.org/abs/1503.02531).
     """
     models = list(models)
-    if any(len(model.inputs) != 1 or len(model.outputs) != 1 for model in models):
-        raise ValueError(
-            "`models` must have one input and one output each. Received: "
-            f"{[(len(model.inputs), len(model.outputs)) for model in models]}"
-        )
+    ends = [(len(model.inputs or ()), len(model.outputs or ())) for model in models]
+    if any(each != (1, 1) for each in ends):
+        raise ValueError(f"`models` must have one input and one output each. Received: {ends}")
     shapes = {(model.input_shape, model.output_shape) for model in models}
     if len(models) < 2 or len(shapes) > 1:
         raise ValueError(

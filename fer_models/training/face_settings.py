@@ -199,7 +199,8 @@ class FaceSettings:
         whole = {"epochs": 1, "passes": 1, "size": 1, "batch_size": 1, "train": 1, "classes": 1}
         whole |= {"patience": 0, "seed": 0, "adversarial_steps": 1}
         for name, least in whole.items():
-            if (value := getattr(self, name)) is not None:
+            # Of these two the recipe has no value.
+            if (value := getattr(self, name)) is not None or name in ("passes", "seed"):
                 check_integer(name, value, least)
         shares = ("validation_fraction", "test_fraction")
         for name in ("learning_rate", "weight_decay", "valence_arousal", *shares):

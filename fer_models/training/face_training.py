@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data import arguments
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.joined_faces import JoinedFaces, load_joined_faces
@@ -68,6 +69,16 @@ class TrainedFaces:
         return found
 
 
+@arguments.checked(
+    settings=arguments.instance(FaceSettings, "a `FaceSettings`"),
+    folder=arguments.path,
+    faces=arguments.instance(LabelledFaces, "a `LabelledFaces`"),
+    data_dir=arguments.path,
+    restart=arguments.flag,
+    report=arguments.flag,
+    command=arguments.text,
+    about=arguments.mapping(),
+)
 def train_faces(
     settings: FaceSettings,
     folder: str | os.PathLike[str],

@@ -5,31 +5,36 @@ from typing import Any
 
 import keras
 
-from fer_data.checks import check_number
+from fer_data import arguments
 from fer_models.training.concordance import ConcordanceCorrelation, ConcordanceLoss
 from fer_models.zoo.face_outputs import DIMENSIONS, EXPRESSION, VALENCE_AROUSAL
 
 
+@arguments.checked(
+    weight=arguments.number(0),
+    loss=arguments.either(arguments.text, arguments.function, rule="a loss or its name"),
+)
 def joint_losses(
     weight: float = 0.5,
     loss: str | keras.losses.Loss | Callable = "categorical_crossentropy",
 ) -> dict[str, Any]:
     """Return arguments of `compile` for a model of `fer_models.with_valence_arousal`.
 
-    The loss is that of the classes plus `weight` times one minus the concordance of valence and
-    arousal, the mean of both. Faces whose valence or arousal is NaN teach the classes alone.
+    The loss is the loss of the classes plus `weight` times `ConcordanceLoss`, the mean over valence
+    and arousal. A NaN target is left out: a face without valence and arousal trains the classes
+    alone.
 
     Args:
         weight: Weight of the concordance, 0 or more.
         loss: Loss of the classes.
 
     Returns:
-        A dictionary with `loss`, `loss_weights` and `metrics`, each by the name of the output. The
-        history calls the metrics `expression_accuracy`, `valence_arousal_valence_ccc` and
+        A dictionary with `loss`, `loss_weights` and `metrics`, each by the name of the output. In
+        the history the metrics are `expression_accuracy`, `valence_arousal_valence_ccc` and
         `valence_arousal_arousal_ccc`.
 
     Raises:
-        ValueError: If `weight` is no number of 0 or more.
+        ValueError: If `weight` is not a number of 0 or more.
 
     Example:
 
@@ -38,7 +43,6 @@ def joint_losses(
     >>> model = fer_models.with_valence_arousal(trunk)
     >>> model.compile("adam", **joint_losses(0.5))
     """
-    check_number("weight", weight, 0)
     return {
         "loss": {EXPRESSION: loss, VALENCE_AROUSAL: ConcordanceLoss()},
         "loss_weights": {EXPRESSION: 1.0, VALENCE_AROUSAL: float(weight)},

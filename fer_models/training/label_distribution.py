@@ -6,10 +6,26 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from fer_data import arguments
+from fer_data.checks import is_whole, shown
 from fer_models.families.building import channel_axis
+from fer_models.training import loss_arguments
+
+_DISTILLATION = arguments.instance(keras.distillation.DistillationLoss, "a distillation loss")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+
+
+def _one_input(name, value):
+    """Raise `ValueError` unless `value` is a built model of one input."""
+    if not isinstance(value, keras.Model) or len(getattr(value, "inputs", None) or ()) != 1:
+        raise ValueError(
+            f"`{name}` must be a functional or a built sequential `keras.Model` of one input. "
+            f"Received: {name}={shown(value)}"
+        )
 
 
 @keras.saving.register_keras_serializable(package="fer_models")
+@arguments.checked_class(**loss_arguments.LOSS)
 class LabelDistributionLoss(keras.losses.Loss):
     """Cross-entropy of predictions to a distribution over the classes.
 
@@ -150,6 +166,15 @@ class LabelDistributionDistillation(keras.distillation.DistillationLoss):
 
 
 @keras.saving.register_keras_serializable(package="fer_models")
+@arguments.checked_class(
+    teacher=_one_input,
+    student=_one_input,
+    distillation_losses=arguments.either(
+        _DISTILLATION,
+        arguments.sequence(_DISTILLATION, least=1),
+        rule="a `keras.distillation.DistillationLoss` or a list of them",
+    ),
+)
 class LabelDistributionDistiller(keras.distillation.Distiller):
     """`keras.distillation.Distiller` that can be stopped, saved and loaded in mid-training.
 
@@ -235,6 +260,14 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
         self.optimizer.build(self.trainable_variables)
 
 
+@arguments.checked(
+    student=_one_input,
+    teacher=_one_input,
+    student_loss_weight=arguments.number(0, 1),
+    class_mean=arguments.flag,
+    from_logits=arguments.flag,
+    name=arguments.text,
+)
 def distiller(
     student: keras.Model,
     teacher: keras.Model,
@@ -283,12 +316,6 @@ def distiller(
         Zhao et al., "Robust Lightweight Facial Expression Recognition Network with Label
         Distribution Training", AAAI 2021.
     """
-    for role, model in (("student", student), ("teacher", teacher)):
-        if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
-            raise ValueError(
-                f"`{role}` must be a functional or a built sequential `keras.Model` of one input. "
-                f"Received: {role}={model!r}"
-            )
     own, needed = student.input_shape[1:], teacher.input_shape[1:]
     fits = (a is None or b is None or a == b for a, b in zip(own, needed, strict=False))
     if len(own) != len(needed) or not all(fits):
@@ -306,6 +333,11 @@ def distiller(
     )
 
 
+@arguments.checked(
+    teacher=_one_input,
+    input_shape=arguments.sequence(),
+    interpolation=arguments.choice(INTERPOLATIONS),
+)
 def teacher_for(
     teacher: keras.Model, input_shape: Sequence[int | None], interpolation: str = "bilinear"
 ) -> keras.Model:
@@ -336,7 +368,8 @@ def teacher_for(
     axis = channel_axis()
     given, needed = tuple(input_shape), tuple(teacher.input_shape[1:])
     for argument, shape in (("input_shape", given), ("teacher", needed)):
-        if len(shape) != 3 or shape[axis if axis == -1 else 0] not in (1, 3):
+        sides = all(side is None or is_whole(side) for side in shape)
+        if not sides or len(shape) != 3 or shape[axis if axis == -1 else 0] not in (1, 3):
             raise ValueError(
                 f"`{argument}` must be of images with 1 or 3 channels. Received: shape {shape}"
             )

@@ -33,28 +33,29 @@ def fit_private(
 ) -> dict[str, Any]:
     """Train a model so that its weights give away little of any single example.
 
-    A step draws a batch by Poisson sampling, clips the gradient of each example to an L2 norm of
-    `l2_norm_clip`, adds them up, adds Gaussian noise to the sum, divides it by `batch_size` and
-    hands it to the optimizer. Batches, clipping and noise are jax-privacy's, the accounting is
-    dp-accounting's. The noise follows from the epsilon that is wanted. Two data sets are neighbours
-    if one has an example more than the other.
+    Each step draws a batch by Poisson sampling, clips the gradient of each example to an L2 norm of
+    `l2_norm_clip`, sums the gradients, adds Gaussian noise, divides by `batch_size` and hands the
+    result to the optimizer. jax-privacy does batches, clipping and noise, dp-accounting the
+    accounting. The noise is computed from the wanted epsilon. Two data sets are neighbours if one
+    has one example more than the other.
 
-    The guarantee is of the weights, against whoever sees all their steps, and of one example, not
-    of all pictures of a person. The number of examples is taken as known. It does not cover a
-    choice of settings by their results on the same examples. Batch norm must be frozen, since it
-    mixes the examples of a batch. The generators are JAX's, of the noise, and NumPy's, of the
-    batches: none for cryptography.
+    The guarantee holds against anyone who sees the weights after every step. It protects one
+    example, not all pictures of a person. The number of examples is taken as known. A choice of
+    settings by their results on the same examples is not covered. Batch norm must be frozen,
+    because it mixes the examples of a batch. The generators are JAX's for the noise and NumPy's for
+    the batches; neither is made for cryptography.
 
     Args:
-        model: Built functional or sequential model of one input and one output, trained in place.
+        model: Built functional or sequential model with one input and one output; it is trained in
+            place.
         inputs: `(examples, ...)`, as the model takes them.
         labels: Class numbers, integers `(examples,)`.
         training: `PrivateTraining`.
         optimizer: A Keras optimizer or its name. If it averages the weights (`use_ema`), the model
             gets the average.
-        loss: A Keras loss or its name, of class numbers and the model's output.
-        absent: True and False `(examples,)`: examples that are counted and drawn, but have no
-            gradient, such as the canaries of an audit that are left out. None: none.
+        loss: A Keras loss or its name, which takes class numbers and the model's output.
+        absent: Booleans `(examples,)`, True for examples that are counted and drawn but have no
+            gradient, such as the left out canaries of an audit. None: no such examples.
         progress: Whether to show a bar.
 
     Returns:
@@ -64,7 +65,7 @@ def fit_private(
         ImportError: If jax-privacy is not installed.
         NotImplementedError: On other backends than JAX; `DPTrainer` clips and adds noise on
             TensorFlow, with shuffled batches.
-        ValueError: If an argument breaks its rule, or the model has batch norm that trains.
+        ValueError: If an argument breaks its rule, or the model has batch norm that is not frozen.
 
     Example:
 
@@ -115,17 +116,18 @@ def fit_private(
 def private_mean(
     features: ArrayLike, noise_multiplier: float, *, norm: float = 1.0, seed: int | None = None
 ) -> np.ndarray:
-    """Return the mean of features with noise, which gives little of any single example away.
+    """Return the mean of features, with noise that hides each single example.
 
-    Name the noise multiplier in `PrivateTraining(earlier=)`, so that epsilon covers it. The number
+    Give the noise multiplier in `PrivateTraining(earlier=)`, so that epsilon covers it. The number
     of examples is taken as known. The generator is NumPy's, not one for cryptography.
 
     Args:
-        features: `(examples, features)`; the norm of a row is cut to `norm`.
-        noise_multiplier: Standard deviation of the noise of the sum over `norm`; 0 adds none.
+        features: `(examples, features)`; longer rows are scaled down to the norm `norm`.
+        noise_multiplier: Standard deviation of the noise in the sum, divided by `norm`; 0 adds no
+            noise.
         norm: Largest L2 norm of a row.
-        seed: Of the noise. None takes one from the operating system, as it must be outside of
-            tests and studies.
+        seed: Seed of the noise. None, which is required outside tests and studies, takes one from
+            the operating system.
 
     Returns:
         float32 `(features,)`.
@@ -189,7 +191,7 @@ def _run(model, inputs, labels, left_out, training, guarantee, optimizer, loss, 
         [chosen] = batch_selection.split_and_pad_global_batch(
             drawn, places, min(training.group, places)
         )
-        # Padding looks at the first example, whose gradient is then replaced by zeros.
+        # Padding takes the first example; its gradient is then replaced by zeros.
         own = np.maximum(chosen, 0)
         padding = (chosen < 0) | left_out[own]
         numbers = seeds.integers(0, 2**32, (places, 2), dtype="uint32")
@@ -226,7 +228,7 @@ def _is_seed(variable):
 
 
 def _generators(seed):
-    """Return NumPy's generator of the batches, JAX's key of the noise, and NumPy's of dropout."""
+    """Return NumPy's generator for batches, JAX's key for noise, NumPy's generator for dropout."""
     import jax
 
     source = np.random.SeedSequence(secrets.randbits(256) if seed is None else seed)

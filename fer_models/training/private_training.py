@@ -1,4 +1,4 @@
-"""Settings of a training with differential privacy by Poisson sampling, and what they guarantee."""
+"""Settings of a private training with Poisson sampling, and the guarantee that follows."""
 
 import dataclasses
 import functools
@@ -12,39 +12,39 @@ from fer_models.training.accountant import checked_delta, epsilon
 
 # Steps of the privacy loss distribution, and the tolerance of the noise multiplier.
 INTERVAL, TOLERANCE = 1e-3, 1e-3
-# Standard deviations of the size of a batch above its mean that a physical batch has room for.
+# A physical batch has room for the mean number of examples plus so many standard deviations.
 ROOM = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrivateTraining:
-    """How `fit_private` trains: the guarantee that is wanted, and the batches.
+    """Settings of `fit_private`: the wanted guarantee, and the batches.
 
-    Each example is in each batch with probability `batch_size / examples`, by itself. So the number
-    of examples in a batch varies. A physical batch has `largest_batch` places: what is left over is
-    padding without a gradient. If more examples were drawn than there are places, as many as there
-    are places are chosen by chance and the others are left out of that step. The accountant knows
-    this rule (Ganesh, 2025), so delta stays as it is and nothing is added to it.
+    Each example is in each batch with probability `batch_size / examples`, independently of the
+    others. So the number of examples in a batch varies. A physical batch has `largest_batch`
+    places; unused places are padding without a gradient. If more examples are drawn than there are
+    places, a random subset is kept and the others are left out of that step. The accountant knows
+    this rule (Ganesh, 2025), so nothing is added to delta.
 
     The number of examples is taken as known: it decides the probability and the noise, and the
     guarantee does not hide it.
 
     Attributes:
-        epsilon: The guarantee that is wanted, above 0; the noise follows from it. None trains
+        epsilon: The wanted guarantee, above 0, from which the noise is computed. None trains
             without privacy: no noise, no clipping, and the same batches.
         delta: Probability with which the guarantee may fail, below 1 / examples.
-        batch_size: Examples in a batch, on average.
+        batch_size: Mean number of examples in a batch.
         steps: Number of batches.
         l2_norm_clip: Largest L2 norm of the gradient of one example, over all weights together.
         largest_batch: Places in a physical batch, `batch_size` or more, rounded up to a multiple of
             `group`. None: 6 standard deviations above `batch_size`, so that about one batch in a
-            thousand million is cut.
+            thousand million is too large.
         earlier: Noise multipliers of Gaussian releases of the same examples before the training,
-            such as that of `private_mean`; epsilon covers them too, `epsilon_if_shuffled` does not.
-        group: Examples whose gradients are held in memory at once.
-        seed: Seed of the batches and the noise. None takes one from the operating system, as it
-            must be: who knows the seed can take the noise off again. Give one only in tests and
-            studies of accuracy.
+            such as that of `private_mean`; epsilon covers them, `epsilon_if_shuffled` does not.
+        group: Number of examples whose gradients are held in memory at once.
+        seed: Seed of the batches and the noise. None takes one from the operating system. Give one
+            only in tests and studies of accuracy, because whoever knows the seed can remove the
+            noise.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -115,7 +115,7 @@ class PrivateTraining:
         return self.batch_size / examples
 
     def noise_multiplier(self, examples: int) -> float:
-        """Return the standard deviation of the noise over `l2_norm_clip`; 0 without privacy.
+        """Return the standard deviation of the noise divided by `l2_norm_clip`; 0 without privacy.
 
         Args:
             examples: Number of training examples.
@@ -133,23 +133,23 @@ class PrivateTraining:
                 f"given away whole. Received: delta={self.delta!r}"
             )
         known = self._known(examples)
-        # The first is much faster, and almost always enough.
+        # Accounting without truncation is much faster, and its noise almost always suffices.
         noise = _calibrated(self.epsilon, dataclasses.replace(known, places=None))
         if _spent(noise, known) > self.epsilon:
             noise = _calibrated(self.epsilon, known)
         return float(noise)
 
     def guarantee(self, examples: int) -> dict[str, Any]:
-        """Return what a training guarantees, of JSON's types, for its record.
+        """Return the guarantee of a training, ready for JSON.
 
         Args:
             examples: Number of training examples.
 
         Returns:
-            Dictionary with the settings but the seed, `examples`, `sampling_probability`,
-            `largest_batch`, `noise_multiplier`, `epsilon`, at most the one that was wanted, and
-            `epsilon_if_shuffled`: what would be proven of the same noise if the batches had been
-            shuffled and not sampled. Both are None without privacy.
+            Dictionary with the settings except the seed, `examples`, `sampling_probability`,
+            `largest_batch`, `noise_multiplier`, `epsilon`, which is at most the wanted one, and
+            `epsilon_if_shuffled`, the epsilon that the same noise would prove for shuffled batches.
+            Both are None without privacy.
 
         Raises:
             ImportError: If jax-privacy is not installed.
@@ -201,7 +201,7 @@ def _calibrated(target, known):
         lambda noise: _event(noise, known),
         target,
         known.delta,
-        # The second is a guess, which is doubled until it is enough.
+        # The second number is a first guess, which is doubled until it suffices.
         accounting.LowerEndpointAndGuess(0.0, 2.0),
         tol=TOLERANCE,
     )
@@ -213,7 +213,7 @@ def _spent(noise, known):
 
 
 def _event(noise, known):
-    """Return what is released: all steps, and what was released before."""
+    """Return the event of all releases: the steps, and the releases before them."""
     accounting = _accounting()
     if known.places is None:
         step = accounting.PoissonSampledDpEvent(known.share, accounting.GaussianDpEvent(noise))
@@ -235,7 +235,7 @@ def _counter():
 
 @dataclasses.dataclass(frozen=True)
 class _Known:
-    """What a guarantee depends on, besides the noise."""
+    """Numbers that decide a guarantee, besides the noise."""
 
     examples: int
     share: float

@@ -104,6 +104,10 @@ def test_pixels_are_counted_before_they_are_decoded():
     # A small picture in one enormous tile.
     tiles = tiff((322, 4, 1, 60_000), (323, 4, 1, 60_000), (324, 4, 1, 400), (325, 4, 1, 256))
     assert refusal(tiles) == ("too_many_pixels", "60000x60000, more than 120000000 pixels")
+    # Its decoder holds twice as much.
+    webp = encoded(np.zeros((40, 50), np.uint8), "WEBP")
+    assert picture.decode(webp, 1, pixels=4_000).shape == (40, 50, 1)
+    assert refusal(webp, pixels=3_999) == ("too_many_pixels", "50x40, more than 1999 pixels")
 
 
 def test_a_tag_of_millions_of_values_is_refused():

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data import arguments
+from fer_data.checks import REAL, as_array, check_integer, shown
 from fer_models.training import resume
 from fer_models.zoo.batch_norm import batch_norm_layers
 
@@ -15,6 +17,9 @@ from fer_models.zoo.batch_norm import batch_norm_layers
 IMAGES, BATCHES, BYTES = 2048, 64, 2**28
 
 
+@arguments.checked_class(
+    network=arguments.instance(keras.Model, "a Keras model"), batches=arguments.sequence()
+)
 class AverageWeights(keras.callbacks.SwapEMAWeights):
     """`SwapEMAWeights` that gives batch norm the statistics of the averaged network.
 
@@ -88,25 +93,47 @@ def some_images(
         least.
 
     Raises:
-        ValueError: If `data` can be read only once, or has several inputs.
+        ValueError: If `data` can be read only once, has several inputs, or its batches are no
+            images with labels.
     """
+    check_integer("steps", steps, 1)
     numbered = isinstance(data, keras.utils.PyDataset)
-    batches = (data[number] for number in range(len(data))) if numbered else iter(data)  # type: ignore[index, arg-type]
+    try:
+        batches = (data[number] for number in range(len(data))) if numbered else iter(data)  # type: ignore[index, arg-type]
+    except TypeError as error:
+        raise ValueError(
+            f"`train` must be a data set of batches. Received: train={shown(data)}"
+        ) from error
     if batches is data:
         raise ValueError(
             "`train` must be a data set, arrays, or a function that makes a data set: the moving "
             f"average (`ema`) looks at the first batches again. Received: train={data!r}"
         )
-    first = next(batches)[0]
+    first = _images(next(batches, None))
     if isinstance(first, (tuple, list, dict)):
         raise ValueError(
             "`train` must have one input where a recipe has a moving average (`ema`). "
             f"Received: batches with {len(first)} inputs"
         )
-    kept = [np.asarray(first)]
+    kept = [as_array("train", first)]
+    if kept[0].dtype.kind not in REAL or not kept[0].ndim or not kept[0].size:
+        raise ValueError(
+            "`train` must have batches of images, numbers `(batch, height, width, channels)`. "
+            f"Received: a batch of dtype={kept[0].dtype}, shape={kept[0].shape}"
+        )
     count = min(steps, BATCHES, IMAGES // len(kept[0]), BYTES // kept[0].nbytes)
-    kept += [np.asarray(batch[0]) for batch in itertools.islice(batches, max(count, 1) - 1)]
-    return kept
+    others = itertools.islice(batches, max(count, 1) - 1)
+    return kept + [as_array("train", _images(each)) for each in others]
+
+
+def _images(batch):
+    """Return the images of a batch."""
+    if not isinstance(batch, (tuple, list)) or not batch:
+        raise ValueError(
+            "`train` must have batches that are tuples of images and labels, one at least. "
+            f"Received: a batch {shown(batch)}"
+        )
+    return batch[0]
 
 
 def statistics(network: keras.Model) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+from fer_data.checks import check_choice
 from fer_data.pipelines.augmentation.policies import PRESETS
 from fer_models.training import ha3dnet_published
 from fer_models.training.recipes import teachers
@@ -329,6 +330,5 @@ def get(name: str) -> Recipe:
     >>> recipes.get("emotion_cnn").learning_rate
     0.0001
     """
-    if name not in RECIPES:
-        raise ValueError(f"`name` must be one of {sorted(RECIPES)}. Received: name={name!r}")
+    check_choice("name", name, sorted(RECIPES))
     return RECIPES[name]

@@ -2,15 +2,14 @@
 
 import dataclasses
 import fnmatch
-import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import keras
 
-from fer_data.checks import check_attribute, is_whole
+from fer_data.checks import check_attribute, is_number, is_whole
 from fer_models.training.adversarial_training import AdversarialTraining
 from fer_models.training.dp_sgd import DPSGD, freeze_batch_norm
 from fer_models.training.joint_losses import joint_losses
@@ -48,19 +47,15 @@ class Stage:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
+        rate, patterns = self.learning_rate, self.trainable
+        check_attribute(self, "name", isinstance(self.name, str), "a text")
         check_attribute(self, "epochs", is_whole(self.epochs), "an integer of 1 or more")
-        check_attribute(
-            self,
-            "learning_rate",
-            self.learning_rate is None or self.learning_rate > 0,
-            "None or positive",
+        right = rate is None or (is_number(rate) and rate > 0)
+        check_attribute(self, "learning_rate", right, "None or positive")
+        right = patterns is None or (
+            isinstance(patterns, (tuple, list)) and all(isinstance(each, str) for each in patterns)
         )
-        check_attribute(
-            self,
-            "trainable",
-            self.trainable is None or isinstance(self.trainable, (tuple, list)),
-            "None or a tuple of patterns",
-        )
+        check_attribute(self, "trainable", right, "None or a tuple of patterns")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,39 +165,30 @@ class Recipe:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_kinds()
+        rate, smoothing, ema = self.learning_rate, self.label_smoothing, self.ema
         shape = self.input_shape
-        check_attribute(
-            self, "optimizer", self.optimizer in OPTIMIZERS, f"one of {sorted(OPTIMIZERS)}"
-        )
+        for name, choices in (("optimizer", OPTIMIZERS), ("loss", LOSSES), ("labels", LABELS)):
+            check_attribute(self, name, getattr(self, name) in choices, f"one of {list(choices)}")
         check_attribute(
             self, "schedule", isinstance(self.schedule, Constant), f"one of {SCHEDULES}"
         )
-        check_attribute(self, "loss", self.loss in LOSSES, f"one of {list(LOSSES)}")
-        check_attribute(self, "labels", self.labels in LABELS, f"one of {list(LABELS)}")
         check_attribute(self, "batch_size", is_whole(self.batch_size), "an integer of 1 or more")
-        check_attribute(self, "learning_rate", self.learning_rate > 0, "positive")
-        check_attribute(self, "label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
-        check_attribute(
-            self, "ema", self.ema is None or 0 < self.ema < 1, "None or between 0 and 1"
-        )
+        check_attribute(self, "learning_rate", is_number(rate) and rate > 0, "positive")
+        right = is_number(smoothing) and 0 <= smoothing < 1
+        check_attribute(self, "label_smoothing", right, "in [0, 1)")
+        right = ema is None or (is_number(ema) and 0 < ema < 1)
+        check_attribute(self, "ema", right, "None or between 0 and 1")
         check_attribute(
             self, "patience", self.patience is None or is_whole(self.patience), "None or whole"
         )
         check_attribute(
             self, "monitor", self.monitor.startswith("val_"), "the name of a validation metric"
         )
-        check_attribute(
-            self,
-            "input_shape",
-            len(shape) == 3 and all(map(is_whole, shape)),
-            "(height, width, channels)",
-        )
-        check_attribute(
-            self,
-            "stages",
-            bool(self.stages) and all(isinstance(stage, Stage) for stage in self.stages),
-            "one or more `Stage`s",
-        )
+        right = len(shape) == 3 and all(map(is_whole, shape))
+        check_attribute(self, "input_shape", right, "(height, width, channels)")
+        right = bool(self.stages) and all(isinstance(stage, Stage) for stage in self.stages)
+        check_attribute(self, "stages", right, "one or more `Stage`s")
         check_attribute(
             self, "dp", self.dp is None or isinstance(self.dp, DPSGD), "None or a `DPSGD`"
         )
@@ -215,6 +201,21 @@ class Recipe:
             mixing = fitting.mixes(self.augmentation)
             check_attribute(self, "augmentation", not mixing, "without MixUp with `dp`")
 
+    def _check_kinds(self):
+        """Check that every attribute is of its kind, whatever its value."""
+        texts = ("name", "source", "optimizer", "labels", "loss", "monitor", "stated", "chosen")
+        kinds = {
+            **dict.fromkeys(texts, (str, "a text")),
+            "model": ((str, type(None)), "None or a text"),
+            **dict.fromkeys(("model_options", "optimizer_options"), (Mapping, "a dictionary")),
+            **dict.fromkeys(("class_weights", "freeze_batch_norm"), (bool, "True or False")),
+            "input_shape": ((tuple, list), "(height, width, channels)"),
+            "stages": ((tuple, list), "one or more `Stage`s"),
+            "published": ((tuple, list), "a tuple of `Published`"),
+        }
+        for name, (kind, rule) in kinds.items():
+            check_attribute(self, name, isinstance(getattr(self, name), kind), rule)
+
     def _check_adversarial(self):
         right = isinstance(self.adversarial, AdversarialTraining)
         check_attribute(self, "adversarial", right, "None or an `AdversarialTraining`")
@@ -223,8 +224,7 @@ class Recipe:
 
     def _check_valence_arousal(self):
         weight = self.valence_arousal
-        number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        right = number and 0 <= weight < math.inf
+        right = is_number(weight) and weight >= 0
         check_attribute(self, "valence_arousal", right, "None or a number of 0 or more")
         # Keras weighs the classes of models with one output alone.
         rule = "False with `valence_arousal`"

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from fer_data.checks import check_attribute, is_whole
+from fer_data.checks import check_attribute, is_number, is_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Cosine(Constant):
     any_length = False
 
     def __post_init__(self) -> None:
-        check_attribute(self, "warmup_steps", self.warmup_steps >= 0, "0 or more")
+        steps = self.warmup_steps
+        check_attribute(self, "warmup_steps", type(steps) is int and steps >= 0, "0 or more")
 
     def rate(
         self, learning_rate: float, steps_per_epoch: int | None, epochs: int
@@ -67,7 +68,8 @@ class Steps(Constant):
 
     def __post_init__(self) -> None:
         check_attribute(self, "every", is_whole(self.every), "an integer of 1 or more")
-        check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
+        right = is_number(self.factor) and 0 < self.factor < 1
+        check_attribute(self, "factor", right, "between 0 and 1")
 
     def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
         """Return a callback that lowers the rate by the number of epochs."""
@@ -94,7 +96,9 @@ class Plateau(Constant):
 
     def __post_init__(self) -> None:
         check_attribute(self, "patience", is_whole(self.patience), "an integer of 1 or more")
-        check_attribute(self, "factor", 0 < self.factor < 1, "between 0 and 1")
+        check_attribute(self, "monitor", isinstance(self.monitor, str), "the name of a metric")
+        right = is_number(self.factor) and 0 < self.factor < 1
+        check_attribute(self, "factor", right, "between 0 and 1")
 
     def callbacks(self, learning_rate: float, initial_epoch: int) -> list[keras.callbacks.Callback]:
         """Return a callback that lowers the rate when `monitor` stays where it is."""

@@ -242,6 +242,8 @@ def test_never_writes_over_its_input(weights, tmp_path, capsys):
         ("nowhere/one.png", [], "there is no photo, video or folder"),
         (".", ["--smoothing", "-1"], "--smoothing must be a number of seconds >= 0, not -1.0"),
         (".", ["--detect-every", "nan"], "--detect-every must be a number of seconds"),
+        ("one.png", ["--class-shares", "neutral"], "--class-shares must be even, or one or more"),
+        ("one.png", ["--class-shares", "even"], "weights whose card does not state the shares"),
         (".", ["--output", "{file}"], "--output must be a folder"),
         (".", ["--output", "{file}/below"], "--output must be a folder, and"),
         ("one.gif.txt", [], "must be a photo (.png, .jpg, "),

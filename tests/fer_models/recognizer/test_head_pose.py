@@ -40,6 +40,12 @@ def test_angles_of_drawn_faces(landmarks, points, yaw, roll, pitch):
         assert abs(off[:, 1]).max() < 15
 
 
+def test_the_pose_depends_on_the_points_alone(landmarks):
+    points = five(landmarks[0][1])
+    # Not on how they lie in memory, which changes the order of sums: quality and results agree.
+    assert head_pose(np.asfortranarray(points)) == head_pose(points) == head_pose(points.tolist())
+
+
 def test_size_and_place_change_nothing(landmarks):
     face = five(landmarks[0][7])
     pose = head_pose(face)

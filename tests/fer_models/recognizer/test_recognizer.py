@@ -12,7 +12,9 @@ from fer_data.compiled import lite_runner
 from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import VideoWriter
+from fer_models.evaluation import shift_class_shares
 from fer_models.recognizer import Expression, FrameResult, Recognizer, Session
+from fer_models.zoo.class_shares import shares_of_card
 
 SIZE = 16
 
@@ -351,3 +353,24 @@ def test_folder_of_frames_needs_fps(recognizer, tmp_path):
         recognizer.video(tmp_path)
     times = [result.timestamp for result in recognizer.video(tmp_path, fps=10)]
     assert times == [0, 0.1, 0.2]
+
+
+def test_shares_of_classes_shift_the_answers_of_bundled_weights():
+    face = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1)).astype("float32")
+    plain, shifted = Recognizer(), Recognizer(class_shares={"neutral": 0.9})
+    known = shares_of_card(fer_models.zoo.bundled.weights("ghostface", "ferplus").card)
+    wanted = np.full(7, 0.1 / 6)
+    wanted[plain.class_names.index("neutral")] = 0.9
+    expected = shift_class_shares(plain.classify(face), known, wanted)
+    np.testing.assert_allclose(shifted.classify(face), expected, atol=1e-6)
+    # The card's rule for sets holds for its own shares.
+    assert plain.set_rule is not None
+    assert shifted.set_rule is None
+    rule = plain.set_rule
+    assert Recognizer(class_shares="even", sets=rule).set_rule is rule
+    with pytest.raises(ValueError, match=r"`sets` must be a `SetRule` or None"):
+        Recognizer(class_shares="even", sets=0.9)
+    with pytest.raises(ValueError, match="weights whose card does not state the shares"):
+        Recognizer(network(), class_shares="even")
+    with pytest.raises(ValueError, match='must be "even" or shares by names'):
+        Recognizer(class_shares={"joy": 0.5})

@@ -241,6 +241,24 @@ class TestNetwork:
         assert np.allclose(moved(still), moved([still[0] * 0]), atol=1e-6)
         assert np.abs(raw(still) - raw([still[0] * 0])).max() > 1e-3
 
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+    def test_a_network_of_half_precision_runs_in_float32(self, policy):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            half = network(1)
+            own = ClipNetwork(half)
+        finally:
+            keras.config.set_dtype_policy(before)
+        whole = network(1)
+        for ours, theirs in zip(whole.weights, half.weights, strict=True):
+            ours.assign(keras.ops.cast(theirs, "float32"))
+        windows = list(np.random.default_rng(0).integers(0, 256, (3, 5, 16, 16, 1), dtype=np.uint8))
+        found = own(windows)
+        np.testing.assert_allclose(found, ClipNetwork(whole)(windows), atol=1e-6)
+        np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
+        assert {layer.compute_dtype for layer in own.model.layers} == {"float32"}
+
     @pytest.mark.parametrize(
         ("shapes", "why"),
         [

@@ -8,6 +8,7 @@ from helpers.shared import ROOT
 
 from fer_data.synthetic.smiling_faces import FACTORS
 from fer_models.cli import main
+from fer_models.studies import smile_curve, smile_curve_picture
 from fer_models.studies.smile_curve import curve_table, run_smile_curve, smile_curves
 from fer_models.zoo import bundled
 from fer_models.zoo.model_card import model_card
@@ -30,14 +31,19 @@ def answers(people=4):
     return {**others, **said, "happy": happy, "called": happy > 0.5}
 
 
-def test_curves_against_means_by_hand():
+def all_answers():
+    """The same with every value of every factor."""
     said = answers()
     for name, values in FACTORS.items():
         if name != "mouth":
             said = {key: np.concatenate([column] * len(values)) for key, column in said.items()} | {
                 name: np.repeat(values, len(said["happy"]))
             }
-    found = smile_curves(said, LEVELS, resamples=200)
+    return said
+
+
+def test_curves_against_means_by_hand():
+    found = smile_curves(all_answers(), LEVELS, resamples=200)
     assert found["levels"] == [0, 0.5, 1]
     assert found["people"] == 4
     closed, opened = (found["by"]["mouth"][value] for value in ("closed", "open"))
@@ -65,6 +71,26 @@ def test_a_curve_that_never_reaches_one_half():
         found = smile_curves(said, LEVELS, resamples=10)
     assert (found["all"]["half"], found["all"]["half_high"]) == (None, None)
     assert "never (never to never)" in curve_table(found)[2]
+
+
+def test_damaged_answers_are_named(tmp_path, monkeypatch):
+    said = all_answers() | {"sha256": np.array(bundled.weights("ghostface", "ferplus").sha256)}
+    monkeypatch.setattr(smile_curve, "_network", lambda source: None)
+    monkeypatch.setattr(smile_curve, "_ask", lambda networks, *given: dict.fromkeys(networks, said))
+    monkeypatch.setattr(smile_curve_picture, "plot_smile_curves", lambda *given: None)
+
+    def study():
+        options = {"levels": 3, "people": 4, "resamples": 10, "progress": False}
+        return run_smile_curve(tmp_path, weights=["ghostface:ferplus"], **options)
+
+    curve = study().content["curves"]["ghostface:ferplus"]
+    assert curve["people"] == 4
+    path = tmp_path / "answers" / "ghostface_ferplus.npz"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=f"cannot be read; remove it .*{path.name}"):
+        study()
+    path.unlink()
+    assert study().content["curves"]["ghostface:ferplus"] == curve
 
 
 @pytest.mark.slow

@@ -8,12 +8,16 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from helpers.crashes import every_change, go_on_in_each
+from helpers.bars import NAMES, bar_arrays
+from helpers.crashes import IGNORED, every_change, go_on_in_each
 from helpers.few_clips import clip_data, put_small_clip_networks, tiny
 from helpers.small_networks import put_small_networks
 
 from fer_data import files
+from fer_data.pipelines import face_arrays
 from fer_data.pipelines.split_arrays import SplitArrays
+from fer_models import evaluation
+from fer_models.cli import main
 from fer_models.studies.ghostface_settings import GhostfaceSettings
 from fer_models.studies.ghostface_trainings import finish_study
 from fer_models.studies.outcome import Outcome, about_run
@@ -117,6 +121,38 @@ def test_a_training_of_two_stages(tmp_path, monkeypatch, untraced, ema):
     assert expected["history"].count("\n") == 4
     assert moments.points > 50
     go_on_in_each(moments, work, expected)
+
+
+def test_the_whole_command(tmp_path, monkeypatch, untraced):
+    """`fer train` from the faces to the report; of its many states some go on."""
+    put_small_networks(monkeypatch)
+    # The one thing in a report that is another in each run.
+    times = evaluation.Latency(1, 1, 1, 1, 1, 1, (24, 24, 1), 1, 1, "not measured")
+    monkeypatch.setattr(evaluation, "latency", lambda model, batch_size: times)
+    faces = {name: bar_arrays(seed) for seed, name in enumerate(("train", "validation", "test"))}
+    face_arrays.write(tmp_path / "faces.npz", faces, NAMES, {"data": "folder"})
+    words = ["train", "--data", "folder", "--path", str(tmp_path / "faces.npz"), "--size", "24"]
+    words += ["--channels", "1", "--batch-size", "8", "--epochs", "2", "--augmentation", "none"]
+
+    def work(folder):
+        keras.utils.clear_session()
+        assert main([*words, "--output", str(folder)]) == 0
+        assert not [path for path in folder.rglob("*") if files.is_unfinished(path)]
+        found = {
+            name: (folder / name).read_text().replace(str(folder), str(tmp_path / "run"))
+            for name in ("history.csv", "report.md", "report.json", "run.json")
+        }
+        found["kept"] = [kept_in(folder / f"{name}.keras") for name in ("best", "last")]
+        # Logs of which the copies have none.
+        left = {path.name for path in folder.iterdir()} - {*IGNORED}
+        return found | {"files": sorted(left)}
+
+    with every_change(tmp_path / "run", tmp_path / "copies", monkeypatch) as moments:
+        expected = work(tmp_path / "run")
+    assert expected["history.csv"].count("\n") == 3
+    assert expected["files"].count("grad_cam.png") == 1
+    assert moments.points > 100
+    go_on_in_each(moments, work, expected, most=10)
 
 
 def test_folds_that_leave_people_out(tmp_path, monkeypatch, untraced):

@@ -356,7 +356,7 @@ def unpooled():
         (lambda: network(activation=None), network, {}, "`student` must end in probabilities"),
         (unpooled, unpooled, {}, r"`teacher` must have one output, of shape \(batch, classes\)"),
         (two_headed, two_headed, {}, "`teacher` must have one output"),
-        (network, network, {"student_loss_weight": 1.5}, "student_loss_weight must be between"),
+        (network, network, {"student_loss_weight": 1.5}, r"_weight` must be .* in \[0, 1\]"),
         (network, network, {"class_mean": None}, "`class_mean` must be True or False"),
     ],
 )
