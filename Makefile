@@ -3,10 +3,11 @@
 # make docs    install into .venv and build the documentation as a site into build/site
 # make dist    build the sdist and both wheels into dist, install and try the wheels on every Python that is there
 # make web-package  build the npm package fer-keras-web, models included, into build/web
+# make container  build the image of fer-keras-lite, or take its steps by hand where there is no Docker
 # make coverage  run fast and slow tests and print how many lines of the packages they reach
 # make install, make test-slow, make lint, make links, make clean
 
-.PHONY: help demo install test test-slow coverage lint links docs dist web-package clean
+.PHONY: help demo install test test-slow coverage lint links docs dist web-package container clean
 
 # The first Python of a supported version. PYTHON=... names another one.
 FIND = for p in python3 python3.13 python3.12 python3.11; do \
@@ -22,7 +23,7 @@ COVERAGE = --cov --cov-append --cov-report=
 PYTHONS ?= python3.11 python3.12 python3.13
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 demo: .venv/demo.installed
 	@echo "== Training, evaluating and explaining GhostFace on synthetic faces"
@@ -97,6 +98,15 @@ web-package: .venv/test.installed
 	@echo "== Building the npm package with its models into build/web"
 	$(PY) packages/web/build.py
 	npm pack --pack-destination build/web ./packages/web
+
+container: .venv/test.installed
+	@if docker info >/dev/null 2>&1; then \
+		echo "== Building the image fer-keras-lite, and asking its command for its version"; \
+		docker build -t fer-keras-lite . && docker run --rm --entrypoint fer fer-keras-lite --version; \
+	else \
+		echo "== Docker is not here: the Dockerfile's steps by hand, in build/container"; \
+		rm -rf build/container && $(PY) tests/helpers/container_steps.py build/container; \
+	fi
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -2,12 +2,13 @@
 
     python benchmarks/first_answer.py PHOTO
     python benchmarks/first_answer.py PHOTO --peer fer=ENV/bin/python --peer deepface=ENV/bin/python
+        --peer py-feat=ENV/bin/python [--python ENV/bin/python] [--rounds N]
 
 Starts `fer recognise PHOTO` and, in environments of their own, the packages that are named, in
-turns. Measures each process from its start to its end, and the most memory that it held. Each does
-one of two things: `answer` means an answer about the photo; `start` means that the package is
-imported and answers nothing (deepface and py-feat fetch their weights, which a machine may not
-allow).
+turns. Measures each process from its start to its end, and the most memory that it held, and adds
+up the files of the packages in each environment, which should hold nothing else. Each does one of
+two things: `answer` means an answer about the photo; `start` means that the package is imported and
+answers nothing (deepface and py-feat fetch their weights, which a machine may not allow).
 
 The first round is left out: it compiles the modules, and reads the files into the system's cache.
 """
@@ -37,6 +38,7 @@ OURS = "fer recognise"
 # Each environment has its own modules, and keeps them compiled, as it does for its user.
 NOT_THEIRS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+PACKAGES = "import sysconfig; print(sysconfig.get_path('platlib'))"
 
 
 def measured(command, folder):
@@ -63,14 +65,24 @@ def measured(command, folder):
     return seconds, used.ru_maxrss * unit / 1e6
 
 
+def said(python, program, *arguments):
+    """Return what a program prints, in one line."""
+    command = [python, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def on_disk(python):
+    """Return the megabytes of the packages of an environment, pip included, without bytecode."""
+    files = (path for path in Path(said(python, PACKAGES)).rglob("*") if path.suffix != ".pyc")
+    return sum(path.lstat().st_size for path in files if not path.is_dir()) / 1e6
+
+
 def commands(photo, peers, python):
     """Return `{name: (what it does, command)}`, ours first."""
     found = {OURS: ("answer", [python, "-m", "fer_models", "recognise", photo])}
     for name, interpreter in peers.items():
         package, what, program = PEERS[name]
-        version = subprocess.run(
-            [interpreter, "-c", VERSION, package], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        version = said(interpreter, VERSION, package)
         found[f"{name} {version}"] = (what, [interpreter, "-c", program, photo])
     return found
 
@@ -106,13 +118,15 @@ def main(argv=None):
             if number:
                 found[name].append(result)
     print(f"{args.rounds} rounds, {os.cpu_count()} cores, {platform.machine()}\n")
-    print("| program | does | seconds, median | least to most | MB, most |")
-    print("|---|---|---:|---:|---:|")
+    print("| program | does | seconds, median | least to most | MB of memory, most | MB on disk |")
+    print("|---|---|---:|---:|---:|---:|")
     for name, results in found.items():
         seconds, memory = zip(*results, strict=True)
+        does, command = programs[name]
         print(
-            f"| {name} | {programs[name][0]} | {statistics.median(seconds):.2f} | "
-            f"{min(seconds):.2f} to {max(seconds):.2f} | {max(memory):.0f} |"
+            f"| {name} | {does} | {statistics.median(seconds):.2f} | "
+            f"{min(seconds):.2f} to {max(seconds):.2f} | {max(memory):.0f} | "
+            f"{on_disk(command[0]):,.0f} |"
         )
 
 

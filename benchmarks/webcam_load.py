@@ -1,11 +1,15 @@
 """Load the server of `fer webcam` with several browsers at once, on this machine.
 
-    python benchmarks/webcam_load.py [--clients 8] [--seconds 30] [--rate 30] [--video PATH]
-        [--weights fer2013] [--detector mtcnn] [--json PATH]
+    python benchmarks/webcam_load.py [--clients 8] [--seconds 30] [--rate 30] [--spread 0]
+        [--video PATH] [--weights fer2013] [--detector mtcnn] [--json PATH]
 
 Starts `fer webcam` on a free port of the loopback address, lets that many clients
 send frames as the page does (two on their way, the newest first), and stops it. The frames
 are those of a video, or the astronaut's portrait of scikit-image, swaying; 640 pixels at most.
+All clients begin in the same instant, so that their frames come together and all their searches of
+the whole frame too: the hardest case. With `--spread 1` they begin evenly spread over a second, as
+browsers that know nothing of each other do.
+
 Prints frames answered, overtaken and refused, errors, the time from a frame to its answer, the
 processor time of the server and of the clients for an answer, which other work on the machine
 hardly changes, and the server's resident memory over time, in tenths of the run; the exit status is
@@ -107,9 +111,10 @@ class Server:
         return self.process.wait(30)
 
 
-async def client(address, frames, args, found):
+async def client(address, frames, args, found, place):
     """Send frames at the camera's rate, unless two are on their way already."""
     sent, times = {}, {}
+    await asyncio.sleep(args.spread * place / args.clients)
     async with connect(
         f"ws://{address}/ws", origin=f"http://{address}", compression=None
     ) as socket:
@@ -155,7 +160,7 @@ async def load(server, address, frames, args):
     watching = asyncio.create_task(server.watch())
     spent = server.spent(), time.process_time()
     outcomes = await asyncio.gather(
-        *(client(address, frames, args, found) for _ in range(args.clients)),
+        *(client(address, frames, args, found, place) for place in range(args.clients)),
         return_exceptions=True,
     )
     found["processor"] = server.spent() - spent[0], time.process_time() - spent[1]
@@ -175,6 +180,7 @@ def report(found, memory, args):
     figures = {
         "clients": args.clients,
         "seconds": args.seconds,
+        "spread": args.spread,
         "sent": found["sent"],
         "answered": len(times),
         "answered_a_second": len(times) / args.seconds,
@@ -207,6 +213,7 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=float, default=30, help="frames a second of each camera")
+    parser.add_argument("--spread", type=float, default=0, help="seconds over which they begin")
     parser.add_argument("--video", type=Path, help="default: a portrait that sways")
     parser.add_argument("--weights", default="ferplus")
     parser.add_argument("--detector", default="mtcnn")

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ import zipfile
 
 import pytest
 import test_architecture as architecture
+from helpers import container_steps
 from helpers.shared import ROOT
 
 import fer_models
@@ -111,6 +113,28 @@ def test_the_wheel(tmp_path):
         names = {name for name in opened.namelist() if ".dist-info/" not in name}
         assert names == {each.as_posix() for each in files()}
         assert f"fer_keras_lite-{version}.dist-info/licenses/LICENSE" in opened.namelist()
+
+
+def test_the_dockerfile_builds_from_its_context_and_runs_as_a_user():
+    steps = container_steps.instructions((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    sent = container_steps.context((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    # All that the wheel is made of gets into the context.
+    for path in files():
+        assert path.parts[0] in sent, path
+    for name in ("packaging", "pyproject.toml", "LICENSE"):
+        assert name in sent
+        assert (ROOT / name).exists()
+    words = [word for word, _ in steps]
+    run = next(line for word, line in reversed(steps) if word == "RUN")
+    assert "[web]" in run
+    (user,) = (line for word, line in steps if word == "USER")
+    assert user != "root"
+    assert re.search(rf"useradd .*--uid [1-9]\d* {user}\b", run)
+    # Nothing runs as root after it.
+    assert not {"RUN", "USER"} & set(words[words.index("USER") + 1 :])
+    assert container_steps.by_hand("pip wheel -w /wheel /source/x && useradd a", "/f") == (
+        "pip wheel -w /f/wheel /f/source/x"
+    )
 
 
 @pytest.fixture

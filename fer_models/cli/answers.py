@@ -99,15 +99,18 @@ def run(args: argparse.Namespace) -> None:
 
 def _about(args):
     """Return from what the models descend, and the commands that led to them and to the answers."""
-    from fer_models.training import ancestry, packing, runs
+    from fer_models.training import ancestry, packing, run_history, runs
 
-    files = [Path(model) for model in args.models if names_file(model)]
-    earlier = []
-    for path in files:
-        if (path.parent / runs.RECORD).is_file():
-            more = packing.commands(path.parent)
-            earlier += [command for command in more if command not in earlier]
-    names = [packing.kept(name) if Path(name) in files else name for name in args.models]
+    earlier, names = [], []
+    for name in args.models:
+        more = []
+        if not names_file(name):
+            # The weights that have this name later may be others.
+            more = run_history.of_bundled(name)
+        elif (Path(name).parent / runs.RECORD).is_file():
+            more = packing.commands(Path(name).parent)
+        earlier += [command for command in more if command not in earlier]
+        names.append(packing.kept(name) if names_file(name) else name)
     words = ["fer", "answers", *names, *([] if args.data is None else ["--data", args.data])]
     words += ["--path", "faces.npz", "--output", args.output.name]
     descends = set().union(*map(ancestry.of_weights, args.models))

@@ -20,6 +20,7 @@ from fer_models.cli.face_data import (
 )
 from fer_models.cli.media import check_output
 from fer_models.cli.running import CheckFailedError, UsageError, remark
+from fer_models.zoo.hub_models import PREFIX
 from fer_models.zoo.model_files import names_file
 
 EXAMPLE = """fer export ghostface:fer2013 litert
@@ -104,7 +105,9 @@ def run(args: argparse.Namespace) -> None:
 
 def name_of(model: str) -> str:
     """Return the name of the exported file, without its ending."""
-    return Path(model).stem if names_file(model) else model.replace(":", "-")
+    if names_file(model):
+        return Path(model).stem
+    return model.removeprefix(PREFIX).replace(":", "-").replace("/", "-")
 
 
 def table_of(report: Any, lost: Any) -> str:

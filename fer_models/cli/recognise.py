@@ -65,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="even|NAME=SHARE",
         help="how often each expression is shown, as neutral=0.6 happy=0.3, where that is not as "
-        "in the faces that the weights were calibrated on; other classes divide the rest evenly",
+        "in the faces that the weights were calibrated on; other classes divide the rest evenly; "
+        "name the input first",
     )
     add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
     add(
@@ -92,6 +93,12 @@ def run(args: argparse.Namespace) -> None:
     from fer_models.recognizer import annotated_files as files
     from fer_models.recognizer.recognizer import BY_CARD
 
+    shares = _class_shares(args.class_shares)
+    if shares is not None and args.coverage:
+        raise UsageError(
+            "--coverage other than 0 does not go with --class-shares: the rule for sets holds for "
+            "the shares of its own faces"
+        )
     is_video = data is None and path.is_file() and path.suffix.lower() in VIDEOS
     pictures = {} if is_video else _pictures(path, data)
     recognizer = Recognizer(
@@ -100,13 +107,14 @@ def run(args: argparse.Namespace) -> None:
         min_score=args.min_score,
         flip=args.flip,
         sets=BY_CARD if args.coverage is None else args.coverage or None,
-        class_shares=_class_shares(args.class_shares),
+        class_shares=shares,
     )
     if is_video:
         results, unreadable = _video(recognizer, path, args), {}
     else:
         results, unreadable = _photos(recognizer, pictures, args)
     about = {"input": args.input, "weights": args.weights, "detector": args.detector}
+    about |= {"flip": args.flip, "class_shares": shares}
     content = files.write_results(args.output, results, recognizer.class_names, about)
     if args.json:
         import json
@@ -130,6 +138,8 @@ def _class_shares(words):
     shares = {}
     for word in words:
         name, _, share = word.partition("=")
+        if name in shares:
+            raise UsageError(f"--class-shares names {name!r} twice")
         try:
             shares[name] = float(share)
         except ValueError as error:

@@ -81,7 +81,7 @@ class Classifier:
             for start in range(0, len(faces), self.batch_size)
         ]
         found = np.concatenate([np.zeros((0, self._width), np.float32), *parts])
-        if self._shares is not None:
+        if self._shares is not None and len(found):
             answers = found[:, : self.classes]
             found[:, : self.classes] = shift_class_shares(answers, *self._shares)
         return found

@@ -137,7 +137,8 @@ class Recognizer:
             )
         self.quality_gate = quality
         network = _network(weights, model)
-        shares = None if class_shares is None else _shares(class_shares, weights, model)
+        names = _names(class_names, network.class_names, network.classes)
+        shares = None if class_shares is None else _shares(class_shares, names, weights, model)
         if shares is not None and not isinstance(sets, SetRule):
             _check_no_sets(sets)
             sets = None
@@ -151,9 +152,7 @@ class Recognizer:
             if isinstance(network.run, LiteNetwork)
             else {"weights": weights, "model": model, "flip": flip, "shares": shares}
         )
-        self.class_names: tuple[str, ...] = _names(
-            class_names, network.class_names, network.classes
-        )
+        self.class_names: tuple[str, ...] = names
         self.input_size: int = self._classifier.size
         self._own_session: Session | None = None
 
@@ -402,7 +401,7 @@ def _card(weights, model):
     return known[source].card if source in known else None
 
 
-def _shares(class_shares, weights, model):
+def _shares(class_shares, names, weights, model):
     """Return the shares of the classes `(known, wanted)`."""
     card = _card(weights, model)
     if card is None:
@@ -411,12 +410,12 @@ def _shares(class_shares, weights, model):
             "classes: shift the probabilities with `fer_models.evaluation.shift_class_shares`. "
             f"Received: class_shares={class_shares!r}, weights={weights!r}"
         )
-    return shares_of_card(card), named_shares(class_shares, card["class_names"])
+    return shares_of_card(card), named_shares(class_shares, names)
 
 
 def _check_no_sets(sets):
     """Refuse sets by the card, whose rule does not hold for other shares of the classes."""
-    if sets is not None and sets != BY_CARD:
+    if sets is not None and not (isinstance(sets, str) and sets == BY_CARD):
         raise ValueError(
             "`sets` must be a `SetRule` or None with `class_shares`, since the card's rule holds "
             f"for the shares of its own faces. Received: sets={sets!r}"

@@ -209,6 +209,11 @@ class FaceSettings:
         for name in ("answer_share", "vote_share", "adversarial_plain"):
             if (value := getattr(self, name)) is not None:
                 check_number(name, value, 0, 1)
+        if self.answer_share == 0:
+            raise ValueError(
+                "`answer_share` must be above 0, or nothing is learned from `answers`: leave both "
+                "out. Received: answer_share=0"
+            )
         # Their ranges are rules of the recipe.
         for name in ("ema", "label_smoothing", "dp_noise_multiplier", "dp_clip", "dp_delta"):
             if (value := getattr(self, name)) is not None:

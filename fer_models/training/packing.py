@@ -276,7 +276,8 @@ def commands(run: str | os.PathLike[str]) -> list[str]:
     last = shlex.join(words)
     if record.get("backend", "tensorflow") != "tensorflow":
         last = f"KERAS_BACKEND={record['backend']} {last}"
-    if run_history.output_of(last) in map(run_history.output_of, earlier):
+    before = map(run_history.output_of, filter(run_history.is_training, earlier))
+    if run_history.output_of(last) in before:
         raise ValueError(
             f"{run} has the name of a run that went before it, {run_history.output_of(last)}: give "
             "its folder, and --output in its run.json, another name"

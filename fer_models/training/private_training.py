@@ -16,6 +16,7 @@ INTERVAL, TOLERANCE = 1e-3, 1e-3
 ROOM = 6
 
 
+@arguments.checked_class(earlier=arguments.sequence(arguments.number(1e-3)))
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrivateTraining:
     """Settings of `fit_private`: the wanted guarantee, and the batches.
@@ -80,7 +81,6 @@ class PrivateTraining:
                 check_number(name, value, 0)
                 if value == 0:
                     raise ValueError(f"`{name}` must be above 0. Received: {name}={value!r}")
-        arguments.sequence(arguments.number(1e-3))("earlier", self.earlier)
         checked_delta(self.delta)
         if self.seed is not None:
             check_seed("seed", self.seed)

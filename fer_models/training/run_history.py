@@ -6,7 +6,7 @@ from typing import Any
 
 from fer_models.training.face_settings import DEFAULT_RECIPE
 from fer_models.training.recipes.recipe import Recipe
-from fer_models.zoo import registry
+from fer_models.zoo import bundled, registry
 
 
 def output_of(command: str) -> str:
@@ -37,7 +37,38 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"commands": commands, "kept": f"{output_of(commands[-1])}/{card['epoch']}.keras"}
 
 
+def is_training(command: str) -> bool:
+    """Return whether a command is one of `fer train`, not of `fer prepare`, say.
+
+    Args:
+        command: The command line, perhaps with variables of the environment before it.
+
+    Example:
+
+    >>> is_training("KERAS_BACKEND=jax fer train --epochs 3"), is_training("fer weights pack a")
+    (True, False)
+    """
+    words = shlex.split(command)
+    return "fer" in words and words[words.index("fer") + 1 :][:1] == ["train"]
+
+
+def of_bundled(source: str) -> list[str]:
+    """Return the commands that led to bundled weights, up to packing them.
+
+    Args:
+        source: Name and tag, such as `"ghostface:fer2013"`; other weights have no commands.
+    """
+    known = bundled.all_weights().get(":".join(bundled.split(source)))
+    if known is None:
+        return []
+    card = known.card
+    folder = output_of(card["commands"][-1])
+    packing = ["fer", "weights", "pack", folder, "--tag", card["tag"]]
+    packing += ["--epoch", "best"] if card["epoch"] == "best" else []
+    return [*card["commands"], shlex.join(packing)]
+
+
 def of_weights(recipe: Recipe) -> dict[str, Any] | None:
     """Return the history of the bundled weights that a recipe begins with, or None."""
-    bundled = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))  # type: ignore[arg-type]
-    return None if bundled is None else of_card(bundled.card)
+    weights = registry.entry(recipe.model).weights.get(recipe.model_options.get("weights"))  # type: ignore[arg-type]
+    return None if weights is None else of_card(weights.card)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.checks import check_path, check_text
+from fer_models.zoo import hub_models
 from fer_models.zoo.model_files import WHOLE_MODEL, check_whole_model, names_file
 
 FOLDER = Path(__file__).parent / "weights"
@@ -97,17 +98,20 @@ def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
 
 
 def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path | tuple[str, str]:
-    """Return where a trained model is, without reading it.
+    """Return where a trained model is, without reading it; one of the Hub is downloaded.
 
     Args:
         source: As for `fer_models.load_model`.
         model: Name of the model to which a tag alone belongs.
 
     Returns:
-        The path of a file with a whole model, or name and tag of bundled weights.
+        The path of a file with a whole model, or of the folder of a repository of the Hub, or name
+        and tag of bundled weights.
 
     Raises:
         FileNotFoundError: If there is no file at the path.
+        ImportError: As `hub_models.fetched`.
+        OSError: Likewise.
         ValueError: If there are no such weights, or the file does not hold a whole model; the
             message names what it holds.
 
@@ -118,6 +122,8 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
     """
     check_path("source", source)
     check_text("model", model)
+    if hub_models.names_repository(source):
+        return hub_models.fetched(os.fspath(source))
     path = Path(source)
     if names_file(path):
         check_whole_model(path)

@@ -47,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
     """Return the names of the classes in a `.keras` file, or None where it has none.
 
     Args:
-        path: The file.
+        path: The file, or a folder with the same members, such as a repository of the Hub.
 
     Example:
 
@@ -88,6 +88,9 @@ def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _content(path):
+    if os.path.isdir(path):
+        member = Path(path, MEMBER)
+        return json.loads(member.read_text(encoding="utf-8")) if member.is_file() else {}
     if not zipfile.is_zipfile(path):
         return {}
     with zipfile.ZipFile(path) as archive:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import as_numbers, check_integer, check_number
+from fer_data.checks import as_numbers, check_number
 
 EVEN = "even"
 # How far shares may be from one in sum.
@@ -15,7 +15,7 @@ CLOSE = 1e-3
 
 
 @arguments.checked(
-    probabilities=arguments.array(ranks=(2,)),
+    probabilities=arguments.array(ranks=(2,), empty=True),
     known=arguments.array(ranks=(1,)),
     wanted=arguments.array(ranks=(1,)),
 )
@@ -90,10 +90,7 @@ def estimate_class_shares(
     Reference:
         As of `shift_class_shares`, equation 2.9.
     """
-    check_integer("steps", steps, 1)
     rows = _checked_rows(probabilities)
-    if not len(rows):
-        raise ValueError("`probabilities` must not be empty. Received: 0 examples")
     shares = old = _checked_shares("known", known, rows.shape[1], positive=True)
     for _ in range(steps):
         shifted = rows * (shares / old)
@@ -154,10 +151,6 @@ def named_shares(given: str | Mapping[str, float], class_names: Sequence[str]) -
 
 def _checked_rows(probabilities):
     rows = as_numbers("probabilities", probabilities)
-    if rows.ndim != 2 or not rows.shape[1]:
-        raise ValueError(
-            f"`probabilities` must be (examples, classes). Received: shape={rows.shape}"
-        )
     if (rows < 0).any() or (np.abs(rows.sum(axis=1) - 1) > CLOSE).any():
         raise ValueError("`probabilities` must be rows of numbers >= 0 that sum to one.")
     return rows.astype(np.float64)

@@ -19,15 +19,18 @@ def load_model(
     Args:
         source: `"ghostface:fer2013"` (a model of the registry and a tag of its bundled weights),
             `"fer2013"` (a tag alone, of `model`), the path of a file with a whole model, `.keras`
-            or Keras's older `.h5` and `.hdf5`, or a `keras.Model`, which is returned as it is.
+            or Keras's older `.h5` and `.hdf5`, `"hf://NAMESPACE/MODEL"`, a repository of the
+            Hugging Face Hub (extra `hub`), or a `keras.Model`, which is returned as it is.
         model: Name of the model to which a tag alone belongs.
 
     Returns:
         `(model, class_names)`. The names come from the registry for bundled weights, and from the
-        file if training wrote them there. None if they are unknown.
+        file or the repository if training wrote them there. None if they are unknown.
 
     Raises:
         FileNotFoundError: If there is no file at the path.
+        ImportError: If `huggingface_hub` is needed and not installed.
+        OSError: If there is no such repository, or the Hub does not give it.
         ValueError: If model or tag is unknown, or the file does not hold a whole model, such as one
             of bare weights, an empty one or a Git LFS pointer; the message names it.
 
@@ -54,6 +57,8 @@ def load_model(
 
 
 def _read(path):
+    if path.is_dir():
+        return keras.saving.load_model(path, compile=False)
     ending = ".h5" if is_hdf5(path) else ".keras"
     if path.suffix == ending:
         return keras.saving.load_model(path, compile=False)

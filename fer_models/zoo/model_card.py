@@ -180,16 +180,22 @@ def _epochs(card):
 
 
 def _targets(card):
-    own = f"labels {card['recipe']['labels']}"
-    if share := card["vote_share"]:
-        own = f"targets of {1 - share:g} label and {share:g} translated votes of FER+"
+    votes, answers = card["vote_share"] or 0, 0
     # Cards of before have no word of answers, nor of their share.
-    if not card.get("answers"):
-        return own
-    share = card.get("answer_share")
-    if share in (None, 1):
+    if card.get("answers"):
+        answers = card.get("answer_share") or 1
+    if not votes and not answers:
+        return f"labels {card['recipe']['labels']}"
+    if answers == 1:
         return "targets the answers of teachers"
-    return f"targets of {share:g} answers of teachers and {1 - share:g} {own}"
+    parts = {"answers of teachers": answers}
+    if votes or card["recipe"]["labels"] == "one_hot":
+        parts["label"] = (1 - answers) * (1 - votes)
+        parts["translated votes of FER+"] = (1 - answers) * votes
+    else:
+        parts["shares of the votes"] = 1 - answers
+    words = [f"{share:g} {name}" for name, share in parts.items() if share]
+    return f"targets of {', '.join(words[:-1])} and {words[-1]}"
 
 
 def _augmentation(recipe):

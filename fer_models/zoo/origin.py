@@ -4,18 +4,18 @@ import hashlib
 import os
 from pathlib import Path
 
-from fer_models.zoo import bundled
+from fer_models.zoo import bundled, hub_models
 
 
 def origin(source: str | os.PathLike[str]) -> dict[str, str]:
     """Return facts about the weights of a model, as lines for people to read.
 
     Args:
-        source: `"ghostface:fer2013"` or the path of a `.keras` file.
+        source: `"ghostface:fer2013"`, the path of a `.keras` file, or `"hf://NAMESPACE/MODEL"`.
 
     Returns:
         Text by heading: for bundled weights their hash, training, licence and uses to avoid; for a
-        file its hash.
+        file its hash; for a repository of the Hub its commit.
 
     Example:
 
@@ -24,6 +24,8 @@ def origin(source: str | os.PathLike[str]) -> dict[str, str]:
     """
     name, tag = bundled.split(os.fspath(source))
     known = bundled.all_weights().get(f"{name}:{tag}")
+    if hub_models.names_repository(source):
+        return {"Repository": f"{source}, commit {hub_models.fetched(os.fspath(source)).name}"}
     if known is None:
         with open(source, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

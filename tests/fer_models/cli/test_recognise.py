@@ -108,6 +108,22 @@ def test_photo(recognise, tmp_path, capsys):
     assert printed.out == said
 
 
+def test_shares_of_classes_change_the_answers_and_are_noted(recognise, tmp_path):
+    photo = tmp_path / "in.png"
+    Image.fromarray(picture()).save(photo)
+    found = []
+    for shares in ([], ["--class-shares", "neutral=0.94"]):
+        assert recognise(photo, "--weights", "ferplus", *shares) == 0
+        content = json.loads((tmp_path / "out" / "results.json").read_text())
+        (face,) = content["results"][0]["faces"]
+        found.append((content["class_shares"], face["probabilities"]["neutral"], face["set"]))
+    assert found[0][0] is None
+    assert found[0][2] is not None
+    assert found[1][0] == {"neutral": 0.94}
+    assert found[1][1] > found[0][1]
+    assert found[1][2] is None
+
+
 def test_a_photo_from_standard_input_as_json(recognise, tmp_path, monkeypatch, capsys):
     data = io.BytesIO()
     Image.fromarray(picture()).save(data, "png")
@@ -243,6 +259,8 @@ def test_never_writes_over_its_input(weights, tmp_path, capsys):
         (".", ["--smoothing", "-1"], "--smoothing must be a number of seconds >= 0, not -1.0"),
         (".", ["--detect-every", "nan"], "--detect-every must be a number of seconds"),
         ("one.png", ["--class-shares", "neutral"], "--class-shares must be even, or one or more"),
+        ("one.png", ["--class-shares", "sad=0.1", "sad=0.2"], "--class-shares names 'sad' twice"),
+        ("one.png", ["--class-shares", "even", "--coverage", "0.9"], "--coverage other than 0"),
         ("one.png", ["--class-shares", "even"], "weights whose card does not state the shares"),
         (".", ["--output", "{file}"], "--output must be a folder"),
         (".", ["--output", "{file}/below"], "--output must be a folder, and"),

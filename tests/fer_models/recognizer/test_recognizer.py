@@ -363,6 +363,11 @@ def test_shares_of_classes_shift_the_answers_of_bundled_weights():
     wanted[plain.class_names.index("neutral")] = 0.9
     expected = shift_class_shares(plain.classify(face), known, wanted)
     np.testing.assert_allclose(shifted.classify(face), expected, atol=1e-6)
+    # A picture without a face, and names of one's own.
+    assert shifted.photo(np.zeros((64, 64, 3), np.uint8)) == []
+    german = [f"{name}_de" for name in plain.class_names]
+    named = Recognizer(class_names=german, class_shares={"neutral_de": 0.9})
+    np.testing.assert_array_equal(named.classify(face), shifted.classify(face))
     # The card's rule for sets holds for its own shares.
     assert plain.set_rule is not None
     assert shifted.set_rule is None

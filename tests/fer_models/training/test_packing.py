@@ -219,3 +219,27 @@ def test_a_run_notes_how_its_bundled_weights_came_about():
         "commands": card["commands"],
         "kept": f"{output}/{card['epoch']}.keras",
     }
+
+
+def test_the_history_of_bundled_weights_ends_with_their_packing():
+    card = bundled.weights("ghostface", "ferplus").card
+    *earlier, packing = run_history.of_bundled("ghostface:ferplus")
+    assert earlier == card["commands"]
+    assert packing.startswith(
+        f"fer weights pack {run_history.output_of(earlier[-1])} --tag ferplus"
+    )
+    assert run_history.of_bundled("hf://somebody/something") == []
+
+
+def test_a_run_in_the_default_folder_may_follow_a_packing_of_faces(tmp_path):
+    record = {
+        "command": "fer train --data fer2013 --path /mine/faces.npz",
+        "recipe": {"model": "ghostface"},
+        "packed": {"data": "fer2013"},
+        "settings": {"data": "fer2013"},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert packing.commands(tmp_path) == [
+        "fer prepare fer2013 --path FOLDER --pack faces.npz",
+        "fer train --data fer2013 --path faces.npz",
+    ]

@@ -120,13 +120,24 @@ def test_a_student_learns_the_answers_alone(answered, faces, packed, tmp_path, m
     mixed.load()
     labels = np.eye(len(NAMES))[faces.column("train", "label")]
     expected = 0.25 * written.astype("float64") + 0.75 * labels
-    np.testing.assert_allclose(
-        mixed._learned().splits["train"]["label"], expected, atol=1e-3
-    )
+    np.testing.assert_allclose(mixed._learned().splits["train"]["label"], expected, atol=1e-3)
     # Other classes: the error names the file, and nothing is left behind.
     with pytest.raises(ValueError, match="must be of the classes of"):
         train_faces(dataclasses.replace(settings, classes=5), tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_student_learns_answers_beside_votes(answered, packed, tmp_path):
+    faces = bar_arrays(0)
+    votes = np.random.default_rng(0).multinomial(10, [0.6, 0.3, 0.1], len(faces["label"]))
+    splits = {"train": faces | {"votes": votes}, "validation": bar_arrays(1)}
+    face_arrays.write(packed, splits, NAMES, {"data": "folder"})
+    path, written = answered
+    asked = {"data": "folder", "path": packed, "answers": path, "labels": "soft"}
+    training = FaceTraining(FaceSettings(**asked, answer_share=0.25), tmp_path / "unused")
+    training.load()
+    expected = 0.25 * written.astype("float64") + 0.075 * votes
+    np.testing.assert_allclose(training._learned().splits["train"]["label"], expected, atol=1e-3)
 
 
 def test_targets_are_one_row_a_face(faces):
@@ -143,6 +154,7 @@ def test_targets_are_one_row_a_face(faces):
         ({"class_weights": True}, "`answers` and `class_weights` cannot go together"),
         ({"dp_noise_multiplier": 1.0}, "`answers` and `dp_noise_multiplier` cannot go together"),
         ({"path": "folder"}, "`answers` need the packed faces"),
+        ({"answer_share": 0}, "`answer_share` must be above 0"),
         ({"answer_share": 1.5}, r"`answer_share` must be a number in \[0, 1\]"),
         ({"answer_share": 1, "vote_share": 0.5}, "unless `answer_share` is below 1"),
         ({"answers": None, "answer_share": 0.5}, "`answer_share` needs `answers`"),
