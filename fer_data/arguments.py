@@ -17,7 +17,7 @@ import functools
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -55,13 +55,16 @@ def checked(**rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                given = signature.bind(*args, **kwargs).arguments
+                bound = signature.bind(*args, **kwargs)
             except TypeError:
                 return function(*args, **kwargs)  # It raises Python's own error.
+            given = bound.arguments
             for name, rule, optional in wanted:
                 if name in given and not (optional and given[name] is None):
+                    if isinstance(rule, _OfEntries) and _has_no_length(given[name]):
+                        given[name] = list(given[name])
                     rule(name, given[name])
-            return function(*args, **kwargs)
+            return function(*bound.args, **bound.kwargs)
 
         return call
 
@@ -90,7 +93,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Rule:
 
 def optional(rule: Rule) -> Rule:
     """Return the rule of an argument that may be None though it has another default, or none."""
-    return lambda name, value: None if value is None else rule(name, value)
+    return _like((rule,), lambda name, value: None if value is None else rule(name, value))
 
 
 def choice(choices: Iterable[Any]) -> Rule:
@@ -146,7 +149,9 @@ def mapping(of: Rule | None = None) -> Rule:
 def sequence(of: Rule | None = None, least: int = 0, most: float = math.inf) -> Rule:
     """Return the rule of a sequence, with a rule for its entries and bounds of its length.
 
-    Of what has no length, such as an iterator, the entries are not looked at: they come once.
+    The entries of an iterator come once. So `checked` makes a list of it, which is looked at and
+    handed on, unless there is no rule of entries or length: it may be a stream. The rule by itself,
+    or inside of that of another sequence or mapping, does not look at them.
     """
 
     def check(name, value):
@@ -165,7 +170,7 @@ def sequence(of: Rule | None = None, least: int = 0, most: float = math.inf) -> 
             for place, each in enumerate(value):
                 of(f"{name}[{place}]", each)
 
-    return check
+    return check if of is None and (least, most) == (0, math.inf) else _OfEntries(check)
 
 
 def either(*rules: Rule, rule: str) -> Rule:
@@ -179,7 +184,7 @@ def either(*rules: Rule, rule: str) -> Rule:
                 continue
         raise ValueError(f"`{name}` must be {rule}. Received: {name}={shown(value)}")
 
-    return check
+    return _like(rules, check)
 
 
 def array(
@@ -250,6 +255,25 @@ def categories(name: str, value: Any) -> None:
 # Of values such as pixels, whatever their range.
 images: Rule = array(ranks=(4,))
 labels: Rule = array((None,), kinds="ui")
+
+
+class _OfEntries:
+    """A rule that looks at the entries of a sequence."""
+
+    def __init__(self, check: Rule) -> None:
+        self._check = check
+
+    def __call__(self, name: str, value: Any) -> object:
+        return self._check(name, value)
+
+
+def _like(rules, check):
+    """Return a rule made of others, which looks at entries if one of them does."""
+    return _OfEntries(check) if any(isinstance(each, _OfEntries) for each in rules) else check
+
+
+def _has_no_length(value):
+    return isinstance(value, Iterable) and not isinstance(value, Sized)
 
 
 def _is_tensor(value):

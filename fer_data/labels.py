@@ -270,6 +270,7 @@ def to_indices(names: Iterable[str], classes: Sequence[str] = EMOTIONS) -> np.nd
     >>> to_indices(["happiness", "angry"])
     array([3, 0])
     """
+    names = list(names)
     places = {name: i for i, name in enumerate(_spell(classes, "classes"))}
     spelt = [_spelling(name) for name in names]
     unknown = sorted(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 self.info.read_from_directory(self.data_dir)
                 return
             if not _disk_is_full(error):
+                _raise_of_picture(error)
                 raise
             raise OSError(
                 errno.ENOSPC,
@@ -103,8 +105,9 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         chosen = self.default_limits.changed(limits)
         # Named only where it matters, so that data prepared without it are found again.
         options = {"follow_links": True} if follow_links else {}
-        if chosen != self.default_limits:
-            options["limits"] = dataclasses.asdict(chosen)
+        if limits:
+            given = limits if isinstance(limits, Mapping) else dataclasses.asdict(limits)
+            options["limits"] = dict(given)
         return open_source(path, chosen, follow_links, named), options
 
     def note_refused(self, report: Report) -> None:
@@ -131,6 +134,7 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
 
         Raises:
             OSError: If the disk is full; what was written is removed.
+            ValueError: If a picture could be read at first, and cannot when it is written.
         """
         if self.data_path.exists():
             return
@@ -138,8 +142,14 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         print(self.report().summary())
 
     def _identity(self):
-        """Return what decides the prepared data, the files apart."""
-        return self._options
+        """Return what decides the prepared data, the files apart.
+
+        Limits stand there in full, and by the usual ones, whatever the data set's own are: a change
+        of `default_limits` must not have the data prepared anew.
+        """
+        options = dict(self._options)
+        limits, usual = FileLimits().changed(options.pop("limits", None)), FileLimits()
+        return options if limits == usual else options | {"limits": dataclasses.asdict(limits)}
 
     def _configuration(self):
         what = json.dumps(self._identity(), sort_keys=True, default=str)
@@ -277,7 +287,7 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
 
     def _generate_examples(self, items):
         for item in items:
-            image = _PngFile(item.read)
+            image = _PngFile(item)
             yield item.id, {"image": image, "label": item.label, "id": item.id, **item.extra}
 
     def _check(self, items, report, classes):
@@ -315,11 +325,25 @@ class _PngFile:
     not held too while a picture is decoded and encoded.
     """
 
-    def __init__(self, pixels):
-        self._pixels = pixels
+    def __init__(self, item):
+        self._item = item
 
     def read(self):
-        return picture.encode_png(self._pixels())
+        try:
+            return picture.encode_png(self._item.read())
+        except Exception as error:
+            raise _PictureFailedError(self._item.where) from error
+
+
+class _PictureFailedError(Exception):
+    """A picture could not be read any more. It takes the error through tensorflow-datasets.
+
+    That would put the whole example before the message, and lose the number of an `OSError`.
+    """
+
+    def __init__(self, where):
+        super().__init__(where)
+        self.where = where
 
 
 @contextlib.contextmanager
@@ -365,9 +389,26 @@ def _open_files(wanted):
 
 def _chain(error):
     """Yield an exception and its causes: tensorflow-datasets re-raises under other types."""
-    while error is not None:
+    seen: list[BaseException] = []
+    # It may raise an error from a cause that has this error for its own cause.
+    while error is not None and error not in seen:
+        seen.append(error)
         yield error
         error = error.__cause__
+
+
+def _raise_of_picture(error):
+    """Raise the error of a picture that could not be written, if that is the cause."""
+    failed = next((each for each in _chain(error) if isinstance(each, _PictureFailedError)), None)
+    if failed is None:
+        return
+    cause = failed.__cause__
+    if not isinstance(cause, picture.UnreadableError):
+        raise cause
+    raise ValueError(
+        "`path` must hold files that do not change while they are prepared: let them be, then call "
+        f"again. Received: {failed.where}, which could be read before: {cause.reason}. {cause}"
+    ) from cause
 
 
 def _disk_is_full(error):

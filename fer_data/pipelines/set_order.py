@@ -31,6 +31,12 @@ class SetOrder:
     ((4, 4), [6, 6, 7, 7])
     """
 
+    @arguments.checked(
+        counts=arguments.sequence(arguments.integer(1), 1),
+        weights=arguments.sequence(arguments.number(0)),
+        seed=arguments.seed,
+        passes=arguments.integer(1),
+    )
     def __init__(
         self,
         counts: Sequence[int],
@@ -38,11 +44,8 @@ class SetOrder:
         seed: int = 0,
         passes: int = 1,
     ) -> None:
-        arguments.sequence(arguments.integer(1), 1)("counts", counts)
-        arguments.seed("seed", seed)
-        arguments.integer(1)("passes", passes)
         if weights is not None:
-            arguments.sequence(arguments.number(0), len(counts), len(counts))("weights", weights)
+            arguments.sequence(least=len(counts), most=len(counts))("weights", weights)
             if not all(weight > 0 for weight in weights):
                 raise ValueError(f"`weights` must be above 0. Received: weights={weights}")
         self.counts, self.seed, self.passes = tuple(counts), seed, passes

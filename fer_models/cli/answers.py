@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fer_models.cli.face_data import MODEL_HELP, add_data_arguments, measured
 from fer_models.cli.running import UsageError, remark
+from fer_models.zoo import hub_models
 from fer_models.zoo.model_files import names_file
 
 EXAMPLE = """fer answers runs/teacher/last.keras --output answers.npz
@@ -47,6 +48,12 @@ def run(args: argparse.Namespace) -> None:
     if args.path is not None and Path(args.path).suffix != ".npz":
         raise UsageError(
             f"--path must be a file of packed faces (fer prepare --pack), and {args.path} is not"
+        )
+    args.models = [hub_models.pinned(name) for name in args.models]
+    for name in filter(hub_models.names_repository, args.models):
+        remark(
+            f"The ancestry of {name} is not known, so the answers do not record it. Read its card "
+            "on the Hub: the terms of a pre-trained network hold for what descends from it."
         )
     # The first model sets the faces; all must have the same class names.
     first, *others = args.models

@@ -20,6 +20,7 @@ from fer_models.cli.face_data import (
 )
 from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, remark, watched
+from fer_models.zoo import hub_models
 
 EXAMPLE = """fer audit runs/mine/best.keras
 fer audit ghostface:fer2013 --data fer2013 --path FOLDER --output audits/fer2013
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < lowest:
             raise UsageError(f"--{name.replace('_', '-')} must be {lowest} or more, not {value}")
+    # The report names the commit that was audited.
+    args.model = hub_models.pinned(args.model)
     found = measured(args, same=True)
     from fer_models.auditing import audit, audit_sets
     from fer_models.auditing.from_splits import OUTSIDE

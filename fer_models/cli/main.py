@@ -98,7 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "_ARGCOMPLETE" in os.environ:
         offer_completion()
     words = sys.argv[1:] if argv is None else list(argv)
-    return guarded(lambda: _parsed(words), TRACEBACK in words)
+
+    def parse():
+        args = _parsed(words)
+        # The command's own process ends with it, so what a subcommand imports may be limited.
+        args.own_process = argv is None
+        return args
+
+    return guarded(parse, TRACEBACK in words)
 
 
 def offer_completion() -> None:

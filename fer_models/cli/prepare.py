@@ -133,7 +133,8 @@ def _prepare(args, name):
     from fer_models.cli import tensorflow_alone
     from fer_models.cli.running import remark
 
-    tensorflow_alone.load()
+    if args.own_process:
+        tensorflow_alone.load()
     options = dict(args.option)
     fractions = {
         "validation_fraction": args.validation_fraction,

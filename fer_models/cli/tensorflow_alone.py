@@ -11,7 +11,8 @@ def load() -> None:
     """Import TensorFlow alone, unless it is there already.
 
     Keras and JAX may be imported later, and `tensorflow.keras` is found then as an attribute. The
-    statement `import tensorflow.keras` does not work any more: call this in a process of our own.
+    statement `import tensorflow.keras` does not work any more, nor TensorFlow Lite's converter of
+    JAX's functions: call this in a process of our own, and not in a user's notebook.
     """
     if "tensorflow" in sys.modules:
         return

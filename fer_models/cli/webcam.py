@@ -81,8 +81,10 @@ def run(args: argparse.Namespace) -> None:
     if args.json and not args.export_engine:
         raise ValueError("--json goes with --export-engine: the server prints no result.")
     # Imported here: it is for the run alone.
-    from fer_models.zoo import bundled
+    from fer_models.zoo import bundled, hub_models
 
+    # Digest, network and engine are then of one commit.
+    args.weights = hub_models.pinned(args.weights)
     bundled.located(args.weights)
     if args.export_engine:
         export(args)

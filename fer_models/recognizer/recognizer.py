@@ -1,8 +1,10 @@
 """From pictures to expressions: detector, crop and network in one object."""
 
 import collections
+import contextlib
 import itertools
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -23,7 +25,7 @@ from fer_models.recognizer.quality import FaceQuality, QualityGate
 from fer_models.recognizer.results import Expression, FrameResult, expression
 from fer_models.recognizer.session import Session
 from fer_models.runtime.ready_networks import ready_network
-from fer_models.zoo import bundled
+from fer_models.zoo import bundled, hub_models
 from fer_models.zoo.class_shares import named_shares, shares_of_card
 from fer_models.zoo.set_rule import SetRule
 
@@ -41,7 +43,11 @@ USUAL_COVERAGE = 0.9
 
 
 class Detects(Protocol):
-    """The methods that your own detector must have."""
+    """The methods that your own detector must have.
+
+    It need not be made for threads: the calls of one `Recognizer` never overlap, however many
+    threads use it, as those of the live page do.
+    """
 
     def detect(self, image: np.ndarray, /) -> Iterable[Face]:
         """Return the faces of a uint8 RGB picture."""
@@ -62,9 +68,10 @@ class Recognizer:
     Args:
         weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; by
             default `"ghostface:ferplus"`, which is sure of most of its answers. Or the path of a
-            `.keras` file with a whole model, `"hf://NAMESPACE/MODEL"` for one of the Hugging Face
-            Hub (extra `hub`), or a `keras.Model`, which gives probabilities for faces in [0, 255].
-            One of `fer_models.with_valence_arousal` gives `Expression.valence` and `.arousal` too.
+            `.keras` file with a whole model, `"hf://NAMESPACE/MODEL"` or
+            `"hf://NAMESPACE/MODEL@REVISION"` for one of the Hugging Face Hub (extra `hub`), or a
+            `keras.Model`, which gives probabilities for faces in [0, 255]. One of
+            `fer_models.with_valence_arousal` gives `Expression.valence` and `.arousal` too.
         detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
@@ -136,6 +143,9 @@ class Recognizer:
                 f"Received: quality={quality!r}"
             )
         self.quality_gate = quality
+        if isinstance(weights, str):
+            # A copy, which may load them later, must have the same.
+            weights = hub_models.pinned(weights)
         network = _network(weights, model)
         names = _names(class_names, network.class_names, network.classes)
         shares = None if class_shares is None else _shares(class_shares, names, weights, model)
@@ -268,7 +278,7 @@ class Recognizer:
                 waiting.append(frame)
                 yield frame.image, frame.time
 
-        for faces in session.frames(frames(), FRAMES_TOGETHER):
+        for faces in session.frames(frames(), FRAMES_TOGETHER, copy=False):
             frame = waiting.popleft()
             yield FrameResult(frame.number, frame.time, frame.image, faces)
 
@@ -469,10 +479,13 @@ class _Finder:
         # Name and options of a detector that is made again where this one is unpickled: what
         # OpenCV and dlib hold cannot be pickled.
         self._again = again
+        # A lock by process: a forked child does not wait for a thread that stayed in its parent.
+        self._locks = {}
         self.name = getattr(detector, "name", None)
 
     def __getstate__(self):
-        return self.__dict__ if self._again is None else self.__dict__ | {"_detector": None}
+        state = self.__dict__ | {"_locks": {}}
+        return state if self._again is None else state | {"_detector": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -481,12 +494,20 @@ class _Finder:
             self._detector = make_detector(name, **options)
 
     def detect(self, image):
-        return self._kept(self._detector.detect(image))
+        with self._turn():
+            return self._kept(self._detector.detect(image))
 
     def detect_batch(self, images):
         if hasattr(self._detector, "detect_batch"):
-            return [self._kept(faces) for faces in self._detector.detect_batch(images)]
+            with self._turn():
+                return [self._kept(faces) for faces in self._detector.detect_batch(images)]
         return [self.detect(image) for image in images]
+
+    def _turn(self):
+        """Return what is held during a call of the detector; those of the package need nothing."""
+        if self._again is not None:
+            return contextlib.nullcontext()
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     def _kept(self, faces):
         faces = [face for face in faces if self._least is None or face.score >= self._least]
@@ -497,7 +518,8 @@ class _Follower(_Finder):
     """A detector that can look for known faces only near their last places."""
 
     def follow(self, image, boxes):
-        return self._kept(self._detector.follow(image, boxes))
+        with self._turn():
+            return self._kept(self._detector.follow(image, boxes))
 
 
 def _batches(images, batch_size):

@@ -4,14 +4,14 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import check_number, shown
+from fer_data.checks import check_number, is_number, shown
 from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
@@ -159,30 +159,44 @@ class Session:
         }
         return faces
 
-    @arguments.checked(together=arguments.integer(1))
+    @arguments.checked(together=arguments.integer(1), copy=arguments.flag)
     def frames(
         self,
         frames: Iterable[tuple[str | os.PathLike[str] | np.ndarray, float]],
         together: int = 1,
+        *,
+        copy: bool = True,
     ) -> Iterator[list[Expression]]:
         """Return a generator of the faces of many frames, on two cores.
 
         The calling thread looks for the faces of a frame while another one cuts out and classifies
-        those of the frame before. The answers are those of `frame`, to the bit and in order, but
-        each comes only when the faces of the next frame are found. So it is for videos, and for
-        cameras where a frame's delay does no harm.
+        those of the frame before. The answers are those of `frame` and in the same order, but each
+        comes only when the faces of the next frame are found. So it is for videos, and for cameras
+        where a frame's delay does no harm.
+
+        The answers are equal to the bit if LiteRT runs the network, as it does bundled weights. So
+        they are on any other framework with `together=1`; with more frames in a call its last
+        digits may differ.
+
+        While the generator runs, do not use the session otherwise: neither `frame` nor `reset`, nor
+        a second generator.
 
         Args:
-            frames: Iterable of `(image, timestamp)`, as for `frame`.
+            frames: Iterable of pairs `(image, timestamp)`. The images are those that `frame` takes;
+                the timestamps are seconds, and none is left to the clock.
             together: Frames that are classified in one call, which networks on a graphics card
                 like. As many are read ahead, and twice as many are held.
+            copy: Whether arrays are copied, so that a camera may write its next frame into the
+                same array. False saves that where each frame has an array of its own.
 
         Returns:
             Generator of lists of `Expression`, one for each frame.
 
         Raises:
-            ValueError: If a picture is unusable or a timestamp falls, after the answers to the
-                frames before it; but those that are classified with it are lost.
+            ValueError: At once, if `frames` is no iterable of pairs but a picture or a path. While
+                the generator runs, if an item is no such pair, a picture is unusable or a timestamp
+                falls: after the answers to the frames before it, but those that are classified with
+                it are lost.
 
         Example:
 
@@ -195,22 +209,22 @@ class Session:
         [(0, 'happy')]
         [(0, 'happy')]
         """
-        if not isinstance(frames, Iterable):
+        one = isinstance(frames, (str, bytes, os.PathLike, np.ndarray, Mapping))
+        if one or not isinstance(frames, Iterable):
             raise ValueError(
-                "`frames` must be an iterable of pairs (image, timestamp). "
-                f"Received: frames={shown(frames)}"
+                "`frames` must be an iterable of pairs (image, timestamp in seconds); the file of "
+                f"a video goes to `Recognizer.video`. Received: frames={shown(frames)}"
             )
-        return self._frames(iter(frames), together)
+        return self._frames(_pictures(frames, copy), together)
 
-    def _frames(self, frames, together):
-        for answers in one_ahead(self._located(frames, together), self._finished):
+    def _frames(self, pictures, together):
+        for answers in one_ahead(self._located(pictures, together), self._finished):
             yield from answers
 
-    def _located(self, frames, together):
+    def _located(self, pictures, together):
         """Yield lists of `(picture, timestamp, its TrackedBoxes)`."""
-        while batch := list(itertools.islice(frames, together)):
-            pictures = [(as_rgb(image), timestamp) for image, timestamp in batch]
-            yield [(*each, self.locate(*each)) for each in pictures]
+        while batch := list(itertools.islice(pictures, together)):
+            yield [(*each, self.locate(*each)) for each in batch]
 
     def _finished(self, batch):
         """Return the lists of `Expression` of a list that `_located` gave."""
@@ -245,3 +259,27 @@ class Session:
             expression(box.face, mean, names, box.track, timestamp, rule=rule, quality=quality)
             for box, mean, quality in zip(found, means, qualities, strict=True)
         ]
+
+
+def _pictures(frames, copy):
+    """Yield `(picture, timestamp)` of the pairs that `Session.frames` takes, uint8 RGB."""
+    for number, pair in enumerate(frames):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not is_number(pair[1]):
+            raise ValueError(
+                f"`frames[{number}]` must be a pair of a picture and its time, a finite number of "
+                f"seconds. Received: {_in_words(pair)}"
+            )
+        image, timestamp = pair
+        picture = as_rgb(image, f"frames[{number}][0]")
+        # The array may hold a later frame before the faces of this one are cut out.
+        shared = copy and np.may_share_memory(picture, np.asarray(image))
+        yield picture.copy() if shared else picture, timestamp
+
+
+def _in_words(item):
+    """Return what an item of `Session.frames` is, where it is no pair of a picture and a time."""
+    if not isinstance(item, (tuple, list)):
+        return shown(item)
+    if len(item) == 2:
+        return f"the time {shown(item[1])}"
+    return f"a {type(item).__name__} of {len(item)}"

@@ -70,10 +70,12 @@ def _cells(rival):
     shown = ["" if value is None else f"{value:.4g}" for value in scores]
     if scores[0] is not None:
         shown[0] = f"{scores[0] * 100:.4g}"
-    # Addresses become links.
-    source = re.sub(r"(https?://\S+)", r"<\1>", rival.source)
+    # Addresses become links, without the punctuation of the sentence.
+    source = re.sub(r"(https?://\S*[^\s.,;)])", r"<\1>", rival.source)
     return [rival.protocol, rival.method, rival.clips, *shown, source]
 
 
 def _line(cells):
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    # A row is one line, whatever a cell holds.
+    shown = [" ".join(cell.split()).replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(shown)} |"

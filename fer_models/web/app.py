@@ -181,6 +181,7 @@ async def close(socket: Any, refusal: Any, limits: Any) -> None:
     hosts=arguments.sequence(arguments.text, 1),
     engine_assets=arguments.path,
     settings=arguments.mapping(),
+    threads=arguments.optional(arguments.integer(1)),
 )
 def create_app(
     recognizer: LiveRecognizer,
@@ -190,6 +191,7 @@ def create_app(
     hosts: Iterable[str] = LOOPBACK,
     engine_assets: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
 ) -> FastAPI:
     """Build the page as an application, for a server of one's own; `serve` has one already.
 
@@ -209,6 +211,9 @@ def create_app(
         settings: More for the page to know: `"weights"`, the name that it shows; `"model"`, the
             `model_digest` of the recognizer's model, without which its own engine takes any
             networks; `"export_engine"`, the command that it tells to renew them.
+        threads: How many browsers' frames are looked at at once, each browser's one after the
+            other. 1 for sessions that must not be called at the same time. Default: one for each
+            core, up to 4.
 
     Returns:
         `fastapi.FastAPI`.
@@ -225,7 +230,7 @@ def create_app(
     """
     limits = limits or Limits()
     origins = check_origins(origins)
-    worker = Worker()
+    worker = Worker(threads)
     clients = set()
 
     @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_data import arguments
-from fer_models.zoo import bundled
+from fer_models.zoo import bundled, hub_models
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,8 @@ def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
 
     Args:
         weights: As for `fer_models.load_model`. Bundled weights and a `.keras` file have the
-            SHA-256 of their file, a `keras.Model` that of its layers and weights.
+            SHA-256 of their file, a `keras.Model` and a repository of the Hub that of their layers
+            and weights.
 
     Returns:
         64 hexadecimal digits.
@@ -51,5 +52,10 @@ def model_digest(weights: "str | os.PathLike[str] | keras.Model") -> str:
     source = bundled.located(weights)
     if not isinstance(source, Path):
         return bundled.weights(*source).sha256
+    if source.is_dir():
+        found = hashlib.sha256()
+        for name in (hub_models.CONFIG, hub_models.WEIGHTS):
+            found.update((source / name).read_bytes())
+        return found.hexdigest()
     with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

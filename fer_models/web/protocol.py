@@ -62,7 +62,9 @@ class Frame:
 
     def decode(self) -> np.ndarray:
         """Return the picture, uint8 RGB `(height, width, 3)`; `OSError` where it is damaged."""
-        return np.asarray(self.jpeg.convert("RGB"))
+        self.jpeg.load()
+        # `convert` copies even what is RGB already.
+        return np.asarray(self.jpeg if self.jpeg.mode == "RGB" else self.jpeg.convert("RGB"))
 
 
 def pack(number: int, timestamp: float, jpeg: bytes) -> bytes:

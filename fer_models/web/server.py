@@ -108,6 +108,7 @@ class Server:
         *,
         engine_assets: str | os.PathLike[str] | None = None,
         settings: Mapping[str, Any] | None = None,
+        threads: int | None = None,
         on_listening: Callable[[], object] | None = None,
     ) -> None:
         """Serve the page until Ctrl-C or `stop()`; a server runs once.
@@ -116,6 +117,7 @@ class Server:
             recognizer: Looks at the pictures, as for `create_app`.
             engine_assets: Folder with the networks of the page's own engine, as for `create_app`.
             settings: More for the page to know, as for `create_app`.
+            threads: How many frames are looked at at once, as for `create_app`.
             on_listening: Called without arguments once the address answers.
         """
         import uvicorn
@@ -137,6 +139,7 @@ class Server:
             hosts=host_names(self.host, self.origins),
             engine_assets=engine_assets,
             settings=settings,
+            threads=threads,
         )
         counts = self.app.state.worker.counts
 
@@ -198,6 +201,7 @@ def serve(
     origins: Iterable[str] = (),
     engine_assets: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     ssl_certfile: str | os.PathLike[str] | None = None,
     ssl_keyfile: str | os.PathLike[str] | None = None,
     on_listening: Callable[[], object] | None = None,
@@ -212,6 +216,7 @@ def serve(
         origins: Pages from elsewhere that may send pictures, as `https://example.org`.
         engine_assets: Folder with the networks of the page's own engine, as for `create_app`.
         settings: More for the page to know, as for `create_app`.
+        threads: How many frames are looked at at once, as for `create_app`.
         ssl_certfile: Certificate, to serve over https, as for `Server`.
         ssl_keyfile: Its private key.
         on_listening: Called without arguments once the address answers.
@@ -236,7 +241,11 @@ def serve(
         ssl_keyfile=ssl_keyfile,
     ) as server:
         server.run(
-            recognizer, engine_assets=engine_assets, settings=settings, on_listening=on_listening
+            recognizer,
+            engine_assets=engine_assets,
+            settings=settings,
+            threads=threads,
+            on_listening=on_listening,
         )
 
 

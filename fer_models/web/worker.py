@@ -1,4 +1,4 @@
-"""One thread that looks at the newest frame of each browser in turn."""
+"""Threads that look at the newest frame of each browser in turn."""
 
 import collections
 import logging
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fer_data.compiled.lite_runner import threads_for_a_picture
 from fer_models.web.protocol import Frame
 
 logger = logging.getLogger("fer.webcam")
@@ -33,6 +34,8 @@ class LiveSession(Protocol):
 class LiveRecognizer(Protocol):
     """The methods that the page needs; `fer_models.Recognizer` has them.
 
+    Different sessions are called at the same time from several threads, each from one at a time.
+
     Attributes:
         class_names: Names of the classes in the order in which the page shows them.
     """
@@ -48,24 +51,29 @@ class Stream:
 
     Args:
         session: Looks at its frames, a `LiveSession`.
-        deliver: Called with each answer, a dictionary, in the worker's thread.
+        deliver: Called with each answer, a dictionary, in a thread of the worker.
     """
 
     def __init__(self, session: LiveSession, deliver: Callable[[dict[str, Any]], None]) -> None:
         self.session = session
         self.deliver = deliver
         self.waiting: Frame | None = None
+        self.in_work = False
         self.size: tuple[int, int] | None = None
 
 
 class Worker:
-    """Answers frames, one at a time, fairly over all streams.
+    """Answers frames, one of each stream at a time, fairly over all streams.
 
     A stream has one place in the queue. Its newer frame takes the place of its older one, so the
     queue is never longer than there are streams, and no picture in it is older than necessary.
+
+    Args:
+        threads: How many frames, of different streams, are looked at at once; by default one for
+            each core, up to 4.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         self.counts = {
             "answered": 0,
             "overtaken": 0,
@@ -76,19 +84,26 @@ class Worker:
         self._turns = collections.deque()
         self._changed = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="recognizer", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"recognizer {number}", daemon=True)
+            for number in range(threads or threads_for_a_picture())
+        ]
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Let the frame in work be finished, leave the others, end the thread."""
+        """Let the frames in work be finished, leave the others, end the threads."""
         with self._changed:
             self._stopped = True
+            for stream in self._turns:
+                stream.waiting = None
             self._turns.clear()
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def submit(self, stream: Stream, frame: Frame) -> None:
         """Queue a frame in place of the stream's older one, and never wait."""
@@ -112,26 +127,42 @@ class Worker:
         """How many streams wait for their turn."""
         return len(self._turns)
 
+    def _next(self):
+        """Return the first stream in the queue that no thread looks at, None without one."""
+        return next((stream for stream in self._turns if not stream.in_work), None)
+
     def _run(self):
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._turns or self._stopped)
+                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
                 if self._stopped:
                     return
-                stream = self._turns.popleft()
+                stream = self._next()
+                self._turns.remove(stream)
                 frame, stream.waiting = stream.waiting, None
-            stream.deliver(self._answer(stream, frame))
+                stream.in_work = True
+            try:
+                stream.deliver(self._answer(stream, frame))
+            # One browser's answer is lost; this thread goes on for all of them.
+            except Exception as error:
+                logger.error("An answer was not delivered: %s", type(error).__name__)
+                logger.debug("Where it failed:", exc_info=True)
+            finally:
+                # Nobody is woken: this thread looks for the next stream itself.
+                with self._changed:
+                    stream.in_work = False
 
     def _answer(self, stream, frame):
         try:
-            answer = look(stream, frame)
+            answer, outcome = look(stream, frame), "answered"
         # Whatever a picture does to the decoder or the recognizer, the other browsers go on.
         except Exception as error:
-            self.counts["failed"] += 1
             logger.error("A frame failed: %s", type(error).__name__)
             logger.debug("Where it failed:", exc_info=True)
-            return {"frame": frame.number, "error": "This picture could not be looked at"}
-        self.counts["answered"] += 1
+            answer = {"frame": frame.number, "error": "This picture could not be looked at"}
+            outcome = "failed"
+        with self._changed:
+            self.counts[outcome] += 1
         return answer
 
 

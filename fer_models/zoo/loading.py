@@ -20,7 +20,8 @@ def load_model(
         source: `"ghostface:fer2013"` (a model of the registry and a tag of its bundled weights),
             `"fer2013"` (a tag alone, of `model`), the path of a file with a whole model, `.keras`
             or Keras's older `.h5` and `.hdf5`, `"hf://NAMESPACE/MODEL"`, a repository of the
-            Hugging Face Hub (extra `hub`), or a `keras.Model`, which is returned as it is.
+            Hugging Face Hub (extra `hub`; with `@REVISION` one of its tags, branches or commits),
+            or a `keras.Model`, which is returned as it is.
         model: Name of the model to which a tag alone belongs.
 
     Returns:

@@ -11,7 +11,8 @@ def origin(source: str | os.PathLike[str]) -> dict[str, str]:
     """Return facts about the weights of a model, as lines for people to read.
 
     Args:
-        source: `"ghostface:fer2013"`, the path of a `.keras` file, or `"hf://NAMESPACE/MODEL"`.
+        source: `"ghostface:fer2013"`, the path of a `.keras` file, or `"hf://NAMESPACE/MODEL"`,
+            perhaps with `@REVISION`.
 
     Returns:
         Text by heading: for bundled weights their hash, training, licence and uses to avoid; for a
@@ -25,7 +26,8 @@ def origin(source: str | os.PathLike[str]) -> dict[str, str]:
     name, tag = bundled.split(os.fspath(source))
     known = bundled.all_weights().get(f"{name}:{tag}")
     if hub_models.names_repository(source):
-        return {"Repository": f"{source}, commit {hub_models.fetched(os.fspath(source)).name}"}
+        commit = hub_models.fetched(os.fspath(source)).name
+        return {"Repository": f"{os.fspath(source).removesuffix(f'@{commit}')}, commit {commit}"}
     if known is None:
         with open(source, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

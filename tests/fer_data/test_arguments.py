@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,37 @@ def test_a_function_is_called_with_what_passed():
         joined()
     with pytest.raises(TypeError, match="has no arguments \\['third'\\]"):
         arguments.checked(third=arguments.text)(joined)
+
+
+TEXTS = arguments.sequence(arguments.text, 1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        TEXTS,
+        arguments.optional(TEXTS),
+        arguments.either(arguments.integer(), TEXTS, rule="`names[0]` must be a text"),
+    ],
+)
+def test_entries_that_come_once_are_looked_at_and_handed_on(rule):
+    @arguments.checked(names=rule)
+    def joined(first, names, **more):
+        return first, list(names), more
+
+    assert joined(0, iter("ab")) == (0, ["a", "b"], {})
+    assert joined(first=0, names=(each for each in "ab"), c=3) == (0, ["a", "b"], {"c": 3})
+    for wrong in ([1, 2], ["a", 2], []):
+        with pytest.raises(ValueError, match="`names"):
+            joined(0, iter(wrong))
+
+
+def test_streams_are_left_alone():
+    @arguments.checked(batches=arguments.sequence())
+    def first(batches):
+        return next(batches)
+
+    assert first(itertools.count(3)) == 3
 
 
 def test_a_class_is_made_with_what_passed():

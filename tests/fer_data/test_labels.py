@@ -45,6 +45,7 @@ def test_indices_name_their_classes(names):
 
 def test_classes_that_are_no_emotions_keep_their_spelling():
     np.testing.assert_array_equal(labels.to_indices(["b", "a"], classes=("a", "b")), [1, 0])
+    assert labels.to_indices(name for name in ("happiness", "angry")).tolist() == [3, 0]
 
 
 def test_missing_classes():
@@ -64,6 +65,7 @@ def test_missing_classes():
         (lambda: labels.class_order("affectnet"), "`dataset` must be one of"),
         (lambda: labels.to_indices(["happy", "bored", "x"]), r"unknown: \['bored', 'x'\]"),
         (lambda: labels.to_indices("happy"), "sequence"),
+        (lambda: labels.to_indices(iter(["x", 2])), r"unknown: \['2', 'x'\]"),
         (lambda: labels.index_map(("contempt",), labels.EMOTIONS), "lacks"),
         (lambda: labels.index_map((), labels.EMOTIONS), "without repeats"),
         (lambda: labels.remap_labels([0, 2], ("a", "b"), ("b", "a")), "from 0 to 1.*from 0 to 2"),

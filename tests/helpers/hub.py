@@ -1,6 +1,6 @@
 """A stand-in of the Hugging Face Hub on this machine, for what `huggingface_hub` asks of it.
 
-It holds repositories of models in memory: one commit each, no branches, no large files apart.
+It holds repositories of models in memory: one branch, its commits, tags, no large files apart.
 """
 
 import base64
@@ -18,13 +18,15 @@ class Hub(http.server.ThreadingHTTPServer):
     """The server, on a free port of the loopback address.
 
     Attributes:
-        repositories: Content of each file by its path, by the repository's name.
+        repositories: Content of each file by its path, by the repository's name: the newest commit.
+        commits: The same by name and commit, of what was uploaded.
+        tags: Commits by name and tag.
         asked: Methods and paths of all requests.
     """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answers)
-        self.repositories, self.asked = {}, []
+        self.repositories, self.commits, self.tags, self.asked = {}, {}, {}, []
 
     @property
     def address(self):
@@ -35,6 +37,18 @@ class Hub(http.server.ThreadingHTTPServer):
         for path, content in sorted(self.repositories[name].items()):
             found.update(path.encode() + b"\0" + content)
         return found.hexdigest()
+
+    def at(self, name, revision):
+        """Return the commit that a revision means, and its files."""
+        newest, files = self.commit(name), self.repositories[name]
+        commit = newest if revision == "main" else self.tags.get((name, revision), revision)
+        if commit != newest and (name, commit) not in self.commits:
+            raise RevisionNotFoundError(revision)
+        return commit, files if commit == newest else self.commits[name, commit]
+
+
+class RevisionNotFoundError(Exception):
+    """There is no such branch, tag or commit."""
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -61,6 +75,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             status = 200
         except KeyError:
             content, headers, status = b"{}", {"X-Error-Code": "RepoNotFound"}, 404
+        except RevisionNotFoundError:
+            content, headers, status = b"{}", {"X-Error-Code": "RevisionNotFound"}, 404
         except ValueError as error:
             content, headers, status = json.dumps({"error": str(error)}).encode(), {}, 400
         self.send_response(status)
@@ -73,8 +89,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def _get(self, parts, body):
         if parts[:2] == ["api", "models"]:
             name, about = "/".join(parts[2:4]), parts[4]
-            files = self.server.repositories[name]
-            commit = self.server.commit(name)
+            commit, files = self.server.at(name, parts[5])
             if about == "revision":
                 siblings = [{"rfilename": path} for path in files]
                 return as_json({"id": name, "sha": commit, "siblings": siblings})
@@ -87,9 +102,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
                 )
         if parts[2:3] == ["resolve"]:
             name, path = "/".join(parts[:2]), "/".join(parts[4:])
-            content = self.server.repositories[name][path]
-            digest = hashlib.sha256(content).hexdigest()
-            return content, {"ETag": f'"{digest}"', "X-Repo-Commit": self.server.commit(name)}
+            commit, files = self.server.at(name, parts[3])
+            digest = hashlib.sha256(files[path]).hexdigest()
+            return files[path], {"ETag": f'"{digest}"', "X-Repo-Commit": commit}
         raise KeyError(self.path)
 
     def _post(self, parts, body):
@@ -114,6 +129,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
                     value = line["value"]
                     files[value["path"]] = base64.b64decode(value["content"])
             commit = self.server.commit(name)
+            self.server.commits[name, commit] = dict(files)
             address = f"{self.server.address}/{name}/commit/{commit}"
             return as_json({"commitUrl": address, "commitOid": commit})
         raise KeyError(self.path)

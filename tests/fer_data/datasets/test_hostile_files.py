@@ -180,6 +180,64 @@ def test_a_class_folder_has_a_lower_limit_of_files(faces, tmp_path, monkeypatch)
     assert prepare("image_folder", **options, limits={"files": 6}).report().read == 4
 
 
+def test_limits_are_recorded_as_given_and_keep_the_names_of_prepared_data(
+    faces, tmp_path, monkeypatch
+):
+    def builder(**options):
+        return ImageFolder(path=faces, data_dir=tmp_path / "out", **options)
+
+    def names():
+        changes = ({}, {"pixels": 9999}, {"pixels": 9999, "depth": 40}, FileLimits(depth=40))
+        return [builder(limits=limits).builder_config.name for limits in (None, *changes)]
+
+    now = names()
+    assert len(set(now)) == len(now) - 1
+    # The folder's limit was that of other data sets once. So were those of larger folders named.
+    assert builder(limits={"files": FileLimits.files}).builder_config.name == now[0]
+    monkeypatch.setattr(ImageFolder, "default_limits", FileLimits())
+    assert names() == now
+    monkeypatch.undo()
+    limits = {"pixels": 9999}
+    prepared = prepare("image_folder", path=faces, data_dir=tmp_path / "out", limits=limits)
+    assert prepared.report().options["limits"] == limits
+    again = pickle.loads(pickle.dumps(prepared))
+    assert again.builder_config.name == prepared.builder_config.name == now[2]
+    assert again._source.limits == prepared._source.limits
+    assert again._source.limits.files == ImageFolder.default_limits.files
+
+
+def damaged(path, most):
+    return b"damaged"
+
+
+@pytest.mark.parametrize(
+    ("fail", "kind", "message"),
+    [
+        (damaged, ValueError, r"`path` must hold files that do not .*sad1\.jpg, which .*: corrupt"),
+        (raising(errno.ENOENT), ValueError, r"Received: .*sad1\.jpg, which .*: unreadable"),
+        (raising(errno.EIO), OSError, rf"^\[Errno {errno.EIO}\] {os.strerror(errno.EIO)}$"),
+    ],
+)
+def test_a_picture_that_fails_when_it_is_written_is_named(
+    faces, tmp_path, monkeypatch, fail, kind, message
+):
+    usual, read = source.read_file, []
+
+    def read_file(path, most):
+        read.append(path)
+        again = "sad1" in path and read.count(path) > 1
+        return (fail if again else usual)(path, most)
+
+    monkeypatch.setattr(source, "read_file", read_file)
+    options = {"path": faces, "data_dir": tmp_path / "out"}
+    with pytest.raises(kind, match=message) as found:
+        prepare("image_folder", **options)
+    assert "encode" not in str(found.value)
+    assert not list((tmp_path / "out").rglob("*.json"))
+    monkeypatch.undo()
+    assert prepare("image_folder", **options).report().used == {"train": {"happy": 2, "sad": 2}}
+
+
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EPERM])
 def test_files_that_are_gone_or_closed_are_bad_files(faces, tmp_path, monkeypatch, number):
     found = open_source(faces)
@@ -454,8 +512,10 @@ def peak():
     # Not getrusage, which counts the process that started this one too.
     with open("/proc/self/status") as status:
         print("peak", int(re.search(r"VmHWM:\\s+([0-9]+) kB", status.read())[1]) // 1024)
-for path in sys.argv[2:]:
-    assert main(["prepare", "folder", "--path", path, "--data-dir", sys.argv[1]]) == 0
+out, *paths = sys.argv[1:]
+for path in paths:
+    sys.argv[1:] = ["prepare", "folder", "--path", path, "--data-dir", out]
+    assert main() == 0
     peak()
 # Neither was loaded, and both may be.
 assert not {"keras", "jax", "pandas", "matplotlib"} & set(sys.modules)

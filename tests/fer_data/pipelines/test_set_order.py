@@ -42,6 +42,13 @@ def test_epochs_differ_and_repeat():
     assert seen == set(range(50))
 
 
+def test_counts_and_weights_may_come_once():
+    order = SetOrder(iter([6, 2]), iter([1, 1]))
+    assert (order.counts, order.shares) == ((6, 2), (4, 4))
+    with pytest.raises(ValueError, match="`counts"):
+        SetOrder(iter([6, 0]))
+
+
 def test_a_set_of_little_weight_has_a_face():
     assert SetOrder([3, 1], weights=[1e-9, 1]).shares == (1, 3)
     assert sorted(SetOrder([3, 1], weights=[1e-9, 1])(0).tolist())[1:] == [3] * 3

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers import hub as stand_in
 
 from fer_models import with_valence_arousal
 from fer_models.cli import main
@@ -48,6 +49,22 @@ def test_models_of_valence_and_arousal_answer_with_their_classes(words, bars, tm
     both = str(tmp_path / "both.keras")
     assert main(words("--json", models=("model.keras", both))) == 0
     assert json.loads(capsys.readouterr().out)["answers_that_are_the_label"] == 1
+
+
+def test_the_commit_of_a_model_of_the_hub_is_recorded(bars, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("huggingface_hub")
+    output = tmp_path / "answers.npz"
+    with stand_in.serving(monkeypatch, tmp_path) as hub:
+        keras.models.load_model(bars / "model.keras", compile=False).save("hf://me/bars")
+        name = f"hf://me/bars@{hub.commit('me/bars')}"
+        words = ["answers", "hf://me/bars", "--data", "folder", "--path", str(bars / "faces.npz")]
+        capsys.readouterr()
+        assert main([*words, "--output", str(output)]) == 0
+    # `huggingface_hub` shows what it downloads as well.
+    assert f"\nThe ancestry of {name} is not known" in capsys.readouterr().err
+    about = read_answers(output).about
+    command = f"fer answers {name} --data folder --path faces.npz --output answers.npz"
+    assert about == {"commands": [command], "ancestry": []}
 
 
 @pytest.mark.parametrize(

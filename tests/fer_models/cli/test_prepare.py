@@ -1,6 +1,8 @@
 """`fer prepare`: where to ask for a data set, what became of its files, and one file of them."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -9,7 +11,7 @@ from helpers.bars import write_bars
 from fer_data.datasets import BUILDERS
 from fer_data.datasets.owners import OWNERS, owners
 from fer_data.pipelines import face_arrays
-from fer_models.cli import main, prepare
+from fer_models.cli import main, prepare, tensorflow_alone
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="data are prepared with TensorFlow"
@@ -87,6 +89,33 @@ def test_drawn_faces_need_no_path(tmp_path, capsys):
     given = ["prepare", "synthetic", "--data-dir", str(tmp_path), "--option", "size=24"]
     assert main([*given, "train=7", "validation=7", "test=7", "identities=3"]) == 0
     assert capsys.readouterr().out == "synthetic_faces: 7 train, 7 validation, 7 test\n"
+
+
+def test_only_the_command_itself_loads_tensorflow_alone(monkeypatch):
+    calls = []
+    monkeypatch.setattr(tensorflow_alone, "load", lambda: calls.append("alone"))
+    words = ["prepare", "raf_db", "--path", "no/such/folder"]
+    assert main(words) == 2
+    assert not calls
+    monkeypatch.setattr(sys, "argv", ["fer", *words])
+    assert main() == 2
+    assert calls == ["alone"]
+
+
+NOTEBOOK = """
+import sys
+from fer_models.cli import main
+assert not {"keras", "tensorflow"} & set(sys.modules)
+assert main(["prepare", "folder", "--path", sys.argv[1], "--data-dir", sys.argv[2]]) == 0
+from tensorflow.keras import layers
+import keras
+assert layers.Dense is keras.layers.Dense
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_that_prepared_data_has_all_of_tensorflow(faces, tmp_path):
+    subprocess.run([sys.executable, "-c", NOTEBOOK, faces, tmp_path], check=True, timeout=120)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Frames of which the next is searched while one is classified."""
 
 import itertools
+import pathlib
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from fer_data.faces import FRAMINGS, Face
 from fer_models.recognizer import Recognizer
+from fer_models.recognizer import session as session_module
 from fer_models.recognizer.one_ahead import one_ahead
 
 RATE = 30
@@ -46,6 +48,24 @@ class Whole:
         return [Face((10, 10, 40, 40), 0.9, framing=FRAMINGS["mtcnn"])]
 
 
+class Textured(Whole):
+    """The same, in its own place for each brightness."""
+
+    def detect(self, image):
+        return [Face((5, int(image[0, 0, 0]) // 20, 40, 40), 0.9, framing=FRAMINGS["mtcnn"])]
+
+
+def textured(value):
+    """Return a picture of noise that depends on a value, which its first pixel has."""
+    picture = np.random.default_rng(value).integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    picture[0, 0] = value
+    return picture
+
+
+def enumerated(pictures):
+    return [(picture, float(number)) for number, picture in enumerate(pictures)]
+
+
 def grey(values):
     return [(np.full((60, 60, 3), value, np.uint8), float(n)) for n, value in enumerate(values)]
 
@@ -55,17 +75,77 @@ def test_what_came_before_a_bad_frame_is_answered():
     frames = [*grey([10, 20, 30]), (np.zeros((60, 60, 7), np.uint8), 3.0)]
     answers = session.frames(frames)
     assert [len(faces) for faces in itertools.islice(answers, 3)] == [1, 1, 1]
-    with pytest.raises(ValueError, match="channels"):
+    with pytest.raises(ValueError, match=r"`frames\[3\]\[0\]` must have the shape .* channels"):
         next(answers)
     session.reset()
     with pytest.raises(ValueError, match="`timestamp` must not be before"):
         list(session.frames([*grey([10, 20]), *grey([30])]))
 
 
+def test_a_camera_may_write_all_frames_into_one_array():
+    values = [10, 200, 60, 250, 120]
+    recognizer = Recognizer("ferplus", Textured())
+
+    def camera(view):
+        buffer = np.zeros((60, 60, 3), np.uint8)
+        for number, value in enumerate(values):
+            buffer[:] = textured(value)
+            yield view(buffer), float(number)
+
+    expected = list(recognizer.session(0).frames(enumerated(map(textured, values))))
+    assert len({faces[0].confidence for faces in expected}) == len(values)
+    for together, view in itertools.product((1, 3), (np.asarray, memoryview)):
+        assert list(recognizer.session(0).frames(camera(view), together)) == expected
+    assert list(recognizer.session(0).frames(camera(np.asarray), 3, copy=False)) != expected
+
+
+def test_frames_that_nobody_writes_to_need_no_copy():
+    seen = []
+
+    class Session(session_module.Session):
+        def locate(self, picture, timestamp):
+            seen.append(picture)
+            return super().locate(picture, timestamp)
+
+    session = Session(Recognizer("ferplus", Whole()))
+    frames = grey([10, 20])
+    grey_one = frames[0][0][..., 0]
+    for copy, shared in ((True, False), (False, True)):
+        list(session.frames(frames, copy=copy))
+        session.reset()
+        assert [np.may_share_memory(seen.pop(0), image) for image, _ in frames] == [shared] * 2
+    list(session.frames([(grey_one, 0.0)]))
+    assert not np.may_share_memory(seen.pop(), grey_one)
+
+
+@pytest.mark.parametrize(
+    ("item", "received"),
+    [
+        (np.zeros((60, 60, 3), np.uint8), "an array of dtype=uint8"),
+        ((np.zeros((60, 60, 3), np.uint8), None), "the time None"),
+        ((np.zeros((60, 60, 3), np.uint8), float("nan")), "the time nan"),
+        ((np.zeros((60, 60, 3), np.uint8), 1.0, 2), "a tuple of 3"),
+        ("frame.png", "'frame.png'"),
+        (None, "None"),
+    ],
+)
+@pytest.mark.parametrize("together", [1, 2])
+def test_an_item_that_is_no_pair_is_named_by_its_number(item, received, together):
+    answers = Recognizer("ferplus", Whole()).session().frames([*grey([10, 20]), item], together)
+    assert [len(faces) for faces in itertools.islice(answers, 2)] == [1, 1]
+    rule = r"`frames\[2\]` must be a pair of a picture and its time, a finite number of seconds"
+    with pytest.raises(ValueError, match=f"{rule}. Received: {received}"):
+        next(answers)
+
+
 def test_bad_arguments(recognizer):
     session = recognizer.session()
-    with pytest.raises(ValueError, match="`frames` must be an iterable"):
-        session.frames(7)
+    picture = np.zeros((60, 60, 3), np.uint8)
+    for one in (7, "film.mp4", pathlib.Path("film.mp4"), b"film.mp4", picture, {}):
+        with pytest.raises(ValueError, match="`frames` must be an iterable of pairs"):
+            session.frames(one)
+    with pytest.raises(ValueError, match="`copy` must be True or False"):
+        session.frames([], copy="no")
     with pytest.raises(ValueError, match="`together` must be an integer"):
         session.frames([], together=0)
     assert list(session.frames([])) == []

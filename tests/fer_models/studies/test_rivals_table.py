@@ -66,6 +66,29 @@ def test_a_row_shows_what_is_given():
     assert rivals_table("cas_me3", rivals) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("Table 2 (see https://a.org/x).", "Table 2 (see <https://a.org/x>)."),
+        (
+            "https://a.org/x; http://b.org/?y=1,2,",
+            "<https://a.org/x>; <http://b.org/?y=1,2>,",
+        ),
+        ("https://a.org/x\nhttps://b.org", "<https://a.org/x> <https://b.org>"),
+        ("https://... of nothing", "https://... of nothing"),
+    ],
+)
+def test_an_address_ends_before_punctuation(source, shown):
+    rival = Rival("casme2", "a", "random", source, {"f1": 0.7})
+    assert rivals_table("casme2", [rival])[-2].endswith(f"| 0.7 |  | {shown} |")
+
+
+def test_a_row_is_one_line():
+    rival = Rival("casme2", " a\n\tb ", "left\r\nout", "c\u2028d", {"f1": 0.7}, "5\n\nclasses")
+    row = rivals_table("casme2", [rival])[-2]
+    assert row == "| left out | a b | 5 classes |  | 0.7 |  | c d |"
+
+
 def test_the_page_has_all_bundled_figures():
     page = (ROOT / "docs/papers/ha3dnet.md").read_text()
     rivals = bundled_rivals()

@@ -40,3 +40,9 @@ def test_mistakes():
         ensemble([network(), two])
     with pytest.raises(ValueError, match="of one shape"):
         ensemble([network(), network((8, 8, 3))])
+    with pytest.raises(ValueError, match=r"`models\[0\]` must be a Keras model.*Received: "):
+        ensemble(iter([1, 2]))
+
+
+def test_members_may_come_once():
+    assert ensemble(network() for _ in range(2)).output_shape == (None, 3)

@@ -168,7 +168,7 @@ def test_streams_take_turns():
         def __init__(self, name):
             self.name = name
 
-    line = worker.Worker()
+    line = worker.Worker(threads=1)
     streams = [worker.Stream(Session(name), lambda answer: None) for name in "ab"]
     line._answer = lambda stream, frame: (gate.wait(10), order.append((stream.session.name, frame)))
     line.start()
@@ -183,6 +183,75 @@ def test_streams_take_turns():
     finally:
         line.stop()
     assert order == [("a", 1), ("a", 4), ("b", 4)]
+
+
+def test_two_browsers_are_answered_at_once_and_one_never_twice():
+    together = threading.Barrier(2)
+
+    class Session:
+        def __init__(self):
+            self.frames, self.inside, self.most = [], 0, 0
+
+    def answer(stream, frame):
+        session = stream.session
+        session.inside += 1
+        # An assertion in the worker's thread would fail no test.
+        session.most = max(session.most, session.inside)
+        # Both streams must be here, or it breaks.
+        together.wait(10)
+        session.frames.append(frame)
+        session.inside -= 1
+
+    line = worker.Worker(threads=3)
+    line._answer = answer
+    streams = [worker.Stream(Session(), lambda answer: None) for _ in range(2)]
+    line.start()
+    try:
+        for number in range(3):
+            for stream in streams:
+                wait_for(lambda stream=stream: stream.waiting is None)
+                line.submit(stream, number)
+        wait_for(lambda: all(len(stream.session.frames) == 3 for stream in streams))
+    finally:
+        line.stop()
+    assert [stream.session.frames for stream in streams] == [[0, 1, 2]] * 2
+    assert [stream.session.most for stream in streams] == [1, 1]
+    assert not together.broken
+
+
+def test_an_answer_that_is_not_delivered_stops_nothing(caplog):
+    delivered = []
+
+    def deliver(answer):
+        if answer == 1:
+            raise OSError("gone")
+        delivered.append(answer)
+
+    line = worker.Worker(threads=1)
+    line._answer = lambda stream, frame: frame
+    stream = worker.Stream(None, deliver)
+    line.start()
+    try:
+        for number in (1, 2):
+            line.submit(stream, number)
+            wait_for(lambda: stream.waiting is None and not stream.in_work)
+    finally:
+        line.stop()
+    assert delivered == [2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "An answer was not delivered: OSError"
+    ]
+
+
+def test_streams_may_be_forgotten_after_the_worker_has_stopped():
+    line = worker.Worker(threads=1)
+    stream = worker.Stream(None, print)
+    # Its threads were never started, so the frame still waits.
+    line.submit(stream, 1)
+    line._threads = []
+    line.stop()
+    line.forget(stream)
+    assert (line.queued, stream.waiting) == (0, None)
 
 
 def test_a_frame_that_fails_is_answered_with_an_error(running):

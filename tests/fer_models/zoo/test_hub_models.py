@@ -1,6 +1,7 @@
 """Models in repositories of the Hugging Face Hub, through `huggingface_hub` and a stand-in."""
 
 import hashlib
+import pickle
 import sys
 import zipfile
 
@@ -11,12 +12,13 @@ from helpers import hub as stand_in
 from helpers.small_networks import small_network
 
 import fer_models
+from fer_data.compiled import lite_runner
 from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
-from fer_models.cli import main
+from fer_models.cli import main, webcam
 from fer_models.cli.export import name_of
 from fer_models.web import model_digest
-from fer_models.zoo import bundled, class_names
+from fer_models.zoo import bundled, class_names, hub_models
 from fer_models.zoo.origin import origin
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
@@ -99,13 +101,74 @@ def test_an_uploaded_keras_file_brings_its_class_names_and_a_card(hub, model, tm
     assert fer_models.load_model("hf://somebody/smiles")[1] == names
 
 
+def answers(model):
+    return keras.ops.convert_to_numpy(model(faces()))
+
+
+def revisions(hub, model):
+    """Upload a model and then another one; return their commits."""
+    model.save("hf://me/smiles")
+    first = hub.commit("me/smiles")
+    keras.utils.set_random_seed(1)
+    small_network((SIZE, SIZE, 1), 7).save("hf://me/smiles")
+    return first, hub.commit("me/smiles")
+
+
+def test_a_revision_is_loaded_by_its_name(hub, model):
+    first, newest = revisions(hub, model)
+    hub.tags["me/smiles", "v1"] = first
+    expected = answers(model)
+    for name in ("v1", first):
+        loaded, _ = fer_models.load_model(f"hf://me/smiles@{name}")
+        np.testing.assert_allclose(answers(loaded), expected, atol=1e-6)
+    newer, _ = fer_models.load_model("hf://me/smiles")
+    assert np.abs(answers(newer) - expected).max() > 0.01
+    assert hub_models.pinned("hf://me/smiles@v1") == f"hf://me/smiles@{first}"
+    assert hub_models.pinned("hf://me/smiles") == f"hf://me/smiles@{newest}"
+    for name, shown in (("v1", "hf://me/smiles@v1"), (first, "hf://me/smiles")):
+        assert origin(f"hf://me/smiles@{name}") == {"Repository": f"{shown}, commit {first}"}
+    with pytest.raises(OSError, match="404"):
+        fer_models.load_model("hf://me/smiles@v2")
+
+
+def test_a_copy_has_the_weights_of_its_original(hub, model, monkeypatch, tmp_path):
+    # Without LiteRT the weights are not in the pickle: they are loaded again.
+    monkeypatch.setattr(lite_runner, "available", lambda: False)
+    model.save("hf://me/smiles")
+    recognizer = fer_models.Recognizer("hf://me/smiles", Whole())
+    pickled = pickle.dumps(recognizer)
+    expected = recognizer.classify(faces())
+    revisions(hub, model)
+    # Another machine, to which nothing was downloaded.
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    copied = pickle.loads(pickled)
+    np.testing.assert_allclose(copied.classify(faces()), expected, atol=1e-6)
+    newest = fer_models.Recognizer("hf://me/smiles", Whole())
+    assert np.abs(newest.classify(faces()) - expected).max() > 0.01
+
+
+def test_the_page_has_digest_and_network_of_one_commit(hub, model, monkeypatch):
+    def serve(args):
+        digest = model_digest(args.weights)
+        revisions(hub, model)
+        assert model_digest(args.weights) == digest
+        found.append(args.weights)
+
+    found = []
+    monkeypatch.setattr(webcam, "serve", serve)
+    model.save("hf://me/smiles")
+    first = hub.commit("me/smiles")
+    assert main(["webcam", "--weights", "hf://me/smiles"]) == 0
+    assert found == [f"hf://me/smiles@{first}"]
+
+
 def test_what_is_no_model_of_the_hub(hub, monkeypatch):
     with pytest.raises(OSError, match="404"):
         fer_models.load_model("hf://nobody/nothing")
     hub.repositories["me/text"] = {"README.md": b"none", "config.json": b"{}"}
     with pytest.raises(ValueError, match=r"'hf://me/text', without model\.weights\.h5"):
         fer_models.Recognizer("hf://me/text")
-    for name in ("hf://", "hf://me", "hf://me/", "hf://me/smiles/best.keras"):
+    for name in ("hf://", "hf://me", "hf://me/", "hf://me/smiles/best.keras", "hf://me/smiles@"):
         with pytest.raises(ValueError, match="must be written hf://NAMESPACE/MODEL"):
             fer_models.load_model(name)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
