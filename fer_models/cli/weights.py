@@ -83,10 +83,13 @@ def _list(as_json):
     for name, card in cards.items():
         height, width, channels = card["input_shape"]
         score = next(iter(card["scores"].values()))
+        terms = card["licence"].partition(".")[0]
+        if descends := card.get("ancestry"):
+            terms += f", but it descends from {', '.join(descends)}: read the terms on its card"
         print(
             f"{name}: {card['bytes'] / 1e6:.1f} MB, faces of {height} x {width} x {channels}, "
             f"{len(card['class_names'])} classes, {score['accuracy']:.1%} of {score['faces']:,} "
-            f"validation faces of {card['data']}; {card['licence'].partition('.')[0]}"
+            f"validation faces of {card['data']}; {terms}"
         )
 
 

@@ -25,7 +25,7 @@ def of_options(model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
 
     >>> of_options("pretrained_classifier", {"trunk": "dlib", "trunk_weights": "dlib.npz"})
     ('dlib',)
-    >>> of_options("ghostface", {"weights": "ferplus"})
+    >>> of_options("ghostface", {"weights": "fer2013"})
     ()
     """
     found = set()
@@ -64,7 +64,7 @@ def of_weights(
     Example:
 
     >>> of_weights("ghostface:ferplus")
-    ()
+    ('faceres',)
     """
     record = Path(source).parent / runs.RECORD
     if names_file(source):

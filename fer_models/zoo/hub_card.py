@@ -38,8 +38,10 @@ def hub_card(name: str, tag: str) -> str:
     """
     known = bundled.weights(name, tag)
     words, _, _ = known.card["licence"].partition(" ")
+    # The terms of the trunks that a network descends from go along, and are no licence of the Hub.
+    plain = words in ("MIT", "Apache-2.0") and not known.card.get("ancestry")
     fields = {
-        "license": words.lower() if words in ("MIT", "Apache-2.0") else "other",
+        "license": words.lower() if plain else "other",
         "library_name": "keras",
         "pipeline_tag": "image-classification",
         "tags": [*_TAGS, name],

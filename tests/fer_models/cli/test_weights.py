@@ -14,7 +14,8 @@ def test_list(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[0] for line in lines] == list(bundled.all_weights())
     assert "2.6 MB, faces of 48 x 48 x 1, 7 classes, 68.3% of 3,579 validation faces" in lines[0]
-    assert "MIT for this file" in lines[0]
+    assert lines[0].endswith("; MIT for this file")
+    assert lines[1].endswith("it descends from faceres: read the terms on its card")
     assert main(["weights", "--json"]) == 0
     cards = json.loads(capsys.readouterr().out)
     assert cards["ghostface:ferplus"]["tag"] == "ferplus"
