@@ -13,26 +13,18 @@ import io
 import json
 import sys
 
+from fer_models.cli.data_names import DATA as FACES
+
 EXAMPLE = """fer prepare
 fer prepare raf_db
 fer prepare fer2013 --path FOLDER
 fer prepare folder --path my_faces --validation-fraction 0.1
 fer prepare fer2013 --path FOLDER --pack faces.npz"""
 
+SHORT = {"folder": "image_folder", "synthetic": "synthetic_faces"}
 # As `fer_data.datasets.BUILDERS`; and two under the short names of `fer train`.
 DATA = (
-    "fer2013",
-    "ferplus",
-    "raf_db",
-    "affectnet",
-    "ck_plus",
-    "jaffe",
-    "kdef",
-    "expw",
-    "sfew",
-    "caer_s",
-    "ravdess",
-    "crema_d",
+    *(name for name in FACES if name not in SHORT),
     "image_folder",
     "casme2",
     "cas_me2",
@@ -42,7 +34,6 @@ DATA = (
     "synthetic_faces",
     "synthetic_micro_expressions",
 )
-SHORT = {"folder": "image_folder", "synthetic": "synthetic_faces"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
