@@ -99,7 +99,7 @@ def _draw_curves(axes, treatments):
 def _draw_bars(axes, groups):
     """Draw bars in the colours of the curves, whose legend they share."""
     wide = 0.8 / len(groups)
-    for number, (name, own) in enumerate(groups.items()):
+    for number, own in enumerate(groups.values()):
         known = [(place, *each[1:]) for place, each in enumerate(own) if each[2]]
         shares = [binomial_interval(found, count) for _, found, count in known]
         axes.bar(
@@ -112,11 +112,10 @@ def _draw_bars(axes, groups):
             ],
             error_kw={"linewidth": 0.8},
             color=f"C{number}",
-            label=name,
         )
     names = [each[0] for each in next(iter(groups.values()))]
     axes.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=8)
-    axes.axhline(100 * RATES[0], color="#8d99a6", linestyle=":", label="guessing")
+    axes.axhline(100 * RATES[0], color="#8d99a6", linestyle=":")
 
 
 def _by_class(classes):
