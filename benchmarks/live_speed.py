@@ -8,8 +8,8 @@ by default:
 
 - `frame`: `session.frame` of each frame in memory, as a live loop calls it: the answer is there
   before the next frame is looked at;
-- `frames`: `session.frames` of the same frames: while one frame is classified, the next is looked
-  at, and each answer comes one frame later;
+- `frames`: `session.frames` of the same frames: while one frame is classified, the next ones are
+  looked at, so that each answer comes one to eight frames later;
 - `video`: `Recognizer.video` of the file, so decoding too.
 
 The first frames of each way are run before, unmeasured. Printed are frames a second (the median of

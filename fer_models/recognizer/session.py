@@ -15,9 +15,9 @@ from fer_data.checks import check_number, is_number, shown
 from fer_data.faces.box_tracking import BoxTracker, TrackedBox
 from fer_data.faces.face import Face
 from fer_data.faces.image import as_rgb
-from fer_models.recognizer.one_ahead import one_ahead
 from fer_models.recognizer.quality import FaceQuality
 from fer_models.recognizer.results import Expression, expression
+from fer_models.recognizer.some_ahead import some_ahead
 from fer_models.zoo.set_rule import SetRule
 
 MOST_REMEMBERED = 256  # tracks
@@ -159,20 +159,24 @@ class Session:
         }
         return faces
 
-    @arguments.checked(together=arguments.integer(1), copy=arguments.flag)
+    @arguments.checked(
+        together=arguments.integer(1), copy=arguments.flag, ahead=arguments.integer(1)
+    )
     def frames(
         self,
         frames: Iterable[tuple[str | os.PathLike[str] | np.ndarray, float]],
         together: int = 1,
         *,
         copy: bool = True,
+        ahead: int = 8,
     ) -> Iterator[list[Expression]]:
         """Return a generator of the faces of many frames, on two cores.
 
         The calling thread looks for the faces of a frame while another one cuts out and classifies
-        those of the frame before. The answers are those of `frame` and in the same order, but each
-        comes only when the faces of the next frame are found. So it is for videos, and for cameras
-        where a frame's delay does no harm.
+        those of the frames before. The answers are those of `frame` and in the same order, but each
+        comes only when the faces of a later frame are found: the next one if the classifier keeps
+        up, `ahead` frames later if it does not. So it is for videos, and for cameras where a
+        frame's delay does no harm.
 
         The answers are equal to the bit if LiteRT runs the network, as it does bundled weights. So
         they are on any other framework with `together=1`; with more frames in a call its last
@@ -185,9 +189,12 @@ class Session:
             frames: Iterable of pairs `(image, timestamp)`. The images are those that `frame` takes;
                 the timestamps are seconds, and none is left to the clock.
             together: Frames that are classified in one call, which networks on a graphics card
-                like. As many are read ahead, and twice as many are held.
+                like. They are read in such lots.
             copy: Whether arrays are copied, so that a camera may write its next frame into the
                 same array. False saves that where each frame has an array of its own.
+            ahead: Lots of frames at most whose faces are found and not yet classified. One more is
+                held in memory. More than 1 use both cores better, because the detector takes long
+                for some frames and no time for others; 1 keeps the delay small.
 
         Returns:
             Generator of lists of `Expression`, one for each frame.
@@ -215,10 +222,10 @@ class Session:
                 "`frames` must be an iterable of pairs (image, timestamp in seconds); the file of "
                 f"a video goes to `Recognizer.video`. Received: frames={shown(frames)}"
             )
-        return self._frames(_pictures(frames, copy), together)
+        return self._frames(_pictures(frames, copy), together, ahead)
 
-    def _frames(self, pictures, together):
-        for answers in one_ahead(self._located(pictures, together), self._finished):
+    def _frames(self, pictures, together, ahead):
+        for answers in some_ahead(self._located(pictures, together), self._finished, ahead):
             yield from answers
 
     def _located(self, pictures, together):

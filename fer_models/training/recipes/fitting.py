@@ -11,13 +11,14 @@ import keras
 
 from fer_data import files
 from fer_data.pipelines.augmentation.policies import policy
-from fer_models.training import resume
+from fer_models.training import fused_steps, resume
 from fer_models.training.adversarial_training import AdversarialTrainer
 from fer_models.training.dp_sgd import DPTrainer
 from fer_models.training.recipes.averaging import AverageWeights, some_images
 from fer_models.zoo.batch_norm import batch_norm_layers
 
 
+@fused_steps.installed()
 def fit(
     recipe: Any,
     model: keras.Model,

@@ -10,7 +10,7 @@ import pytest
 from fer_data.faces import FRAMINGS, Face
 from fer_models.recognizer import Recognizer
 from fer_models.recognizer import session as session_module
-from fer_models.recognizer.one_ahead import one_ahead
+from fer_models.recognizer.some_ahead import some_ahead
 
 RATE = 30
 
@@ -146,8 +146,9 @@ def test_bad_arguments(recognizer):
             session.frames(one)
     with pytest.raises(ValueError, match="`copy` must be True or False"):
         session.frames([], copy="no")
-    with pytest.raises(ValueError, match="`together` must be an integer"):
-        session.frames([], together=0)
+    for name in ("together", "ahead"):
+        with pytest.raises(ValueError, match=f"`{name}` must be an integer"):
+            session.frames([], **{name: 0})
     assert list(session.frames([])) == []
 
 
@@ -163,7 +164,27 @@ def test_one_step_is_done_while_the_next_item_is_made():
         # Waits for ever unless the second item is made meanwhile.
         return 10 * number if made_second.wait(10) else None
 
-    assert list(one_ahead(items(), finish)) == [10, 20]
+    assert list(some_ahead(items(), finish, 1)) == [10, 20]
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_at_most_so_many_items_wait_and_what_is_finished_comes_first(most):
+    made, go = [], threading.Event()
+
+    def items():
+        for number in range(8):
+            made.append(number)
+            yield number
+
+    def finish(number):
+        assert go.wait(10)
+        return number
+
+    found = some_ahead(items(), finish, most)
+    threading.Timer(0.2, go.set).start()
+    assert next(found) == 0
+    assert made == list(range(most + 1))
+    assert list(found) == list(range(1, 8))
 
 
 def test_errors_come_in_their_place_and_nothing_is_left_running():
@@ -172,15 +193,15 @@ def test_errors_come_in_their_place_and_nothing_is_left_running():
         yield 0
         raise KeyError("no third")
 
-    found = one_ahead(items(), lambda number: number)
+    found = some_ahead(items(), lambda number: number, 2)
     assert [next(found), next(found)] == [1, 0]
     with pytest.raises(KeyError, match="no third"):
         next(found)
-    found = one_ahead(items(), lambda number: 1 // number)
+    found = some_ahead(items(), lambda number: 1 // number, 2)
     assert next(found) == 1
     with pytest.raises(ZeroDivisionError):
         next(found)
-    found = one_ahead(itertools.count(), lambda number: number)
+    found = some_ahead(itertools.count(), lambda number: number, 3)
     assert next(found) == 0
     found.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("finish")]
