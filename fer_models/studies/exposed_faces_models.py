@@ -31,6 +31,7 @@ from fer_models.training import recipes, runs
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.renewed_model import RenewedModel
 from fer_models.training.trained_on import is_same_set, sets_of
+from fer_models.zoo import trunks
 
 SIGNALS = "signals.npz"
 # Drawn faces for the splits that the study does not use.
@@ -242,10 +243,13 @@ def recipe_of(settings: ExposedFacesSettings, treatment: str) -> Recipe:
 
 
 def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
-    """Return the starting weights of pre-trained models: the options, and hashes of the files.
+    """Return what is known of the starting weights of pre-trained models.
 
     Args:
         settings: The settings.
+
+    Returns:
+        The options, hashes of the files, and where batch norm gets its statistics if not from them.
 
     Raises:
         ValueError: If the weights were trained on the faces of the study, non-members included.
@@ -261,7 +265,10 @@ def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
                     f"{known['data']!r}, and data={settings.data!r}"
                 )
     named = [str(value) for value in settings.start.values() if Path(str(value)).is_file()]
-    return {"options": dict(settings.start), "sha256": runs.sha256_of(*named)}
+    start = {"options": dict(settings.start), "sha256": runs.sha256_of(*named)}
+    if "trunk_weights" in settings.start and "faces" not in settings.start:
+        start["batch_norm"] = "statistics of the population"
+    return start
 
 
 def _learned_from(source: Any) -> Iterator[Mapping[str, Any]]:
@@ -326,6 +333,10 @@ class Trainer:
         # treatments can be compared model by model.
         seed = int(np.random.SeedSequence([run.seed, run.number]).generate_state(1)[0] >> 1)
         renewed.renew(seed)
+        if "pretrained" in parts(run.treatment) and "batch_norm" in self.start:
+            # A trunk's batch norm is folded into its weights. Statistics of the members would be a
+            # leak of their own.
+            trunks.unfold_batch_norm(renewed.model, pool.population.images)
         batches = FaceBatches(
             pool.faces.images[inside],
             self._targets(run, pool, inside),

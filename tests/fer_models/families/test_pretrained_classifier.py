@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 from helpers.layers import to_numpy
+from helpers.trunk_file import write_trunk
 
 import fer_models
 from fer_data.pipelines import face_arrays
 from fer_models import pretrained_classifier, recipes
-from fer_models.zoo import trunks
 
 SHAPE = (32, 32, 1)
 
@@ -24,21 +24,6 @@ def faces(tmp_path):
     arrays = {"image": rng.integers(0, 256, (20, 48, 48, 1), "uint8"), "label": np.arange(20) % 7}
     face_arrays.write(tmp_path / "faces.npz", {"train": arrays}, list("abcdefg"))
     return tmp_path / "faces.npz"
-
-
-def write_trunk(model, path):
-    """Write the trunk of a model as the files have it; all of faceres has PyTorch's layouts."""
-    arrays = {}
-    for module, name in trunks.about("faceres").names():
-        layer = model.get_layer(name)
-        if isinstance(layer, keras.layers.BatchNormalization):
-            for theirs, ours in trunks.trunk_weights.NORM.items():
-                arrays[f"{module}.{theirs}"] = to_numpy(getattr(layer, ours))
-        else:
-            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-            axes = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
-            arrays[f"{module}.weight"] = to_numpy(layer.kernel).transpose(axes)
-    np.savez(path, **arrays)
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
 """The study of exposed faces: a tiny one from end to end, interrupted and gone on with."""
 
 import csv
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
 from helpers.small_networks import put_small_networks
+from helpers.trunk_file import write_trunk
 
+import fer_models
 from fer_data.files import write_json
 from fer_models import privacy
 from fer_models.studies import exposed_faces_attacks as attacks
@@ -245,6 +248,42 @@ def test_what_each_treatment_changes(tmp_path):
     assert (recipe.ema, recipe.epochs, recipe.optimizer) == (None, 30, "adamw")
     order = [run.row for run in models.plan(settings, ("distilled", "plain"), tmp_path)]
     assert order[:3] == ["plain 1", "distilled 1", "plain 2"]
+
+
+@pytest.mark.slow
+def test_a_trunk_begins_with_statistics_of_faces_that_no_model_sees(
+    tmp_path, monkeypatch, untraced
+):
+    trunk = fer_models.pretrained_classifier(False, None, None, (32, 32, 1), "avg")
+    write_trunk(trunk, tmp_path / "trunk.npz")
+    settings = ExposedFacesSettings(
+        **TINY | {"size": 32},
+        recipe="faceres_teacher",
+        treatments=("pretrained",),
+        start={"trunk_weights": str(tmp_path / "trunk.npz")},
+    )
+    rng = np.random.default_rng(0)
+    faces = made_up()
+    faces = dataclasses.replace(
+        faces, images=rng.integers(0, 256, (len(faces.labels), 32, 32, 1), "uint8")
+    )
+    pool = models.draw(settings, faces, seed=1)
+    planned = models.plan(settings, settings.treatments, tmp_path)
+    trainer = models.Trainer(settings, {1: pool}, planned)
+    begun = []
+
+    def fit(model, *args, **options):
+        begun.append(model)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(planned[0])
+    stem, norm = begun[0].get_layer("trunk_stem"), begun[0].get_layer("trunk_stem_norm")
+    maps = keras.Model(begun[0].input, stem.output)(pool.population.images.astype("float32"))
+    expected = keras.ops.mean(maps, (0, 1, 2))
+    np.testing.assert_allclose(norm.moving_mean, expected, rtol=1e-3, atol=1e-3)
+    assert trainer.start["batch_norm"] == "statistics of the population"
 
 
 def test_weights_that_know_the_faces_are_refused(tmp_path):
