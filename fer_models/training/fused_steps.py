@@ -47,8 +47,9 @@ def installed() -> Iterator[None]:
 
 def _fusible(layer, inputs):
     last = layer.axis in (-1, len(inputs.shape) - 1)
-    plain = not (layer.renorm or layer.synchronized)
-    return layer.trainable and plain and last and len(inputs.shape) in (4, 5)
+    plain = layer.trainable and not (layer.renorm or layer.synchronized)
+    known = layer.compute_dtype in ("float32", "bfloat16")
+    return plain and last and known and len(inputs.shape) in (4, 5)
 
 
 def _normalise(layer: keras.layers.BatchNormalization, inputs: Any) -> Any:

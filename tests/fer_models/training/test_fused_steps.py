@@ -87,7 +87,7 @@ def test_half_precision_stays_close_and_convolves_depthwise_in_whole():
 
 def test_layers_that_are_not_fused_compute_as_before():
     images = np.random.default_rng(0).normal(size=(6, 5, 4, 3)).astype("float32")
-    for options in ({"axis": 1}, {"renorm": True}, {"trainable": False}):
+    for options in ({"axis": 1}, {"renorm": True}, {"trainable": False}, {"dtype": "float64"}):
         expected = layers.BatchNormalization(**options)(images, training=True)
         with fused_steps.installed():
             given = layers.BatchNormalization(**options)(images, training=True)
