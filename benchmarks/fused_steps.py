@@ -36,7 +36,6 @@ MODELS = {
     "GhostFace of `ghostface_small`, 48x48": lambda: fer_models.ghostface(
         input_shape=(48, 48, 1), stem_strides=1, noise_layers=0
     ),
-    "ResNet-18 of `resnet18_small`, 48x48": lambda: fer_models.resnet18(input_shape=(48, 48, 1)),
 }
 WAYS = {"without": contextlib.nullcontext, "with": fused_steps.installed}
 
