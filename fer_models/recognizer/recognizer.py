@@ -278,7 +278,7 @@ class Recognizer:
                 waiting.append(frame)
                 yield frame.image, frame.time
 
-        for faces in session.frames(frames(), FRAMES_TOGETHER, copy=False, ahead=1):
+        for faces in session.frames(frames(), FRAMES_TOGETHER, copy=False):
             frame = waiting.popleft()
             yield FrameResult(frame.number, frame.time, frame.image, faces)
 

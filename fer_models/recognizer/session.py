@@ -189,12 +189,12 @@ class Session:
             frames: Iterable of pairs `(image, timestamp)`. The images are those that `frame` takes;
                 the timestamps are seconds, and none is left to the clock.
             together: Frames that are classified in one call, which networks on a graphics card
-                like. They are read in such lots.
+                like. As many are read before the first answer.
             copy: Whether arrays are copied, so that a camera may write its next frame into the
                 same array. False saves that where each frame has an array of its own.
-            ahead: Lots of frames at most whose faces are found and not yet classified. One more is
-                held in memory. More than 1 use both cores better, because the detector takes long
-                for some frames and no time for others; 1 keeps the delay small.
+            ahead: Frames at most whose faces are found and that wait to be classified, but always
+                those of one call. More than 1 use both cores better, because the detector takes
+                long for some frames and no time for others; 1 keeps the delay small.
 
         Returns:
             Generator of lists of `Expression`, one for each frame.
@@ -222,10 +222,10 @@ class Session:
                 "`frames` must be an iterable of pairs (image, timestamp in seconds); the file of "
                 f"a video goes to `Recognizer.video`. Received: frames={shown(frames)}"
             )
-        return self._frames(_pictures(frames, copy), together, ahead)
+        return self._frames(_pictures(frames, copy), together, max(1, ahead // together))
 
-    def _frames(self, pictures, together, ahead):
-        for answers in some_ahead(self._located(pictures, together), self._finished, ahead):
+    def _frames(self, pictures, together, most):
+        for answers in some_ahead(self._located(pictures, together), self._finished, most):
             yield from answers
 
     def _located(self, pictures, together):

@@ -19,8 +19,9 @@ def some_ahead(items: Iterable[T], finish: Callable[[T], R], most: int) -> Itera
     Args:
         items: Iterable whose `next` is the first step.
         finish: The second step.
-        most: Items that may wait for the second step or be in it, 1 or more. With 1 both steps take
-            as long as the slower of the two for each item; more even out items that take long.
+        most: Items that may wait for the second step or be in it while another is made, 1 or more.
+            With 1 each item takes as long as the slower of its two steps; more even out items that
+            take long.
 
     Example:
 
@@ -30,12 +31,17 @@ def some_ahead(items: Iterable[T], finish: Callable[[T], R], most: int) -> Itera
     items, end = iter(items), None
     waiting: collections.deque[Future[R]] = collections.deque()
     with ThreadPoolExecutor(1, "finish") as pool:
-        while end is None:
-            try:
-                waiting.append(pool.submit(finish, next(items)))
-            except Exception as error:
-                end = error
-            while waiting and (len(waiting) > most or waiting[0].done() or end is not None):
-                yield waiting.popleft().result()
+        try:
+            while end is None:
+                try:
+                    waiting.append(pool.submit(finish, next(items)))
+                except Exception as error:
+                    end = error
+                while waiting and (len(waiting) > most or waiting[0].done() or end is not None):
+                    yield waiting.popleft().result()
+        finally:
+            # Whoever leaves early is not kept waiting.
+            for each in waiting:
+                each.cancel()
     if not isinstance(end, StopIteration):
         raise end

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--treatments", nargs="+", metavar="NAME", help=words)
     add("--models", type=int, help="of each treatment, 5 or more")
     add("--members", type=int, help="faces that a model is trained on; as many are not")
-    add("--population", type=int, help="further faces, that no model sees, for RMIA")
+    add("--population", type=int, help="further faces, that no model learns, for RMIA")
     add("--recipe", help="how to train what; `fer train --help` lists them")
     add("--size", type=int, help="height and width of the faces in pixels")
     add("--channels", type=int, choices=(1, 3), help="grey or colour")
@@ -81,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         **options,
         default=[],
-        help="arguments of the builder that name trained weights, such as weights=FILE",
+        help="arguments of the builder that name trained weights: weights=FILE, or "
+        "trunk_weights=FILE with a recipe of a trunk",
     )
     parser.add_argument(
         "--sheet",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from fer_data.pipelines.augmentation.policies import Augmentation, MixUp, policy
@@ -32,6 +33,7 @@ from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.renewed_model import RenewedModel
 from fer_models.training.trained_on import is_same_set, sets_of
 from fer_models.zoo import trunks
+from fer_models.zoo.batch_norm import batch_norm_layers
 
 SIGNALS = "signals.npz"
 # Drawn faces for the splits that the study does not use.
@@ -84,7 +86,8 @@ class Pool:
 
     Attributes:
         faces: The pool; each model is trained on its own half of it.
-        population: Faces that no model is trained on. For `votes` they help to fit the translation.
+        population: Faces that no model is trained on. For `votes` they help to fit the translation,
+            and for a pre-trained trunk they give batch norm its statistics.
         inside: Which faces of the pool each model is trained on, booleans `(models, faces)`.
     """
 
@@ -252,8 +255,15 @@ def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
         The options, hashes of the files, and where batch norm gets its statistics if not from them.
 
     Raises:
-        ValueError: If the weights were trained on the faces of the study, non-members included.
+        ValueError: If the weights were trained on the faces of the study, non-members included, or
+            if statistics of other faces are asked for.
     """
+    if settings.start.get("faces") is not None:
+        raise ValueError(
+            "`start` must not name `faces`: a trunk's batch norm gets the statistics of the "
+            "study's own population, and those of members would be a leak of their own. "
+            f"Received: faces={str(settings.start['faces'])!r}"
+        )
     for name, value in settings.start.items():
         for known in _learned_from(value):
             both = settings.data in SAME_FACES and known["data"] in SAME_FACES
@@ -266,7 +276,7 @@ def start_of(settings: ExposedFacesSettings) -> dict[str, Any]:
                 )
     named = [str(value) for value in settings.start.values() if Path(str(value)).is_file()]
     start = {"options": dict(settings.start), "sha256": runs.sha256_of(*named)}
-    if "trunk_weights" in settings.start and "faces" not in settings.start:
+    if settings.start.get("trunk_weights") is not None:
         start["batch_norm"] = "statistics of the population"
     return start
 
@@ -300,6 +310,7 @@ class Trainer:
         self.start = start_of(settings)
         self._renewed: dict[bool, RenewedModel] = {}
         self._voted: dict[tuple[int, int], np.ndarray] = {}
+        self._unfolded: dict[int, list[np.ndarray]] = {}
 
     def check(self, run: ModelRun) -> None:
         """Raise `ValueError` if a model cannot be trained, or began with other weights.
@@ -312,7 +323,7 @@ class Trainer:
         pretrained = "pretrained" in parts(run.treatment)
         if pretrained and run.done and run.result().get("start") != self.start:
             raise ValueError(
-                f"{run.folder} must be of models that began with the weights of `start`; remove "
+                f"{run.folder} must be of models that began as `start` says; remove "
                 f"{run.folder.parent} to have them made again. Received: start={self.start}"
             )
 
@@ -334,9 +345,7 @@ class Trainer:
         seed = int(np.random.SeedSequence([run.seed, run.number]).generate_state(1)[0] >> 1)
         renewed.renew(seed)
         if "pretrained" in parts(run.treatment) and "batch_norm" in self.start:
-            # A trunk's batch norm is folded into its weights. Statistics of the members would be a
-            # leak of their own.
-            trunks.unfold_batch_norm(renewed.model, pool.population.images)
+            self._unfold(renewed.model, run.seed)
         batches = FaceBatches(
             pool.faces.images[inside],
             self._targets(run, pool, inside),
@@ -358,6 +367,18 @@ class Trainer:
         }
         pretrained = "pretrained" in parts(run.treatment)
         return result | ({"start": self.start} if pretrained else {})
+
+    def _unfold(self, model, seed):
+        """Give a trunk the statistics of a population, which are the same for all of its models.
+
+        Published trunks have their batch norm folded, and statistics of members would be a leak.
+        """
+        variables = [each for norm in batch_norm_layers(model) for each in norm.weights]
+        if seed not in self._unfolded:
+            trunks.unfold_batch_norm(model, self.pools[seed].population.images)
+            self._unfolded[seed] = [keras.ops.convert_to_numpy(each) for each in variables]
+        for variable, value in zip(variables, self._unfolded[seed], strict=True):
+            variable.assign(value)
 
     def _network(self, treatment, recipe, classes):
         pretrained = "pretrained" in parts(treatment)

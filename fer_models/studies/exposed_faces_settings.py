@@ -66,10 +66,12 @@ class ExposedFacesSettings:
         seeds: Number of repetitions, each on another pool of faces.
         models: Models of each treatment and seed; each is attacked with the others as references.
         members: Faces that a model is trained on; the pool is twice as large.
-        population: Number of further faces that no model sees, for RMIA.
+        population: Number of further faces that no model is trained on, for RMIA.
         recipe: Name of the recipe.
         model: Arguments of the builder that replace those of `MODEL`, such as `{"width": 0.5}`.
-        start: Arguments of the builder that name trained weights, for the part `"pretrained"`.
+        start: Arguments of the builder that name trained weights, for the part `"pretrained"`:
+            `weights` of the whole network, or `trunk_weights`, whose batch norm gets the statistics
+            of the population.
         size: Height and width of the faces in pixels.
         channels: 1 for grey, 3 for colour.
         epochs: Epochs of every training.
@@ -142,8 +144,8 @@ class ExposedFacesSettings:
             )
         if "pretrained" in own and not self.start:
             raise ValueError(
-                f"`start` must name trained weights (--start weights=FILE) for {treatment!r}. "
-                "Received: start={}"
+                "`start` must name trained weights (--start weights=FILE or trunk_weights=FILE) "
+                f"for {treatment!r}. Received: start={{}}"
             )
 
     def compared(self) -> dict[str, Any]:

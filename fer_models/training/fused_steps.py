@@ -9,21 +9,54 @@ up to rounding. `benchmarks/fused_steps.py` prints what it saves.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+_lock = threading.Lock()
+_kept: list[Any] = []
+_users = 0
+
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Compute so inside of the `with` block. On other backends than TensorFlow it does nothing."""
-    if keras.backend.backend() != "tensorflow":
+    """Compute so inside of the `with` block, in all threads.
+
+    It does nothing on other backends than TensorFlow, or where there is a graphics card, whose
+    compiler joins small operations itself.
+    """
+    global _users
+    if not _gains():
         yield
         return
+    with _lock:
+        if not _users:
+            _install()
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                _put_back()
+
+
+def _gains():
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _install():
     from keras.src.backend.tensorflow import nn
 
     normalise, depthwise_conv = keras.layers.BatchNormalization.call, nn.depthwise_conv
+    _kept[:] = normalise, depthwise_conv
 
     def call(self, inputs, training=None, mask=None):
         if training and mask is None and _fusible(self, inputs):
@@ -33,23 +66,26 @@ def installed() -> Iterator[None]:
     def convolve(inputs, kernel, *args, **kwargs):
         import tensorflow as tf
 
-        if inputs.dtype != tf.bfloat16 or tf.config.list_physical_devices("GPU"):
+        if inputs.dtype != tf.bfloat16:
             return depthwise_conv(inputs, kernel, *args, **kwargs)
         whole = (tf.cast(each, tf.float32) for each in (inputs, kernel))
         return tf.cast(depthwise_conv(*whole, *args, **kwargs), tf.bfloat16)
 
     keras.layers.BatchNormalization.call, nn.depthwise_conv = call, convolve
-    try:
-        yield
-    finally:
-        keras.layers.BatchNormalization.call, nn.depthwise_conv = normalise, depthwise_conv
+
+
+def _put_back():
+    from keras.src.backend.tensorflow import nn
+
+    keras.layers.BatchNormalization.call, nn.depthwise_conv = _kept
 
 
 def _fusible(layer, inputs):
     last = layer.axis in (-1, len(inputs.shape) - 1)
-    plain = layer.trainable and not (layer.renorm or layer.synchronized)
-    known = layer.compute_dtype in ("float32", "bfloat16")
-    return plain and last and known and len(inputs.shape) in (4, 5)
+    # Keras 3.13 has no `renorm`.
+    plain = not (getattr(layer, "renorm", False) or layer.synchronized)
+    known = layer.compute_dtype in ("float32", "bfloat16") and layer.variable_dtype == "float32"
+    return layer.trainable and plain and last and known and len(inputs.shape) in (4, 5)
 
 
 def _normalise(layer: keras.layers.BatchNormalization, inputs: Any) -> Any:
@@ -76,4 +112,7 @@ def _normalise(layer: keras.layers.BatchNormalization, inputs: Any) -> Any:
     variance = variance * (count - 1) / count
     for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + batch * (1.0 - layer.momentum))
-    return outputs if maps is inputs else tf.reshape(outputs, tf.shape(inputs))
+    if maps is not inputs:
+        outputs = tf.reshape(outputs, tf.shape(inputs))
+        outputs.set_shape(inputs.shape)
+    return outputs

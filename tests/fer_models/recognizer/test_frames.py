@@ -168,12 +168,14 @@ def test_one_step_is_done_while_the_next_item_is_made():
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_at_most_so_many_items_wait_and_what_is_finished_comes_first(most):
+def test_at_most_so_many_items_wait(most):
     made, go = [], threading.Event()
 
     def items():
         for number in range(8):
             made.append(number)
+            if number == most:
+                threading.Timer(0.2, go.set).start()
             yield number
 
     def finish(number):
@@ -181,10 +183,34 @@ def test_at_most_so_many_items_wait_and_what_is_finished_comes_first(most):
         return number
 
     found = some_ahead(items(), finish, most)
-    threading.Timer(0.2, go.set).start()
     assert next(found) == 0
     assert made == list(range(most + 1))
     assert list(found) == list(range(1, 8))
+
+
+def test_who_leaves_early_does_not_wait_for_what_was_not_begun():
+    begun, full, second, go = [], threading.Event(), threading.Event(), threading.Event()
+
+    def items():
+        for number in itertools.count():
+            if number == 5:
+                full.set()
+            yield number
+
+    def finish(number):
+        begun.append(number)
+        if number == 0:
+            assert full.wait(10)
+        else:
+            second.set()
+            assert go.wait(10)
+
+    found = some_ahead(items(), finish, 5)
+    next(found)
+    assert second.wait(10)
+    threading.Timer(0.2, go.set).start()
+    found.close()
+    assert begun == [0, 1]
 
 
 def test_errors_come_in_their_place_and_nothing_is_left_running():

@@ -251,9 +251,7 @@ def test_what_each_treatment_changes(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_trunk_begins_with_statistics_of_faces_that_no_model_sees(
-    tmp_path, monkeypatch, untraced
-):
+def test_a_trunk_begins_with_statistics_of_the_population(tmp_path, monkeypatch, untraced):
     trunk = fer_models.pretrained_classifier(False, None, None, (32, 32, 1), "avg")
     write_trunk(trunk, tmp_path / "trunk.npz")
     settings = ExposedFacesSettings(
@@ -277,8 +275,9 @@ def test_a_trunk_begins_with_statistics_of_faces_that_no_model_sees(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.train(planned[0])
+    for run in planned[:2]:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(run)
     stem, norm = begun[0].get_layer("trunk_stem"), begun[0].get_layer("trunk_stem_norm")
     maps = keras.Model(begun[0].input, stem.output)(pool.population.images.astype("float32"))
     expected = keras.ops.mean(maps, (0, 1, 2))
@@ -287,6 +286,8 @@ def test_a_trunk_begins_with_statistics_of_faces_that_no_model_sees(
 
 
 def test_weights_that_know_the_faces_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`start` must not name `faces`"):
+        models.start_of(ExposedFacesSettings(**REAL, start={"trunk_weights": "a", "faces": "b"}))
     with pytest.raises(ValueError, match="not trained on these faces"):
         models.start_of(ExposedFacesSettings(**REAL, start={"weights": "ferplus"}))
     write_json(
