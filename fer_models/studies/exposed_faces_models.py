@@ -28,7 +28,7 @@ from fer_models.studies.exposed_faces_settings import (
 )
 from fer_models.studies.planned_runs import PlannedRun
 from fer_models.studies.study_faces import study_faces
-from fer_models.training import recipes, runs
+from fer_models.training import fused_steps, recipes, runs
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.renewed_model import RenewedModel
 from fer_models.training.trained_on import is_same_set, sets_of
@@ -327,6 +327,7 @@ class Trainer:
                 f"{run.folder.parent} to have them made again. Received: start={self.start}"
             )
 
+    @fused_steps.installed()
     def train(self, run: ModelRun) -> dict[str, Any]:
         """Train a model and keep its answers.
 
