@@ -3,13 +3,15 @@
     python benchmarks/live_speed.py VIDEO [VIDEO ...] [--weights TAG_OR_FILE] [--detector NAME]
         [--detect-every SECONDS] [--rounds N] [--frames N] [--json PATH]
 
-Three ways, in turns on the same video, with the detector, the network, sets and quality as they are
+Four ways, in turns on the same video, with the detector, the network, sets and quality as they are
 by default:
 
 - `frame`: `session.frame` of each frame in memory, as a live loop calls it: the answer is there
   before the next frame is looked at;
 - `frames`: `session.frames` of the same frames: while one frame is classified, the next ones are
   looked at, so that each answer comes one to eight frames later;
+- `frames(4)`: the same with `together=4, ahead=16`: four frames are classified in one call, so that
+  each answer comes four frames later or more;
 - `video`: `Recognizer.video` of the file, so decoding too.
 
 The first frames of each way are run before, unmeasured. Printed are frames a second (the median of
@@ -71,12 +73,17 @@ def by_frames(recognizer, path, frames, detect_every):
     return list(recognizer.session(detect_every=detect_every).frames(frames))
 
 
+def by_fours(recognizer, path, frames, detect_every):
+    session = recognizer.session(detect_every=detect_every)
+    return list(session.frames(frames, together=4, ahead=16))
+
+
 def by_video(recognizer, path, frames, detect_every):
     found = recognizer.video(path, detect_every=detect_every)
     return [result.faces for result in itertools.islice(found, len(frames))]
 
 
-WAYS = {"frame": by_frame, "frames": by_frames, "video": by_video}
+WAYS = {"frame": by_frame, "frames": by_frames, "frames(4)": by_fours, "video": by_video}
 
 
 def measured(run):
