@@ -10,6 +10,8 @@ from pathlib import Path
 ISO_NEEDED = (b"moov", b"moof", b"mdat")
 ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp")
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+CLUSTER, FRAME_DURATION = b"\x1f\x43\xb6\x75", b"\x23\xe3\x83"
+TRACKS_LIMIT = 1 << 16  # bytes before the first frames of a Matroska file; most have a few hundred
 EBML_LIMIT = 4096  # bytes; the head of a Matroska file has about 40
 # Boxes, or chunks, that are looked at one after another. A file of nothing else would take hours.
 MOST_BOXES = 1_000_000
@@ -93,6 +95,19 @@ def shown_seconds(path: Path) -> float:
                     edits = _inside(file, track, b"edts", b"elst")
                     return sum(_iso_edits(file, *edit) for edit in edits) / ticks[0] or math.inf
     return math.inf
+
+
+def states_rate(path: Path) -> bool:
+    """Return whether a file states its frame rate: all but a Matroska without frame durations.
+
+    What browsers record is WebM without. FFmpeg then guesses a rate, often of 1000 frames a second.
+
+    Args:
+        path: The file.
+    """
+    with open(path, "rb") as file:
+        head = file.read(TRACKS_LIMIT)
+    return not head.startswith(EBML) or FRAME_DURATION in head.partition(CLUSTER)[0]
 
 
 def _boxes(file, start, end):

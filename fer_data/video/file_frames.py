@@ -9,9 +9,11 @@ import numpy as np
 
 from fer_data import picture
 from fer_data.file_limits import PHOTO
-from fer_data.video.container import SIGNATURES, is_video, missing_bytes, shown_seconds
+from fer_data.video.container import SIGNATURES, is_video, missing_bytes, shown_seconds, states_rate
 
 TICK = 0.01  # milliseconds, below the resolution of any time stamp
+# Frames a second. What is faster may be the rate of the file's clock, and is looked at again.
+FASTEST = 240
 
 
 class FileFrames:
@@ -51,9 +53,13 @@ class FileFrames:
             rotation = capture.get(cv2.CAP_PROP_ORIENTATION_META)
         finally:
             capture.release()
+        if fps > FASTEST or not states_rate(self.path):
+            times = np.sort(self._packet_times())
+            if len(times) > 1 and times[-1] > times[0]:
+                frames, fps = len(times), 1000 * (len(times) - 1) / (times[-1] - times[0])
         return {
             "frames": int(frames) if frames >= 1 else None,
-            "fps": fps if math.isfinite(fps) and fps > 0 else None,
+            "fps": float(fps) if math.isfinite(fps) and fps > 0 else None,
             "width": width,
             "height": height,
             "rotation": int(rotation) % 360,

@@ -1,5 +1,6 @@
 """Small videos of odd kinds, written by OpenCV or byte by byte."""
 
+import re
 import struct
 import wave
 
@@ -60,6 +61,22 @@ def of_uneven_rate(path):
         struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + 8)
     # The edit list would cut what is longer than before.
     struct.pack_into(">I", data, data.find(b"elst") + 12, 10**6)
+    path.write_bytes(data)
+    return path
+
+
+def recorded_by_a_browser(path, frames=30):
+    """Write a WebM of uneven time stamps that states no rate, 30 frames a second in the mean."""
+    with VideoWriter(path.with_suffix(".mkv"), 30, "VP80") as writer:
+        for level in range(frames):
+            writer.write(np.full((HEIGHT, WIDTH, 3), 8 * level, np.uint8))
+    data = bytearray(path.with_suffix(".mkv").read_bytes())
+    rate = data.find(b"\x23\xe3\x83\x84")
+    data[rate : rate + 2] = b"\xec\x86"  # an element of nothing, in place of the rate
+    for number, block in enumerate(re.finditer(rb"\xa3..?\x81(..)[\x80\x00]", data, re.DOTALL)):
+        late = 7 * (-1) ** number if 0 < number < frames - 1 else 0
+        struct.pack_into(">h", data, block.start(1), int.from_bytes(block[1]) + late)
+    path.with_suffix(".mkv").unlink()
     path.write_bytes(data)
     return path
 

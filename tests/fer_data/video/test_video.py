@@ -10,6 +10,7 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
+from helpers import odd_videos
 from helpers.shared import shared_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,6 +171,13 @@ def test_uneven_time_stamps_are_the_files_own(tmp_path):
     np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.2, 0.32, 0.44], atol=1e-6)
     times = [frame.time for frame in Video(path, fps=200)]
     np.testing.assert_allclose(times, np.arange(6) / 200)
+
+
+def test_a_rate_that_the_file_does_not_state_is_that_of_its_frames(tmp_path):
+    path = odd_videos.recorded_by_a_browser(tmp_path / "camera.webm", frames=30)
+    video = Video(path)
+    assert video.info.frames == 30 == len(list(video))
+    assert video.info.fps == pytest.approx(30, abs=0.1)
 
 
 def test_frames_outside_the_edit_list_of_a_trimmed_video_do_not_count(tmp_path):
