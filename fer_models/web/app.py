@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import mimetypes
 import os
@@ -16,7 +15,7 @@ from fer_models.web.limits import FLOOD, Limits
 from fer_models.web.origins import LOOPBACK, check_origins, same_origin
 from fer_models.web.packages import check_server_packages
 from fer_models.web.protocol import FULL, POLICY, UNSUPPORTED, Bucket, RefusedError, parse
-from fer_models.web.worker import LiveRecognizer, Stream, Worker
+from fer_models.web.worker import LiveRecognizer, Stream, Worker, refused
 
 try:
     from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -102,8 +101,8 @@ class Client:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.answer, answer)
 
-    def answer(self, answer: Any) -> None:
-        """Keep an answer until it is sent, in place of one that was not."""
+    def answer(self, answer: str) -> None:
+        """Keep an answer, as JSON, until it is sent, in place of one that was not."""
         self._answer = answer
         self._answered.set()
 
@@ -115,7 +114,7 @@ class Client:
             answer, self._answer = self._answer, None
             try:
                 async with asyncio.timeout(self.limits.send_seconds):
-                    await self.socket.send_text(json.dumps(answer, allow_nan=False))
+                    await self.socket.send_text(answer)
             except TimeoutError as error:
                 raise RefusedError(POLICY, "Answers are not read") from error
 
@@ -145,7 +144,7 @@ class Client:
             else:
                 worker.counts["too_fast"] += 1
                 reason = f"At most {limits.max_rate:g} frames a second are looked at"
-                self.answer({"frame": frame.number, "error": reason})
+                self.answer(refused(frame, reason))
 
     async def serve(self, worker: Any) -> None:
         """Talk to the browser until one side ends it."""

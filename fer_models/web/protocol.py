@@ -29,6 +29,11 @@ from fer_models.web.limits import HEADER, Limits
 # pixels, so that a small file of many scans could keep a server busy for minutes.
 MOST_SCANS = 16
 SMALLEST_SIDE = 32
+# Pillow reads the segments before the first scan in Python. A camera's picture has about ten.
+MOST_SEGMENTS = 64
+START_OF_SCAN = 0xDA
+# Of APP1 to APP13, APP15 and COM the pixels do not depend; APP0 and APP14 tell their colours.
+DESCRIPTIONS = {*range(0xE1, 0xEE), 0xEF, 0xFE}
 
 UNSUPPORTED, MALFORMED, POLICY, TOO_BIG, FULL = 1003, 1007, 1008, 1009, 1013
 
@@ -106,6 +111,7 @@ def parse(message: bytes, limits: Limits, after: tuple[int, float] | None = None
 
 
 def _header(data):
+    data = _undescribed(data)
     # Inside of a scan every 0xFF is followed by 0, so these two bytes are a scan's start.
     if data.count(b"\xff\xda") > MOST_SCANS:
         raise RefusedError(MALFORMED, f"A JPEG may have {MOST_SCANS} scans")
@@ -114,6 +120,25 @@ def _header(data):
         return JpegImageFile(io.BytesIO(data))
     except (SyntaxError, OSError, ValueError) as error:
         raise RefusedError(MALFORMED, "A frame's picture must be a JPEG") from error
+
+
+def _undescribed(data):
+    """Return a JPEG without what describes it, whose reading may take long."""
+    kept, at = [data[:2]], 2
+    for _ in range(MOST_SEGMENTS):
+        head = data[at : at + 4]
+        if len(head) < 4 or head[0] != 0xFF:
+            break
+        if head[1] == START_OF_SCAN:
+            return b"".join([*kept, data[at:]])
+        if head[1] == 0xFF:  # fills the space before a segment
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(head[2:], "big")
+        if head[1] not in DESCRIPTIONS:
+            kept.append(data[at:end])
+        at = end
+    raise RefusedError(MALFORMED, "A frame's picture must be a JPEG")
 
 
 class Bucket:

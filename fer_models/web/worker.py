@@ -1,6 +1,7 @@
 """Threads that look at the newest frame of each browser in turn."""
 
 import collections
+import json
 import logging
 import threading
 import time
@@ -51,10 +52,10 @@ class Stream:
 
     Args:
         session: Looks at its frames, a `LiveSession`.
-        deliver: Called with each answer, a dictionary, in a thread of the worker.
+        deliver: Called with each answer, as JSON, in a thread of the worker.
     """
 
-    def __init__(self, session: LiveSession, deliver: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, session: LiveSession, deliver: Callable[[str], None]) -> None:
         self.session = session
         self.deliver = deliver
         self.waiting: Frame | None = None
@@ -84,15 +85,21 @@ class Worker:
         self._turns = collections.deque()
         self._changed = threading.Condition()
         self._stopped = False
-        self._threads = [
-            threading.Thread(target=self._run, name=f"recognizer {number}", daemon=True)
-            for number in range(threads or threads_for_a_picture())
-        ]
+        self._count = threads or threads_for_a_picture()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the threads, where they do not run already."""
+        with self._changed:
+            if self._threads:
+                return
+            self._stopped = False
+            self._threads = [
+                threading.Thread(target=self._run, name=f"recognizer {number}", daemon=True)
+                for number in range(self._count)
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def stop(self) -> None:
         """Let the frames in work be finished, leave the others, end the threads."""
@@ -102,11 +109,15 @@ class Worker:
                 stream.waiting = None
             self._turns.clear()
             self._changed.notify_all()
-        for thread in self._threads:
+            threads, self._threads = self._threads, []
+        for thread in threads:
             thread.join()
 
     def submit(self, stream: Stream, frame: Frame) -> None:
         """Queue a frame in place of the stream's older one, and never wait."""
+        # Nobody starts an application that is mounted in another one.
+        if not (self._threads or self._stopped):
+            self.start()
         with self._changed:
             if stream.waiting is None:
                 self._turns.append(stream)
@@ -154,16 +165,20 @@ class Worker:
 
     def _answer(self, stream, frame):
         try:
-            answer, outcome = look(stream, frame), "answered"
+            answer, outcome = json.dumps(look(stream, frame), allow_nan=False), "answered"
         # Whatever a picture does to the decoder or the recognizer, the other browsers go on.
         except Exception as error:
             logger.error("A frame failed: %s", type(error).__name__)
             logger.debug("Where it failed:", exc_info=True)
-            answer = {"frame": frame.number, "error": "This picture could not be looked at"}
-            outcome = "failed"
+            answer, outcome = refused(frame, "This picture could not be looked at"), "failed"
         with self._changed:
             self.counts[outcome] += 1
         return answer
+
+
+def refused(frame: Frame, reason: str) -> str:
+    """Return what a browser is told of a frame without an answer, as JSON."""
+    return json.dumps({"frame": frame.number, "error": reason})
 
 
 def look(stream: Stream, frame: Frame) -> dict[str, Any]:

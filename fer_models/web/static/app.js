@@ -41,6 +41,7 @@ const fer = { results: [], engine: null, state: "off", counters: { sent: 0, drop
 window.__fer = fer;
 
 let settings, engine, recording, stream, endFrames, canvases;
+let starts = 0; // how often the camera was started or stopped: the newest start counts
 
 function say(text, isError = false) {
   const message = $("message");
@@ -328,22 +329,38 @@ function become(name) {
 }
 
 async function start(deviceId) {
+  starts += 1;
+  const mine = starts;
+  const overtaken = () => mine !== starts;
   become("starting");
   say("");
+  let camera, made;
+  const giveBack = () => {
+    camera?.getTracks().forEach((track) => track.stop());
+    made?.stop();
+  };
   try {
     await loadSettings();
-    stream = await openCamera(deviceId);
+    if (overtaken()) return;
+    camera = await openCamera(deviceId);
+    if (overtaken()) return giveBack();
+    stream = camera;
     const video = $("video");
-    video.srcObject = stream;
-    stream.getVideoTracks()[0].addEventListener("ended", () => {
+    video.srcObject = camera;
+    camera.getVideoTracks()[0].addEventListener("ended", () => {
+      if (stream !== camera) return;
       stop();
       say("The camera was disconnected. Press start to take another one.", true);
     });
     await video.play();
+    if (overtaken()) return giveBack();
     $("picture").style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
     // Made anew, as the server may have been started again with other weights.
-    engine = fer.engine = await loadEngine();
+    made = await loadEngine();
+    if (overtaken()) return giveBack();
+    engine = fer.engine = made;
     await engine.start();
+    if (overtaken()) return giveBack();
     if (engine.classNames.join() !== settings.class_names.join()) {
       throw new Error(
         `The engine knows ${engine.classNames.join(", ")}, the server ` +
@@ -351,13 +368,17 @@ async function start(deviceId) {
       );
     }
     if (engine.source) showWeights(engine.source.weights);
-    recording ??= new Recording(engine.classNames, engine.name);
+    recording ??= new Recording(engine.name);
+    recording.measures(engine.classNames);
     canvases ??= Array.from({ length: engine.maxInFlight }, () => document.createElement("canvas"));
     await offerCameras();
+    if (overtaken()) return giveBack();
   } catch (error) {
+    giveBack();
+    if (overtaken()) return;
     endStream();
-    engine?.stop();
     become("off");
+    if (error.reason === "OverconstrainedError") offer([]);
     say(error.message, true);
     if (!(error instanceof CameraError)) console.warn(error);
     return;
@@ -368,8 +389,10 @@ async function start(deviceId) {
 }
 
 async function offerCameras() {
-  const cameras = await listCameras();
-  const current = stream.getVideoTracks()[0].getSettings().deviceId;
+  offer(await listCameras(), stream?.getVideoTracks()[0].getSettings().deviceId);
+}
+
+function offer(cameras, current) {
   $("camera").replaceChildren(
     ...cameras.map(({ deviceId, label }, i) => {
       const chosen = deviceId === current;
@@ -388,6 +411,7 @@ function endStream() {
 }
 
 function stop() {
+  starts += 1;
   endStream();
   engine?.stop();
   numberOn();
@@ -408,7 +432,9 @@ function pause() {
   }
 }
 
-$("start").addEventListener("click", () => start());
+$("start").addEventListener("click", () => {
+  start($("camera-choice").hidden ? undefined : $("camera").value);
+});
 $("stop").addEventListener("click", stop);
 $("pause").addEventListener("click", pause);
 $("download").addEventListener("click", () => recording.download());

@@ -30,7 +30,8 @@ export async function openCamera(deviceId) {
   try {
     return await navigator.mediaDevices.getUserMedia({ video, audio: false });
   } catch (error) {
-    throw new CameraError(REASONS[error.name] ?? `The camera did not start: ${error.message}`);
+    const text = REASONS[error.name] ?? `The camera did not start: ${error.message}`;
+    throw Object.assign(new CameraError(text), { reason: error.name });
   }
 }
 

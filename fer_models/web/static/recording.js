@@ -3,12 +3,17 @@
 const MOST_ROWS = 500000;
 
 export class Recording {
-  constructor(classNames, engine, most = MOST_ROWS) {
-    this.classNames = classNames;
+  constructor(engine, most = MOST_ROWS) {
+    this.classNames = [];
     this.engine = engine;
     this.most = most;
     this.rows = [];
     this.dropped = 0;
+  }
+
+  /** From now on answers have these classes. Each class keeps its column. */
+  measures(classNames) {
+    this.classNames.push(...classNames.filter((name) => !this.classNames.includes(name)));
   }
 
   add(result, milliseconds) {
@@ -28,9 +33,8 @@ export class Recording {
         face.quality?.verdict ?? "",
         face.quality?.sharpness.toFixed(1) ?? "",
         face.quality?.size ?? "",
-        ...this.classNames.map((name) => face.probabilities[name].toFixed(5)),
+        face.probabilities,
         milliseconds.toFixed(1),
-        this.engine,
       ]);
     }
     const over = this.rows.length - this.most;
@@ -52,7 +56,13 @@ export class Recording {
     // Named as in the results.csv of `fer recognise`.
     const judged = ["confidence", "answer", "set", "quality", "sharpness", "face_size"];
     const names = [...head, ...judged, ...this.classNames, "latency_ms", "engine"];
-    return [names, ...this.rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
+    const rows = this.rows.map((row) => [
+      ...row.slice(0, -2),
+      ...this.classNames.map((name) => row.at(-2)[name]?.toFixed(5) ?? ""),
+      row.at(-1),
+      this.engine,
+    ]);
+    return [names, ...rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
   }
 
   download() {

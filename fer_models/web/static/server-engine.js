@@ -6,9 +6,10 @@ const PATIENCE = 30000;
 const REFRESH = 250;
 
 class EngineError extends Error {
-  constructor(message, retryAfter = 0) {
+  constructor(message, { retryAfter = 0, fatal = false } = {}) {
     super(message);
     this.retryAfter = retryAfter;
+    this.fatal = fatal;
   }
 }
 
@@ -19,6 +20,7 @@ class EngineError extends Error {
  *   onConnect: called after each new connection, where the server counts faces from 0 again.
  */
 export function createServerEngine({ maxFrameBytes, classNames, onConnect }) {
+  const known = [...classNames].sort().join();
   const address = new URL("/ws", location.href);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   const pending = new Map();
@@ -63,7 +65,7 @@ export function createServerEngine({ maxFrameBytes, classNames, onConnect }) {
         opening = null;
         const error = new EngineError(
           reason ? `The server ended the connection: ${reason}.` : "The server cannot be reached.",
-          code === 1013 ? 5000 : 2000,
+          { retryAfter: code === 1013 ? 5000 : 2000 },
         );
         reject(error);
         for (const frame of [...pending.keys()]) settle(frame, "reject", error);
@@ -78,7 +80,15 @@ export function createServerEngine({ maxFrameBytes, classNames, onConnect }) {
       if (frame < answer.frame) settle(frame, "resolve", null);
     }
     if (answer.error) settle(answer.frame, "reject", new EngineError(answer.error));
-    else settle(answer.frame, "resolve", answer);
+    else if (answer.faces.some((face) => namesOf(face) !== known)) {
+      const text = "The server has other weights now. Press start to go on with these.";
+      settle(answer.frame, "reject", new EngineError(text, { fatal: true }));
+    } else settle(answer.frame, "resolve", answer);
+  }
+
+  // A page stays open while the server is started again, and connects to the new one.
+  function namesOf(face) {
+    return Object.keys(face.probabilities).sort().join();
   }
 
   async function encode(canvas) {

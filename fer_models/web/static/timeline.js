@@ -74,7 +74,7 @@ function stack(context, run, at, tall, classNames) {
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--card");
   context.lineWidth = 1;
   for (const name of classNames) {
-    const above = run.map(([, probabilities], i) => below[i] + probabilities[name]);
+    const above = run.map(([, probabilities], i) => below[i] + (probabilities[name] ?? 0));
     context.fillStyle = color(name);
     context.beginPath();
     run.forEach(([time], i) => context.lineTo(at(time), tall * (1 - above[i])));

@@ -395,7 +395,8 @@ class TestRecording:
         import { Recording } from "ENGINE/../recording.js";
         const sure = { score: 1, label: "a", confidence: 1, probabilities: { a: 1 }, answer: "a" };
         const face = { box: [1, 2, 3, 4], track: 0, ...sure };
-        const recording = new Recording(["a"], "server", 1200);
+        const recording = new Recording("server", 1200);
+        recording.measures(["a"]);
         const said = [recording.summary()];
         const add = (count) => {
           for (let frame = 0; frame < count; frame += 1) {
@@ -406,7 +407,8 @@ class TestRecording:
         [1, 1199, 3].forEach(add);
         const quality = { verdict: "blurred, small", sharpness: 80.25, size: 20 };
         const unsure = { ...face, answer: "unsure", set: ["a", "b"], quality };
-        const other = new Recording(["a"], "server");
+        const other = new Recording("server");
+        other.measures(["a"]);
         other.add({ timestamp: 0, frame: 1, faces: [face, unsure] }, 1);
         const rows = recording.csv().trim().split("\\r\\n").length;
         console.log(JSON.stringify({ said, rows, csv: other.csv() }));

@@ -1,6 +1,7 @@
 """The live page in headless Chromium, before a camera that plays a video."""
 
 import base64
+import csv
 import functools
 import json
 import re
@@ -66,6 +67,7 @@ def test_the_page_shows_pauses_and_hands_out_what_it_measures(shades):
         page.click("download")
         (path,) = until(lambda: list(page.downloads.glob("expressions-*.csv")))
         head, *rows = path.read_text().splitlines()
+        path.unlink()
         assert head.startswith("seconds,utc,frame,face,x,y,width,height,score,label,confidence")
         assert len(rows) > 10
         assert {len(row.split(",")) for row in rows} == {len(head.split(","))}
@@ -125,6 +127,68 @@ def test_the_page_says_why_there_is_no_camera(page):
         )
         page.click("start")
         until(lambda: "only to pages over https" in page.text("message"))
+
+
+def test_of_two_cameras_that_start_the_newest_stays_and_stop_ends_it(shades):
+    page = shades
+    with serving(FakeRecognizer()) as running:
+        page.start(running)
+        page.driver.execute_script(
+            """
+            window.opened = [];
+            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = async (what) => {
+              const stream = await open(what);
+              window.opened.push(stream);
+              // While the first camera starts, which takes longer, another one is chosen.
+              const first = window.opened.length === 1;
+              if (first) choose();
+              await new Promise((done) => setTimeout(done, first ? 600 : 100));
+              return stream;
+            };
+            const choose = () =>
+              document.getElementById("camera").dispatchEvent(new Event("change"));
+            choose();
+            """
+        )
+        until(lambda: page.run("window.opened.length === 2 && __fer.state === 'live'"))
+        live = "window.opened.map((s) => s.getTracks()[0].readyState)"
+        until(lambda: page.run(live) == ["ended", "live"])
+        until(lambda: len(running.clients) == 1)
+        seen = newest(page)
+        until(lambda: newest(page) > seen + 3)
+        page.click("stop")
+        assert page.run(live) == ["ended", "ended"]
+        until(lambda: not running.clients)
+        assert not page.complaints()
+
+
+def test_a_server_with_other_classes_is_noticed_and_can_be_used_at_once(shades, monkeypatch):
+    page = shades
+    with serving(FakeRecognizer()) as running:
+        page.start(running)
+        # As if the server had been started again with a model of two classes.
+        values = FakeFace.to_dict
+        names = ["happy", "glum"]
+
+        def told(face):
+            return {**values(face), "probabilities": dict.fromkeys(names, 0.5)}
+
+        monkeypatch.setattr(FakeFace, "to_dict", told)
+        monkeypatch.setattr(FakeRecognizer, "class_names", names)
+        until(lambda: "other weights" in page.text("message"))
+        assert page.run("__fer.state") == "off"
+        page.click("start")
+        seen = newest(page)
+        until(lambda: newest(page) > seen + 3)
+        page.click("download")
+        (path,) = until(lambda: list(page.downloads.glob("expressions-*.csv")))
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        path.unlink()
+        assert (rows[0]["sad"] != "", rows[0]["glum"]) == (True, "")
+        assert (rows[-1]["sad"], rows[-1]["glum"]) == ("", "0.50000")
+        assert not page.complaints()
 
 
 def test_a_face_after_a_silence_gets_another_number(shades):

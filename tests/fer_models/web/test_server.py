@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import math
 import shutil
@@ -20,11 +21,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 pytest.importorskip("fastapi", reason="the server needs the extra [web]")
 pytest.importorskip("websockets", reason="the server needs the extra [web]")
 
-from helpers.webcam import FakeRecognizer, frame, jpeg, serving
+from helpers.webcam import FakeFace, FakeRecognizer, frame, jpeg, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fer_data.labels import EMOTIONS
@@ -246,12 +248,31 @@ def test_an_answer_that_is_not_delivered_stops_nothing(caplog):
 def test_streams_may_be_forgotten_after_the_worker_has_stopped():
     line = worker.Worker(threads=1)
     stream = worker.Stream(None, print)
-    # Its threads were never started, so the frame still waits.
-    line.submit(stream, 1)
-    line._threads = []
     line.stop()
+    line.submit(stream, 1)
     line.forget(stream)
     assert (line.queued, stream.waiting) == (0, None)
+
+
+def test_a_worker_is_started_by_its_first_frame_and_may_be_started_again():
+    answers = []
+    line = worker.Worker(threads=1)
+    line._answer = lambda stream, frame: frame
+    stream = worker.Stream(None, answers.append)
+    for number in range(3):
+        line.submit(stream, number)
+        wait_for(lambda number=number: number in answers)
+        if number:
+            line.stop()
+            line.start()
+    line.stop()
+
+
+def test_an_answer_that_is_no_number_is_a_frame_that_failed(monkeypatch):
+    monkeypatch.setattr(FakeFace, "box", (1.0, 2.0, math.nan, 4.0))
+    with serving(FakeRecognizer()) as running, running.connect() as live:
+        assert "could not be looked at" in ask(live, frame(1))["error"]
+        assert running.counts["failed"] == 1
 
 
 def test_a_frame_that_fails_is_answered_with_an_error(running):
@@ -277,6 +298,8 @@ def test_a_frame_that_fails_is_answered_with_an_error(running):
         (protocol.pack(1, 0.0, b"\x89PNG\r\n\x1a\n" + bytes(100)), 1007, "must be a JPEG"),
         (protocol.pack(1, 0.0, jpeg()[:100]), 1007, "must be a JPEG"),
         (protocol.pack(1, 0.0, b"\xff\xd8\xff\xda" * 20), 1007, "16 scans"),
+        (protocol.pack(1, 0.0, jpeg()[:2] + b"\xff" * 300_000 + jpeg()[2:]), 1007, "be a JPEG"),
+        (protocol.pack(1, 0.0, b"\xff\xd8" + b"\xff\xe1\0\2" * 99 + jpeg()[2:]), 1007, "be a JPEG"),
         (protocol.pack(1, float("nan"), jpeg()), 1007, "finite"),
         (protocol.pack(1, -1.0, jpeg()), 1007, "finite"),
         (frame(1, width=16), 1007, "32 pixels"),
@@ -331,6 +354,27 @@ def test_a_frame_is_decoded_to_rgb():
     assert image.shape == (33, 40, 3)
     assert image.dtype == np.uint8
     assert np.abs(image.astype(int) - 90).max() <= 2
+
+
+def test_what_describes_a_picture_is_not_read():
+    exif = Image.Exif()
+    exif[0x010E] = "words " * 1000
+    extra = {"exif": exif, "comment": b"c" * 5000, "icc_profile": b"p" * 100_000}
+    plain, described = jpeg(90), jpeg(90, **extra)
+    assert len(described) > len(plain) + 100_000
+    read = protocol.parse(protocol.pack(1, 0.0, described), Limits())
+    assert not {"exif", "comment", "icc_profile"} & set(read.jpeg.info)
+    expected = protocol.parse(protocol.pack(1, 0.0, plain), Limits())
+    np.testing.assert_array_equal(read.decode(), expected.decode())
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_frames_of_other_colours_are_decoded_too(mode):
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), (200, 100, 50)).convert(mode).save(stream, "JPEG", quality=95)
+    image = protocol.parse(protocol.pack(1, 0.0, stream.getvalue()), Limits()).decode()
+    expected = np.asarray(Image.open(io.BytesIO(stream.getvalue())).convert("RGB"))
+    np.testing.assert_array_equal(image, expected)
 
 
 def test_too_many_frames_a_second_are_dropped_then_refused():
