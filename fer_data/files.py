@@ -61,6 +61,28 @@ def whole_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterato
         raise
 
 
+def check_not_read(name: str, path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
+    """Refuse to write over the file that is read.
+
+    Args:
+        name: Of the argument, for the message.
+        path: The file to write, which may not be there yet.
+        source: The file to read.
+
+    Raises:
+        ValueError: If both are the same file.
+
+    Example:
+
+    >>> check_not_read("copy", "annotated/party.mp4", "party.mp4")
+    """
+    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
+        raise ValueError(
+            f"`{name}` must be another file than the one that is read, which it would replace: "
+            f"choose another folder or name. Received: {name}={str(path)!r}"
+        )
+
+
 def sync(path: str | os.PathLike[str]) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk.
 

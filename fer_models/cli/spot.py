@@ -142,7 +142,7 @@ def _check(args):
             "a model.keras of every fold"
         )
     check_output(args.output)
-    if _copy_of(args).resolve() == args.video.resolve():
+    if not args.no_copy and _copy_of(args).resolve() == args.video.resolve():
         raise UsageError(
             f"the copy would take the place of {args.video}: name another --output, or add "
             "--no-copy"

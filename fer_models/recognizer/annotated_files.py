@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_data.faces.image import read_image
-from fer_data.files import whole_file, write_json, write_table
+from fer_data.files import check_not_read, whole_file, write_json, write_table
 from fer_data.picture import SUFFIXES
 from fer_models.recognizer.annotation import draw
 from fer_models.recognizer.results import UNSURE, Expression, FrameResult
@@ -99,7 +99,8 @@ def annotate_photos(
         `AnnotatedPhotos`.
 
     Raises:
-        ValueError: If two paths have the same file name.
+        ValueError: If two paths have the same file name, two copies would, or a copy would take
+            the place of its photo. Nothing is written then.
 
     Example:
 
@@ -116,6 +117,7 @@ def annotate_photos(
                 "`photos` must have different file names; give a dictionary of paths by names of "
                 f"your own. Received: {len(paths)} paths with {len(photos)} names"
             )
+    copies = _copies(photos, folder)
     waiting, found, unreadable = collections.deque(), {}, {}
 
     def pictures():
@@ -131,10 +133,26 @@ def annotate_photos(
 
     for faces in recognizer.photos(pictures(), batch_size=min(TOGETHER, len(photos) or 1)):
         name, picture = waiting.popleft()
-        write_photo(Path(folder) / copy_name(name), draw(picture, faces))
+        write_photo(copies[name], draw(picture, faces))
         found[name] = faces
         done(name)
     return AnnotatedPhotos(found, unreadable)
+
+
+def _copies(photos, folder):
+    """Return where the copy of each photo goes, by the photo's name."""
+    copies, owners = {}, {}
+    for name, photo in photos.items():
+        copies[name] = copy = Path(folder) / copy_name(name)
+        owner = owners.setdefault(copy, name)
+        if owner != name:
+            raise ValueError(
+                f"The copies of `photos` must have different names, and those of {owner!r} and "
+                f"{name!r} would both be {copy.name!r}: rename one of the two."
+            )
+        if isinstance(photo, (str, os.PathLike)):
+            check_not_read("folder", copy, photo)
+    return copies
 
 
 def annotate_video(
@@ -158,9 +176,13 @@ def annotate_video(
 
     Returns:
         The results of all frames, without their pictures.
+
+    Raises:
+        ValueError: If the copy would take the place of the video.
     """
     from fer_data.video import Video, VideoWriter
 
+    check_not_read("copy", copy, path)
     results = []
     fps = Video(path).info.fps
     seen = recognizer.video(path, smoothing=smoothing, detect_every=detect_every)

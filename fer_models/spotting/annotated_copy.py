@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fer_data import arguments
+from fer_data.files import check_not_read
 from fer_data.video import Video, VideoWriter
 from fer_models.spotting.time_line import Interval, TimeLine
 from fer_models.spotting.time_line_plot import COLOURS
@@ -48,7 +49,8 @@ def annotated_copy(
 
     Raises:
         FileNotFoundError: If there is no such video.
-        ValueError: If it cannot be read, or a file of that ending cannot be written.
+        ValueError: If it cannot be read, a file of that ending cannot be written, or the copy
+            would take the place of the video.
 
     Example:
 
@@ -57,6 +59,7 @@ def annotated_copy(
     annotated_copy("interview.mp4", line, "spotted/interview.mp4")
     ```
     """
+    check_not_read("path", path, video)
     source, path = Video(video, fps=fps, on_bad=on_bad), Path(path)
     intervals = line.intervals()
     tints = dict(zip(line.class_names, map(_rgb, _endless(len(line.class_names))), strict=True))

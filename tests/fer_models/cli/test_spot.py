@@ -168,6 +168,8 @@ def test_errors(tracked, model, video, tmp_path, capsys):
     folder = str(tmp_path)
     assert main(["spot", str(dark), "--model", model, "--output", folder]) == 2
     assert "would take the place of" in capsys.readouterr().err
+    assert main(["spot", str(dark), "--model", model, "--output", folder, "--no-copy"]) == 2
+    assert "No face was found" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_models.recognizer import Expression, FrameResult
 from fer_models.recognizer.annotated_files import (
     annotate_photos,
+    annotate_video,
     copy_name,
     lines,
     photos_of,
@@ -41,6 +43,23 @@ def test_photos_from_memory(tmp_path):
 def test_two_photos_of_one_name(tmp_path):
     with pytest.raises(ValueError, match="must have different file names"):
         annotate_photos(OneFace(), ["x/a.png", "y/a.png"], tmp_path)
+
+
+def test_copies_do_not_meet_and_take_no_photos_place(tmp_path):
+    with pytest.raises(ValueError, match=r"'a.bmp' and 'a.bmp.png' would both be 'a.bmp.png'"):
+        annotate_photos(OneFace(), ["x/a.bmp", "x/a.bmp.png"], tmp_path)
+    photo, video = tmp_path / "a.png", tmp_path / "a.mp4"
+    Image.new("RGB", (60, 60)).save(photo)
+    video.write_bytes(b"the only copy")
+    for refused in (
+        lambda: annotate_photos(OneFace(), [photo], tmp_path / "x" / ".."),
+        lambda: annotate_video(OneFace(), video, video),
+    ):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        before = {path: path.read_bytes() for path in (photo, video)}
+        with pytest.raises(ValueError, match="another file than the one that is read"):
+            refused()
+        assert {path: path.read_bytes() for path in before} == before
 
 
 def test_names_of_copies():
