@@ -392,8 +392,9 @@ def _train(args, settings, output, processes=None):
             else:
                 with compiled_output_apart():
                     found = train_faces_distributed(settings, output, processes, **options)
-    except BaseException:
-        if done := _epochs_kept(settings, output):
+    except BaseException as error:
+        # A bad setting is refused before training, and the same command is refused again.
+        if not isinstance(error, ValueError) and (done := _epochs_kept(settings, output)):
             remark(f"{done} whole epochs are kept: the same command goes on from there.")
         raise
     if found is None:

@@ -26,7 +26,7 @@ def pretrained_classifier(
     *,
     trunk: str | None = None,
     trunk_weights: str | Path | None = None,
-    faces: str | Path | None = None,
+    faces: str | Path | np.ndarray | None = None,
     head_rate: float | None = None,
     **common: Unpack[ImageArguments],
 ) -> keras.Model:
@@ -50,10 +50,10 @@ def pretrained_classifier(
             or `"lite2"`. Default `"faceres"`.
         trunk_weights: File of the trunk's weights, as its source has it or as `.npz`
             (`fer_models.zoo.trunks.read_trunk` names the formats); None for random ones.
-        faces: A file of packed faces (`fer prepare --pack`). Batch norm gets the statistics of 512
-            of its training faces. Weights with batch norm folded into the convolutions, such as
-            those of faceres and dlib, cannot be trained further without them. None keeps the
-            statistics of the file.
+        faces: A file of packed faces (`fer prepare --pack`), or training faces themselves, uint8
+            `(faces, height, width, channels)`. Batch norm gets the statistics of 512 of them.
+            Weights with batch norm folded into the convolutions, such as those of faceres and
+            dlib, cannot be trained further without them. None keeps the statistics of the file.
         head_rate: Factor of the averaged features. With Adam, the dense layer then learns so many
             times as fast as the trunk. Default 5.
 
@@ -73,7 +73,7 @@ def pretrained_classifier(
     number = isinstance(head_rate, numbers.Real) and not isinstance(head_rate, bool)
     if not number or not head_rate > 0:
         raise ValueError(f"`head_rate` must be positive. Received: head_rate={head_rate!r}")
-    if weights is not None and (trunk_weights, faces) != (None, None):
+    if weights is not None and not (trunk_weights is None and faces is None):
         raise ValueError(
             "`weights` of the whole model leave nothing to `trunk_weights` and `faces`: leave "
             f"these out, or set them to None. Received: weights={str(weights)!r}, "
@@ -108,8 +108,8 @@ def pretrained_classifier(
     return model
 
 
-def _some(path, shape):
-    """Return training faces of a file, in the form that a model of that input takes."""
+def _some(faces, shape):
+    """Return training faces, of a file too, in the form that a model of that input takes."""
     from fer_data.pipelines import face_arrays
 
     first = channel_axis() == 1
@@ -118,13 +118,19 @@ def _some(path, shape):
         raise ValueError(
             f"`input_shape` must have a height and a width with `faces`. Received: {shape}"
         )
+    images = faces if isinstance(faces, np.ndarray) else _training_faces(faces)
+    chosen = np.random.default_rng(0).permutation(len(images))[:FACES]
+    images = face_arrays.resized(images[chosen], tuple(size), channels)
+    return images.transpose(0, 3, 1, 2) if first else images
+
+
+def _training_faces(path):
+    from fer_data.pipelines import face_arrays
+
     splits, _, _ = face_arrays.read(path)
     if "train" not in splits:
         raise ValueError(
             f"`faces` must be a file with a split 'train'. Received: {str(path)!r} with "
             f"{sorted(splits)}"
         )
-    images = splits["train"]["image"]
-    chosen = np.random.default_rng(0).permutation(len(images))[:FACES]
-    images = face_arrays.resized(images[chosen], tuple(size), channels)
-    return images.transpose(0, 3, 1, 2) if first else images
+    return splits["train"]["image"]

@@ -5,7 +5,7 @@ from typing import Unpack
 import keras
 
 from fer_layers import ConvNorm
-from fer_models.families.building import build_image_model, square_shape
+from fer_models.families.building import build_image_model, bundled_option, square_shape
 from fer_models.families.shared_arguments import ImageArguments, image_builder
 
 # filters, stride of the first block
@@ -16,7 +16,7 @@ BLOCKS = 2
 @image_builder
 def resnet18(
     *,
-    stem_strides: int = 1,
+    stem_strides: int | None = None,
     **common: Unpack[ImageArguments],
 ) -> keras.Model:
     """Build ResNet-18 with a small first convolution.
@@ -28,7 +28,8 @@ def resnet18(
     Args:
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(48, 48, 1)`.
-        stem_strides: Stride of the first convolution, 1 or 2.
+        stem_strides: Stride of the first convolution, 1 or 2. Default: that of bundled weights,
+            else 1.
 
     Example:
 
@@ -41,6 +42,9 @@ def resnet18(
         He et al., "Deep Residual Learning for Image Recognition", 2015
         (https://arxiv.org/abs/1512.03385).
     """
+    stem_strides = bundled_option(
+        "resnet18", common.get("weights"), "stem_strides", stem_strides, 1
+    )
     if stem_strides not in (1, 2) or isinstance(stem_strides, bool):
         raise ValueError(f"`stem_strides` must be 1 or 2. Received: stem_strides={stem_strides!r}")
 

@@ -73,7 +73,11 @@ RULES: dict[str, rules.Rule] = {
     "seed": rules.seed,
     "trunk": rules.text,
     "trunk_weights": rules.path,
-    "faces": rules.path,
+    "faces": rules.either(
+        rules.path,
+        rules.array(ranks=(4,)),
+        rule="a file of packed faces, or faces",
+    ),
 }
 # In the order of the signature. The name comes last, after a builder's own arguments.
 DEFAULTS = {

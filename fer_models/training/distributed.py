@@ -101,6 +101,11 @@ def train_faces_distributed(
     """
     check_backend()
     processes = processes or Processes()
+    if processes.count > 1 and processes.number is None:
+        raise ValueError(
+            "`processes` must say which one of them this is (`number`), where there are several. "
+            f"Received: processes={processes!r}"
+        )
     training = FaceTraining(settings, folder, data_dir=data_dir, command=command)
     if training.recipe.dp is not None:
         raise ValueError(
@@ -191,7 +196,8 @@ def share_of(process: int, processes: int, devices: int) -> Share:
         used = tf.maximum(count // devices, 1) * devices
         each = used // processes
         mine = tf.range(process * each, (process + 1) * each) % count
-        return tf.gather(images, mine), tf.gather(labels, mine)
+        # With valence and arousal, labels are a dictionary.
+        return tf.nest.map_structure(lambda each: tf.gather(each, mine), (images, labels))
 
     return lambda batches: batches.map(rows)
 

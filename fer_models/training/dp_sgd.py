@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from fer_models.training.accountant import checked_delta
@@ -126,8 +127,11 @@ class DPTrainer(keras.Model):
         self.network = network
         self.options = options
         self.batch_size = batch_size
-        seed = secrets.randbits(31) if options.seed is None else options.seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(options.seed or 0)
+        if options.seed is None:
+            # Both halves of the state: whoever sees the steps could try all seeds of 31 bits.
+            secret = [secrets.randbits(32), secrets.randbits(32)]
+            self.generator.state.assign(np.array(secret, "uint32"))
         self.build(network.input_shape)
 
     def build(self, input_shape: Any) -> None:

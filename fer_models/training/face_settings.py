@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from fer_data.checks import (
     check_choice,
     check_epsilon,
@@ -154,6 +156,9 @@ class FaceSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            # The dataclass is frozen for everyone else.
+            object.__setattr__(self, field.name, _of_json(getattr(self, field.name)))
         self._check_choices()
         self._check_numbers()
         if not isinstance(self.model, Mapping):
@@ -170,9 +175,10 @@ class FaceSettings:
         if self.teacher is not None:
             files = [self.teacher] if isinstance(self.teacher, (str, os.PathLike)) else self.teacher
             check_sequence("teacher", files)
+            if not len(files):
+                raise ValueError("`teacher` must name one model or more. Received: teacher=()")
             paths["teacher"] = tuple(_absolute("teacher", file) for file in files)
         for name, value in paths.items():
-            # The dataclass is frozen for everyone else.
             object.__setattr__(self, name, value)
         self._check_together()
 
@@ -512,3 +518,16 @@ def bundled_settings() -> tuple[str, ...]:
     ('demo', 'fer2013', 'fer2013_efficientface')
     """
     return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+
+
+def _of_json(value):
+    """Return a value with plain text for paths and plain numbers for NumPy's."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {name: _of_json(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_of_json(each) for each in value)
+    return value

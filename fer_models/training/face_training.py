@@ -42,11 +42,9 @@ from fer_models.zoo.face_outputs import DIMENSIONS, expression_part
 MODELS = ("best", "last")
 # Arguments of every builder that are settings of their own, or none.
 OWN_SETTING = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
-# Where only the report is missing, another machine may write it.
-ELSEWHERE = (
-    *("path", "teacher", "answers", "convolutions"),
-    *("teacher file", "file of answers", "file of packed faces"),
-)
+# Where only the report is missing, another machine may write it, from the same files elsewhere.
+ELSEWHERE = ("path", "convolutions")
+FILES = ("teacher", "answers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,18 +197,21 @@ class FaceTraining:
         """
         # What is deleted may be damaged.
         done, now = 0 if restart else self.epochs_done, self.run.settings
-        only_report = False
-        if done and (self.folder / runs.RECORD).exists():
+        only_report, held = False, None
+        if not restart and (self.folder / runs.RECORD).exists():
             held = runs.read(self.folder)
-            only_report = bool(held.get("finished"))
+            only_report = bool(done and held.get("finished"))
             only_report &= held["settings"].get("epochs") == now["epochs"]
+        elsewhere = set(ELSEWHERE)
+        if held is not None:
+            elsewhere |= {name for name in FILES if now[name] and held["settings"].get(name)}
         longer = self.recipe.schedule.any_length and self.recipe.epochs >= done
         self.run.open(
             restart=restart,
-            # Nothing was trained, so there is no run to keep.
-            replaceable=not done,
+            # Of a training on faces that kept no epoch, and of no other run.
+            replaceable=not done and (held is None or _only_begun(held)),
             may_change=("epochs",) if longer else (),
-            ignore=ELSEWHERE if only_report else (),
+            ignore=elsewhere if only_report else (),
         )
         self.over = self.run.finished and (only_report or self.recipe.epochs == done)
 
@@ -228,7 +229,8 @@ class FaceTraining:
         if "validation" not in self.faces.splits:
             raise ValueError(
                 f"the data set has no validation split, only {sorted(self.faces.splits)}: set a "
-                "share of its training faces apart with `validation_fraction`, such as 0.1"
+                "share of its training faces apart with `validation_fraction` "
+                "(--validation-fraction), such as 0.1"
             )
         if classes is not None and classes < len(names):
             raise ValueError(
@@ -236,6 +238,19 @@ class FaceTraining:
                 f"({', '.join(names)}). Received: classes={classes}"
             )
         self.class_names = names + tuple(f"class {n}" for n in range(len(names), classes or 0))
+        if self.over:
+            self._check_same_faces()
+
+    def _check_same_faces(self):
+        """Refuse to score a finished run on the faces of another."""
+        for name, now in (("faces", self.faces.counts), ("classes", self.class_names)):
+            held = self.run.record.get(name)
+            now = json.loads(json.dumps(now))
+            if held is not None and held != now:
+                raise ValueError(
+                    f"{self.folder} holds a finished training of other {name}, {held}: give the "
+                    f"data it was trained on, or another output folder. Received: {now}"
+                )
 
     def _load_set(self):
         settings = self.settings
@@ -320,7 +335,7 @@ class FaceTraining:
         train = training_batches(
             recipe, faces, classes, seed=settings.seed, passes=settings.passes, share=share
         )
-        model = build_model(settings, recipe, classes)
+        model = build_model(settings, self._with_training_faces(recipe), classes)
         # A bad setting shows here, before anything is written.
         endless = not isinstance(train(done), FaceBatches)
         self._say_privacy(model)
@@ -355,6 +370,16 @@ class FaceTraining:
         if not history.epoch:
             print("The training itself is done: only its report is missing.")
         return history
+
+    def _with_training_faces(self, recipe):
+        """Return the recipe, with no face that is set apart in the statistics of batch norm."""
+        file, packed = recipe.model_options.get("faces"), self.settings.packed
+        if file is None or self.faces.packed is None or not os.path.exists(file):
+            return recipe
+        if not any(os.path.samefile(file, each) for each in packed):
+            return recipe
+        images = self.faces.splits["train"]["image"]
+        return recipe.replace(model_options={**recipe.model_options, "faces": images})
 
     def _drawn_labels(self):
         """Return the class numbers of the faces of an epoch."""
@@ -536,6 +561,12 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
             f"{recipe.model} has no arguments of the names {unknown}; it takes {allowed} "
             "(size, channels and classes are settings of their own)"
         )
+    if recipe.dp is not None and recipe.model_options.get("faces") is not None:
+        raise ValueError(
+            "`faces` and `dp_noise_multiplier` cannot go together: batch norm would hold the exact "
+            "statistics of training faces, which no noise covers. Begin with a model whose batch "
+            'norm has seen public faces (model={"weights": ...})'
+        )
     model = recipe.build(classes=classes, **{"seed": settings.seed} if "seed" in taken else {})  # type: ignore[arg-type]
     if recipe.valence_arousal is not None:
         return with_valence_arousal(model)
@@ -561,6 +592,11 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
         teacher_for(teacher, model.input_shape[1:]),
         class_mean=recipe.loss == "label_distribution",
     )
+
+
+def _only_begun(record):
+    """Return whether a record is of a training on faces that has not ended."""
+    return {"recipe", "data"} <= record["settings"].keys() and not record.get("finished")
 
 
 def _inputs(settings):

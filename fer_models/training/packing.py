@@ -44,7 +44,10 @@ SPLITS = dict.fromkeys(
     "FER2013's own: trained on Training, scored and calibrated on PublicTest, PrivateTest not used",
 )
 # Arguments of the builders that shape the network.
-SHAPING = {"width", "stem_strides", "regularized", "cbam", "trunk", "head_rate"}
+SHAPING = {
+    *("width", "stem_strides", "regularized", "dense_units", "cbam", "reduction"),
+    *("trunk", "head_rate"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,7 +275,7 @@ def commands(run: str | os.PathLike[str]) -> list[str]:
     """
     run = Path(run)
     record = runs.read(run)
-    words, earlier = _portable(record)
+    words, earlier = _portable(record) if "command" in record else _without_command(run, record)
     last = shlex.join(words)
     if record.get("backend", "tensorflow") != "tensorflow":
         last = f"KERAS_BACKEND={record['backend']} {last}"
@@ -283,6 +286,24 @@ def commands(run: str | os.PathLike[str]) -> list[str]:
             "its folder, and --output in its run.json, another name"
         )
     return [*earlier, last]
+
+
+def _without_command(run, record):
+    """Return what `_portable` does, for a run that was begun by `train_faces` in Python."""
+    settings, earlier = record["settings"], []
+    for path in settings.get("teacher") or ():
+        earlier = _joined(earlier, _led_to(path))
+    earlier = _joined(earlier, record.get("answers", {}).get("commands", []))
+    if weights := (settings.get("model") or {}).get("weights"):
+        earlier = _joined(earlier, _began_with(weights, record)[0])
+    folder = f"runs/{run.resolve().name}"
+    return ["fer", "train", "--config", f"{folder}/{runs.RECORD}", "--output", folder], earlier
+
+
+def _led_to(model):
+    """Return the commands that led to a model's file; none are known without a record beside it."""
+    folder = Path(model).parent
+    return commands(folder) if (folder / runs.RECORD).is_file() else []
 
 
 def _portable(record):
@@ -298,7 +319,7 @@ def _portable(record):
         elif word == "--data-dir":
             skip = True
         elif teachers and word != "--teacher":
-            earlier = _joined(earlier, commands(Path(word).parent))
+            earlier = _joined(earlier, _led_to(word))
             words.append(kept(word))
         elif words[-1:] == ["--answers"]:
             earlier = _joined(earlier, record.get("answers", {}).get("commands", []))
@@ -310,6 +331,8 @@ def _portable(record):
             words.append("FOLDER")
         elif words[-1:] == ["--output"]:
             words.append(f"runs/{Path(word).name}")
+        elif words[-1:] == ["--config"] and Path(word).name == runs.RECORD:
+            words.append(f"runs/{Path(word).resolve().parent.name}/{runs.RECORD}")
         elif name == "weights" and equals:
             before, begun = _began_with(value, record)
             earlier = _joined(earlier, before)
@@ -326,7 +349,7 @@ def _portable(record):
 def _began_with(weights, record):
     """Return the commands that led to the weights that a run began with, and their name now."""
     if Path(weights).suffix == ".keras":
-        return commands(Path(weights).parent), kept(weights)
+        return _led_to(weights), kept(weights)
     known = registry.entry(record["recipe"]["model"]).weights
     if weights not in known:
         return [], weights

@@ -264,7 +264,9 @@ def restore(model: keras.Model, found: Generation) -> None:
     Raises:
         ValueError: If the generation is of another model.
     """
-    model.optimizer.build(model.trainable_variables)
+    # Keras's trainer for JAX has built it by now. Built twice, a loss scale has variables twice.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     held, own = found.facts["shapes"], _shapes(model)
     if held != own:
         raise ValueError(

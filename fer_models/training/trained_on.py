@@ -23,6 +23,8 @@ DIVIDING = (
 # These name places, and the same faces may lie elsewhere now.
 PLACES = ("path", "data_dir")
 DEFAULTS = {"data": "synthetic", "seed": 1}
+# As `load_faces` has it.
+DRAWN = 7000
 
 
 def trained_on(
@@ -71,10 +73,11 @@ def trained_on(
     known = {name: settings[name] for name in DIVIDING if settings.get(name) is not None}
     if content.get("data_dir") and Path(content["data_dir"]).is_dir():
         known["data_dir"] = content["data_dir"]
+    default = {**DEFAULTS, **({"train": DRAWN} if settings["data"] == "synthetic" else {})}
     changed = [
-        f"{name} {known.get(name)}, not {value}"
+        f"{name} {known.get(name, default.get(name))}, not {value}"
         for name, value in given.items()
-        if name not in PLACES and known.get(name, DEFAULTS.get(name)) != value
+        if name not in PLACES and known.get(name, default.get(name)) != value
     ]
     if changed:
         raise ValueError(f"the model was trained on other faces, says {path}: {', '.join(changed)}")

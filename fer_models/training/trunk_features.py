@@ -137,7 +137,7 @@ def trunk_features(
 
     images = checked_images(images)
     if images.dtype != np.uint8:
-        images = images.astype("float32")
+        images = np.clip(np.round(images), 0, 255).astype("uint8")
     side = trunks.about(trunk).size if size is None else size
     first = channel_axis() == 1
     shape = (1, side, side) if first else (side, side, 1)

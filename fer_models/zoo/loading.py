@@ -54,7 +54,9 @@ def load_model(
         return _read(found), class_names.read(found)
     name, tag = found
     entry = registry.entry(name)
-    return entry.builder(weights=tag), entry.weights[tag].class_names
+    weights = entry.weights[tag]
+    classes = len(weights.class_names)
+    return entry.builder(weights=tag, classes=classes, **weights.options), weights.class_names
 
 
 def _read(path):

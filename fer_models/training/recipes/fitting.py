@@ -161,8 +161,9 @@ def _whose(recipe, model):
     """Return what tells a training from others."""
     content = recipe.to_dict()
     # More epochs may be asked for, as long as those that were are the same.
-    for stage in content["stages"]:
-        del stage["epochs"]
+    if recipe.schedule.any_length:
+        for stage in content["stages"]:
+            del stage["epochs"]
     return {**content, "parameters": model.count_params()}
 
 

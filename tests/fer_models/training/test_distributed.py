@@ -93,6 +93,8 @@ def test_what_several_processes_do_not_do(tmp_path, monkeypatch):
         settings = FaceSettings(**{setting: value}, augmentation="none")
         with pytest.raises(ValueError, match=f"`{setting}` is for a single process"):
             distributed.train_faces_distributed(settings, tmp_path)
+    with pytest.raises(ValueError, match="must say which one of them this is"):
+        distributed.train_faces_distributed(FaceSettings(), tmp_path, Processes(2))
 
 
 @pytest.mark.parametrize(("count", "devices"), [(8, 2), (7, 2), (3, 4), (1, 2)])
@@ -103,8 +105,11 @@ def test_every_process_takes_its_rows_of_a_batch(count, devices):
     taken = []
     for process in range(2):
         share = distributed.share_of(process, 2, devices)
-        [(rows, own)] = share(tf.data.Dataset.from_tensors((images, labels)))
+        both = {"classes": labels, "affect": 2 * labels}
+        [(rows, found)] = share(tf.data.Dataset.from_tensors((images, both)))
+        own = found["classes"]
         np.testing.assert_array_equal(rows[:, 0], own)
+        np.testing.assert_array_equal(found["affect"], 2 * own)
         taken.append(own.numpy())
     used = max(count // devices, 1) * devices
     assert [len(each) for each in taken] == [used // 2, used // 2]

@@ -131,12 +131,16 @@ def test_noise_is_normal_with_the_stated_scale():
 @ON_TENSORFLOW
 def test_noise_differs_from_training_to_training_unless_a_seed_is_given():
     images, labels = faces(4)
-    after = []
+    after, states = [], []
     for seed in (5, 5, None, None):
         keras.utils.set_random_seed(2)
         made = trainer(network(norm=False), noise_multiplier=1.0, seed=seed)
+        states.append(np.array(made.generator.state))
         made.train_on_batch(images, labels)
         after.append(made.network.get_weights()[0])
+    # 31 bits could be tried out.
+    assert states[2][0] != states[3][0]
+    assert states[2][1] != states[3][1]
     assert np.array_equal(after[0], after[1])
     assert not np.array_equal(after[2], after[3])
 

@@ -1,7 +1,9 @@
 """Settings of a training on faces: rules, records, bundled files, and the recipe they make."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_models.training import recipes
@@ -113,6 +115,7 @@ def test_recipes_of_clips_are_none_for_faces():
         ({"data": "fer2013", "train": 9}, "`train` is the number of synthetic faces"),
         ({"path": "faces.npz"}, "`data` must be what .*faces.npz was made of"),
         ({"passes": 2, "dp_noise_multiplier": 1.0}, "`passes` and `dp_noise_multiplier` cannot go"),
+        ({"teacher": []}, "`teacher` must name one model or more"),
         ({"dp_clip": 1.0}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
         ({"dp_delta": 1e-6}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
     ],
@@ -134,6 +137,14 @@ def test_bad_settings(settings, message):
 def test_settings_that_the_recipe_refuses(settings, message):
     with pytest.raises(ValueError, match=message):
         FaceSettings(**{"augmentation": "none"} | settings).to_recipe()
+
+
+def test_paths_and_numpy_s_numbers_are_kept_as_json_has_them():
+    model = {"weights": Path("runs/a.keras"), "width": np.float32(0.5)}
+    settings = FaceSettings(model=model, seed=np.int64(3), augmentation={"flip": np.float64(0.5)})
+    kept = settings.to_dict()
+    assert (kept["model"], kept["seed"]) == ({"weights": "runs/a.keras", "width": 0.5}, 3)
+    assert kept["augmentation"] == {"flip": 0.5}
 
 
 def test_bad_records(tmp_path):

@@ -4,6 +4,8 @@
 """
 
 import csv
+import dataclasses
+import functools
 import json
 import shutil
 import sys
@@ -18,10 +20,11 @@ from helpers.small_networks import put_small_networks
 import fer_data.labels
 import fer_models
 from fer_data.pipelines import face_arrays
+from fer_data.pipelines.labelled_faces import load_faces
 from fer_models import FaceSettings, train_faces
 from fer_models.training import face_training, training_report
-from fer_models.training.face_training import FaceTraining
-from fer_models.zoo import class_names
+from fer_models.training.face_training import FaceTraining, build_model
+from fer_models.zoo import class_names, registry
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="training on faces is tested on TensorFlow"
@@ -187,6 +190,70 @@ def test_another_file_under_the_same_name_is_noticed(quick, brief, settings, pac
         train_faces(settings(**asked, epochs=2), tmp_path / "run")
 
 
+def test_a_finished_run_is_not_another_one(quick, brief, settings, packed, tmp_path):
+    run = tmp_path / "run"
+    train_faces(settings(epochs=1), run)
+    before = record_of(run)
+    teacher = tmp_path / "teacher.keras"
+    shutil.copy(run / "last.keras", teacher)
+    splits, names, about = face_arrays.read(packed)
+    moved, fewer = tmp_path / "moved.npz", tmp_path / "fewer.npz"
+    shutil.copy(packed, moved)
+    faces = splits["validation"]
+    splits["validation"] = {name: column[:9] for name, column in faces.items()}
+    face_arrays.write(fewer, splits, names, about)
+    for changes, message in (
+        ({"teacher": teacher}, "teacher was null, now"),
+        ({"path": fewer}, "another file of packed faces"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train_faces(settings(epochs=1, **changes), run)
+    # A folder of pictures has no digest in the record: its faces and classes are compared.
+    training = FaceTraining(settings(epochs=1, path=moved), run)
+    training.open()
+    assert training.over
+    loaded = load_faces("folder", str(fewer), size=24)
+    with pytest.raises(ValueError, match="a finished training of other faces"):
+        training.load(loaded)
+    assert record_of(run) == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_run_of_another_program_is_kept(settings, tmp_path, finished):
+    run = tmp_path / "run"
+    (run / "folds").mkdir(parents=True)
+    record = {"settings": {"protocol": "loso", "data": "casme2"}, "finished": finished}
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="holds a run with other settings"):
+        train_faces(settings(), run)
+    assert record_of(run) == record
+
+
+def test_batch_norm_s_statistics_are_of_faces_that_are_trained_on(monkeypatch, tmp_path, packed):
+    splits, names, _ = face_arrays.read(packed)
+    whole = tmp_path / "whole.npz"
+    face_arrays.write(whole, {"train": splits["train"]}, names)
+    seen = []
+    entry = registry.entry("pretrained_classifier")
+    builder = lambda **options: seen.append(options["faces"]) or bar_model()  # noqa: E731
+    functools.update_wrapper(builder, entry.builder)
+    entry = dataclasses.replace(entry, builder=builder)
+    monkeypatch.setitem(registry.MODELS, "pretrained_classifier", entry)
+    model = {"trunk_weights": tmp_path / "trunk.npz", "faces": whole}
+    common = {"recipe": "faceres_teacher", "data": "folder", "path": whole, "model": model}
+    common |= {"size": 24, "epochs": 1, "augmentation": "none", "ema": 0.9}
+    training = FaceTraining(FaceSettings(**common, validation_fraction=0.2), tmp_path / "run")
+    training.load()
+    recipe = training._with_training_faces(training.recipe)
+    build_model(training.settings, recipe, 3)
+    assert len(seen[0]) == training.faces.counts["train"] == 12
+    apart = training.faces.splits["validation"]["image"]
+    assert not any((image == other).all() for image in seen[0] for other in apart)
+    private = FaceSettings(**common | {"ema": None}, dp_noise_multiplier=1.0)
+    with pytest.raises(ValueError, match="`faces` and `dp_noise_multiplier` cannot go together"):
+        build_model(private, private.to_recipe(), 3)
+
+
 @pytest.mark.slow
 def test_a_run_is_repeated_from_its_record(quick, brief, settings, tmp_path):
     train_faces(settings(augmentation="fer2013", class_weights=True), tmp_path / "run")
@@ -318,7 +385,8 @@ def test_teachers_that_do_not_fit(quick, settings, tmp_path):
 def test_data_without_validation(settings, packed, tmp_path):
     splits, names, _ = face_arrays.read(packed)
     face_arrays.write(tmp_path / "half.npz", {"train": splits["train"]}, names)
-    with pytest.raises(ValueError, match=r"no validation split, only \['train'\]"):
+    words = r"no validation split, only \['train'\].*\(--validation-fraction\)"
+    with pytest.raises(ValueError, match=words):
         train_faces(settings(path=tmp_path / "half.npz"), tmp_path / "run")
 
 

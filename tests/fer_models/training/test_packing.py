@@ -209,6 +209,26 @@ def test_answers_and_trunks_are_part_of_the_history(tmp_path):
     ]
 
 
+def test_a_run_from_python_has_a_command_too_and_unknown_ancestors_have_none(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    settings = {
+        "teacher": [str(tmp_path / "got" / "teacher.keras")],
+        "model": {"weights": str(tmp_path / "got" / "begun.keras")},
+    }
+    record = {"recipe": {"model": "ghostface"}, "settings": settings}
+    (folder / "run.json").write_text(json.dumps(record))
+    alone = "fer train --config runs/mine/run.json --output runs/mine"
+    assert packing.commands(folder) == [alone]
+    command = f"fer train --config {folder}/run.json --teacher {tmp_path}/got/teacher.keras "
+    command += f"--model weights={tmp_path}/got/begun.keras --output {tmp_path}/again"
+    (folder / "run.json").write_text(json.dumps(record | {"command": command}))
+    assert packing.commands(folder) == [
+        "fer train --config runs/mine/run.json --teacher runs/got/teacher.keras "
+        "--model weights=runs/got/begun.keras --output runs/again"
+    ]
+
+
 def test_a_run_notes_how_its_bundled_weights_came_about():
     recipe = FaceSettings().to_recipe()
     assert run_history.of_weights(recipe) is None

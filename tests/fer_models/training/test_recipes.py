@@ -497,6 +497,11 @@ def test_a_folder_holds_one_training(tmp_path):
         run(one(), tmp_path, model=network())
     _, history = run(one().replace(epochs=2), tmp_path)
     assert history.epoch == [1]
+    # The rates of a cosine of more epochs would have been others from the first step on.
+    falling = one(schedule=Cosine())
+    run(falling, tmp_path / "falling")
+    with pytest.raises(ValueError, match="stages differ"):
+        run(falling.replace(epochs=2), tmp_path / "falling")
 
 
 @pytest.mark.usefixtures("untraced")

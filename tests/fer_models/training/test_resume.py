@@ -65,6 +65,27 @@ def test_resumes_with_the_same_result(tmp_path, request, stop_in):
     assert epochs_in(tmp_path / "whole") == epochs_in(tmp_path / "broken") == ["0", "1", "2", "3"]
 
 
+@pytest.mark.backend
+@pytest.mark.usefixtures("untraced")
+def test_an_optimizer_that_is_built_already_is_taken_as_it_is(tmp_path):
+    """Keras's trainer for JAX builds it first; a loss scale built twice has two of everything."""
+
+    def model():
+        made = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, "softmax")])
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.1))
+        made.compile(scaled, "sparse_categorical_crossentropy")
+        scaled.build(made.trainable_variables)
+        return made
+
+    first = model()
+    kept = resume.resumable(tmp_path / "state", [], whose={})
+    first.fit(np.ones((8, 5)), np.zeros(8), verbose=0, callbacks=kept)
+    again = model()
+    resume.restore(again, resume.pick_up(tmp_path / "state"))
+    for a, b in zip(first.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.usefixtures("untraced")
 def test_a_training_that_stopped_early_is_over(tmp_path):
     training(tmp_path, 20)

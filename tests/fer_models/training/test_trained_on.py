@@ -55,6 +55,13 @@ def test_other_faces_than_those(model, given):
     assert next(iter(given)) in str(raised.value)
 
 
+def test_the_default_may_be_named(model, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"settings": {"data": "synthetic", "seed": 1}}))
+    assert trained_on(model, train=7000)[0]["train"] == 7000
+    with pytest.raises(ValueError, match="train 7000, not 70"):
+        trained_on(model, train=70)
+
+
 def test_faces_that_the_settings_do_not_divide(model, tmp_path):
     record = {"settings": SETTINGS, "faces_given": "two splits as one"}
     (tmp_path / "run.json").write_text(json.dumps(record))

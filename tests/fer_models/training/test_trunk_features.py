@@ -43,8 +43,9 @@ def test_a_face_s_features_are_its_own(weights, tmp_path):
     found = trunk_features(IMAGES, trunk_weights=weights, size=32)
     assert found.shape == (5, 1024)
     assert found.dtype == np.float32
-    alone = trunk_features(IMAGES[3:4], trunk_weights=weights, size=32)
-    np.testing.assert_allclose(found[3], alone[0], rtol=1e-4, atol=1e-5)
+    for kind in ("uint8", "float32", "int64"):
+        alone = trunk_features(IMAGES[3:4].astype(kind), trunk_weights=weights, size=32)
+        np.testing.assert_allclose(found[3], alone[0], rtol=1e-4, atol=1e-5)
     packed, kept = tmp_path / "faces.npz", tmp_path / "features.npz"
     splits = {"train": {"image": IMAGES, "label": np.arange(5) % 2}}
     face_arrays.write(packed, splits, ("happy", "sad"))

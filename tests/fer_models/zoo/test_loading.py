@@ -42,11 +42,13 @@ def test_a_file_with_and_without_names(tiny, tmp_path):
 
 def test_bundled_weights_by_tag_and_by_name(monkeypatch):
     # The models themselves are built in other tests.
-    entry = dataclasses.replace(registry.entry("ghostface"), builder=lambda weights: weights)
+    entry = dataclasses.replace(registry.entry("ghostface"), builder=dict)
     monkeypatch.setitem(registry.MODELS, "ghostface", entry)
-    names = bundled.weights("ghostface", "ferplus").class_names
-    assert fer_models.load_model("ghostface:ferplus") == ("ferplus", names)
-    assert fer_models.load_model("ferplus") == ("ferplus", names)
+    known = bundled.weights("ghostface", "ferplus")
+    # Those with which it was trained, where others would fit its weights as well.
+    asked = {"weights": "ferplus", "classes": 7, "stem_strides": 1}
+    assert fer_models.load_model("ghostface:ferplus") == (asked, known.class_names)
+    assert fer_models.load_model("ferplus") == (asked, known.class_names)
 
 
 @pytest.mark.parametrize(
