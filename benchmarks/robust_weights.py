@@ -1,6 +1,7 @@
 """What attacks and corruptions leave of several models, side by side.
 
-    fer robustness MODEL --data fer2013 --path FACES.npz --epsilons 2 --output runs/measured/NAME
+    fer robustness MODEL --data fer2013 --path FACES.npz --split validation --epsilons 2 \\
+        --output runs/measured/NAME
     python benchmarks/robust_weights.py runs/measured/NAME ...
 
 Each folder is what `fer robustness` wrote, of the same faces; a row is named after its folder.

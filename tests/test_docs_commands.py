@@ -13,7 +13,8 @@ import pytest
 from helpers.pages import PAGES
 from helpers.shared import ROOT
 
-from fer_models.cli.main import COMMANDS, main
+from fer_models.cli import train
+from fer_models.cli.main import COMMANDS, EPILOG, main
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow",
@@ -87,6 +88,16 @@ def test_command(words, is_whole, clean, monkeypatch, capsys):
         check_fer(rest, is_whole, monkeypatch, capsys)
     else:
         check_script(name, rest, is_whole, monkeypatch, capsys)
+
+
+def test_a_training_on_a_folder_sets_validation_faces_apart():
+    # A folder with a folder for each class has none.
+    examples = [*EPILOG.splitlines(), *train.EXAMPLE.splitlines()]
+    known = [words_of(call[3]) for line in examples if (call := CALL.match(line))]
+    known += [list(param.values[0][1:]) for param in commands() if param.values[1]]
+    on_folders = [words for words in known if words[:1] == ["train"] and "folder" in words]
+    assert len(on_folders) > 4
+    assert [words for words in on_folders if "--validation-fraction" not in words] == []
 
 
 def check_fer(words, is_whole, monkeypatch, capsys):

@@ -78,6 +78,13 @@ def test_site_loads_nothing_from_elsewhere():
     assert "extra" not in made  # analytics, and icons that link to other hosts
 
 
+def test_the_glossary_is_in_the_order_of_the_alphabet():
+    page = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    _, *words = re.findall(r"^\| ([^|-]+) \|", page, re.M)  # the first is the head
+    assert len(words) > 10
+    assert words == sorted(words, key=str.casefold)
+
+
 def test_how_to_install_stands_in_one_place():
     # The README has one line of it. Those who contribute install more.
     places = {

@@ -28,7 +28,7 @@ from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, progress, remark
 
 EXAMPLE = """fer evaluate runs/mine/best.keras
-fer evaluate ghostface:fer2013 --data fer2013 --path FOLDER --flip
+fer evaluate ghostface:fer2013 --data fer2013 --path FOLDER --split validation --flip
 fer evaluate ghostface:ferplus --data folder --path my_faces --json
 fer evaluate ghostface:ferplus --data folder --path my_faces --groups groups.csv
 fer evaluate ghostface:fer2013 ghostface:ferplus --data fer2013 folder --path FOLDER my_faces"""
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     add_model_argument(parser, several=True)
     add = parser.add_argument
-    add("--flip", action="store_true", help="take the mean with the mirrored face")
+    add("--flip", action="store_true", help="average the answers to the face and its mirror image")
     add("--faces", type=int, default=0, help="how many, drawn at random; 0: all")
     add("--batch-size", type=int, default=64, help="faces at a time")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder to write into")

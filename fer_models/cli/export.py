@@ -25,7 +25,7 @@ from fer_models.zoo.model_files import names_file
 
 EXAMPLE = """fer export ghostface:fer2013 litert
 fer export runs/mine/best.keras litert-int8 --representative 200
-fer export ghostface:fer2013 onnx --data fer2013 --path FOLDER"""
+fer export ghostface:fer2013 onnx --data fer2013 --path FOLDER --split validation"""
 
 FORMATS = ("litert", "litert-int8", "onnx", "saved_model")
 

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("input", type=Path, metavar="PHOTO|VIDEO|FOLDER", help="where to look for faces")
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add("--weights", help=f"its file, for {', '.join(WITH_WEIGHTS)} (default: the public ones)")
-    add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
+    add(
+        "--min-score",
+        type=float,
+        help="leave out faces that the detector scores lower (default: the detector's own limit)",
+    )
     add("--output", type=Path, default=Path("runs/faces"), help="folder to write into")
     add("--json", action="store_true", help="print what was found as JSON")
     video = parser.add_argument_group("video").add_argument

@@ -18,7 +18,11 @@ COMMANDS = {
     "webcam": ("webcam", "show expressions in live video on a web page"),
     "train": ("train", "train a model on faces"),
     "train-clips": ("train_clips", "train a network on micro-expressions, scored on new people"),
-    "answers": ("answers", "write what teachers say of training faces, for a student"),
+    "answers": (
+        "answers",
+        "save the predictions of trained models for training faces, to train another model on them "
+        "(distillation)",
+    ),
     "evaluate": ("evaluate", "measure a model on labelled faces"),
     "explain": ("explain", "show which pixels decide"),
     "audit": ("audit", "write one report: accuracy, privacy, robustness, explanation"),
@@ -34,7 +38,7 @@ COMMANDS = {
 EPILOG = """examples:
   fer recognise party.jpg
   fer webcam
-  fer train --data folder --path my_faces
+  fer train --data folder --path my_faces --validation-fraction 0.1
   fer COMMAND --help"""
 TRACEBACK = "--traceback"
 

@@ -8,7 +8,10 @@ from fer_models.cli.running import UsageError
 DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
 PHOTOS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
-WEIGHTS_HELP = "NAME:TAG of bundled weights (`fer weights` lists them), or a .keras file"
+WEIGHTS_HELP = (
+    "bundled weights as NAME:TAG (`fer weights` lists them), a .keras or .h5 file, or "
+    "hf://NAMESPACE/MODEL"
+)
 
 
 def check_input(path: Path, videos: bool = True) -> None:

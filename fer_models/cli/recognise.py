@@ -53,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--smoothing", type=float, default=0.3, help="of a video, time constant in s; 0: none")
     add("--detect-every", type=float, default=0.2, help="of a video, seconds between detections")
-    add("--flip", action="store_true", help="take the mean with the mirrored face")
+    add("--flip", action="store_true", help="average the answers to the face and its mirror image")
     add(
         "--coverage",
         type=float,
-        help="how often the classes that an answer leaves open hold the true one; 0: no such sets "
-        "(default: 0.9, and no sets for weights without a rule)",
+        help="share of faces for which the set of possible classes should hold the true one: 0.8, "
+        "0.9 or 0.95; 0: no sets (default: 0.9; none for weights without a rule)",
     )
     add(
         "--class-shares",
@@ -68,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "in the faces that the weights were calibrated on; other classes divide the rest evenly; "
         "name the input first",
     )
-    add("--min-score", type=float, help="of a face, to be kept (default: the detector's)")
+    add(
+        "--min-score",
+        type=float,
+        help="leave out faces that the detector scores lower (default: the detector's own limit)",
+    )
     add(
         "--json",
         action="store_true",

@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        add_study_arguments(own, name, getattr(module, "DATA", DATA))
+        data = getattr(module, "DATA", DATA)
+        # A single name is a study's default, not what it takes.
+        add_study_arguments(own, name, DATA if isinstance(data, str) else data)
         module.add_arguments(own)
         # Of `fer` itself: a study takes all words that follow its name.
         own.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)

@@ -21,7 +21,7 @@ from fer_models.cli.face_data import (
 from fer_models.cli.media import check_output
 from fer_models.cli.running import UsageError, remark, watched
 
-EXAMPLE = """fer robustness ghostface:ferplus --data ferplus --path FOLDER
+EXAMPLE = """fer robustness ghostface:ferplus --data ferplus --path FOLDER --split validation
 fer robustness runs/mine/best.keras --attacked 100 --epsilons 2 4"""
 
 

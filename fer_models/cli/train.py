@@ -24,7 +24,7 @@ EXAMPLE = """fer train --data folder --path my_faces --validation-fraction 0.1 -
 fer train --config fer2013 --path FOLDER --output runs/fer2013
 fer train --recipe emotion_cnn --data fer2013 --path FOLDER --output runs/cnn
 fer train --config runs/cnn/run.json --output runs/again
-fer train --data fer2013 folder --path FOLDER my_faces --data-weights 1 3 --output runs/both
+fer train --data fer2013 folder --path FOLDER my_faces --validation-fraction 0.1 --output runs/both
 fer train --processes 2 --data synthetic --output runs/two"""
 
 # As in the library, which a test compares: `--help` is too quick for it.

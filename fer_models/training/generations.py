@@ -20,7 +20,7 @@ from fer_models.training.runs import sha256_of
 
 MANIFEST, PREFIX, FORMAT = "manifest.json", "epoch-", 1
 KEPT = 2
-# What the versions before 0.1.0 left in a state folder.
+# What earlier versions left in a state folder, up to 0.1.0 as of 2026-11-26.
 EARLIER = ("training_metadata.json", "latest.weights.h5", "callbacks.json", "recipe.json", "1")
 
 
@@ -97,7 +97,7 @@ def latest(state: Path) -> Generation | None:
 
     Raises:
         ValueError: If there were generations and none is whole, or the folder is of a version
-            before 0.1.0. The message names the files and the way out.
+            no longer read. The message names the files and the way out.
         OSError: If a file cannot be read.
     """
     broken = []
@@ -123,7 +123,7 @@ def latest(state: Path) -> Generation | None:
     earlier = [name for name in EARLIER if (state / name).exists()]
     if earlier:
         raise ValueError(
-            f"{state} holds {', '.join(earlier)} of a version before 0.1.0, from which a training "
+            f"{state} holds {', '.join(earlier)} of an earlier version, from which a training "
             f"cannot go on. Take that version, or {anew(state)}"
         )
     return None

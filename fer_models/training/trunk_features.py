@@ -117,7 +117,8 @@ def trunk_features(
     Args:
         images: `(faces, height, width, channels)` of [0, 255], 1 channel or 3 (RGB).
         trunk: A key of `fer_models.zoo.trunks.TRUNKS`.
-        trunk_weights: The `.npz` file of the trunk's weights; None for random ones.
+        trunk_weights: File of the trunk's weights, as its source has it or as `.npz`; None for
+            random ones.
         size: Side at which the trunk sees the faces. None: its own, 96, or 150 for dlib.
         progress: Whether to show a bar.
 
@@ -180,7 +181,7 @@ def packed_features(
     Args:
         faces: A file of packed faces (`fer prepare --pack`).
         output: The `.npz` file of the features. If it is there, it is read and not made again.
-        trunk_weights: The `.npz` file of the trunk's weights.
+        trunk_weights: File of the trunk's weights, as its source has it or as `.npz`.
         trunk: As in `trunk_features`.
         size: As in `trunk_features`.
         progress: Whether to show a bar.

@@ -1,11 +1,12 @@
 """`fer reproduce`: which studies there are, what a command line means, what is printed."""
 
 import json
+import os
 
 import pytest
 
 from fer_models.cli import main
-from fer_models.studies import STUDIES, label_noise_study, privacy_study
+from fer_models.studies import STUDIES, label_noise_study, privacy_study, private_features
 from fer_models.studies.outcome import Outcome
 
 
@@ -51,6 +52,28 @@ def test_label_noise(asked):
     settings = asked[0][0]
     assert (settings.rates, settings.epochs, settings.folds) == ((0.2,), 2, 2)
     assert settings.model == {"width": 0.5, "stem_strides": 1}
+
+
+@pytest.mark.parametrize("data", ["synthetic", "fer2013", "ferplus", "raf_db", "folder"])
+def test_private_features_takes_data_sets(data, monkeypatch, tmp_path):
+    found = []
+
+    def told(settings, output, **options):
+        found.append(settings)
+        return Outcome({"rows": []}, "# A table", tmp_path)
+
+    monkeypatch.setattr(private_features, "run_private_features", told)
+    # Or the study would choose the backend, for the tests after this one as well.
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "tensorflow"))
+    words = ["--data", data, "--path", "faces.npz", "--trunk-weights", "faceres-deep.json"]
+    assert main(["reproduce", "private-features", *words]) == 0
+    assert (found[0].data, found[0].path) == (data, "faces.npz")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_takes_names_of_data_sets(name, capsys):
+    assert main(["reproduce", name, "--data", "s"]) == 2
+    assert "choose from 'synthetic'" in capsys.readouterr().err
 
 
 def test_stopped(capsys, monkeypatch):
