@@ -170,7 +170,7 @@ def environment(name):
 def table(figures):
     """Return the rows of one video as a Markdown table."""
     lines = [
-        "| method | frames/s median | best | with decoding | found | detections | jitter, px "
+        "| method | frames/s median | best | best with decoding | found | detections | jitter, px "
         "| within the head | drift median | p95 | last tenth |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]

@@ -315,7 +315,8 @@ def parsed(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", metavar="VIDEO", nargs="+", type=Path)
     parser.add_argument("--peer-python", metavar="PATH", type=Path, required=True)
-    parser.add_argument("--weights", default="ferplus", help="a tag or a .keras file")
+    # Whose labels are those that the accuracy is measured by.
+    parser.add_argument("--weights", default="fer2013", help="a tag or a .keras file")
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=["mtcnn"])
     parser.add_argument("--fer2013", metavar="PATH", type=Path, help="compare the accuracy too")
     parser.add_argument("--rounds", type=int, default=5)

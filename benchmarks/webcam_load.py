@@ -10,7 +10,7 @@ All clients begin in the same instant, so that their frames come together and al
 the whole frame too: the hardest case. With `--spread 1` they begin evenly spread over a second, as
 browsers that know nothing of each other do.
 
-Prints frames answered, overtaken and refused, errors, the time from a frame to its answer, the
+Prints frames answered, errors, the time from a frame to its answer, the
 processor time of the server and of the clients for an answer, which other work on the machine
 hardly changes, and the server's resident memory over time, in tenths of the run; the exit status is
 1 where there was an error or memory grew by more than a tenth over the second half.
@@ -183,6 +183,7 @@ def report(found, memory, args):
         "spread": args.spread,
         "sent": found["sent"],
         "answered": len(times),
+        # Each client's own rate, summed: those that begin later end later.
         "answered_a_second": len(times) / args.seconds,
         "faces_a_frame": found["faces"] / max(1, len(times)),
         "errors": len(found["errors"]),

@@ -1,5 +1,6 @@
 """What is in the wheel: everything that is needed at run time, and nothing else."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -32,8 +33,17 @@ def test_packages_are_typed():
     assert "Typing :: Typed" in project()["classifiers"]
 
 
-def test_version():
-    assert project()["version"] == "0.1.0"
+def test_pages_name_the_files_of_this_version():
+    pages = (
+        "docs/index.md",
+        "docs/webcam.md",
+        "packaging/lite/README.md",
+        "packages/web/README.md",
+    )
+    named = re.compile(r"fer[_-]keras(?:[_-](?:lite|web))?-(\d.*?)(?:-py3|\.tgz)")
+    found = {page: named.findall((ROOT / page).read_text(encoding="utf-8")) for page in pages}
+    assert all(found.values())
+    assert {version for each in found.values() for version in each} == {project()["version"]}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +61,7 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_packages_and_nothing_else(wheel):
     path, opened = wheel
     names = {name for name in opened.namelist() if ".dist-info/" not in name}
-    assert path.name == "fer_keras-0.1.0-py3-none-any.whl"
+    assert path.name == f"fer_keras-{project()['version']}-py3-none-any.whl"
     assert names == source_files()
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
@@ -77,9 +87,10 @@ def test_weights_in_the_wheel_are_small(wheel):
 @pytest.mark.slow
 def test_wheel_says_what_it_is(wheel):
     opened = wheel[1]
-    folder = "fer_keras-0.1.0.dist-info"
+    version = project()["version"]
+    folder = f"fer_keras-{version}.dist-info"
     said = Parser().parsestr(opened.read(f"{folder}/METADATA").decode())
-    assert said["Version"] == "0.1.0"
+    assert said["Version"] == version
     assert said["License-Expression"] == "MIT"
     assert said["Requires-Python"] == "<3.14,>=3.11"
     assert said["Description-Content-Type"] == "text/markdown"

@@ -4,9 +4,9 @@ For code that was written for them: change the import, and read the differences 
 `docs/coming-from.md`.
 """
 
-from fer_models.compat.bgr_pictures import FaceNotDetectedError
+from fer_models.compat.bgr_pictures import FaceNotDetectedError, ImageNotFoundError
 from fer_models.compat.deepface_package import DeepFace
 from fer_models.compat.fer_package import FER
 from fer_models.compat.fer_video import Video
 
-__all__ = ["FER", "DeepFace", "FaceNotDetectedError", "Video"]
+__all__ = ["FER", "DeepFace", "FaceNotDetectedError", "ImageNotFoundError", "Video"]

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ AS_IT_IS = Framing(1.0, 0.0, 0.0)
 _BASE64 = "data:image/"
 
 
+class ImageNotFoundError(FileNotFoundError, ValueError):
+    """There is no file of that name. DeepFace raises a `ValueError` then."""
+
+
 class FaceNotDetectedError(ValueError):
     """A picture without a face, where `enforce_detection` asks for one."""
 
@@ -36,10 +41,13 @@ def as_rgb_from_bgr(image: str | os.PathLike[str] | ArrayLike | IO[bytes]) -> np
         uint8 array `(height, width, 3)`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        ImageNotFoundError: If there is no such file.
         ValueError: If the picture is unusable, or an address of the web.
     """
     if hasattr(image, "read"):
+        # Whoever has written it, or read it before, has left it at its end.
+        with contextlib.suppress(AttributeError, TypeError, OSError):
+            image.seek(0)
         return _decoded(image.read(), "The open file")
     if isinstance(image, str):
         if image.startswith(_BASE64):
@@ -49,9 +57,9 @@ def as_rgb_from_bgr(image: str | os.PathLike[str] | ArrayLike | IO[bytes]) -> np
                 "`image` must not be an address: nothing is fetched here. Fetch the picture, then "
                 f"give the name of the file. Received: image={image!r}"
             )
-        return as_rgb(image)
+        return _of_file(image)
     if isinstance(image, os.PathLike):
-        return as_rgb(image)
+        return _of_file(image)
     pixels = as_array("image", image)
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
         pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
@@ -86,6 +94,13 @@ def warn_of_unused(given: Mapping[str, Any], usual: Mapping[str, Any], why: str)
     if unused:
         # The caller of the function that calls this one.
         warnings.warn(f"No effect: {', '.join(unused)}. {why}", stacklevel=3)
+
+
+def _of_file(path):
+    try:
+        return as_rgb(path)
+    except FileNotFoundError as error:
+        raise ImageNotFoundError(*error.args) from error
 
 
 def _bytes(text):

@@ -267,7 +267,7 @@ def _region(face, shape, all_points):
 
 def _point(point, width, height):
     x, y = (int(value) for value in point)
-    return (x, y) if 0 <= x <= width and 0 <= y <= height else None
+    return (x, y) if 0 <= x < width and 0 <= y < height else None
 
 
 @contextlib.contextmanager

@@ -152,13 +152,13 @@ class Video:
 
     def to_csv(
         self,
-        data: Sequence[Sequence[dict[str, Any]]],
+        data: Sequence[Sequence[dict[str, Any]] | dict[str, Any]],
         filename: str | os.PathLike[str] = "data.csv",
     ) -> list[dict[str, Any]]:
         """Write faces as CSV, with a row for each frame, and return the rows.
 
         Args:
-            data: For each frame a list as from `FER.detect_emotions`.
+            data: For each frame a list as from `FER.detect_emotions`, or a row as from `analyze`.
             filename: Name of the file.
 
         Returns:
@@ -170,11 +170,14 @@ class Video:
         write_table(filename, columns, ([row.get(name) for name in columns] for row in found))
         return found
 
-    def to_pandas(self, data: Sequence[Sequence[dict[str, Any]]]) -> "pandas.DataFrame":
+    def to_pandas(
+        self, data: "Sequence[Sequence[dict[str, Any]] | dict[str, Any]] | pandas.DataFrame"
+    ) -> "pandas.DataFrame":
         """Return faces as a `pandas.DataFrame`, with a row for each frame.
 
         Args:
-            data: For each frame a list as from `FER.detect_emotions`.
+            data: For each frame a list as from `FER.detect_emotions`, or a row as from `analyze`;
+                or a table, as from `analyze(output="pandas")`.
 
         Raises:
             ImportError: If pandas is not installed.
@@ -183,7 +186,7 @@ class Video:
             import pandas
         except ImportError as error:
             raise ImportError("A table needs pandas. Run: pip install pandas") from error
-        frame = pandas.DataFrame(_rows(data))
+        frame = data if isinstance(data, pandas.DataFrame) else pandas.DataFrame(_rows(data))
         return self.get_first_face(frame) if self.first_face_only else frame
 
     @staticmethod
@@ -235,7 +238,9 @@ class Video:
 
 def _rows(data):
     return [
-        {
+        faces
+        if isinstance(faces, dict)
+        else {
             key: value
             for place, face in enumerate(faces)
             for key, value in (

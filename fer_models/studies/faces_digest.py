@@ -1,11 +1,14 @@
 """A hash by which a study knows its faces again."""
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from fer_data import picture
 from fer_data.pipelines.labelled_faces import LabelledFaces
+from fer_models.training.runs import RECORD, read
 
 
 def faces_digest(faces: LabelledFaces) -> str:
@@ -40,6 +43,32 @@ def faces_digest(faces: LabelledFaces) -> str:
         for each in own:
             found.update(each)
     return found.hexdigest()
+
+
+def compared_faces(
+    output: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
+    faces: Callable[[], LabelledFaces],
+    *,
+    finished: bool,
+) -> dict[str, str]:
+    """Return what the record of a study compares of its faces.
+
+    What is finished does not need the data any more, wherever they are by now. Data that are here
+    and have another name than those of the study are looked at all the same.
+
+    Args:
+        output: Folder of the study.
+        path: Where the data are, by the settings.
+        faces: Function that loads them.
+        finished: Whether all trainings of the study are.
+    """
+    if finished and (Path(output) / RECORD).exists():
+        held = read(output)["settings"].get("path")
+        here = path is not None and os.path.exists(path)
+        if not here or str(path) == str(held):
+            return {}
+    return {"faces": faces_digest(faces())}
 
 
 def _pairs(faces: LabelledFaces, split: str) -> Iterator[tuple[Any, Any]]:

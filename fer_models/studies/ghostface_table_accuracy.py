@@ -286,7 +286,7 @@ def _without_copies(results):
     loss = by_row(results, lambda found: found["best"]["loss_without_copies"])
     columns = (COLUMNS[0], COLUMNS[1])
     return PaperTable(
-        "The same without test faces that are copies of training faces",
+        "The same without test faces that are copies of a training face of the data set",
         columns,
         [Row(n, {}, {"accuracy": accuracy[n], "best_loss": loss[n]}) for n in accuracy],
     )

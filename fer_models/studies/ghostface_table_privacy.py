@@ -458,17 +458,18 @@ def _networks(scored):
 def _correlations(together):
     lines = [
         "Pearson's correlation of the gap (accuracy on members minus on non-members) with the "
-        "advantage of an attack, with Fisher's 95 % interval.",
+        "advantage of an attack, with Fisher's 95 % interval. Trainings of one seed share their "
+        "faces, and all are judged on the same others, so the intervals are somewhat too narrow.",
         "",
-        "| attack | over all trainings | over the means of the rows |",
-        "|---|---|---|",
+        "| attack | over all trainings | over augmented ones | over the means of the rows |",
+        "|---|---|---|---|",
     ]
     for name, found in together.items():
         cells = [
             "too few"
             if found[over] is None
             else "{value:.2f} ({low:.2f} to {high:.2f})".format(**found[over])
-            for over in ("runs", "rows")
+            for over in ("runs", "augmented", "rows")
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines

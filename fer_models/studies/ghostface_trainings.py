@@ -165,6 +165,8 @@ class Trainings:
         if key not in self._renewed:
             self._renewed[key] = RenewedModel(recipe, classes, steps)
         renewed = self._renewed[key]
+        # What is kept says which recipe it is of, whichever row was the first of this process.
+        renewed.recipe = recipe
         history = renewed.fit(
             lambda epoch: images.pipeline(
                 (part.images, part.labels),

@@ -230,7 +230,8 @@ def train_divisions(
         for number, division in enumerate(folds):
             folder, seed = folder_of(run, number), fold_seed(run.seed, number)
             if fold_is_done(folder):
-                results.append(fold_result(folder, seed=seed, held_out=division.held_out))
+                tested = data.clips.ids[division.parts["test"]].tolist()
+                results.append(fold_result(folder, seed=seed, ids=tested))
                 continue
             found = train_fold(
                 shared.of(recipe),

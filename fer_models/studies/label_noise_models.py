@@ -123,6 +123,26 @@ def load(
     return NoisyFaces(splits, faces.class_names, ids)
 
 
+def check_rates(settings: LabelNoiseSettings, faces: NoisyFaces) -> None:
+    """Refuse rates that are too small for the faces, before anything is trained.
+
+    Args:
+        settings: The settings.
+        faces: The faces.
+
+    Raises:
+        ValueError: If a rate above 0 makes no label wrong.
+    """
+    count = len(faces.splits["train"][1])
+    for kind in settings.kinds:
+        for rate in settings.rates:
+            if rate > 0 and not flip(faces, kind, rate, 1)[1].any():
+                raise ValueError(
+                    "`rates` must each make at least one label wrong: give a larger share, or more "
+                    f"faces. Received: {rate} of {count:,} faces, none wrong"
+                )
+
+
 def flip(faces: NoisyFaces, kind: str, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the training labels of a cell, and which of them are wrong.
 

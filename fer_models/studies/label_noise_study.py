@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
     settings = LabelNoiseSettings(
         data=args.data,
         path=args.path,
-        model={**QUICK_MODEL, **model} if args.quick else model,
+        model={**_quick_model(args), **model},
         **settled(args, FULL, QUICK),
     )
     return run_label_noise_study(
@@ -96,6 +96,14 @@ def run(args: argparse.Namespace) -> Outcome:
         data_dir=args.data_dir,
         command=getattr(args, "command_line", None),
     )
+
+
+def _quick_model(args):
+    """Return what makes the network small: of GhostFace a width, which others have not."""
+    from fer_models.training import recipes
+
+    recipe = args.recipe or QUICK.get("recipe", FULL["recipe"])
+    return QUICK_MODEL if args.quick and recipes.get(recipe).model == "ghostface" else {}
 
 
 def run_label_noise_study(
@@ -147,6 +155,7 @@ def run_label_noise_study(
     # Before the data are read, which may take an hour.
     record.open()
     faces = faces or models.load(settings, recipe, data_dir)
+    models.check_rates(settings, faces)
     record = Run(output, settings.compared(), {"faces": faces.digest()})
     record.open()
     record.begin(packages=PACKAGES)

@@ -55,6 +55,7 @@ def load_features(
         "data": data,
         "trunk": trunk,
         "size": side,
+        "faces": _faces_of(settings),
         "weights_sha256": None if weights is None else sha256_of(weights)[0],
     }
     if (output / FEATURES).exists():
@@ -89,6 +90,14 @@ def load_features(
             progress=progress,
         )
     return FaceFeatures(found, labels, tuple(faces.class_names), about)
+
+
+def _faces_of(settings):
+    """Return what tells the faces from others: the digest of a file, a folder's place, numbers."""
+    if settings.path is None:
+        return {"train": settings.train, "validation": settings.validation}
+    path = Path(settings.path)
+    return sha256_of(path)[0] if path.is_file() else str(path.resolve())
 
 
 def scored_split(features: FaceFeatures) -> str:

@@ -214,7 +214,7 @@ def run_resnet50_cbam_report(
         "Facial Emotion Recognition via ResNet-50 with Convolutional Block Attention Module"
         (slides).
     """
-    from fer_models.studies.faces_digest import faces_digest
+    from fer_models.studies.faces_digest import compared_faces
     from fer_models.studies.scored_training import scored_training
     from fer_models.training.renewed_model import clear_state
     from fer_models.training.runs import Run
@@ -223,9 +223,8 @@ def run_resnet50_cbam_report(
     runs = plan_runs((ROW,), settings.seeds, output / "runs")
     # The next seed's faces are other ones, and one division at a time is enough in memory.
     split = functools.lru_cache(maxsize=1)(lambda seed: slides_split(settings, seed, data_dir))
-    # What is finished does not need the data any more, wherever they are by now.
     done = all(run.done for run in runs)
-    inputs = {} if done else {"faces": faces_digest(split(1)[0])}
+    inputs = compared_faces(output, settings.path, lambda: split(1)[0], finished=done)
     record = Run(output, settings.compared(), inputs)
     record.open(ignore=("path",) if done else ())
     record.begin(packages=("sklearn",))

@@ -405,7 +405,13 @@ def _plain(source):
 
 
 def _answers_file(output, source):
-    return output / "answers" / f"{_plain(source)}.npz"
+    from fer_models.zoo import bundled
+
+    name = _plain(source)
+    if not isinstance(bundled.located(source), tuple):
+        # Two files may have the same last names.
+        name += f"_{_digest(source)[:8]}"
+    return output / "answers" / f"{name}.npz"
 
 
 def _write_card(source, found, picture, about):

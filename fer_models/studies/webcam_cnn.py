@@ -222,7 +222,7 @@ def run_webcam_cnn(
     Reference:
         Edy, "Deteksi Emosi dari Ekspresi Wajah dengan Deep Learning".
     """
-    from fer_models.studies.faces_digest import faces_digest
+    from fer_models.studies.faces_digest import compared_faces
     from fer_models.studies.scored_training import scored_training
     from fer_models.training.renewed_model import clear_state
     from fer_models.training.runs import Run
@@ -230,9 +230,9 @@ def run_webcam_cnn(
     output = Path(output)
     runs = plan_runs(settings.readings, settings.seeds, output / "runs")
     faces = functools.cache(lambda: watched_faces(settings, data_dir))
-    # What is finished does not need the data any more, wherever they are by now.
     done = all(run.done for run in runs)
-    record = Run(output, settings.compared(), {} if done else {"faces": faces_digest(faces())})
+    inputs = compared_faces(output, settings.path, faces, finished=done)
+    record = Run(output, settings.compared(), inputs)
     record.open(ignore=("path",) if done else ())
     record.begin(packages=("sklearn",))
 

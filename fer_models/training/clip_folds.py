@@ -156,7 +156,11 @@ def fold_epochs_done(folder: Path, epochs: int, keep_model: bool = False) -> int
 
 
 def fold_result(
-    folder: Path, *, seed: int | None = None, held_out: str | None = None
+    folder: Path,
+    *,
+    seed: int | None = None,
+    held_out: str | None = None,
+    ids: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the result of a finished fold, after clearing away what only going on needs.
 
@@ -164,6 +168,7 @@ def fold_result(
         folder: Where the fold is kept.
         seed: Seed that it must have been trained with; None for any.
         held_out: Who must have been tested; None for anybody.
+        ids: Which clips must have been tested, in their order; None for any.
 
     Raises:
         ValueError: If the result is damaged, or of another fold.
@@ -176,6 +181,12 @@ def fold_result(
         raise ValueError(
             f"{path} must have a label, an id, a subject and probabilities of each clip; remove "
             f"{folder} to have the fold trained again. Received: others"
+        )
+    if ids is not None and result["ids"] != list(ids):
+        raise ValueError(
+            f"{path} must have the {len(ids)} clips that this fold tests now; the data set, or the "
+            f"scikit-learn that divides it, is another one. Remove {folder} and its neighbours to "
+            f"train all folds again. Received: {len(result['ids'])} clips, not the same"
         )
     clear_state(folder)
     return result

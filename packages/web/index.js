@@ -58,7 +58,7 @@ const CLOSED = "The engine was closed. Load another one.";
 
 class Engine {
   #engine;
-  #canvas = new OffscreenCanvas(1, 1);
+  #canvas = blankCanvas();
   #count = 0;
   #closed = false;
 
@@ -69,15 +69,21 @@ class Engine {
     this.backend = engine.backend;
     this.classNames = engine.classNames;
     this.milliseconds = null;
-    // Pixels are read back from every picture, so the canvas stays in the processor's memory.
-    this.#canvas.getContext("2d", { willReadFrequently: true });
   }
 
   async recognise(source) {
     if (this.#closed) throw new Error(CLOSED);
     this.#count += 1;
     const when = { frame: this.#count, timestamp: performance.now() / 1000 };
-    const answer = await this.#engine.process(this.#picture(source), when);
+    const picture = this.#picture(source);
+    let answer;
+    try {
+      answer = await this.#engine.process(picture, when);
+    } catch (error) {
+      // A picture from elsewhere taints a canvas for good.
+      this.#canvas = blankCanvas();
+      throw error;
+    }
     if (answer === null) throw new Error(CLOSED);
     this.milliseconds = answer.milliseconds;
     return answer.faces;
@@ -104,6 +110,13 @@ class Engine {
     context.drawImage(source, 0, 0, width, height);
     return canvas;
   }
+}
+
+/** A canvas in the processor's memory, as pixels are read back from every picture. */
+function blankCanvas() {
+  const canvas = new OffscreenCanvas(1, 1);
+  canvas.getContext("2d", { willReadFrequently: true });
+  return canvas;
 }
 
 /** Width and height of what a canvas can draw, in its own pixels. */

@@ -13,7 +13,14 @@ from helpers.shared import ROOT
 
 from fer_data.faces import detectors
 from fer_data.video import VideoWriter
-from fer_models.compat import FER, DeepFace, FaceNotDetectedError, Video, deepface_package
+from fer_models.compat import (
+    FER,
+    DeepFace,
+    FaceNotDetectedError,
+    ImageNotFoundError,
+    Video,
+    deepface_package,
+)
 
 data = pytest.importorskip("skimage.data")
 pytest.importorskip("ai_edge_litert")
@@ -86,7 +93,7 @@ def test_video_gives_and_writes_what_fer_does(fer, video):
 
 
 def test_parts_of_a_video(fer, video, tmp_path, monkeypatch):
-    pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     part = {"x_min": 50, "x_max": 250, "y_min": 20, "y_max": 256}
     whole = Video(video).analyze(fer, max_results=3, save_video=False, zip_images=False)
@@ -94,6 +101,12 @@ def test_parts_of_a_video(fer, video, tmp_path, monkeypatch):
         fer, output="pandas", save_fps=5, detection_box=part, batch_size=4
     )
     assert len(list(Path("output").glob("portrait*.jpg"))) == len(whole) == 3
+    # As fer's own README goes on.
+    table = Video(video, first_face_only=False).to_pandas(whole)
+    pandas.testing.assert_frame_equal(table, pandas.DataFrame(whole))
+    first = Video(video).to_pandas(table)
+    assert list(first["happy"]) == list(table["happy0"])
+    assert Video(video).to_csv(whole, "again.csv") == whole
     assert [name for name in cropped.columns if "box" in name] == ["box0"]
     np.testing.assert_allclose(cropped["box0"][0], whole[0]["box0"], atol=6)
     with zipfile.ZipFile("cropped/images.zip") as packed:
@@ -115,6 +128,16 @@ def test_deepface_gives_what_deepface_gives(portrait, photo):
     assert recorded["refusal"][1:] == [each.__name__ for each in type(caught.value).__mro__][1:]
     whole = DeepFace.analyze(BLANK, enforce_detection=False)
     assert [whole[0]["region"], whole[0]["face_confidence"]] == recorded["whole"]
+
+
+def test_deepface_reads_an_open_file_from_its_start_and_names_a_missing_one(photo, tmp_path):
+    with open(photo, "rb") as file:
+        twice = [DeepFace.analyze(file)[0]["dominant_emotion"] for _ in range(2)]
+    assert twice == ["happy", "happy"]
+    # Whoever waits for one of these has it.
+    for kind in (ValueError, FileNotFoundError, ImageNotFoundError):
+        with pytest.raises(kind, match=r"absent\.png"):
+            DeepFace.analyze(str(tmp_path / "absent.png"))
 
 
 def test_deepface_sees_the_face(portrait):

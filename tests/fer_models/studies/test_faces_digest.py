@@ -6,7 +6,8 @@ import pytest
 from helpers.bars import NAMES, bar_arrays
 
 from fer_data.pipelines.labelled_faces import LabelledFaces
-from fer_models.studies.faces_digest import faces_digest
+from fer_models.studies.faces_digest import compared_faces, faces_digest
+from fer_models.training.runs import Run
 
 
 @pytest.fixture
@@ -39,3 +40,19 @@ def test_pixels_labels_splits_and_names_do(faces):
         faces.joined(("train", "test"), "train"),
     ]
     assert len({faces_digest(each) for each in (faces, *others)}) == 6
+
+
+def test_a_finished_study_looks_at_faces_of_another_name_that_are_here(faces, tmp_path):
+    def compared(path, finished=True):
+        return compared_faces(tmp_path / "out", path, lambda: faces, finished=finished)
+
+    known = {"faces": faces_digest(faces)}
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    mine.mkdir()
+    other.mkdir()
+    assert compared(mine) == known  # there is no record yet
+    Run(tmp_path / "out", {"path": str(mine)}).begin()
+    assert compared(mine, finished=False) == known
+    assert compared(mine) == {}
+    assert compared(tmp_path / "gone") == {}
+    assert compared(other) == known

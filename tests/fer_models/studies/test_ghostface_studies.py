@@ -95,6 +95,18 @@ def test_the_counts_are_the_paper_s():
     assert found["GhostFace"] == {"parameters": [1_279_011], "flops": [134_678_348]}
 
 
+def test_a_training_goes_on_whichever_row_this_process_began_with(faces, tmp_path, quick):
+    first, second = (
+        recipe_for(TINY, name, (32, 32, 1)) for name in ("ghostface", "ghostface_mixup")
+    )
+    trainings = Trainings(faces)
+    trainings.fit(first, tmp_path / "first", seed=1)
+    _, whole = trainings.fit(second, tmp_path / "second", seed=1)
+    # The next process has finished the first row, and builds the network for the second.
+    _, again = Trainings(faces).fit(second, tmp_path / "second", seed=1)
+    assert again == whole
+
+
 def test_a_folder_holds_one_study(faces, tmp_path, monkeypatch, quick):
     monkeypatch.setattr(ghostface_trainings, "finish_runs", never)
     with pytest.raises(AssertionError):

@@ -1,6 +1,7 @@
 """The study of leaks: the same clips divided four ways."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -118,6 +119,14 @@ def test_a_study_and_its_second_call(monkeypatch, untraced, tmp_path):
     assert again.text == outcome.text
     with pytest.raises(ValueError, match="holds a run with other settings"):
         run_leak_study(leak_settings(frames=4), tmp_path, data=data, progress=False)
+    # A run that is not whole, whose finished fold tests other clips than it does now.
+    (run, *_) = sorted(path.parent for path in tmp_path.rglob("folds") if path.is_dir())
+    fold = run / "folds" / "000" / "result.json"
+    content = json.loads(fold.read_text())
+    (run / "result.json").unlink()
+    fold.write_text(json.dumps(content | {"ids": content["ids"][::-1]}))
+    with pytest.raises(ValueError, match="that this fold tests now"):
+        run_leak_study(leak_settings(), tmp_path, data=data, progress=False)
 
 
 def test_without_known_videos_that_division_is_left_out():

@@ -13,6 +13,7 @@ from helpers.bars import NAMES, bar_arrays
 from helpers.fake_datasets import write_fer_csv
 
 from fer_models.studies import label_noise_models as models
+from fer_models.studies import label_noise_study
 from fer_models.studies.label_noise_models import NoisyFaces
 from fer_models.studies.label_noise_settings import LabelNoiseSettings
 from fer_models.studies.label_noise_study import run_label_noise_study
@@ -218,7 +219,16 @@ def test_bad_settings(given, message):
         LabelNoiseSettings(**given)
 
 
+def test_the_quick_network_is_narrow_where_it_has_a_width():
+    quick = {"ghostface_small": {"width": 0.25}, None: {"width": 0.25}, "emotion_cnn": {}}
+    for recipe, expected in quick.items():
+        args = types.SimpleNamespace(recipe=recipe, quick=True)
+        assert label_noise_study._quick_model(args) == expected
+
+
 def test_errors_show_before_anything_is_written(faces, tmp_path, quick, monkeypatch):
+    with pytest.raises(ValueError, match="`rates` must each make at least one label wrong"):
+        study(faces, tmp_path / "out", rates=(0.001,))
     with pytest.raises(ValueError, match=r"no arguments of the names \['rain'\]"):
         study(faces, tmp_path / "out", model={"rain": 1})
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,7 @@
 """The study of smiles: curves by hand, and the whole of it with networks that see a bar."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,17 @@ def test_damaged_answers_are_named(tmp_path, monkeypatch):
         study()
     path.unlink()
     assert study().content["curves"]["ghostface:ferplus"] == curve
+
+
+def test_files_of_the_same_last_names_have_answers_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundled, "located", Path)
+    files = [tmp_path / run / "seed1" / "last.keras" for run in ("plain", "prose")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text(str(file))
+    names = {smile_curve._answers_file(tmp_path, str(file)).name for file in files}
+    assert len(names) == 2
+    assert all(name.startswith("seed1_last_") for name in names)
 
 
 @pytest.mark.slow

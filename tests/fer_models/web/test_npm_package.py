@@ -265,6 +265,21 @@ class TestInstalled:
           video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
           await video.play();
           const seen = await engine.recognise(video);
+          // As browsers do with a picture from elsewhere: its canvas can never be read again.
+          const { drawImage, getImageData } = OffscreenCanvasRenderingContext2D.prototype;
+          const foreign = await createImageBitmap(image), tainted = new WeakSet();
+          Object.assign(OffscreenCanvasRenderingContext2D.prototype, {
+            drawImage(source, ...where) {
+              if (source === foreign) tainted.add(this.canvas);
+              return drawImage.call(this, source, ...where);
+            },
+            getImageData(...where) {
+              if (tainted.has(this.canvas)) throw new DOMException("tainted", "SecurityError");
+              return getImageData.apply(this, where);
+            },
+          });
+          await refuse(engine.recognise(foreign));
+          results.push(await engine.recognise(image));
           const { backend, classNames, milliseconds } = engine;
           const pending = engine.recognise(pixels);
           engine.close();
@@ -283,7 +298,7 @@ class TestInstalled:
         page.driver.get(f"{origin}/page.html")
         received = page.driver.execute_async_script(self.CALLS, f"/node_modules/{NAME}")
         assert "error" not in received, received
-        assert_same_faces([{"faces": each} for each in received["results"]], 4 * expected)
+        assert_same_faces([{"faces": each} for each in received["results"]], 5 * expected)
         found = Recognizer(weights="fer2013", detector="yunet").photo(group)
         assert len(found) == 6
         assert_same_faces([{"faces": received["many"]}], [[face.to_dict() for face in found]])
@@ -294,7 +309,8 @@ class TestInstalled:
         assert (received["model"], received["backend"]) == ("fer2013", "wasm")
         assert received["classNames"] == list(EMOTIONS)
         assert received["milliseconds"]["total"] > 0
-        nowhere, gpu, image, nothing, video, pending, closed = received["said"]
+        nowhere, gpu, image, nothing, video, foreign, pending, closed = received["said"]
+        assert foreign == "tainted"
         assert nowhere.startswith("The models for the browser are not on this server.")
         assert f"They were looked for in {origin}/nowhere/: serve the package's folder" in nowhere
         assert gpu == "This browser has no WebGPU here. Ask for the backend wasm or auto."

@@ -1,6 +1,8 @@
 // Models and runtime from the server's own folder, each checked by its SHA-256.
 
 const EXPORT = "fer webcam --export-engine";
+// What a cache holds is asked about: files keep their names when the models are made anew.
+const FRESH = { cache: "no-cache" };
 
 function remedy({ weights, command, advice }, verb) {
   if (advice) return advice;
@@ -18,7 +20,7 @@ function remedy({ weights, command, advice }, verb) {
  * @param name name of the file
  */
 export async function readManifest(url, server = {}, get = fetch, name = "manifest.json") {
-  const answer = await get(`${url}${name}`);
+  const answer = await get(`${url}${name}`, FRESH);
   if (answer.status === 404) {
     const how = remedy(server, "make them");
     throw new Error(`The models for the browser are not on this server. ${how}`);
@@ -65,7 +67,7 @@ export async function readFiles(
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   let loaded = 0;
   const read = async (name) => {
-    const answer = await get(`${url}${name}`);
+    const answer = await get(`${url}${name}`, FRESH);
     if (!answer.ok) throw new Error(`${url}${name}: the server answered ${answer.status}`);
     const { bytes, sha256 } = manifest.files[name];
     const content = new Uint8Array(bytes);

@@ -18,9 +18,11 @@ const calls = {
     const manifest = await readManifest(assetsUrl, server, fetch, manifestName);
     const say = (status) => postMessage({ status });
     const load = async (place) => {
-      const names = networkFiles(manifest, { backend: place, detector });
+      const program = runtimeOf(manifest, place).module;
+      // The program is read with the models, so that it is checked before it runs.
+      const names = [...networkFiles(manifest, { backend: place, detector }), program];
       const files = await readFiles(assetsUrl, manifest, names, server, progress());
-      const module = new URL(runtimeOf(manifest, place).module, assetsUrl).href;
+      const module = new URL(program, assetsUrl).href;
       // Bundlers must leave the address as it is: the file lies beside the models.
       return { files, ort: await import(/* webpackIgnore: true */ /* @vite-ignore */ module) };
     };
