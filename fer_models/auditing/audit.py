@@ -22,6 +22,7 @@ from fer_models.auditing.explanation import explanation
 from fer_models.auditing.membership import membership
 from fer_models.auditing.result import Audit
 from fer_models.auditing.sets import checked_faces, refuse_training_faces
+from fer_models.evaluation.devices import devices
 from fer_models.evaluation.group_scores import group_names
 
 # Faces below which the share under attack or in a test is no more than a hint.
@@ -139,7 +140,7 @@ def audit(
     if groups is not None:
         groups = group_names(groups, len(faces))
     size = faces.images.shape[1:]
-    hardware = f"{platform.machine()}, {os.cpu_count()} cores, {_device()}"
+    hardware = f"{platform.machine()}, {os.cpu_count()} cores, {devices()}"
 
     asked = {
         name: privacy.signals(
@@ -324,7 +325,3 @@ def _versions():
             # Not installed under that name, such as from a checkout or as tensorflow-cpu.
             continue
     return ", ".join(f"{name} {version}" for name, version in found.items())
-
-
-def _device():
-    return ", ".join(keras.distribution.list_devices()) or "cpu:0"

@@ -47,7 +47,7 @@ def as_rgb_from_bgr(image: str | os.PathLike[str] | ArrayLike | IO[bytes]) -> np
     if hasattr(image, "read"):
         # Whoever has written it, or read it before, has left it at its end.
         with contextlib.suppress(AttributeError, TypeError, OSError):
-            image.seek(0)
+            image.seek(0)  # type: ignore[union-attr]
         return _decoded(image.read(), "The open file")
     if isinstance(image, str):
         if image.startswith(_BASE64):

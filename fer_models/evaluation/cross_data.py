@@ -10,7 +10,8 @@ import numpy as np
 from fer_data import arguments
 from fer_data.checks import check_choice, check_instance, check_mapping, shown
 from fer_models.evaluation.shared_classes import SharedScores, shared_scores
-from fer_models.zoo.model_checks import check_model
+from fer_models.zoo.face_outputs import expression_part
+from fer_models.zoo.model_checks import check_model, check_one_output
 
 if TYPE_CHECKING:
     from fer_data.pipelines.labelled_faces import LabelledFaces
@@ -109,7 +110,8 @@ def cross_data(
 
     Args:
         models: Pairs `(model, class names)` by name, as `fer_models.load_model` returns them. A
-            model takes faces `(batch, height, width, 1 or 3)` of a fixed size.
+            model takes faces `(batch, height, width, 1 or 3)` of a fixed size, and gives
+            `(batch, classes)`; of one of `fer_models.with_valence_arousal` the classes are scored.
         data: Faces of each data set by name, as `load_faces` returns them.
         splits: Split to score by name of a data set. By default `"test"`, else `"validation"`, else
             the only split.
@@ -142,7 +144,7 @@ def cross_data(
         split_arrays,
     )
 
-    _check_models(models)
+    models = _checked_models(models)
     _check_data(data)
     chosen = {name: default_split(faces.counts) for name, faces in data.items()}
     for name in splits or {}:
@@ -188,10 +190,12 @@ def in_words(interval: Any, form: str = "{:.3f}") -> str:
     return f"{value} ({low} to {high})"
 
 
-def _check_models(models):
+def _checked_models(models):
+    """Return the models with the output of their classes alone."""
     check_mapping("models", models)
     if not models:
         raise ValueError("`models` must hold one model or more. Received: models={}")
+    found = {}
     for name, pair in models.items():
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise ValueError(
@@ -199,6 +203,8 @@ def _check_models(models):
             )
         model, names = pair
         check_model(model, f"models[{name!r}]")
+        model = expression_part(model)
+        check_one_output(model, f"models[{name!r}]")
         arguments.names(f"models[{name!r}][1]", names)
         shape = tuple(getattr(model, "input_shape", None) or ())
         if len(model.inputs) != 1 or len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
@@ -206,6 +212,8 @@ def _check_models(models):
                 f"`models[{name!r}]` must take single faces (batch, height, width, 1 or 3) of a "
                 f"fixed size. Received: inputs of shape {[tuple(i.shape) for i in model.inputs]}"
             )
+        found[name] = (model, names)
+    return found
 
 
 def _check_data(data):

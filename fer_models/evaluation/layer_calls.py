@@ -22,12 +22,15 @@ class LayerCall:
         input_shape: Shape of the first argument, batch axis included (a structure of shapes for a
             structure of tensors).
         output_shape: Shape of what the layer returned, likewise.
+        is_output: Whether the very tensor that the layer returned is the model's output, with
+            nothing computed after it.
     """
 
     layer: keras.Layer
     path: str
     input_shape: tuple
     output_shape: tuple
+    is_output: bool = False
 
 
 class _Run(keras.Operation):
@@ -109,12 +112,16 @@ def trace_calls(
     Returns:
         A list of `LayerCall`.
     """
-    calls = []
+    calls, returned = [], []
     paths = CallPaths()
     whole = []
 
     def record(layer, proceed, args, kwargs):
         with paths.enter(layer) as path:
+            if not path:
+                # Where PyTorch cannot run the model on shapes alone, Keras runs it once more.
+                calls.clear()
+                returned.clear()
             hidden = bool(whole)
             if is_whole(layer):
                 whole.append(layer)
@@ -126,11 +133,15 @@ def trace_calls(
             if not hidden:
                 first = args[0] if args else next(iter(kwargs.values()), None)
                 calls.append(LayerCall(layer, path, shapes(first), shapes(outputs)))
+                returned.append(outputs)
             return outputs
 
     with intercept_calls(record):
         _Run(model).compute_output_spec(inputs)
-    return calls
+    return [
+        dataclasses.replace(call, is_output=outputs is returned[-1])
+        for call, outputs in zip(calls, returned, strict=True)
+    ]
 
 
 def model_inputs(model: keras.Model, input_shape: Any = None) -> Any:

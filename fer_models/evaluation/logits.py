@@ -19,8 +19,9 @@ class Logits:
 
     The last layer is intercepted while the model runs: an `Activation` or `Softmax` layer passes
     its input on, a `Dense` layer leaves out its activation. A model that ends in neither gives
-    its output as it is. The weights are the model's own, so a temperature that was folded into
-    them is in the scores too.
+    its output as it is. So does one that computes something after its softmax, such as the mean of
+    two models, and one whose last `Dense` layer is quantised. The weights are the model's own, so a
+    temperature that was folded into them is in the scores too.
 
     Args:
         model: Built Keras model of one image input and one output `(batch, classes)`.
@@ -108,28 +109,31 @@ def class_count(calls: Sequence[LayerCall], model: keras.Model) -> int:
 def last_activation(
     calls: Sequence[LayerCall],
 ) -> tuple[str, Callable[[keras.Layer, Any], Any]] | None:
-    """Return `(path, replacement)` for the layer that turns scores into probabilities, or None."""
-    leaves = [
+    """Return `(path, replacement)` for the layer that turns scores into probabilities, or None.
+
+    None too where leaving the layer out would change more than the softmax or sigmoid: operations
+    follow it, it is called twice, it is quantised, or its class computes in its own way.
+    """
+    leaves = (
         call
         for index, call in enumerate(calls)
         if call.path and not (index and calls[index - 1].path.startswith(call.path + "/"))
-    ]
-    last = leaves[-1] if leaves else None
-    if last is None or last.output_shape != calls[-1].output_shape:
+    )
+    # Dropout and the like return in inference what they were given: the first one computed it.
+    last = next((call for call in leaves if call.is_output), None)
+    if last is None or sum(call.path == last.path for call in calls) > 1:
         return None
     layer = last.layer
-    if isinstance(layer, keras.layers.Softmax):
-        return last.path, lambda layer, scores: scores
-    if getattr(layer, "activation", None) not in (
-        keras.activations.softmax,
-        keras.activations.sigmoid,
-    ):
+    kind = next((kind for kind in _REPLACEMENTS if isinstance(layer, kind)), None)
+    # The call of a subclass may do anything.
+    if kind is None or type(layer).call is not kind.call:
         return None
-    if isinstance(layer, keras.layers.Activation):
-        return last.path, lambda layer, scores: scores
-    if isinstance(layer, keras.layers.Dense):
-        return last.path, _dense_scores
-    return None
+    if kind is not keras.layers.Softmax and layer.activation not in _ACTIVATIONS:
+        return None
+    # Quantised kernels need their scales, which each mode keeps in its own way.
+    if kind is keras.layers.Dense and layer.quantization_mode is not None:
+        return None
+    return last.path, _REPLACEMENTS[kind]
 
 
 def _dense_scores(layer, inputs):
@@ -139,3 +143,11 @@ def _dense_scores(layer, inputs):
     )
     scores = keras.ops.matmul(keras.ops.cast(inputs, layer.compute_dtype), kernel)
     return scores if bias is None else scores + bias
+
+
+_ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
+_REPLACEMENTS: dict[type[keras.Layer], Callable[[keras.Layer, Any], Any]] = {
+    keras.layers.Softmax: lambda layer, scores: scores,
+    keras.layers.Activation: lambda layer, scores: scores,
+    keras.layers.Dense: _dense_scores,
+}

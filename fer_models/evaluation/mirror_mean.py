@@ -2,6 +2,8 @@
 
 import keras
 
+from fer_models.zoo.model_checks import check_one_output
+
 
 def mirror_mean(model: keras.Model) -> keras.Model:
     """Return a model that gives the mean over each image and its mirror image.
@@ -16,7 +18,7 @@ def mirror_mean(model: keras.Model) -> keras.Model:
         A `keras.Model` of the same input and output, which shares the weights.
 
     Raises:
-        ValueError: If the model has another input.
+        ValueError: If the model has another input, or several outputs.
 
     Example:
 
@@ -32,6 +34,7 @@ def mirror_mean(model: keras.Model) -> keras.Model:
             "`model` must take one image (batch, height, width, channels). "
             f"Received: inputs of shape {shapes}"
         )
+    check_one_output(model)
     images = keras.Input(shapes[0][1:])
     mirrored = keras.ops.flip(images, axis=2)
     mean = (model(images) + model(mirrored)) / 2

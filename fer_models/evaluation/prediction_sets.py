@@ -1,7 +1,9 @@
 """Answers that may be unsure: sets of classes that hold the true one as often as was stated."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -92,12 +94,14 @@ def fit_sets(
     count, classes = probabilities.shape
     truth, _ = checked_labels_or_distributions(labels, count, classes)
     scores = set_scores(probabilities, method)[np.arange(count), truth]
+    # The decimal that was meant: 0.9 / (1 - 0.9) is above 9 in binary numbers.
+    exact = Fraction(str(coverage))
     # The new example is one more among them: of n + 1, a share of `coverage` may lie above.
-    rank = int(np.ceil((count + 1) * coverage))
+    rank = math.ceil((count + 1) * exact)
     if rank > count:
         raise ValueError(
-            f"`labels` must be of {int(np.ceil(coverage / (1 - coverage)))} examples or more for a "
-            f"coverage of {coverage}. Received: {count}"
+            f"`labels` must be of {math.ceil(exact / (1 - exact))} examples or more for a coverage "
+            f"of {coverage}. Received: {count}"
         )
     return SetRule(coverage, float(np.sort(scores)[rank - 1]), method, count)
 

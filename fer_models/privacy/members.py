@@ -51,8 +51,9 @@ def divide_members(
     """Draw the members, the non-members and the population of an audit at random.
 
     A training picture is never a non-member, even if it is also among the others: pictures with the
-    same pixels count as one. If there are too few others, two thirds become non-members and the
-    rest the population. There are never more members than non-members.
+    same pixels count as one. If there are too few others for `non_members` and `population`, two
+    thirds become non-members and the rest the population; more become non-members where a smaller
+    rest is enough for the population. There are never more members than non-members.
 
     Args:
         training: Content hashes of all pictures that the model was trained on, as
@@ -96,8 +97,7 @@ def divide_members(
         )
     generator = np.random.default_rng(seed)
     drawn = generator.permutation(free)
-    most = max(1, len(free) * 2 // 3) if population else len(free)
-    outside = min(non_members, most)
+    outside = min(non_members, max(len(free) - population, len(free) * 2 // 3))
     distinct = generator.permutation(np.unique(training, return_index=True)[1])
     return MemberDivision(
         members=np.sort(distinct[: min(members, outside)]),

@@ -53,7 +53,7 @@ def augmentation_queries(
         shifts = generator.uniform(-_SHIFT, _SHIFT, (max(queries, 2), 2))
         made = [original, mirrored]
         made += [
-            _Shifted(down, right, mirror=i % 2 == 1) for i, (down, right) in enumerate(shifts[2:])
+            Shifted(down, right, mirror=i % 2 == 1) for i, (down, right) in enumerate(shifts[2:])
         ]
         return tuple(made[:queries])
     if isinstance(queries, (tuple, list)) and queries and all(callable(q) for q in queries):
@@ -74,13 +74,20 @@ def mirrored(images: np.ndarray) -> np.ndarray:
     return images[..., ::-1, :]
 
 
-class _Shifted:
-    """Shift by shares of height and width; gaps are filled with the edge's pixels."""
+class Shifted:
+    """Shift by shares of height and width; gaps are filled with the edge's pixels.
 
-    def __init__(self, down, right, mirror):
+    Args:
+        down: Share of the height; negative for up.
+        right: Share of the width; negative for left.
+        mirror: Whether left and right are exchanged first.
+    """
+
+    def __init__(self, down: float, right: float, mirror: bool) -> None:
         self.down, self.right, self.mirror = float(down), float(right), mirror
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the images, `(..., height, width, channels)`, shifted."""
         images = mirrored(images) if self.mirror else images
         for axis, share in ((-3, self.down), (-2, self.right)):
             size = images.shape[axis]
@@ -89,5 +96,6 @@ class _Shifted:
             images = np.take(images, np.clip(np.arange(size) - steps, 0, size - 1), axis=axis)
         return images
 
-    def __repr__(self):
-        return f"shifted by ({self.down:+.3f}, {self.right:+.3f})" + ", mirrored" * self.mirror
+    def __repr__(self) -> str:
+        # All digits: the references of a study are told from others by them.
+        return f"shifted by ({self.down!r}, {self.right!r})" + ", mirrored" * self.mirror

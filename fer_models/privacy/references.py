@@ -16,7 +16,7 @@ from fer_data import arguments
 from fer_data.checks import REAL, as_array, is_whole, shown
 from fer_data.files import read_arrays, remove_unfinished, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
-from fer_models.privacy.queries import augmentation_queries
+from fer_models.privacy.queries import Shifted, augmentation_queries
 from fer_models.privacy.signals import Signals, content_hashes, signals
 
 PLAN = "plan.npz"
@@ -130,7 +130,8 @@ def train_references(
         count: Number of models, even, 2 or more. LiRA needs 16 for first gains and hundreds for its
             best; RMIA works with 2.
         population: Pair `(images, labels)` that no model is trained on, for RMIA; or `None`.
-        queries: As in `signals`, and as in the target's signals.
+        queries: As in `signals`, and as in the target's signals. Functions of your own are told
+            from others by their names alone when the references are continued.
         seed: Integer of 0 or more; decides the halves and the seeds of the models.
         batch_size: As in `signals`.
         from_logits: As in `signals`.
@@ -248,10 +249,11 @@ def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, 
         A hexadecimal number that identifies these references.
     """
     text = "\n".join([*hashes, *map(str, labels), "-", *known_hashes, *map(str, known_labels)])
-    asked = queries
+    asked, hint = queries, ""
     if not isinstance(queries, (int, np.integer)):
-        # By name: the `repr` of a function differs from one process to the next.
-        asked = [getattr(query, "__qualname__", type(query).__qualname__) for query in queries]
+        asked = [_name(query) for query in queries]
+        if any(isinstance(query, Shifted) for query in queries):
+            hint = ", or made before shifts were told apart; give another folder"
     text += f"\n{asked}\n{seed}\n{len(inside)}"
     print_of = np.array(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
     path = folder / PLAN
@@ -261,11 +263,19 @@ def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, 
         if not same or not np.array_equal(plan["inside"], inside):
             raise ValueError(
                 "`folder` must be empty or hold references of the same examples, population, "
-                f"queries, seed and count. Received: folder={str(folder)!r} with others"
+                f"queries, seed and count. Received: folder={str(folder)!r} with others{hint}"
             )
     else:
         write_arrays(path, {"fingerprint": print_of, "inside": inside})
     return str(print_of)
+
+
+def _name(query):
+    """Return what tells a query from others, the same in every process."""
+    if isinstance(query, Shifted):
+        return repr(query)
+    # The `repr` of a function differs from one process to the next.
+    return getattr(query, "__qualname__", type(query).__qualname__)
 
 
 def _rows(target, hashes, labels, where):

@@ -15,7 +15,8 @@ from fer_data.checks import as_array, as_numbers, check_integer, check_sequence,
 from fer_data.files import read_arrays, write_arrays
 from fer_models.evaluation.classification import checked_labels_or_distributions
 from fer_models.privacy.queries import augmentation_queries
-from fer_models.zoo.model_checks import check_predicts
+from fer_models.zoo.face_outputs import expression_part
+from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
@@ -196,8 +197,9 @@ def signals(
 
     Args:
         model: Built Keras model, any backend, whose output is `(batch, classes)`: probabilities
-            or logits. It gets pixels as it was trained on them; the models of this package take
-            [0, 255] and standardise by themselves.
+            or logits; or one of `fer_models.with_valence_arousal`, whose classes are taken. It gets
+            pixels as it was trained on them; the models of this package take [0, 255] and
+            standardise by themselves.
         images: Array `(examples, height, width, channels)`; for a model of several inputs a tuple
             or dictionary of arrays. Or a finite iterable of batches `(images, labels)`, such as a
             `tf.data.Dataset`, whose order is always the same.
@@ -213,8 +215,9 @@ def signals(
         `Signals`, with the examples in the order given.
 
     Raises:
-        ValueError: If there are no examples, the dataset does not end, lengths differ, a batch is
-            not a pair, or outputs and labels break a rule of `Signals.from_outputs`.
+        ValueError: If the model has several outputs, there are no examples, the dataset does not
+            end, lengths differ, a batch is not a pair, or outputs and labels break a rule of
+            `Signals.from_outputs`.
 
     Example:
 
@@ -227,6 +230,8 @@ def signals(
 
     asked = augmentation_queries(queries, seed)
     check_predicts(model)
+    model = expression_part(model)
+    check_one_output(model)
     batches, total = _batches(images, labels, batch_size)
     outputs, truth, hashes = [], [], []
     size = 0

@@ -81,7 +81,7 @@ def pgd(
         epsilon: As in `fgsm`.
         steps: Steps, 1 or more.
         step_size: Length of a step in grey levels; default `2.5 * epsilon / steps`, which suffices
-            to reach every corner of the allowed box and to leave it again.
+            to reach every corner of the allowed box and to leave it again, and 255 at most.
         seed: Seed of the random starts; each image has its own, which does not depend on the other
             images.
         batch_size: As in `fgsm`.
@@ -107,7 +107,7 @@ def pgd(
     check_integer("steps", steps, 1)
     check_integer("seed", seed, 0)
     if step_size is None:
-        step_size = 2.5 * epsilon / steps
+        step_size = min(2.5 * epsilon / steps, 255)
     check_epsilon("step_size", step_size)
     attack = Attack(model, images, labels, batch_size, verbose, f"PGD, {epsilon}/255", steps + 1)
     return attack.run(lambda part: _pgd(part, epsilon, steps, step_size, seed))

@@ -136,11 +136,13 @@ class CorruptionReport:
         """Return the report as a Markdown table."""
         severities = list(next(iter(self.accuracies.values())))
         widest = max(
-            (each.high - each.low for row in self.accuracies.values() for each in row.values()),
+            max(each.value - each.low, each.high - each.value)
+            for row in self.accuracies.values()
+            for each in row.values()
         )
         lines = [
             f"Accuracy in % on {self.examples:,} faces, without corruption {self.clean}; the exact "
-            f"95 % intervals are up to {50 * widest:.1f} points wide on either side.",
+            f"95 % intervals are up to {100 * widest:.1f} points wide on either side.",
             "",
             f"| corruption | {' | '.join(f'severity {each}' for each in severities)} | mean |",
             "|---|" + "---:|" * (len(severities) + 1),

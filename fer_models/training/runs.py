@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from fer_data import files
+from fer_models.evaluation.devices import devices
 
 RECORD = "run.json"
 # Where a package calls itself otherwise than its module.
@@ -257,14 +258,14 @@ def versions(packages: Iterable[str] = ()) -> dict[str, str]:
 
 def hardware() -> str:
     """Return the machine and what Keras computes on, in words."""
-    devices = ", ".join(keras.distribution.list_devices()) or "cpu:0"
+    names = devices()
     if keras.backend.backend() == "jax":
         import jax
 
         kinds = sorted({device.device_kind for device in jax.devices()})
         if kinds != ["cpu"]:
-            devices = f"{len(jax.devices())} {', '.join(kinds)}"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {devices}"
+            names = f"{len(jax.devices())} {', '.join(kinds)}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {names}"
 
 
 def sha256_of(*paths: str | os.PathLike[str]) -> list[str]:

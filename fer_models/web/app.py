@@ -93,7 +93,7 @@ class Client:
         self.limits = limits
         self.stream = Stream(session, self._deliver)
         self._loop = asyncio.get_running_loop()
-        self._answer = None
+        self._answer: str | None = None
         self._answered = asyncio.Event()
 
     def _deliver(self, answer):

@@ -64,6 +64,15 @@ def test_uniform_image_gives_zeros():
     np.testing.assert_allclose(to_numpy(PerImageStandardization()(x)), 0, atol=1e-4)
 
 
+@pytest.mark.parametrize(("deviation", "in_shares"), [(6, 1), (2, 0.376)])
+def test_the_range_matters_for_low_contrast_alone(deviation, in_shares):
+    """The limit is 1 / 48: 5.3 grey levels of a face in [0, 1], a 48th of one in [0, 255]."""
+    x = 128 + deviation * np.tile(np.array([[-1, 1], [1, -1]]), (24, 24))[None, ..., None]
+    for image, expected in ((x, 1), (x / 255, in_shares)):
+        found = to_numpy(PerImageStandardization()(image.astype("float32"))).std()
+        assert found == pytest.approx(expected, abs=1e-3)
+
+
 def test_half_precision_keeps_the_pixels_exact():
     """Pixels that bfloat16 cannot tell apart (253, 254, 255) must not be rounded first."""
     x = np.random.default_rng(0).integers(250, 256, (2, 16, 16, 3)).astype("float32")

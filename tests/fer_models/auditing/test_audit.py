@@ -201,6 +201,28 @@ def test_what_should_give_pause_is_told(model, sets, undrawn):
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_confidence_is_called_out_only_beyond_chance(undrawn):
+    drawn = np.random.default_rng(0)
+    true = drawn.dirichlet(np.full(7, 0.4), 100)
+
+    def told(said):
+        """Return what is told of 20 draws of labels, each of 100 faces."""
+        labels = [(true.cumsum(1) > drawn.random((100, 1))).argmax(1) for _ in range(20)]
+        return [scores.calibration(each, said, "here").warnings for each in labels]
+
+    assert sum(map(bool, told(true))) <= 3
+    for power, word in ((4, "overconfident"), (0.3, "underconfident")):
+        said = true**power
+        said /= said.sum(axis=1, keepdims=True)
+        assert sum(f"The model is {word}" in " ".join(each) for each in told(said)) >= 18
+    # Right in 70 % whether it says 90 % or 50 %.
+    said = np.tile([[0.9, 0.1], [0.5, 0.5]], (100, 1))
+    labels = (np.arange(200) // 2 % 10 >= 7).astype(int)
+    (warning,) = scores.calibration(labels, said, "here").warnings
+    assert "Confidence and accuracy part, by 20.0 points" in warning
+    assert "says 70.0 % and is right in 70.0 %" in warning
+
+
 @pytest.mark.parametrize("name", ["non_members", "population", "test"])
 def test_training_faces_outside_are_refused_and_counted(model, sets, name):
     images, labels = (part.copy() for part in sets[name])

@@ -6,6 +6,7 @@ import pytest
 from helpers.bars import NAMES, bar_arrays, bar_model
 
 from fer_data.pipelines.labelled_faces import LabelledFaces
+from fer_models import with_valence_arousal
 from fer_models.evaluation import cross_data, plot_cross_data
 
 
@@ -75,6 +76,17 @@ def test_some_faces_of_a_split(models, data):
     assert few.scores["sees"]["same"].examples == 4
 
 
+def test_of_a_model_with_valence_and_arousal_the_classes_are_scored(found, data):
+    both = {"both": (with_valence_arousal(bar_model()), NAMES)}
+    scores = cross_data(both, data, resamples=20, batch_size=4).scores["both"]
+    assert scores == found.scores["sees"]
+
+
+def two_outputs():
+    image = keras.Input((12, 12, 1))
+    return keras.Model(image, {"a": keras.layers.Flatten()(image), "b": image})
+
+
 def test_the_picture(found, tmp_path, monkeypatch):
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -112,6 +124,7 @@ def test_the_picture(found, tmp_path, monkeypatch):
         ({"models": {}}, "`models` must hold one model or more"),
         ({"models": {"a": 1}}, r"`models\['a'\]` must be a pair"),
         ({"models": {"a": (bar_model, NAMES)}}, r"`models\['a'\]` must be a built"),
+        ({"models": {"a": (two_outputs(), NAMES)}}, r"`models\['a'\]` must have one output"),
         ({"data": {}}, "`data` must hold one data set or more"),
         ({"data": {"a": 1}}, r"`data\['a'\]` must be `LabelledFaces`"),
         ({"splits": {"other": "test"}}, "`splits` must be one of"),

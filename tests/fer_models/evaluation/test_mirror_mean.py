@@ -24,7 +24,10 @@ def test_mean_of_both():
     assert found.weights == model.weights
 
 
-def test_one_image_alone():
+def test_one_image_and_one_output_alone():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="must take one image"):
         mirror_mean(model)
+    image = keras.Input((2, 2, 1))
+    with pytest.raises(ValueError, match="`model` must have one output"):
+        mirror_mean(keras.Model(image, {"a": image, "b": image + 1}))

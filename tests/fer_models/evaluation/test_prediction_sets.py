@@ -101,6 +101,7 @@ def test_copies_stay_out_and_few_faces_get_fewer_rules():
     [
         ({"coverage": 1.0}, "`coverage` must be between 0 and 1"),
         ({"coverage": 0.99}, "must be of 99 examples or more"),
+        ({"labels": [0] * 8, "probabilities": np.eye(3)[[0] * 8]}, "must be of 9 examples or more"),
         ({"method": "best"}, "`method` must be one of"),
         ({"labels": [0, 1]}, "one entry an example"),
         ({"probabilities": np.full((50, 3), 0.5)}, "sum to one"),

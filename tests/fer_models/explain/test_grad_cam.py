@@ -74,6 +74,10 @@ def test_against_the_formula_on_a_network_solved_by_hand():
     np.testing.assert_allclose(grad_cam(model, image, 0)[0], [[0, 0.25], [0, 1]], atol=1e-6)
     # -x + 0.5 * 2x = 0: nothing speaks for the second class.
     np.testing.assert_allclose(grad_cam(model, image, 1)[0], np.zeros((2, 2)), atol=1e-6)
+    # Halved, the output is no softmax, and a probability has a slope in the other's score too: that
+    # of the second class falls with x.
+    halved = keras.Model(model.inputs[0], model.outputs[0] / 2)
+    np.testing.assert_allclose(grad_cam(halved, image, 1)[0], [[0, 0], [1, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("end", ["activation", "softmax layer", "activation layer", "logits"])

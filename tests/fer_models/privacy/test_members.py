@@ -40,6 +40,13 @@ def test_of_too_few_others_a_third_is_the_population():
     assert (len(found.members), len(found.non_members), len(found.population)) == (12, 12, 0)
 
 
+@pytest.mark.parametrize(("non_members", "drawn"), [(20, 20), (30, 24)])
+def test_no_other_is_left_unused_where_the_population_is_small(non_members, drawn):
+    training, others = hashes(*range(50)), hashes(*range(50, 75))
+    found = divide_members(training, others, non_members=non_members, population=1)
+    assert (len(found.non_members), len(found.population)) == (drawn, 1)
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="`training` must hold one picture or more"):
         divide_members([], hashes(1, 2))

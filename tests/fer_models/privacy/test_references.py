@@ -10,10 +10,12 @@ from fer_models.privacy import (
     OverlapError,
     References,
     audit_membership,
+    augmentation_queries,
     signals,
     train_references,
 )
 from fer_models.privacy import references as references_module
+from fer_models.privacy.queries import Shifted
 
 EXAMPLES, CLASSES = 40, 3
 
@@ -160,6 +162,17 @@ def test_a_folder_of_something_else_is_refused(pool, population, tmp_path):
             train(
                 change.get("pool", pool), tmp_path, **{k: change[k] for k in set(change) - {"pool"}}
             )
+
+
+def test_other_shifts_are_other_queries(pool, tmp_path):
+    queries = augmentation_queries(4, seed=1)
+    first = train(pool, tmp_path, queries=queries)
+    again = train(pool, tmp_path, queries=augmentation_queries(4, seed=1))
+    assert np.array_equal(first.margins, again.margins)
+    near = (*queries[:3], Shifted(queries[3].down + 1e-12, queries[3].right, queries[3].mirror))
+    for other in (augmentation_queries(4, seed=2), near):
+        with pytest.raises(ValueError, match="with others, or made before shifts were told apart"):
+            train(pool, tmp_path, queries=other)
 
 
 def test_a_damaged_file_is_named(pool, tmp_path):

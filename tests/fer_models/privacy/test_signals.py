@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from fer_models import with_valence_arousal
 from fer_models.privacy import Signals, augmentation_queries, content_hashes, signals
 
 CLASSES = 4
@@ -156,6 +157,14 @@ def test_several_inputs_and_clips(pictures):
     np.testing.assert_allclose(found.probabilities[:, 1], wanted, rtol=1e-5)
     changed = {"eyes": eyes, "mouth": mouth + np.eye(5)[0][:, None, None, None, None]}
     assert (content_hashes(changed) != found.hashes).tolist() == [True, *[False] * 4]
+
+
+def test_of_several_outputs_the_classes_are_asked_for(model, pictures):
+    both = signals(with_valence_arousal(model), *pictures, progress=False)
+    assert both.loss.tolist() == signals(model, *pictures, progress=False).loss.tolist()
+    other = keras.Model(model.inputs[0], {"one": model.outputs[0], "two": model.outputs[0]})
+    with pytest.raises(ValueError, match="`model` must have one output"):
+        signals(other, *pictures, progress=False)
 
 
 def test_hash_is_of_the_content():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
+from fer_models.evaluation.mirror_mean import mirror_mean
 from fer_models.robustness import InputGradients, apgd, fgsm, pgd, square
 from fer_models.robustness.attacks import checkpoints
 from fer_models.robustness.square_attack import side_of_square
@@ -137,19 +138,66 @@ def test_the_ce_loss_orders_as_the_cross_entropy(bent):
     np.testing.assert_allclose(np.log1p(np.exp(losses)), crossentropy, rtol=1e-4)
 
 
-@pytest.mark.parametrize("end", ["dense", "activation", "softmax"])
+@pytest.mark.backend
+@pytest.mark.parametrize("end", ["dense", "activation", "softmax", "dropout"])
 def test_the_softmax_at_the_end_changes_nothing(three, end):
     gradients = three[0]
     model, _ = linear(activation="softmax" if end == "dense" else None)
     if end == "activation":
         model.add(layers.Activation("softmax"))
-    elif end == "softmax":
+    elif end != "dense":
         model.add(layers.Softmax())
+    if end == "dropout":
+        model.add(layers.Dropout(0.5))
     images, labels = pictures(4), np.array([0, 1, 2, 0])
     for ours, theirs in zip(
         gradients(images, labels), InputGradients(model)(images, labels), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+class Halved(layers.Dense):
+    def call(self, inputs, training=None):
+        return super().call(inputs, training=training) / 2
+
+
+def softmax_called_twice(images):
+    softmax, scores = layers.Softmax(), linear(activation=None)[0](images)
+    return softmax(scores * softmax(scores))
+
+
+def quantised(images):
+    model, _ = linear()
+    model.layers[-1].quantize("int8")
+    return model(images)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        lambda images: (linear(seed=1)[0](images) + linear(seed=2)[0](images)) / 2,
+        lambda images: mirror_mean(linear()[0])(images),
+        lambda images: linear()[0](images) * np.array([0.1, 0.2, 0.7], "float32"),
+        lambda images: linear()[0](images) ** 0.5,
+        lambda images: Halved(3, activation="softmax")(layers.Flatten()(images / 255)),
+        softmax_called_twice,
+        quantised,
+    ],
+    ids=["mean", "mirror mean", "prior", "power", "own call", "twice", "quantised"],
+)
+def test_scores_are_the_outputs_where_more_than_a_softmax_would_go(outputs):
+    inputs = keras.Input(SHAPE)
+    model = keras.Model(inputs, outputs(inputs))
+    gradients = InputGradients(model)
+    images = pictures(8)
+    scores = gradients.scores(images)
+    np.testing.assert_allclose(
+        np.exp(scores) if gradients.from_probabilities else scores,
+        ops.convert_to_numpy(model(images.astype("float32"), training=False)),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_a_folded_temperature_does_not_hide_the_gradient():
@@ -265,6 +313,13 @@ def test_new_weights_are_seen():
     before = gradients.scores(images)
     model.set_weights([2 * kernel.reshape(36, 3), np.zeros(3, "float32")])
     np.testing.assert_allclose(gradients.scores(images), 2 * before, rtol=1e-5)
+
+
+def test_one_step_may_cross_the_whole_range(three):
+    gradients, model, _ = three
+    images = pictures(4)
+    found = pgd(gradients, images, predicted(model, images), 128, steps=1)
+    assert 64 < np.abs(found - images).max() <= 128
 
 
 def test_checkpoints_are_those_of_the_paper():
