@@ -135,7 +135,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         finder = FaceFinder(detector, predictor)
         self._max_frames = max_frames
         self._given_sheet = None if sheet is None else existing_file("sheet", sheet)
-        self._source, reading = self._opened(path, limits, follow_links)
+        self._source, reading = self._opened(path, limits, follow_links, data_dir)
         self._recipe = Recipe(
             str(self._source.root),
             finder,

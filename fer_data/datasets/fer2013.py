@@ -18,6 +18,7 @@ from fer_data.labels import EMOTIONS, FERPLUS_VOTE_COLUMNS, canonical, is_emotio
 SIZE = 48
 # The two names that the table has at Kaggle. In the second, blanks stand before the columns' names.
 TABLES = ("fer2013.csv", "icml_face_data.csv")
+VOTES = "fer2013new.csv"
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 NO_VOTES = (-1.0,) * len(FERPLUS_VOTE_COLUMNS)
 
@@ -44,7 +45,8 @@ class Fer2013(LocalBuilder):
     a pixel-identical picture stands in the training split (always false in train itself).
 
     Args:
-        path: Folder, zip archive, or the `fer2013.csv` or `icml_face_data.csv` itself.
+        path: Folder, zip archive, or the `fer2013.csv` or `icml_face_data.csv` itself: of the files
+            beside that, `fer2013new.csv` alone is read.
         **kwargs: See `LocalBuilder`.
 
     Reference:
@@ -58,11 +60,12 @@ class Fer2013(LocalBuilder):
     def __init__(self, *, path: str | os.PathLike[str], **kwargs: Any) -> None:
         super().__init__(path=path, **kwargs)
 
-    def _opened(self, path, limits, follow_links, named=None):
-        if Path(path).name.lower() in TABLES:
+    def _opened(self, path, limits, follow_links, data_dir, named=None, beside=()):
+        table = Path(path).expanduser()
+        if table.name.lower() in TABLES and table.is_file():
             # The votes lie beside it, where the user named it.
-            path, named = Path(path).parent, Path(path).name
-        return super()._opened(path, limits, follow_links, named)
+            path, named, beside = table.parent, table.name, (VOTES,)
+        return super()._opened(path, limits, follow_links, data_dir, named, beside)
 
     def _find(self, **options):
         if options:
@@ -70,7 +73,7 @@ class Fer2013(LocalBuilder):
         names = sorted(self._source.names, key=lambda name: (name.count("/"), name))
         by_name = {PurePosixPath(name).name: name for name in reversed(names)}
         self._csv = next((by_name[name] for name in TABLES if name in by_name), None)
-        self._votes_csv = by_name.get("fer2013new.csv")
+        self._votes_csv = by_name.get(VOTES)
         self._labels_csv = by_name.get("labels.csv")
         self._splits = None if self._csv else find_splits(self._source)
         if self._csv:

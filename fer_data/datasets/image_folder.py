@@ -35,7 +35,9 @@ class ImageFolder(LocalBuilder, skip_registration=True):
         path: Folder or zip archive.
         class_map: Dictionary from folder name to class name, `None` for a folder to leave out.
             Folders it lacks are of unknown class; `on_bad` decides on them.
-        classes: Class names in label order, to fix it or to hold classes that do not occur.
+        classes: Class names in label order, to fix it or to hold classes that do not occur. A
+            folder gives the class of its own name, or else the one that is another spelling of the
+            same emotion; without `class_map`.
         color_mode: `"rgb"` or `"grayscale"`.
         groups: CSV file that names the group of the person in each picture, as for
             `fer_data.datasets.group_file.read_groups`. Each of its columns becomes a feature of the
@@ -72,9 +74,18 @@ class ImageFolder(LocalBuilder, skip_registration=True):
             check_links(self._source, top)
             self._splits = {"train": [top]}
         folders = self._class_folders()
-        self._map = _class_map(folders, class_map)
-        named = {name for name in self._map.values() if name is not None}
-        self._classes = _class_order(named) if classes is None else _given(classes)
+        self._map, self._spelled = _class_map(folders, class_map), {}
+        if classes is None:
+            self._classes = _class_order({name for name in self._map.values() if name is not None})
+        else:
+            self._classes = _given(classes)
+            if class_map is None:
+                plain, self._map = self._map, _matched(folders, self._classes)
+                self._spelled = {
+                    folder: name
+                    for folder, name in self._map.items()
+                    if name in self._classes and name != plain[folder]
+                }
         present = {self._map.get(folder) for folder in folders} & set(self._classes)
         if len(present) < 2:
             raise ValueError(
@@ -117,11 +128,16 @@ class ImageFolder(LocalBuilder, skip_registration=True):
         return {feature_name(column): tfds.features.Text() for column in columns}
 
     def _identity(self):
-        # The prepared data depend on the file's content, not on its place.
-        if self._groups is None:
-            return super()._identity()
-        rows = json.dumps(self._groups.rows, sort_keys=True)
-        return super()._identity() | {"groups": hashlib.sha256(rows.encode()).hexdigest()}
+        identity = super()._identity()
+        if self._spelled:
+            # These folders were once left out. Named only where there are some, so that other
+            # prepared data are found again.
+            identity["folders"] = self._spelled
+        if self._groups is not None:
+            # The prepared data depend on the file's content, not on its place.
+            rows = json.dumps(self._groups.rows, sort_keys=True)
+            identity["groups"] = hashlib.sha256(rows.encode()).hexdigest()
+        return identity
 
     def _top(self):
         """Pass through single wrapping folders, as archives have them."""
@@ -168,6 +184,17 @@ def _class_map(folders, class_map):
             f"Received: the class folders {sorted(folders)}"
         )
     return class_map
+
+
+def _matched(folders, classes):
+    """Return the class of each folder, by its name or by another spelling of the same emotion."""
+    spelled = {canonical(name): name for name in classes if is_emotion(name)}
+    return {
+        folder: spelled.get(canonical(folder), folder)
+        if folder not in classes and is_emotion(folder)
+        else folder
+        for folder in folders
+    }
 
 
 def _class_order(names):

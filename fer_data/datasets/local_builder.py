@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import tensorflow_datasets as tfds
 
 from fer_data import picture
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
-from fer_data.datasets.preparation_report import Report
+from fer_data.datasets.preparation_report import Report, plain
 from fer_data.datasets.source import open_source
 from fer_data.file_limits import FileLimits
 from fer_data.protocols.setting_apart import (
@@ -93,10 +94,11 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
     default_policy = FilePolicy()
     default_limits = FileLimits()
 
-    def _opened(self, path, limits, follow_links, named=None):
+    def _opened(self, path, limits, follow_links, data_dir, named=None, beside=()):
         """Return the `Source` of a path, and the options of reading that are not the usual ones.
 
-        A file in it that the user named is read even if it is a link that leads out.
+        Prepared data that lie in it are left out, or its listing would change with each of them.
+        `named` and `beside` are as for `open_source`.
         """
         if not isinstance(follow_links, bool):
             raise ValueError(
@@ -108,7 +110,11 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         if limits:
             given = limits if isinstance(limits, Mapping) else dataclasses.asdict(limits)
             options["limits"] = dict(given)
-        return open_source(path, chosen, follow_links, named), options
+        prepared = tfds.core.constants.DATA_DIR if data_dir is None else data_dir
+        if named is None:
+            _check_apart(path, prepared, self.name)
+        left_out = os.path.expanduser(prepared)
+        return open_source(path, chosen, follow_links, named, beside, left_out), options
 
     def note_refused(self, report: Report) -> None:
         """Count the unopened files in a report, or raise `ValueError`, as the policy asks."""
@@ -152,10 +158,21 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
         return options if limits == usual else options | {"limits": dataclasses.asdict(limits)}
 
     def _configuration(self):
-        what = json.dumps(self._identity(), sort_keys=True, default=str)
+        what = json.dumps(self._identity(), sort_keys=True, default=plain)
         digest = hashlib.sha256(f"{self._source.fingerprint()}{what}".encode()).hexdigest()
         return tfds.core.BuilderConfig(
             name=f"files_{digest[:12]}", version=self.VERSION, description=f"Files and {what}"
+        )
+
+
+def _check_apart(path, data_dir, name):
+    """Raise `ValueError` if the data of a data set would be prepared among the files of a path."""
+    root, prepared = (Path(each).expanduser().resolve() for each in (path, data_dir))
+    if root in (prepared, prepared / name):
+        raise ValueError(
+            "`data_dir` must be another folder than `path`, and not the one in which `path` has "
+            f"the name {name!r}, or data would be prepared among the files that they are made of. "
+            f"Received: path={str(path)!r}, data_dir={str(data_dir)!r}"
         )
 
 
@@ -169,7 +186,7 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
     Args:
         path: Folder or zip archive with the data set.
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
-            (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
+            (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). If it lies in `path`, it is not read.
         on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
         limits: How much is read of a file, such as `{"pixels": 50_000_000}`: the names and numbers
             of `fer_data.file_limits.FileLimits`, those that are left out as they are there or, of
@@ -213,7 +230,7 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         if validation_from == "test":
             # Named only where it matters, so that data prepared without it are found again.
             options["validation_from"] = validation_from
-        self._source, reading = self._opened(path, limits, follow_links)
+        self._source, reading = self._opened(path, limits, follow_links, data_dir)
         self._find(**{k: v for k, v in options.items() if k != "validation_from"})
         self._options = {
             **dataclasses.asdict(self._policy),

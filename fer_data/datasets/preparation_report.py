@@ -4,11 +4,18 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
 
 from fer_data.files import read_json, whole_file
 
 FILE_NAME = "report.json"
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON has no type for, such as an option that is a path or of NumPy, as one."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
 
 
 @dataclasses.dataclass
@@ -57,7 +64,7 @@ class Report:
             whole_file(Path(folder) / FILE_NAME) as unfinished,
             unfinished.open("w", encoding="utf-8") as file,
         ):
-            json.dump(vars(self), file, indent=1, ensure_ascii=False)
+            json.dump(vars(self), file, indent=1, ensure_ascii=False, default=plain)
             file.write("\n")
 
     @classmethod

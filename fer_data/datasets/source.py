@@ -9,8 +9,8 @@ import operator
 import os
 import stat
 import zipfile
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
 from fer_data.datasets.names import Names
@@ -149,12 +149,15 @@ class FolderSource(Source):
         limits: FileLimits | None = None,
         follow_links: bool = False,
         named: str | None = None,
+        beside: Collection[str] = (),
+        left_out: str | os.PathLike[str] | None = None,
     ) -> None:
         root = Path(root)
         limits = limits or FileLimits()
         self._follow = follow_links
         self._named = named
-        walk = _Walk(os.fspath(root), limits, follow_links, named)
+        wanted = None if named is None else {named, *beside}
+        walk = _Walk(os.fspath(root), limits, follow_links, named, wanted, left_out)
         super().__init__(root, walk.files(), walk.refused, limits)
 
     def read(self, name: str) -> bytes:
@@ -219,6 +222,8 @@ def open_source(
     limits: FileLimits | None = None,
     follow_links: bool = False,
     named: str | None = None,
+    beside: Collection[str] = (),
+    left_out: str | os.PathLike[str] | None = None,
 ) -> Source:
     """Open a folder or a zip archive; a folder that holds nothing but one zip counts as the zip.
 
@@ -226,7 +231,10 @@ def open_source(
         path: The folder, the archive, or the folder the archive lies in.
         limits: `FileLimits`; `None` for the usual ones.
         follow_links: Whether links that lead out of the folder are followed.
-        named: File of the folder that the user named, which is read even if it is such a link.
+        named: File of the folder that the user named, which is read even if it is such a link. The
+            folder's others are left alone then, whatever they are.
+        beside: Files beside `named` that belong to it.
+        left_out: Folder below the other that is not looked into.
 
     Returns:
         A `Source`.
@@ -245,7 +253,7 @@ def open_source(
                 f"archive. Received: path={str(path)!r}"
             )
         return ZipSource(root, limits)
-    source = FolderSource(root, limits, follow_links, named)
+    source = FolderSource(root, limits, follow_links, named, beside, left_out)
     if not source.names:
         raise ValueError(
             "`path` must be a folder with the data set in it; this one holds no files that may be "
@@ -307,13 +315,24 @@ def _name_reason(name, limits):
     return None
 
 
+def _member_reason(name):
+    """Return `(reason, detail)` of a member whose name is no path below a folder, or `None`.
+
+    What is made of a picture is written to a place by its name.
+    """
+    plain = "\\" not in name and not PureWindowsPath(name).drive
+    if plain and not {"", ".", ".."} & set(name.split("/")):
+        return None
+    return "odd_name", "its name is no path below a folder, such as train/happy/1.jpg"
+
+
 def _listed(members, limits, refused):
     """Yield the name of each member of an archive, with its size and checksum, in sorted order."""
     members.sort(key=_FILE_NAME)
     for name, same in itertools.groupby(members, _FILE_NAME):
         # Of several of one name the last is read.
         *_, info = same
-        reason = _name_reason(name, limits)
+        reason = _name_reason(name, limits) or _member_reason(name)
         if reason is None:
             yield name, (info.file_size, info.CRC)
         else:
@@ -327,9 +346,11 @@ class _Walk:
         refused: `(reason, detail)` of what is not opened, after all `files`.
     """
 
-    def __init__(self, root, limits, follow_links, named):
+    def __init__(self, root, limits, follow_links, named, wanted, left_out):
         self.refused = {}
         self._named = named
+        self._wanted = wanted
+        self._left_out = None if left_out is None else os.path.realpath(left_out)
         self._root = os.path.realpath(root)
         self._limits = limits
         self._follow = follow_links
@@ -347,8 +368,8 @@ class _Walk:
 
     def _look_into(self, folder, prefix, above):
         here = os.path.realpath(folder)
-        if here in above:
-            # A link to a folder above this one: its files are listed already.
+        # A link to a folder above this one: its files are listed already.
+        if here in above or (above and here == self._left_out):
             return
         again = here in self._folders
         self._folders.add(here)
@@ -369,6 +390,8 @@ class _Walk:
         names = []
         with os.scandir(folder) as entries:
             for entry in entries:
+                if self._wanted is not None and entry.name not in self._wanted:
+                    continue
                 self._seen += 1
                 self._again += again
                 if self._again > AGAIN:

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ MISSES = "misses.csv"
 NO_PICTURE = "no picture by its ending"
 NOTHING, WHOLE_PICTURE = "nothing", "whole picture"
 ON_MISS = ("skip", "whole")
+# How the files of the further faces of a photo end.
+FURTHER = re.compile(r"\.face\d+\.png$", re.IGNORECASE)
 
 
 class Miss(NamedTuple):
@@ -138,7 +141,8 @@ def cut_folder(
             sees, up to the rounding to whole grey levels.
         channels: 1 for grey or 3 for RGB.
         every_face: Whether to cut all faces of a photo. The largest is `photo.png`, the others are
-            `photo.face2.png` and so on.
+            `photo.face2.png` and so on. A photo that is called like one of these, such as
+            `photo.face2.jpg`, keeps its ending: its face is `photo.face2.jpg.png`.
         on_miss: What becomes of a photo in which no face is found: `"skip"` leaves it out,
             `"whole"` takes a square that holds all of it. It is listed either way.
         follow_links: Whether links to photos outside of `source` are followed. Without it they are
@@ -169,7 +173,7 @@ def cut_folder(
     cutting = Cutting(detector, options, size, channels, every_face)
     cutting.check()
     source, target = Path(source), Path(target)
-    places, misses = _photos(source, target, follow_links)
+    places, misses = _photos(source, target, follow_links, every_face)
     photos = [
         Photo(
             name,
@@ -223,7 +227,7 @@ def miss_of(outcome: Outcome) -> Miss:
     return Miss(outcome.photo, outcome.reason, WHOLE_PICTURE if outcome.face else NOTHING)
 
 
-def _photos(source, target, follow_links):
+def _photos(source, target, follow_links, every_face):
     """Return `{photo: file of its face}`, paths in the two folders, and a `Miss` of each other."""
     if not source.is_dir():
         raise FileNotFoundError(f"There is no folder {str(source)!r}.")
@@ -253,7 +257,7 @@ def _photos(source, target, follow_links):
             f"`source` must hold photos ({', '.join(picture.SUFFIXES)}). "
             f"Received: {str(source)!r} with {len(misses)} other files"
         )
-    return _named(photos), misses
+    return _named(photos, every_face), misses
 
 
 def _refusal(path, source, follow_links):
@@ -271,11 +275,14 @@ def _refusal(path, source, follow_links):
     return None if path.name.lower().endswith(picture.SUFFIXES) else NO_PICTURE
 
 
-def _named(photos):
+def _named(photos, every_face):
     """Give each photo a file for its face, none of them twice."""
     short = {photo: str(PurePosixPath(photo).with_suffix(".png")) for photo in photos}
     # Case does not count, since many file systems ignore it.
     often = collections.Counter(name.lower() for name in short.values())
+    if every_face:
+        # Names that the further faces of another photo may have.
+        often.update(name.lower() for name in short.values() if FURTHER.search(name))
     names = {
         photo: name if often[name.lower()] == 1 else f"{photo}.png" for photo, name in short.items()
     }

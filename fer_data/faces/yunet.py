@@ -5,6 +5,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fer_data.checks import check_number
 from fer_data.faces.base import Detector
 
@@ -41,8 +43,12 @@ class YuNetDetector(Detector):
             raise FileNotFoundError(
                 f"`weights` must be the path of YuNet's ONNX file. There is none at {str(path)!r}."
             )
+        # Its bytes: on Windows OpenCV opens no file of a name beyond the system's code page.
+        content, nothing = np.frombuffer(path.read_bytes(), np.uint8), np.empty(0, np.uint8)
         try:
-            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
+            self._network = cv2.FaceDetectorYN.create(
+                "onnx", content, nothing, (320, 320), min_score
+            )
         except cv2.error as error:
             raise ValueError(
                 f"`weights` must be YuNet's ONNX file; OpenCV cannot read {str(path)!r}: {error}"

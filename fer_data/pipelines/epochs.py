@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,14 +79,24 @@ def check_not_empty(dataset: tf.data.Dataset) -> None:
 
 
 def cached(
-    examples: tf.data.Dataset, cache: bool | str | os.PathLike[str] | None
+    examples: tf.data.Dataset,
+    cache: bool | str | os.PathLike[str] | None,
+    options: Mapping[str, Any] | None = None,
 ) -> tf.data.Dataset:
-    """Keep examples in memory (True), in a folder (a path), or not at all (False, None)."""
+    """Keep examples in memory (True), in a folder (a path), or not at all (False, None).
+
+    Args:
+        examples: The examples.
+        cache: Where they are kept.
+        options: What decides the examples and does not show in their shapes and types, of JSON's
+            types. The folder tells them, and is refused where they are others.
+    """
     if cache is True:
         return examples.cache()
     if cache is False or cache is None:
         return examples
     folder = os.fspath(cache)
+    made = {"elements": str(examples.element_spec), **(options or {})}
     if not tf.io.gfile.exists(folder):
         parent = os.path.dirname(os.path.abspath(folder))
         os.makedirs(parent, exist_ok=True)
@@ -94,17 +104,24 @@ def cached(
             unfinished = os.path.join(scratch, "cache")
             examples.save(unfinished)
             with open(os.path.join(unfinished, "fer_spec.json"), "w") as file:
-                json.dump(str(examples.element_spec), file)
+                json.dump(made if options else made["elements"], file)
             os.replace(unfinished, folder)
     with open(os.path.join(folder, "fer_spec.json"), encoding="utf-8") as file:
         try:
             found = json.load(file)
         except ValueError:
             found = "a damaged fer_spec.json"
-    if found != str(examples.element_spec):
+    if not isinstance(found, dict):
+        # A text alone: there are no options, or an earlier release did not tell them.
+        found = {"elements": found}
+    if found != made:
+        other = {
+            name: found.get(name, "not told") for name in made if found.get(name) != made[name]
+        }
         raise ValueError(
-            "`cache` must be a folder of this pipeline's size, channels and labels. "
-            f"Received: cache={folder!r} with {found}, not {examples.element_spec}"
+            "`cache` must be a folder of this pipeline's examples, made by the same options: "
+            "delete it to have them made anew, or give another folder. "
+            f"Received: cache={folder!r} with {other}, not { {name: made[name] for name in other} }"
         )
     return tf.data.Dataset.load(folder)
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from fer_data import arguments
 from fer_data.checks import check_choice, check_integer
-from fer_data.faces.cut import cut_face
 from fer_data.faces.face import Framing, check_framing
+from fer_data.file_limits import UnreadableError, open_regular, printable
 from fer_data.labels import (
     DIMENSIONS,
     EMOTIONS,
@@ -23,9 +23,12 @@ from fer_data.labels import (
 from fer_data.pipelines.augmentation import with_tensorflow as augmenting
 from fer_data.pipelines.augmentation.policies import Augmentation
 from fer_data.pipelines.batch_rules import BATCH_RULES
+from fer_data.pipelines.boxed_faces import cut_by_box
 from fer_data.pipelines.epochs import cached, check_not_empty, seeded_batches
 
 LABELS = ("one_hot", "sparse", "soft")
+# The first bytes of the files that TensorFlow decodes.
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8")
 ALL_KNOWN = 1 - 1e-4
 
 
@@ -102,13 +105,19 @@ def pipeline(
         dataset: One of
             - a `tf.data.Dataset`, not batched, of dictionaries as from tensorflow-datasets:
               `image`, uint8 `(height, width, 1 or 3)` or a string with an encoded JPEG, PNG, BMP
-              or GIF, or `path` instead, a file's name; `label`, an integer or weights
-              `(classes,)`; optionally `box`, `(x, y, width, height)` in pixels, with `framing`,
-              the three numbers of a `fer_data.faces.Framing`; `votes`; and `valence` and `arousal`,
-              floats. Other features are left alone. Pairs `(image, label)` are taken as well.
+              or GIF (WebP too where there is `tf.io.decode_webp`), or `path` instead, a file's
+              name; `label`, an integer or weights `(classes,)`; optionally `box`, `(x, y, width,
+              height)` in pixels, with `framing`, the three numbers of a `fer_data.faces.Framing`;
+              `votes`; and `valence` and `arousal`, floats. Other features are left alone. Pairs
+              `(image, label)` are taken as well.
             - arrays `(images, labels)`: uint8 `(n, height, width, 1 or 3)` or
               `(n, height, width)`, or a list of file names.
             - a dictionary of arrays under the names above.
+
+            Files and strings are decoded by TensorFlow, which does not turn a picture upright by
+            its EXIF orientation and leaves transparency out. For photos prepare the data set
+            `image_folder`, or cut the faces with `fer_data.faces.cut_folder`: both turn them, and
+            lay transparency on black.
         size: Height and width of the output, an integer or a pair; equal where there are boxes.
         classes: Number of classes.
         batch_size: Images per batch.
@@ -130,8 +139,9 @@ def pipeline(
             there is a `box` without a `framing`, and used instead of that.
         interpolation: A method of `tf.image.resize`, for pictures without a box.
         cache: `True` keeps the resized pictures in memory, a path keeps them in that folder
-            (written whole at the first call, and read again by later ones: give every data set,
-            split and framing its own), `False` makes them anew.
+            (written whole at the first call, and read again by later ones; those with another
+            size, channels, labels, framing or interpolation are refused: give every data set and
+            split its own), `False` makes them anew.
         shuffle: `True` over the whole data set, an integer over a buffer of so many pictures,
             `False` for the given order; `None` means `training`.
         seed: Integer from which all randomness follows.
@@ -233,7 +243,15 @@ def pipeline(
         return image, label
 
     examples = dataset.map(prepare, num_parallel_calls=workers, deterministic=True)
-    examples = cached(examples, cache)
+    made_by = {
+        "classes": int(classes),
+        "labels": labels,
+        "label_smoothing": float(label_smoothing),
+        "vote_order": vote_order,
+        "framing": None if framing is None else [float(number) for number in framing],
+        "interpolation": interpolation,
+    }
+    examples = cached(examples, cache, made_by)
 
     def finish(images, label, batch_seed):
         if training:
@@ -322,7 +340,7 @@ def _from_arrays(arrays, classes):
             )
         arrays = {"image": arrays[0], "label": arrays[1]}
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
-    if arrays.get("image") is not None and arrays["image"].dtype.kind in "US":
+    if "image" in arrays and _are_names(arrays["image"]):
         arrays["path"] = arrays.pop("image")
     lengths = {name: len(value) for name, value in arrays.items()}
     if len(set(lengths.values())) > 1:
@@ -332,7 +350,7 @@ def _from_arrays(arrays, classes):
     if "image" in arrays and arrays["image"].ndim == 3:
         arrays["image"] = arrays["image"][..., None]
     if "path" in arrays:
-        _check_files(arrays["path"])
+        arrays["path"] = _files(arrays["path"])
     label = arrays.get("label")
     if label is not None and label.ndim == 1 and label.dtype.kind in "iu":
         wrong = np.flatnonzero((label < 0) | (label >= classes))
@@ -344,16 +362,41 @@ def _from_arrays(arrays, classes):
     return _source(tf.data.Dataset.from_tensor_slices(arrays), classes)
 
 
-def _check_files(paths):
-    """Check the head of every file: TensorFlow's decoder would not name a bad file."""
-    import cv2
+def _are_names(values):
+    if values.dtype == object:
+        return all(isinstance(each, (str, os.PathLike)) for each in values.flat)
+    return values.dtype.kind in "US"
 
-    wrong = [str(path) for path in paths if not cv2.haveImageReader(str(path))]
+
+def _files(paths):
+    """Return the names of files for TensorFlow, whose decoder would not name a bad one."""
+    if paths.ndim != 1 or not _are_names(paths):
+        raise ValueError(
+            "`path` must hold a name of a file for each label. "
+            f"Received: dtype={paths.dtype}, shape={paths.shape}"
+        )
+    names = [os.fsdecode(path) for path in paths]
+    wrong = [name for name in names if not _is_decoded(name)]
     if wrong:
         raise ValueError(
-            f"{len(wrong)} of {len(paths)} files are missing or no pictures. "
-            f"Received: {', '.join(wrong[:10])}{' and more' if len(wrong) > 10 else ''}"
+            "`dataset` must name files that TensorFlow decodes: JPEG, PNG, BMP or GIF, whatever "
+            "their ending; for others prepare the data set `image_folder`. Received: "
+            f"{len(wrong)} of {len(names)} files that are missing or no such pictures: "
+            f"{', '.join(map(printable, wrong[:10]))}{' and more' if len(wrong) > 10 else ''}"
         )
+    return np.array([os.fsencode(name) for name in names], dtype=object)
+
+
+def _is_decoded(name):
+    """Return whether a file begins as a picture that TensorFlow decodes."""
+    try:
+        # Not by OpenCV, which on Windows opens no file of a name beyond the system's code page.
+        with open_regular(name) as file:
+            beginning = file.read(12)
+    except (OSError, ValueError, UnreadableError):
+        return False
+    webp = hasattr(tf.io, "decode_webp") and beginning[:4] + beginning[8:] == b"RIFFWEBP"
+    return webp or beginning.startswith(BEGINNINGS)
 
 
 def _kept_channels(spec, channels):
@@ -372,21 +415,15 @@ def _picture(element, channels):
 
 
 def _cut(image, box, framing, size, channels):
-    def cut(image, box, framing):
-        # A box far outside shows only the picture's edge: the data are wrong.
-        low, high = box[:2], box[:2] + box[2:]
-        if not ((box[2:] > 0).all() and (high > 0).all() and (low < image.shape[1::-1]).all()):
-            raise ValueError(
-                "`box` (x, y, width, height) must meet its picture. "
-                f"Received: box={box.tolist()}, picture (height, width)={image.shape[:2]}"
-            )
-        framing = Framing(*framing.tolist())
-        return np.rint(cut_face(image, box, size, channels, framing=framing)).astype(np.uint8)
-
     # Not float32 on the way: 0.96 of a side must round as it does in recognition.
     own = isinstance(framing, Framing)
     framing = tf.constant(framing, tf.float64) if own else tf.cast(framing, tf.float64)
-    face = tf.numpy_function(cut, [image, box, framing], tf.uint8, stateful=False)
+    face = tf.numpy_function(
+        lambda image, box, framing: cut_by_box(image, box, framing, size, channels),
+        [image, box, framing],
+        tf.uint8,
+        stateful=False,
+    )
     return tf.ensure_shape(face, (size, size, channels))
 
 
@@ -426,7 +463,7 @@ def _vote_order(vote_order, spec, labels, classes):
             f"`vote_order` must give each of the {classes} classes its place among {votes} votes. "
             f"Received: vote_order={vote_order}"
         )
-    return list(vote_order)
+    return [int(place) for place in vote_order]
 
 
 def _label(element, classes, labels, smoothing, vote_order):

@@ -212,7 +212,8 @@ def load_joined_faces(
         if "validation" not in sets[name].counts:
             raise ValueError(
                 f"{name} has no validation split, only {sorted(sets[name].counts)}: set a share of "
-                "its training faces apart with `validation_fraction`, such as 0.1"
+                "its training faces apart with `validation_fraction` (--validation-fraction), such "
+                "as 0.1"
             )
         about[name] = {
             "data": kind,

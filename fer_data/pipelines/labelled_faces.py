@@ -13,6 +13,7 @@ from tqdm import tqdm
 from fer_data import datasets, picture
 from fer_data.checks import check_choice, check_integer
 from fer_data.pipelines import face_arrays
+from fer_data.pipelines.boxed_faces import cut_by_box
 from fer_data.pipelines.face_batches import FaceBatches
 from fer_data.pipelines.vote_targets import vote_targets
 from fer_data.protocols.setting_apart import (
@@ -42,8 +43,12 @@ FACES = {
     "crema_d": "crema_d",
     "folder": "image_folder",
 }
-# The features that a packed file keeps of every face.
-KEPT = ("image", "label", "votes", "copy_in_train", "valence", "arousal", "subject")
+# The features that decide what the network sees of a face.
+SHOWN = ("image", "box", "framing")
+# The features that a packed file keeps of every face, beside the image.
+KEPT = ("label", "votes", "copy_in_train", "valence", "arousal", "subject")
+# The splits of drawn faces.
+DRAWN_SPLITS = ("train", "validation", "test")
 # The least side at which faces are rendered; smaller ones are resized.
 RENDERED = 64
 
@@ -170,14 +175,15 @@ class LabelledFaces:
                 f"'train'. Received: targets of shape {np.shape(targets)}"
             )
         train = self.splits["train"]
+        known = [name for name in SHOWN if name in self.features("train")]
         if self.packed is not None:
-            train = {"image": train["image"], "label": targets}
+            train = {name: train[name] for name in known} | {"label": targets}
         else:
             import tensorflow as tf
 
             targets = tf.data.Dataset.from_tensor_slices(targets)
             train = tf.data.Dataset.zip(train, targets).map(
-                lambda face, target: {"image": face["image"], "label": target}
+                lambda face, target: {name: face[name] for name in known} | {"label": target}
             )
         return dataclasses.replace(self, splits={**self.splits, "train": train})
 
@@ -295,6 +301,7 @@ def load_faces(
     if validation_from == "test":
         options["validation_from"] = "test"
     if data == "synthetic":
+        _checked_fractions(DRAWN_SPLITS, validation_from, **fractions)
         options = {"train": train or 7000, "seed": seed, "size": max(size, RENDERED)}
     twice = sorted(set(data_options) & {*options, *fractions, "seed", "path", "data_dir"})
     if twice:
@@ -334,16 +341,28 @@ def pack_faces(
 ) -> None:
     """Put prepared faces into one file, which `load_faces` reads without TensorFlow.
 
-    Use it for a machine with a graphics card and JAX or PyTorch. The pictures are lossless WebP.
-    The file holds faces of people: treat it as the data set.
+    Use it for a machine with a graphics card and JAX or PyTorch. The pictures are lossless WebP. A
+    face with a box is cut out of its picture, as `fer_data.pipelines.images.pipeline` cuts it. The
+    file holds faces of people: treat it as the data set.
 
     Args:
         faces: The faces.
         path: The file, ending in `.npz`.
-        size: Height and width of the faces; None for those of the first one.
+        size: Height and width of the faces in all splits; None for those of the first one, or its
+            shorter side where faces are cut by boxes.
         about: How they were made, of JSON's types; `data` is the name of the data set.
+
+    Raises:
+        ValueError: If faces have a box but no framing, or are to be cut by boxes with a height
+            unlike the width, or a box does not meet its picture.
+
+    Example:
+
+    ```python
+    pack_faces(load_faces("fer2013", "archive.zip"), "faces.npz", about={"data": "fer2013"})
+    ```
     """
-    splits = {}
+    splits, size = {}, _packed_size(faces, size)
     for name, count in faces.counts.items():
         rows = faces.dataset(name).as_numpy_iterator()
         bar = tqdm(rows, name, count, unit="face", disable=None)
@@ -351,16 +370,43 @@ def pack_faces(
     face_arrays.write(path, splits, faces.class_names, dict(about or {}))
 
 
-def _arrays(
-    faces: Iterable[Mapping[str, Any]], size: tuple[int, int] | None
-) -> dict[str, np.ndarray]:
+def _packed_size(faces, size):
+    """Return the height and width of packed faces, the same in all splits."""
+    split = next(iter(faces.counts))
+    first = next(faces.dataset(split).take(1).as_numpy_iterator())
+    sides = first["image"].shape[:2]
+    if "box" not in first:
+        return size or sides
+    if "framing" not in first:
+        raise ValueError(
+            "`faces` must have the feature `framing` where they have `box`, to say how the faces "
+            f"lie in their boxes. Received: faces with the features {sorted(first)}"
+        )
+    size = size or (min(sides), min(sides))
+    if size[0] != size[1]:
+        raise ValueError(
+            "`size` must be a height and a width alike where faces have the feature `box`: they "
+            f"are cut out as squares. Received: size={size}"
+        )
+    return size
+
+
+def _arrays(faces: Iterable[Mapping[str, Any]], size: tuple[int, int]) -> dict[str, np.ndarray]:
     """Return dictionaries of single faces as arrays, by feature."""
-    rows = []
-    for row in faces:
-        size = size or row["image"].shape[:2]
-        image = face_arrays.resized(row["image"][None], size, row["image"].shape[-1])[0]
-        rows.append({name: row[name] for name in KEPT if name in row} | {"image": image})
+    rows = [
+        {"image": _shown(row, size)} | {name: row[name] for name in KEPT if name in row}
+        for row in faces
+    ]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _shown(row, size):
+    """Return what the network sees of a face: its box, where it is known, or else the picture."""
+    image = row["image"]
+    channels = image.shape[-1]
+    if "box" in row:
+        return cut_by_box(image, row["box"], row["framing"], size[0], channels)
+    return face_arrays.resized(image[None], size, channels)[0]
 
 
 def _read_packed(data, path, limits):
@@ -373,11 +419,19 @@ def _read_packed(data, path, limits):
     return LabelledFaces(splits, counts, names, str(path), about)
 
 
+def _checked_fractions(splits, validation_from, validation_fraction=0.0, test_fraction=0.0):
+    """Return the shares by split, if they can be set apart in data with these splits."""
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    check_undivided(splits, fractions, validation_from)
+    check_shares(validation_fraction, test_fraction, validation_from)
+    return fractions
+
+
 def _divided(faces, *, seed, validation_from, validation_fraction=0.0, test_fraction=0.0):
     """Return packed faces with a share set apart, as `LocalBuilder` sets apart files."""
-    fractions = {"validation": validation_fraction, "test": test_fraction}
-    check_undivided(faces.splits, fractions, validation_from)
-    check_shares(validation_fraction, test_fraction, validation_from)
+    fractions = _checked_fractions(
+        faces.splits, validation_from, validation_fraction, test_fraction
+    )
     if not any(fractions.values()):
         return faces
     source = faces.splits[validation_from]

@@ -4,6 +4,7 @@ scikit-learn does the division; this module adds checks and names the parts.
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -88,7 +89,8 @@ def group_disjoint(
     """Split so that no group (a subject, an identity) is in two parts, with classes balanced.
 
     scikit-learn's `StratifiedGroupKFold` makes folds, and every part gets as many of them as its
-    fraction asks for; sizes are therefore as close as whole groups and folds allow.
+    fraction asks for; sizes are therefore as close as whole groups and folds allow. A class with
+    fewer examples than there are folds may be absent from a part.
 
     Args:
         labels: Class of every example, `(n,)`.
@@ -122,11 +124,10 @@ def group_disjoint(
     fractions = _fractions(fractions)
     most = len(np.unique(groups))
     shares = np.array(list(fractions.values()))
-    if folds is None:
-        # No class may be rarer than the folds, or scikit-learn cannot stratify it.
-        rarest = np.unique(labels, return_counts=True)[1].min()
-        folds = best_folds(shares, min(most, max(rarest, len(shares))))
     most = min(most, np.unique(labels, return_counts=True)[1].max())
+    if folds is None:
+        # A rare class does not lessen the folds, or the parts would be far from their fractions.
+        folds = best_folds(shares, most)
     if folds > most or folds < len(shares):
         raise ValueError(
             "The groups must be at least as many as the folds, and so must the examples of the "
@@ -134,7 +135,10 @@ def group_disjoint(
             f"Received: {most} groups or examples, folds={folds}"
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    held_out = [test for _, test in splitter.split(labels, labels, groups)]
+    with warnings.catch_warnings():
+        # Of a rare class, which is then in some of the folds alone.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        held_out = [test for _, test in splitter.split(labels, labels, groups)]
     parts, start = {}, 0
     for name, count in zip(fractions, _allot(shares, folds), strict=True):
         indices = np.concatenate(held_out[start : start + count])

@@ -228,7 +228,7 @@ class _Part:
             )
         for image in images:
             _check_picture(image, f"Part {name!r}")
-        self.pixels = [picture.pixel_hash(image) for image in images]
+        self.pixels = [picture.pixel_hash(_without_axis(image)) for image in images]
         self._hashes = self._thumbnails = None
 
     @property
@@ -254,13 +254,17 @@ def _check_picture(image, owner):
         )
 
 
+def _without_axis(image):
+    """Return a picture, grey without an axis of channels: it is the same with one and without."""
+    image = np.asarray(image)
+    return image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
+
+
 def _grey(image):
     import cv2
 
-    image = np.asarray(image)
-    if image.ndim == 3 and image.shape[-1] == 3:
-        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return image.reshape(image.shape[:2])
+    image = _without_axis(image)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
 
 
 def _normalised(images):

@@ -1,13 +1,12 @@
 """Validation and test pictures set apart: by class with copies on one side, or whole people."""
 
 import collections
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from fer_data.checks import check_choice
-from fer_data.protocols.dividing import best_folds, group_disjoint
+from fer_data.protocols.dividing import group_disjoint
 
 SOURCES = ("train", "test")
 
@@ -153,11 +152,7 @@ def set_people_apart(
             f"more, and {len(parts)} pictures of one class. Received: {people} people, and at most "
             f"{most} pictures of a class"
         )
-    # A rare class does not lessen the folds, or far too many people would be set apart.
-    folds = best_folds(list(parts.values()), min(people, most))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        found = group_disjoint(np.asarray(labels), np.asarray(subjects), parts, seed, folds)
+    found = group_disjoint(np.asarray(labels), np.asarray(subjects), parts, seed)
     for split in shares:
         for place in found[split].tolist():
             goes[place] = split

@@ -61,6 +61,7 @@ class VideoWriter:
         self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
         self._writer: Any = None
         self._shape: tuple[int, ...] | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +81,11 @@ class VideoWriter:
         """
         import cv2
 
+        if self._closed:
+            raise ValueError(
+                "A closed `VideoWriter` takes no more frames: make another one. "
+                f"Received: a frame for {str(self.path)!r}"
+            )
         image = as_array("image", image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or not image.size:
             raise ValueError(
@@ -100,13 +106,21 @@ class VideoWriter:
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file, read it back, and put it under its name."""
+        """Finish the file, read it back, and put it under its name; once that is done, nothing.
+
+        Raises:
+            ValueError: If no frame was written.
+            OSError: If the file cannot be read back, as on a full disk.
+        """
+        if self._closed:
+            return
         if self._writer is None:
             raise ValueError(f"There is no frame to write to {str(self.path)!r}.")
         self._writer.release()
         try:
             self._check()
             os.replace(self._temporary, self.path)
+            self._closed = True
         finally:
             self._discard()
 

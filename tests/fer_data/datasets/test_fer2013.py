@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 import zipfile
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_a_table_that_is_named_is_read_where_it_is_a_link(tmp_path):
             prepare("fer2013", path=tmp_path / "fer", data_dir=tmp_path / "out")
         # The same among other files.
         (tmp_path / "fer" / "notes.txt").write_text("of mine")
+
+
+def test_of_the_files_beside_a_named_table_its_votes_alone_are_read(tmp_path):
+    rows = fake.fer_rows(1)
+    path = fake.write_fer_csv(tmp_path / "project", rows)
+    fake.write_ferplus_csv(path, [usage for *_, usage in rows], np.ones((len(rows), 10), int))
+    (path / ".venv").symlink_to(sys.prefix)
+    first = prepare("fer2013", path=path / "fer2013.csv", data_dir=path)
+    assert first.report().dropped == {}
+    assert first.report().ignored == []
+    assert by_id(first, "train")["row00000"]["votes"].sum() == 10
+    (path / "notes.txt").write_text("of mine")
+    assert prepare("fer2013", path / "fer2013.csv", data_dir=path).data_dir == first.data_dir
+    (path / "fer2013new.csv").unlink()
+    assert prepare("fer2013", path / "fer2013.csv", data_dir=path).data_dir != first.data_dir
 
 
 def test_ferplus_votes_join_by_row(tmp_path):

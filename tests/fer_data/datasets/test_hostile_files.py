@@ -571,6 +571,19 @@ def test_a_file_that_became_a_link_is_not_followed(tmp_path):
         source.read_inside(folder, "b.png", limits)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["../a.jpg", "sad/../../a.jpg", "/a.jpg", "sad//a.jpg", "./a.jpg", "C:/a.jpg", "b\\a.jpg"],
+)
+def test_a_member_whose_name_leads_elsewhere_is_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr(name, b"abc")
+        archive.writestr("sad/..a.jpg", b"abc")
+    found = open_source(tmp_path / "faces.zip")
+    assert list(found.names) == ["sad/..a.jpg"]
+    assert {name: reason for name, (reason, _) in found.refused.items()} == {name: "odd_name"}
+
+
 def test_an_open_archive_goes_to_another_process(tmp_path):
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
         archive.writestr("train/a.txt", b"abc")

@@ -82,6 +82,21 @@ def test_classes_that_are_not_wanted_and_folders_around_all(tmp_path):
     assert ["angry" in entry["file"] for entry in dropped] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("folders", "classes"),
+    [
+        (["anger", "happy", "sad"], ["anger", "happy", "sad"]),
+        (["Happiness", "ANGRY", "sad"], ["sad", "anger", "happy"]),
+        (["smiling", "Sadness", "anger"], ["anger", "smiling", "sad"]),
+    ],
+)
+def test_no_class_is_lost_by_its_spelling(tmp_path, folders, classes):
+    path = fake.write_tree(tmp_path, {"faces": folders}) / "faces"
+    report = prepare("image_folder", path, classes=classes, data_dir=tmp_path / "out").report()
+    assert report.used == {"train": dict.fromkeys(classes, 2)}
+    assert report.dropped == {}
+
+
 def test_dirt_is_dropped_counted_and_listed(tmp_path):
     path = fake.write_tree(tmp_path, {"faces": ["happy", "sad"]}, 4) / "faces"
     soiled = fake.soil(path / "sad")

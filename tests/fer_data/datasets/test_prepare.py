@@ -1,17 +1,20 @@
 """fer_data.datasets.prepare: checks before work, reuse, atomicity, and what pickles."""
 
+import dataclasses
 import errno
 import pickle
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from helpers import fake_datasets as fake
 
 from fer_data import picture
 from fer_data.datasets import local_builder, prepare
+from fer_data.datasets.preparation_report import Report
 from fer_data.labels import EMOTIONS
 
 
@@ -111,6 +114,30 @@ def test_two_folders_and_a_changed_folder_do_not_share(faces, tmp_path):
     options = prepare("fer2013", path=faces, data_dir=out, on_duplicate="drop")
     assert len({b.data_dir for b in (first, other, changed, options)}) == 4
     assert changed.info.splits["train"].num_examples == 15
+
+
+def test_prepared_data_in_the_folder_are_no_part_of_it(faces, tmp_path):
+    first, second = (prepare("fer2013", faces, data_dir=faces / "prepared") for _ in range(2))
+    assert second.data_dir == first.data_dir
+    for path, out in ((faces, faces), (faces.rename(tmp_path / "fer2013"), tmp_path)):
+        with pytest.raises(ValueError, match="`data_dir` must be another folder than `path`"):
+            prepare("fer2013", path, data_dir=out)
+
+
+def test_options_of_any_type_are_reported(faces, tmp_path):
+    options = {"test_fraction": 0, "validation_fraction": np.float32(0.5)}
+    first, second = (
+        prepare("fer2013", faces, data_dir=tmp_path / "out", seed=seed, **options)
+        for seed in (np.int64(3), 3)
+    )
+    assert second.data_dir == first.data_dir
+    assert (first.report().options["seed"], first.report().options["validation_fraction"]) == (
+        3,
+        0.5,
+    )
+    report = dataclasses.replace(first.report(), options={"weights": tmp_path / "x.onnx"})
+    report.write(tmp_path)
+    assert Report.read_from(tmp_path).options == {"weights": str(tmp_path / "x.onnx")}
 
 
 def test_relative_and_absolute_paths_are_the_same(faces, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from skimage import data
 
 from fer_data.faces.detectors import DETECTORS, detector
 from fer_data.faces.downloads import weights_file
+from fer_data.faces.yunet import FILE as YUNET
 
 ASTRONAUT = data.astronaut()[:256, 64:320]
 FACE = np.array([113, 68, 90, 90])
@@ -275,6 +277,13 @@ def test_a_file_that_holds_no_weights_is_refused(name, tmp_path):
     path.write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"`weights` must be .*cannot read"):
         detector(name, weights=path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names must be text")
+def test_yunet_takes_a_file_whose_name_opencv_cannot_open(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.onnx")
+    path.write_bytes(YUNET.read_bytes())
+    same(detector("yunet", weights=path).detect(ASTRONAUT), cached("yunet").detect(ASTRONAUT))
 
 
 def test_yunet_takes_another_file():

@@ -295,6 +295,19 @@ def test_photos_that_differ_in_their_ending_alone(tmp_path):
         cut(tmp_path)
 
 
+def test_a_photo_that_is_called_like_a_further_face_has_its_own_file(tmp_path):
+    boxes = (10, 12, 20), (40, 8, 30)
+    for seed, name in enumerate(("a.bmp", "a.face2.png", "b.Face2.bmp")):
+        photo(tmp_path / "photos" / name, *boxes, seed=seed)
+    assert cut(tmp_path, every_face=True).faces == 6
+    further = ["a.face2.png", "a.face2.png.face2.png", "b.Face2.bmp.face2.png"]
+    largest = ["a.png", "a.face2.png.png", "b.Face2.bmp.png"]
+    assert files(tmp_path / "faces") == sorted(further + largest)
+    # Whose face is the largest alone needs no other name.
+    found = cut_folder(tmp_path / "photos", tmp_path / "largest", Finder(), size=16)
+    assert files(found.target) == ["a.face2.png", "a.png", "b.Face2.png"]
+
+
 def test_another_rule_is_refused(tmp_path):
     photo(tmp_path / "photos" / "a.png", (10, 12, 20))
     cut(tmp_path)

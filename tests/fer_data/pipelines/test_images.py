@@ -1,6 +1,7 @@
 """The still-image pipeline: contents, labels, determinism, bad input."""
 
 import gc
+import json
 
 import cv2
 import numpy as np
@@ -169,8 +170,34 @@ def test_folder_cache_is_written_once_and_read_again(faces, tmp_path):
     assert same(first, collect(pipeline(changed, **options)))
     assert same(first, collect(pipeline(faces, **{**options, "cache": True})))
     assert len(pipeline(faces, **options)) == 2
-    with pytest.raises(ValueError, match="`cache` must be a folder of this pipeline's size"):
-        pipeline(faces, **{**options, "size": 20})
+
+
+def test_a_folder_cache_made_by_other_options_is_refused(tmp_path):
+    data = {
+        "image": IMAGES,
+        "label": np.arange(4),
+        "votes": np.ones((4, 7), "float32"),
+        "box": np.float32([[1, 1, 5, 5]] * 4),
+    }
+    options = {"size": 8, "cache": tmp_path / "cache", "framing": Framing(1.0, 0.0, 0.0)}
+    pipeline(data, **options)
+    for changed in (
+        {"size": 6},
+        {"label_smoothing": 0.1},
+        {"labels": "soft"},
+        {"framing": FRAMINGS["mtcnn"]},
+        {"interpolation": "nearest"},
+    ):
+        with pytest.raises(
+            ValueError, match=r"`cache` must be .* made by the same options: delete"
+        ):
+            pipeline(data, **options | changed)
+    pipeline(data, **options)
+    told = tmp_path / "cache" / "fer_spec.json"
+    # As earlier releases wrote it.
+    told.write_text(json.dumps(json.loads(told.read_text())["elements"]))
+    with pytest.raises(ValueError, match=r"`cache` must be .*'labels': 'not told'"):
+        pipeline(data, **options)
 
 
 @pytest.mark.parametrize(("own", "channels", "expected"), [(1, 3, 3), (3, 1, 1), (3, None, 3)])
@@ -257,16 +284,21 @@ def test_files_and_encoded_pictures(tmp_path):
     paths = [tmp_path / f"face {i}.png" for i in range(3)]
     for path, image in zip(paths, images, strict=True):
         cv2.imwrite(str(path), image[..., ::-1])
-    [(got, _)] = collect(pipeline(([str(path) for path in paths], [0, 1, 2]), size=12))
-    np.testing.assert_array_equal(got, images)
+    for names in (paths, [str(path) for path in paths]):
+        [(got, _)] = collect(pipeline((names, [0, 1, 2]), size=12))
+        np.testing.assert_array_equal(got, images)
     encoded = tf.data.Dataset.from_tensor_slices(
         {"image": [path.read_bytes() for path in paths], "label": [0, 1, 2]}
     )
     [(got, _)] = collect(pipeline(encoded, size=12, channels=3))
     np.testing.assert_array_equal(got, images)
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"1 of 4 files are missing or no pictures.*text\.png"):
-        pipeline(([*map(str, paths), str(tmp_path / "text.png")], [0, 1, 2, 3]), size=12)
+    # What TensorFlow does not decode would stop the training without a name.
+    text, tiff, absent = (tmp_path / name for name in ("text.png", "scan.tif", "absent.png"))
+    text.write_text("no picture")
+    cv2.imwrite(str(tiff), images[0])
+    wrong = r"3 of 4 files that are missing or no such pictures: .*text\.png, .*scan\.tif, .*absent"
+    with pytest.raises(ValueError, match=wrong):
+        pipeline(([*paths[:1], text, tiff, absent], [0, 1, 2, 3]), size=12)
     broken = tf.data.Dataset.from_tensor_slices({"image": [b"no picture"], "label": [0]})
     with pytest.raises(tf.errors.InvalidArgumentError):
         collect(pipeline(broken, size=12))

@@ -1,10 +1,13 @@
 """Faces of a data set by split: prepared or packed into one file, and divided the same way."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from helpers.bars import NAMES, bar_arrays, write_bars
 from helpers.fake_datasets import fer_rows, write_fer_csv, write_ferplus_csv, write_raf_db
+from PIL import Image
 
 from fer_data.pipelines import face_arrays
 from fer_data.pipelines.labelled_faces import is_packed, load_faces, pack_faces
@@ -73,6 +76,40 @@ def test_packing_another_size(prepared, tmp_path):
         10,
         12,
     )
+
+
+def test_faces_in_boxes_are_cut_whatever_way_they_go(tmp_path):
+    options = {"validation": 3, "test": 3, "identities": 3}
+    faces = load_faces("synthetic", data_dir=tmp_path, train=3, data_options=options)
+    pack_faces(faces, tmp_path / "f.npz", size=(48, 48), about={"data": "synthetic"})
+    packed = load_faces("synthetic", tmp_path / "f.npz")
+    learned = faces.with_targets(np.eye(7, dtype="float32")[faces.column("train", "label")])
+    (seen, labels), *_ = faces.batches("train", size=48)
+    for same in (packed, learned):
+        (images, targets), *_ = same.batches("train", size=48)
+        np.testing.assert_array_equal(images, seen)
+        np.testing.assert_array_equal(targets, labels)
+    # Without a size it is that of the pictures, and the faces fill it.
+    pack_faces(faces, tmp_path / "g.npz")
+    whole = load_faces("synthetic", tmp_path / "g.npz").column("test", "image")
+    np.testing.assert_array_equal(whole, next(iter(faces.batches("test", size=64)))[0])
+    with pytest.raises(ValueError, match="`size` must be a height and a width alike"):
+        pack_faces(faces, tmp_path / "h.npz", size=(48, 40))
+    unframed = faces.dataset("train").map(lambda face: {k: face[k] for k in ("image", "box")})
+    lacking = dataclasses.replace(faces, splits={"train": unframed})
+    with pytest.raises(ValueError, match="must have the feature `framing`"):
+        pack_faces(lacking, tmp_path / "h.npz")
+
+
+def test_all_splits_are_packed_in_one_size(tmp_path):
+    write_bars(tmp_path / "faces", ("train", "validation"))
+    for path in (tmp_path / "faces" / "validation").rglob("*.png"):
+        with Image.open(path) as picture:
+            picture.resize((30, 20)).save(path)
+    faces = load_faces("folder", tmp_path / "faces", data_dir=tmp_path / "prepared")
+    pack_faces(faces, tmp_path / "f.npz")
+    whole = load_faces("folder", tmp_path / "f.npz").joined(("train", "validation"), "all")
+    assert whole.column("all", "image").shape == (30, 24, 24, 3)
 
 
 def test_votes_and_copies_go_along(tmp_path):
@@ -169,6 +206,8 @@ def test_joined_splits(prepared, packed):
         ({"data": "folder", "path": "."} | {"validation_from": "both"}, "`validation_from` must"),
         ({"data": "folder", "path": ".", "train": 7}, "`train` is the number of synthetic faces"),
         ({"data": "synthetic", "train": 0}, "`train` must be an integer >= 1"),
+        ({"data": "synthetic", "test_fraction": 0.1}, "`test_fraction` must be 0 where"),
+        ({"data": "synthetic", "validation_from": "test"}, "needs a `validation_fraction` above"),
         ({"data": "folder"}, "--data folder needs --path FOLDER"),
         ({"data": "folder", "path": "no/such/folder"}, "there is nothing there"),
     ],

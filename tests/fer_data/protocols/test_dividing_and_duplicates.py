@@ -64,6 +64,19 @@ def test_group_disjoint_parts_share_no_group(seed, subjects):
         assert abs(len(indices) / 400 - THREE[name]) < 0.1
 
 
+@pytest.mark.parametrize("rare", [1, 2, 4, 15])
+def test_a_rare_class_leaves_the_parts_of_groups_their_fractions(rare, recwarn):
+    labels, groups = [1] * rare + [0] * (120 - rare), np.arange(120) % 20
+    fractions = {"train": 0.8, "validation": 0.1, "test": 0.1}
+    parts = protocols.group_disjoint(labels, groups, fractions)
+    assert {name: len(indices) for name, indices in parts.items()} == {
+        "train": 96,
+        "validation": 12,
+        "test": 12,
+    }
+    assert not recwarn.list
+
+
 def test_leave_one_group_out_is_each_group_once():
     groups = np.array(["s1", "s2", "s1", "s3"])
     folds = list(protocols.leave_one_group_out(groups))
@@ -162,6 +175,8 @@ def test_colour_grey_and_channel_axis_are_compared_by_content():
     report = protocols.duplicates_across({"grey": images[..., None], "colour": colour})
     assert [p.ids for p in report.pairs] == [(0, 0), (1, 1), (2, 2)]
     assert {p.kind for p in report.pairs} == {"near"}
+    report = protocols.duplicates_across({"grey": images, "axis": images[..., None]}, near=False)
+    assert report.counts() == {("exact", "grey", "axis"): 3}
 
 
 def test_flat_pictures_are_no_near_copies():

@@ -69,12 +69,6 @@ def test_whole_people_near_the_share(people, more, share, seed):
     assert {None, "validation"} == set(found)
 
 
-def test_a_rare_class_does_not_set_half_of_the_people_apart():
-    subjects = [f"{who}" for who in range(40) for _ in range(5)]
-    found = set_people_apart(subjects, [1, *[0] * 199], {"validation": 0.1}, seed=1)
-    assert found.count("validation") == 20
-
-
 def test_too_few_people():
     with pytest.raises(ValueError, match="`validation_fraction` needs pictures"):
         set_people_apart(["a"] * 4, [0, 1] * 2, {"validation": 0.1, "test": 0}, seed=1)

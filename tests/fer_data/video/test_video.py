@@ -517,6 +517,11 @@ def test_written_video_appears_whole_or_not_at_all(tmp_path):
     with VideoWriter(path, 25) as writer:
         writer.write(numbered(0))
         assert path.read_bytes() == b"earlier"
+        # Closing it in the block, where its end closes it too, is no error.
+        writer.close()
+        assert Video(path).count() == 1
+        with pytest.raises(ValueError, match="closed `VideoWriter` takes no more frames"):
+            writer.write(numbered(1))
     assert Video(path).count() == 1
     assert list(path.parent.iterdir()) == [path]
 
