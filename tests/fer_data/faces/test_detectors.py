@@ -281,7 +281,7 @@ def test_a_file_that_holds_no_weights_is_refused(name, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names must be text")
 def test_yunet_takes_a_file_whose_name_opencv_cannot_open(tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.onnx")
+    path = tmp_path / os.fsdecode(b"yunet\xe9.onnx")
     path.write_bytes(YUNET.read_bytes())
     same(detector("yunet", weights=path).detect(ASTRONAUT), cached("yunet").detect(ASTRONAUT))
 
