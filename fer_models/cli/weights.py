@@ -2,7 +2,7 @@
 
 Without a word, prints a line for each bundled model. NAME:TAG prints its card: data, recipe, seed,
 commands, scores by class, calibration, licence, and what it must not be used for. `pack RUN` turns
-a finished run of `fer train` into such weights: calibrated, half precision, with a card. `sets
+a finished run of `fer train` into such weights: calibrated, small, with a card. `sets
 NAME:TAG` fits anew which classes an answer leaves open, on the validation faces of its data.
 """
 
@@ -19,7 +19,7 @@ fer weights sets ghostface:fer2013 --path FOLDER"""
 
 PACK, SETS = "pack", "sets"
 # What each takes beside its word, and which options.
-TAKES = {PACK: ("tag", "epoch", "path", "data_dir", "output"), SETS: ("path", "data_dir")}
+TAKES = {PACK: ("tag", "epoch", "numbers", "path", "data_dir", "output"), SETS: ("path", "data_dir")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack = parser.add_argument_group("of pack and, some of them, sets").add_argument
     pack("--tag", help="name of the weights, such as fer2013")
     pack("--epoch", choices=("best", "last"), help="which model of the run (default: last)")
+    pack(
+        "--numbers",
+        choices=("float16", "int8"),
+        help="half precision, or 8 bits in large kernels (default: float16)",
+    )
     pack("--path", help="folder or archive of the data (default of pack: the run's)")
     pack("--data-dir", help="where prepared data sets are kept")
     pack("--output", type=Path, help="folder to write into (default: the package's own)")

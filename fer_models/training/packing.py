@@ -27,7 +27,7 @@ from fer_models.training.set_fitting import sets_of
 from fer_models.training.training_report import trained_model
 from fer_models.zoo import registry
 from fer_models.zoo.bundled import FOLDER
-from fer_models.zoo.weight_files import read_weights, write_weights
+from fer_models.zoo.weight_files import NUMBERS, read_weights, write_weights
 
 LICENCE = (
     "MIT for this file. The training faces are FER2013's, photos of people from the web that were "
@@ -68,24 +68,27 @@ def pack_weights(
     tag: str,
     *,
     epoch: str = "last",
+    numbers: str = "float16",
     path: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] = FOLDER,
     licence: str = LICENCE,
     not_for: str = NOT_FOR,
 ) -> PackedWeights:
-    """Turn a finished run into bundled weights: calibrated, half precision, with a card.
+    """Turn a finished run into bundled weights: calibrated, small, with a card.
 
     Fits the temperature on the validation faces and puts it into the last layer, writes the weights
-    as float16, reads them back through the model's builder, and scores that on the validation
-    faces: the card states what a user gets, not what the training had. The calibration error is
-    cross-fitted: each half of the faces is scored with the temperature of the other. So are the
-    rules for answers that may be unsure, which the card gets where there are enough faces.
+    in half precision or 8 bits, reads them back through the model's builder, and scores that on the
+    validation faces: the card states what a user gets, not what the training had. The calibration
+    error is cross-fitted: each half of the faces is scored with the temperature of the other. So
+    are the rules for answers that may be unsure, which the card gets where there are enough faces.
 
     Args:
         run: Folder of a finished run of `train_faces`.
         tag: Name of the weights, such as `"fer2013"`.
         epoch: `"best"` or `"last"`: which model of the run.
+        numbers: `"float16"`, or `"int8"` for large kernels of 8 bits in half of the bytes; see
+            `fer_models.zoo.weight_files.write_weights`.
         path: Folder or archive of the data; None for the run's.
         data_dir: Where prepared data sets are kept; None for the run's.
         output: Folder to write into. By default that of the package.
@@ -108,6 +111,7 @@ def pack_weights(
     ```
     """
     check_choice("epoch", epoch, MODELS)
+    check_choice("numbers", numbers, NUMBERS)
     run, output = Path(run), Path(output)
     record = runs.read(run)
     if not record.get("finished"):
@@ -153,7 +157,7 @@ def pack_weights(
     # Both files are whole before one of them takes its name.
     with tempfile.TemporaryDirectory(dir=output, prefix=".packing-") as folder:
         temporary = Path(folder, target.name)
-        write_weights(model, temporary)
+        write_weights(model, temporary, numbers)
         options = builder_options(recipe)
         packed = registry.entry(recipe.model).builder(
             input_shape=recipe.input_shape, classes=len(names), **options
@@ -166,6 +170,7 @@ def pack_weights(
             "file": target.name,
             "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
             "bytes": temporary.stat().st_size,
+            "numbers": numbers,
             "class_names": list(names),
             "input_shape": list(recipe.input_shape),
             "options": options,

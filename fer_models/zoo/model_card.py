@@ -52,7 +52,9 @@ def model_card(name: str, tag: str) -> str:
             f"- Input: {height}x{width}x{channels}, pixels of [0, 255]"
             + (f"; built with {options}." if options else "."),
             f"- Output: probabilities of {', '.join(known.class_names)}.",
-            f"- File: `{known.file}`, {card['bytes']:,} bytes, float16, SHA-256 `{known.sha256}`.",
+            f"- File: `{known.file}`, {card['bytes']:,} bytes, "
+            # Cards from before weights of 8 bits do not say it.
+            f"{card.get('numbers', 'float16')}, SHA-256 `{known.sha256}`.",
             f"- Data: `{card['data']}`, {faces} faces; the {card['epoch']} epoch.",
             f"- Split: {card['split']}.",
             f"- Last training: {recipe['optimizer']}, learning rate {recipe['learning_rate']}, "

@@ -1,4 +1,4 @@
-"""Weights of a model in one small .npz file of half precision."""
+"""Weights of a model in one small .npz file, of half precision or 8 bits."""
 
 import hashlib
 import os
@@ -6,25 +6,37 @@ import os
 import keras
 import numpy as np
 
+from fer_data.checks import check_choice
 from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.files import write_arrays
 from fer_data.npz import read_npz
 
 MOVING = ("moving_mean", "moving_variance")
+NUMBERS = ("float16", "int8")
+# Behind the path of a weight: the float32 factors of its 8-bit numbers.
+SCALE = ":scale"
+# A depthwise convolution has few bytes, and rounding them to 8 bits costs more there.
+LARGE = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
-def write_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Write the weights of a model as float16.
+def write_weights(
+    model: keras.Model, path: str | os.PathLike[str], numbers: str = "float16"
+) -> None:
+    """Write the weights of a model as float16, or those of its large kernels in 8 bits.
 
     The statistics of batch normalisation stay float32: they have few numbers, and a variance may
-    lie outside the range of float16. The same weights give the same bytes.
+    lie outside the range of float16. In 8 bits are the kernels of dense layers and of
+    convolutions, but for depthwise ones: those of an output are whole numbers from -127 to 127,
+    times the output's own factor. The same weights give the same bytes.
 
     Args:
         model: A built Keras model.
         path: Name of the file, ending in .npz.
+        numbers: `"float16"` or `"int8"`.
 
     Raises:
-        ValueError: If a weight is not finite or too large for float16; nothing is written.
+        ValueError: If a weight is not finite or too large for float16, or `numbers` is another;
+            nothing is written.
 
     Example:
 
@@ -37,9 +49,14 @@ def write_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
     ...     os.path.getsize(f"{folder}/small.npz") < 600_000
     True
     """
+    check_choice("numbers", numbers, NUMBERS)
+    large = {x.kernel.path for x in model._flatten_layers() if isinstance(x, LARGE)}
     arrays = {}
     for weight in model.weights:
         array = keras.ops.convert_to_numpy(weight).astype("float32")
+        if numbers == "int8" and weight.path in large and np.isfinite(array).all():
+            arrays[weight.path], arrays[weight.path + SCALE] = _in_eight_bits(array)
+            continue
         if not weight.path.endswith(MOVING):
             with np.errstate(over="ignore"):
                 array = array.astype("float16")
@@ -72,10 +89,9 @@ def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
             f"Received: {str(path)!r} ({error})"
         ) from error
     wrong = [
-        f"{weight.path} {tuple(weight.shape)}: "
-        + (f"{arrays[weight.path].shape} in the file" if weight.path in arrays else "missing")
+        f"{weight.path} {tuple(weight.shape)}: {problem}"
         for weight in model.weights
-        if weight.path not in arrays or arrays[weight.path].shape != tuple(weight.shape)
+        if (problem := _problem(arrays, weight.path, tuple(weight.shape)))
     ]
     if wrong:
         raise ValueError(
@@ -83,7 +99,28 @@ def read_weights(model: keras.Model, path: str | os.PathLike[str]) -> None:
             + "; ".join(wrong)
         )
     for weight in model.weights:
-        weight.assign(arrays[weight.path].astype("float32"))
+        array = arrays[weight.path].astype("float32")
+        if weight.path + SCALE in arrays:
+            array = array * arrays[weight.path + SCALE]
+        weight.assign(array)
+
+
+def _problem(arrays, path, shape):
+    """Return why a file's arrays hold no weight of that path and shape; None if they do."""
+    if path not in arrays:
+        return "missing"
+    if arrays[path].shape != shape:
+        return f"{arrays[path].shape} in the file"
+    if path + SCALE in arrays and arrays[path + SCALE].shape != shape[-1:]:
+        return f"factors of shape {arrays[path + SCALE].shape} in the file"
+    return None
+
+
+def _in_eight_bits(array):
+    """Return int8 numbers and one float32 factor for each output, the last axis."""
+    largest = np.abs(array).max(axis=tuple(range(array.ndim - 1)))
+    scale = np.where(largest > 0, largest / 127, 1).astype("float32")
+    return np.rint(array / scale).astype("int8"), scale
 
 
 def _most_bytes(model):

@@ -39,6 +39,54 @@ def test_the_same_weights_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def wide_network():
+    inputs = keras.Input((6, 6, 40))
+    x = keras.layers.Conv2D(8, 1, name="wide")(inputs)
+    x = keras.layers.DepthwiseConv2D(3, name="thin")(x)
+    return keras.Model(inputs, keras.layers.Conv2D(2, 3, name="top")(x))
+
+
+def test_eight_bits_are_for_kernels_that_are_not_depthwise(tmp_path):
+    model, other = wide_network(), wide_network()
+    wide = model.get_layer("wide").kernel
+    wide.assign(wide * np.array([0, 1e-6, 1, 1, 1, 1, 1e3, 1e9], "float32"))
+    write_weights(model, tmp_path / "w.npz", "int8")
+    read_weights(other, tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as arrays:
+        kinds = {name: arrays[name].dtype for name in arrays}
+    assert {name for name, kind in kinds.items() if kind == "int8"} == {"wide/kernel", "top/kernel"}
+    assert kinds["thin/kernel"] == kinds["wide/bias"] == "float16"
+    for path, array in values(model).items():
+        found = values(other)[path]
+        if path in ("wide/kernel", "top/kernel"):
+            step = np.abs(array).max(axis=(0, 1, 2)) / 127
+            assert (np.abs(found - array) <= step * (0.5 + 1e-4)).all()
+        else:
+            np.testing.assert_array_equal(found, array.astype("float16").astype("float32"))
+    write_weights(other, tmp_path / "again.npz", "int8")
+    third = wide_network()
+    read_weights(third, tmp_path / "again.npz")
+    for path, array in values(third).items():
+        np.testing.assert_allclose(array, values(other)[path], rtol=1e-6)
+
+
+def test_eight_bits_refuse_what_is_not_finite_and_factors_that_do_not_fit(tmp_path):
+    model, path = wide_network(), tmp_path / "w.npz"
+    write_weights(model, path, "int8")
+    with np.load(path) as arrays:
+        changed = dict(arrays)
+    changed["wide/kernel:scale"] = np.ones(3, "float32")
+    np.savez(path, **changed)
+    with pytest.raises(ValueError, match=r"wide/kernel \(1, 1, 40, 8\): factors of shape \(3,\)"):
+        read_weights(model, path)
+    with pytest.raises(ValueError, match="`numbers` must be one of"):
+        write_weights(model, tmp_path / "other.npz", "int4")
+    model.get_layer("wide").kernel.assign(np.full((1, 1, 40, 8), np.nan, "float32"))
+    with pytest.raises(ValueError, match="must be finite"):
+        write_weights(model, tmp_path / "other.npz", "int8")
+    assert not (tmp_path / "other.npz").exists()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e5])
 def test_weights_that_half_precision_cannot_hold(tmp_path, bad):
     model = network()
