@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         args.split,
         class_names=found.class_names,
         batch_size=args.batch_size,
-        about=_about(args),
+        about=_about(args, found.faces.packed),
     )
     labels = class_order(found.faces.class_names, found.class_names)[
         found.faces.column(args.split, "label")
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
     remark(f"Wrote {args.output}")
 
 
-def _about(args):
+def _about(args, packed):
     """Return from what the models descend, and the commands that led to them and to the answers."""
     from fer_models.training import ancestry, packing, run_history, runs
 
@@ -116,9 +116,10 @@ def _about(args):
             more = run_history.of_bundled(name)
         elif (Path(name).parent / runs.RECORD).is_file():
             more = packing.commands(Path(name).parent)
-        earlier += [command for command in more if command not in earlier]
+        earlier = packing.joined(earlier, more)
         names.append(packing.kept(name) if names_file(name) else name)
     words = ["fer", "answers", *names, *([] if args.data is None else ["--data", args.data])]
-    words += ["--path", "faces.npz", "--output", args.output.name]
+    words += ["--path", run_history.packed_faces((packed or {}).get("data", args.data)), "--output"]
+    words += [args.output.name]
     descends = set().union(*map(ancestry.of_weights, args.models))
     return {"commands": [*earlier, shlex.join(words)], "ancestry": sorted(descends)}

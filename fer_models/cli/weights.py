@@ -19,7 +19,10 @@ fer weights sets ghostface:fer2013 --path FOLDER"""
 
 PACK, SETS = "pack", "sets"
 # What each takes beside its word, and which options.
-TAKES = {PACK: ("tag", "epoch", "numbers", "path", "data_dir", "output"), SETS: ("path", "data_dir")}
+TAKES = {
+    PACK: ("tag", "epoch", "numbers", "path", "data_dir", "output"),
+    SETS: ("path", "data_dir"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ into `fer_models/zoo/weights`, of MTCNN's three networks and of RetinaFace into
 `fer_models/zoo/weights` has changed, in the source tree; a test checks that. Nothing here is needed
 at run time.
 
-The numbers stay float32. Half precision would halve the files, but batch normalisation is folded
+The numbers stay float32, but for weights that come in 8 bits: the convolutions and dense layers of
+those have 8 bits here too, the same to rounding, and compute in float32. Half precision would halve the files, but batch normalisation is folded
 into the convolutions first, so that it is not free though the weights come in half precision:
 probabilities of 1,200 faces moved by up to 0.003, and one label of them.
 """
@@ -49,6 +50,7 @@ class Source(NamedTuple):
         span: Lowest and highest value of a picture.
         origin: What is noted of the source: `source`, `source_sha256`, `licence`.
         example: What stands for None in `shape` where the network is compared.
+        eight_bits: Whether the source's large kernels come in 8 bits.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Source(NamedTuple):
     span: tuple[float, float]
     origin: dict[str, str]
     example: int = 31
+    eight_bits: bool = False
 
 
 def make(folder: Path | None = None, names: list[str] | None = None) -> dict[str, float]:
@@ -77,6 +80,8 @@ def make(folder: Path | None = None, names: list[str] | None = None) -> dict[str
     differences = {}
     for source in sources(names):
         content = convert(traced(source.function, source.shape))
+        if source.eight_bits:
+            content = in_eight_bits(content)
         differences[source.name] = difference(source, LiteNetwork(content))
         if not differences[source.name] <= TOLERANCE:
             raise ValueError(
@@ -134,6 +139,25 @@ def difference(source: Source, network: Callable[[np.ndarray], np.ndarray]) -> f
     return float(np.abs(network(pictures) - expected).max() / max(1.0, np.abs(expected).max()))
 
 
+def in_eight_bits(content: bytes) -> bytes:
+    """Return a LiteRT model with the weights of its convolutions and dense layers in 8 bits.
+
+    It computes in float32. Weights that are whole numbers up to 127 times a factor of the output,
+    as `fer_models.zoo.weight_files` reads them, stay as they are to rounding; folding batch
+    normalisation into them changes the factors alone.
+
+    Args:
+        content: The model, of float32.
+    """
+    from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.quantizer import Quantizer
+
+    quantizer = Quantizer(bytearray(content))
+    for operation in (TFLOperationName.CONV_2D, TFLOperationName.FULLY_CONNECTED):
+        quantizer.add_weight_only_config(".*", operation, 8)
+    return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
+
+
 def _bundled(model, tag, known):
     network = registry.entry(model).builder(weights=tag)
     return Source(
@@ -147,6 +171,7 @@ def _bundled(model, tag, known):
             "source_sha256": known.sha256,
             "licence": known.licence,
         },
+        eight_bits=known.card.get("numbers") == "int8",
     )
 
 

@@ -7,7 +7,7 @@ import inspect
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from fer_models.training.set_fitting import sets_of
 from fer_models.training.training_report import trained_model
 from fer_models.zoo import registry
 from fer_models.zoo.bundled import FOLDER
+from fer_models.zoo.float32_copy import float32_copy
 from fer_models.zoo.weight_files import NUMBERS, read_weights, write_weights
 
 LICENCE = (
@@ -140,7 +141,8 @@ def pack_weights(
     if "copy_in_train" in faces.features("validation"):
         copies = faces.column("validation", "copy_in_train")
 
-    model = trained_model(run / f"{epoch}.keras")
+    # Whoever reads the weights computes in float32, whatever the training computed in.
+    model = float32_copy(trained_model(run / f"{epoch}.keras"))
     logits = _logits(model, batches)
     temperature = evaluation.fit_temperature(labels, logits)
     for weight in model.get_layer("logits").weights:
@@ -297,10 +299,10 @@ def _without_command(run, record):
     """Return what `_portable` does, for a run that was begun by `train_faces` in Python."""
     settings, earlier = record["settings"], []
     for path in settings.get("teacher") or ():
-        earlier = _joined(earlier, _led_to(path))
-    earlier = _joined(earlier, record.get("answers", {}).get("commands", []))
+        earlier = joined(earlier, _led_to(path))
+    earlier = joined(earlier, record.get("answers", {}).get("commands", []))
     if weights := (settings.get("model") or {}).get("weights"):
-        earlier = _joined(earlier, _began_with(weights, record)[0])
+        earlier = joined(earlier, _began_with(weights, record)[0])
     folder = f"runs/{run.resolve().name}"
     return ["fer", "train", "--config", f"{folder}/{runs.RECORD}", "--output", folder], earlier
 
@@ -324,13 +326,13 @@ def _portable(record):
         elif word == "--data-dir":
             skip = True
         elif teachers and word != "--teacher":
-            earlier = _joined(earlier, _led_to(word))
+            earlier = joined(earlier, _led_to(word))
             words.append(kept(word))
         elif words[-1:] == ["--answers"]:
-            earlier = _joined(earlier, record.get("answers", {}).get("commands", []))
+            earlier = joined(earlier, record.get("answers", {}).get("commands", []))
             words.append(Path(word).name)
         elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
-            words.append("faces.npz")
+            words.append(_packed_faces(record))
             packing = [packing_command(record)]
         elif words[-1:] == ["--path"]:
             words.append("FOLDER")
@@ -340,15 +342,15 @@ def _portable(record):
             words.append(f"runs/{Path(word).resolve().parent.name}/{runs.RECORD}")
         elif name == "weights" and equals:
             before, begun = _began_with(value, record)
-            earlier = _joined(earlier, before)
+            earlier = joined(earlier, before)
             words.append(f"weights={begun}")
         elif name == "trunk_weights" and equals:
             words.append(f"{name}={Path(value).name}")
         elif name == "faces" and equals:
-            words.append("faces=faces.npz")
+            words.append(f"faces={_packed_faces(record)}")
         else:
             words.append(word)
-    return words, _joined(earlier, packing)
+    return words, joined(earlier, packing)
 
 
 def _began_with(weights, record):
@@ -389,9 +391,27 @@ def packing_command(record: Mapping[str, Any]) -> str:
     for name, value in about.get("options", {}).items():
         values = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return shlex.join([*words, "--pack", "faces.npz"])
+    return shlex.join([*words, "--pack", _packed_faces(record)])
 
 
-def _joined(earlier, more):
-    """Return commands with those after them that are not among them."""
-    return [*earlier, *(command for command in more if command not in earlier)]
+def _packed_faces(record):
+    return run_history.packed_faces(record["settings"]["data"])
+
+
+def joined(earlier: Iterable[str], more: Iterable[str]) -> list[str]:
+    """Return commands with those after them that are not among them.
+
+    Args:
+        earlier: Commands, the first one first.
+        more: Commands to come after them.
+
+    Example:
+
+    >>> joined(["fer weights"], ["fer weights", "fer weights ghostface:fer2013"])
+    ['fer weights', 'fer weights ghostface:fer2013']
+    """
+    found = list(map(run_history.tell_packed_faces_apart, earlier))
+    for command in map(run_history.tell_packed_faces_apart, more):
+        if command not in found:
+            found.append(command)
+    return found

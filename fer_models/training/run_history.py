@@ -1,5 +1,6 @@
 """The origin of a run's weights: the commands that led to them, from the first one on."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -50,6 +51,37 @@ def is_training(command: str) -> bool:
     """
     words = shlex.split(command)
     return "fer" in words and words[words.index("fer") + 1 :][:1] == ["train"]
+
+
+def packed_faces(data: str) -> str:
+    """Return the name that commands give the packed faces of a data set.
+
+    Example:
+
+    >>> packed_faces("ferplus")
+    'ferplus_faces.npz'
+    """
+    return f"{data}_faces.npz"
+
+
+def tell_packed_faces_apart(command: str) -> str:
+    """Return a command in which packed faces have the name of their data set.
+
+    Commands of before called all of them `faces.npz`, so that those of one data set took the place
+    of another's where the commands were given one after the other.
+
+    Args:
+        command: The command line; one that does not name its data stays as it is.
+
+    Example:
+
+    >>> tell_packed_faces_apart("fer prepare ferplus --path FOLDER --pack faces.npz")
+    'fer prepare ferplus --path FOLDER --pack ferplus_faces.npz'
+    """
+    data = re.search(r"(?:--data|fer prepare) (\w+)", command)
+    if data is None:
+        return command
+    return re.sub(r"(?<![\w/.])faces\.npz", packed_faces(data[1]), command)
 
 
 def of_bundled(source: str) -> list[str]:

@@ -86,7 +86,8 @@ def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
 
     Args:
         source: The text.
-        model: Name of the model to which a tag alone belongs.
+        model: Name of the model to which a tag alone belongs. Where the default model has no such
+            weights, and a single other one has, the tag is that one's, as `"large"` is.
 
     Example:
 
@@ -94,7 +95,12 @@ def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
     (('ghostface', 'ferplus'), ('ghostface', 'fer2013'))
     """
     name, colon, tag = source.partition(":")
-    return (name, tag) if colon else (model, source)
+    if colon:
+        return name, tag
+    if model == DEFAULT_MODEL and source not in tags(model):
+        owners = [each.partition(":")[0] for each in all_weights() if each.endswith(f":{source}")]
+        model = owners[0] if len(owners) == 1 else model
+    return model, source
 
 
 def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path | tuple[str, str]:

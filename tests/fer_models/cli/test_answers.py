@@ -37,7 +37,7 @@ def test_a_file_of_answers(words, tmp_path, capsys, untraced):
     assert found.about["ancestry"] == []
     (command,) = found.about["commands"]
     assert command.startswith("fer answers runs/bars")
-    assert command.endswith("--data folder --path faces.npz --output answers.npz")
+    assert command.endswith("--data folder --path folder_faces.npz --output answers.npz")
     assert main(words("--split", "test", "--json")) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["faces"], content["split"], content["models"]) == (15, "test", 1)
@@ -63,7 +63,7 @@ def test_the_commit_of_a_model_of_the_hub_is_recorded(bars, tmp_path, capsys, mo
     # `huggingface_hub` shows what it downloads as well.
     assert f"\nThe ancestry of {name} is not known" in capsys.readouterr().err
     about = read_answers(output).about
-    command = f"fer answers {name} --data folder --path faces.npz --output answers.npz"
+    command = f"fer answers {name} --data folder --path folder_faces.npz --output answers.npz"
     assert about == {"commands": [command], "ancestry": []}
 
 

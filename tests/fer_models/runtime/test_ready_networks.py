@@ -11,10 +11,12 @@ import pytest
 from helpers.shared import ROOT
 
 from fer_data.compiled import lite_runner, ready_files
+from fer_data.compiled.lite_graph import convert, traced
 from fer_data.faces import compiled_mtcnn
 from fer_models.runtime import making, ready_names, ready_network
 from fer_models.zoo import bundled
 from fer_models.zoo.loading import load_model
+from fer_models.zoo.weight_files import read_weights, write_weights
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the networks are made on TensorFlow"
@@ -114,6 +116,27 @@ def test_recognition_imports_neither_keras_nor_tensorflow():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["happy", "happy", "0 0 0", "keras is refused"]
+
+
+def test_weights_of_8_bits_stay_what_they_are(tmp_path):
+    pytest.importorskip("ai_edge_quantizer")
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.DepthwiseConv2D(3)(image / 255)
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(200, 3)(x))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(300, 1)(x))
+    model = keras.Model(image, keras.layers.Dense(7)(x))
+    rng = np.random.default_rng(0)
+    for weight in model.get_layer("norm").weights:
+        weight.assign(rng.uniform(0.5, 2, weight.shape))
+    write_weights(model, tmp_path / "w.npz", "int8")
+    read_weights(model, tmp_path / "w.npz")
+    content = convert(traced(lambda x: model(x, training=False), (16, 16, 3)))
+    small = making.in_eight_bits(content)
+    assert len(small) < len(content) / 3
+    pictures = rng.uniform(0, 255, (5, 16, 16, 3)).astype("float32")
+    expected = np.asarray(model(pictures))
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(lite_runner.LiteNetwork(small)(pictures), expected, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -95,8 +95,8 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
 
     assert len(card["commands"]) == 3
     assert str(tmp_path) not in json.dumps(card)
-    assert "--pack faces.npz" in card["commands"][0]
-    assert "--path faces.npz" in card["commands"][1]
+    assert "--pack folder_faces.npz" in card["commands"][0]
+    assert "--path folder_faces.npz" in card["commands"][1]
     assert "--output runs/second" in card["commands"][2]
     assert "weights=runs/first/last.keras" in card["commands"][2]
 
@@ -123,6 +123,12 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
     assert "It descends from dlib" in text
     assert "targets the answers of teachers" in text
     assert list(bundled.all_weights()) == ["ghostface:mine"]
+
+    assert main([*words, "--numbers", "int8"]) == 0
+    with np.load(output / "ghostface_mine.npz") as arrays:
+        assert arrays["logits/kernel"].dtype == "int8"
+    assert f"{card['bytes']:,} bytes, float16" in text
+    assert "bytes, int8, SHA-256" in model_card("ghostface", "mine")
 
     record = json.loads((run / "run.json").read_text()) | {"finished": False}
     (run / "run.json").write_text(json.dumps(record))
@@ -181,9 +187,9 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
 
     first, second = record("first", "--no-report --seed 1"), record("second", "--seed 2")
     record("taught", f"--teacher {first} {second} --epochs 9")
-    train = "KERAS_BACKEND=jax fer train --path faces.npz"
+    train = "KERAS_BACKEND=jax fer train --path fer2013_faces.npz"
     assert packing.commands(tmp_path / "taught") == [
-        "fer prepare fer2013 --path FOLDER --validation-fraction 0.1 --seed 1 --pack faces.npz",
+        "fer prepare fer2013 --path FOLDER --validation-fraction 0.1 --seed 1 --pack fer2013_faces.npz",
         f"{train} --seed 1 --output runs/first",
         f"{train} --seed 2 --output runs/second",
         f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
@@ -203,9 +209,9 @@ def test_answers_and_trunks_are_part_of_the_history(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(record))
     assert packing.commands(tmp_path) == [
         *earlier,
-        "fer prepare fer2013 --path FOLDER --pack faces.npz",
-        "fer train --path faces.npz --answers answers.npz --model width=1 "
-        "trunk_weights=dlib.npz faces=faces.npz --output runs/student",
+        "fer prepare fer2013 --path FOLDER --pack fer2013_faces.npz",
+        "fer train --path fer2013_faces.npz --answers answers.npz --model width=1 "
+        "trunk_weights=dlib.npz faces=fer2013_faces.npz --output runs/student",
     ]
 
 
@@ -260,6 +266,6 @@ def test_a_run_in_the_default_folder_may_follow_a_packing_of_faces(tmp_path):
     }
     (tmp_path / "run.json").write_text(json.dumps(record))
     assert packing.commands(tmp_path) == [
-        "fer prepare fer2013 --path FOLDER --pack faces.npz",
-        "fer train --data fer2013 --path faces.npz",
+        "fer prepare fer2013 --path FOLDER --pack fer2013_faces.npz",
+        "fer train --data fer2013 --path fer2013_faces.npz",
     ]
