@@ -9,9 +9,10 @@ into `fer_models/zoo/weights`, of MTCNN's three networks and of RetinaFace into
 at run time.
 
 The numbers stay float32, but for weights that come in 8 bits: the convolutions and dense layers of
-those have 8 bits here too, the same to rounding, and compute in float32. Half precision would halve the files, but batch normalisation is folded
-into the convolutions first, so that it is not free though the weights come in half precision:
-probabilities of 1,200 faces moved by up to 0.003, and one label of them.
+those have 8 bits here too, the same to rounding, and compute in float32. Half precision would halve
+the files, but batch normalisation is folded into the convolutions first, so that it is not free
+though the weights come in half precision: probabilities of 1,200 faces moved by up to 0.003, and
+one label of them.
 """
 
 import hashlib

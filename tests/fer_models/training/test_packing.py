@@ -189,7 +189,8 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
     record("taught", f"--teacher {first} {second} --epochs 9")
     train = "KERAS_BACKEND=jax fer train --path fer2013_faces.npz"
     assert packing.commands(tmp_path / "taught") == [
-        "fer prepare fer2013 --path FOLDER --validation-fraction 0.1 --seed 1 --pack fer2013_faces.npz",
+        "fer prepare fer2013 --path FOLDER --validation-fraction 0.1 --seed 1 "
+        "--pack fer2013_faces.npz",
         f"{train} --seed 1 --output runs/first",
         f"{train} --seed 2 --output runs/second",
         f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
