@@ -78,10 +78,10 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
 def test_weights_in_the_wheel_are_small(wheel):
     for item in wheel[1].infolist():
         if item.filename.endswith(".npz"):
-            assert item.file_size < 3_000_000, item.filename
+            assert item.file_size < 4_000_000, item.filename
         if item.filename.endswith((".tflite", ".onnx")):
             assert item.file_size < 6_000_000, item.filename
-    assert wheel[0].stat().st_size < 20_000_000
+    assert wheel[0].stat().st_size < 27_000_000
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The weights in the wheel: what their cards say of them is so."""
 
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ def test_the_promised_weights_are_there():
 def test_card_is_whole_and_the_page_shows_it(name, tag):
     known = registry.weights(name, tag)
     path = bundled.weights_file(name, tag)
-    assert path.stat().st_size == known.card["bytes"] < 3_000_000
+    assert path.stat().st_size == known.card["bytes"] < 4_000_000
     assert known.class_names == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
     taken = inspect.signature(registry.entry(name).builder).parameters
     assert known.options.keys() <= taken.keys()
@@ -35,6 +36,27 @@ def test_card_is_whole_and_the_page_shows_it(name, tag):
     assert card in (ROOT / "docs" / "weights.md").read_text()
     for machine in ("/work", "/tmp", "/root", "/home"):
         assert machine not in card
+
+
+def test_a_tag_alone_is_the_default_models_or_that_of_the_only_model_that_has_it(
+    tmp_path, monkeypatch
+):
+    card = {
+        **dict.fromkeys(("file", "sha256", "licence"), ""),
+        **{"class_names": [], "scores": {}, "input_shape": [], "options": {}},
+    }
+    for name in ("ghostface_a", "resnet18_a", "resnet18_b", "resnet18_c", "emotion_cnn_c"):
+        model, _, tag = name.rpartition("_")
+        content = json.dumps(card | {"model": model, "tag": tag})
+        (tmp_path / f"{name}.json").write_text(content)
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    assert bundled.split("a") == ("ghostface", "a")
+    assert bundled.split("b") == ("resnet18", "b")
+    assert bundled.split("c") == ("ghostface", "c")
+    assert bundled.split("d") == ("ghostface", "d")
+    # Who asks for another model gets no third one.
+    assert bundled.split("b", "emotion_cnn") == ("emotion_cnn", "b")
+    assert bundled.located("b") == ("resnet18", "b")
 
 
 # They differ in their weights alone. JAX compiles one for half a minute.

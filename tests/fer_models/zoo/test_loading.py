@@ -58,7 +58,7 @@ def test_bundled_weights_by_tag_and_by_name(monkeypatch):
         (
             "ghostface:nothing",
             ValueError,
-            "ghostface:fer2013, ghostface:ferplus, or the path",
+            "ghostface:fer2013, ghostface:ferplus, .*or the path",
         ),
         ("nothing.keras", FileNotFoundError, "There is no model at 'nothing.keras'"),
         ("nothing.h5", FileNotFoundError, "There is no model at 'nothing.h5'"),
