@@ -21,6 +21,7 @@ import numpy as np
 from fer_data import datasets
 from fer_data.datasets.ferplus import majority
 from fer_data.labels import EMOTIONS, FERPLUS_CLASSES
+from fer_data.pipelines import face_arrays
 from fer_models import registry
 
 
@@ -43,7 +44,7 @@ def main():
     args = parser.parse_args()
     builder = datasets.prepare("fer2013", path=args.path, data_dir=args.data_dir)
     faces = list(builder.as_dataset(split="validation").as_numpy_iterator())
-    images = np.stack([face["image"] for face in faces]).astype("float32")
+    pixels = np.stack([face["image"] for face in faces])
     fresh = ~np.array([bool(face["copy_in_train"]) for face in faces])
     labels = labellings(faces)
     print(f"{datetime.date.today()}, Python {platform.python_version()}, Keras {keras.__version__}")
@@ -52,6 +53,8 @@ def main():
     for name, entry in registry.MODELS.items():
         for tag in entry.weights:
             model = entry.builder(weights=tag)
+            _, height, width, channels = model.input_shape
+            images = face_arrays.resized(pixels, (height, width), channels).astype("float32")
             one = model.predict(images, batch_size=128, verbose=0)
             both = one + model.predict(images[:, :, ::-1], batch_size=128, verbose=0)
             for labelling, truth in labels.items():

@@ -50,9 +50,9 @@ def drawn(labels, wanted, rng):
     return np.concatenate(places)
 
 
-def resampled(name, classify, known, wanted, path, data_dir):
+def resampled(source, classify, known, wanted, path, data_dir):
     """Print a row of the first table."""
-    faces = load_faces(name, path, data_dir=data_dir)
+    faces = load_faces(bundled.all_weights()[source].card["data"], path, data_dir=data_dir)
     fresh = ~faces.column("validation", "copy_in_train").astype(bool)
     labels = faces.column("validation", "label")[fresh]
     images = faces.column("validation", "image")[fresh].astype("float32")
@@ -67,7 +67,7 @@ def resampled(name, classify, known, wanted, path, data_dir):
         scores.append([np.mean(way.argmax(1) == truth) for way in ways])
     mean, spread = np.mean(scores, axis=0), np.std(scores, axis=0, ddof=1)
     cells = [f"{m:.1%} ± {s:.1%}" for m, s in zip(mean, spread, strict=True)]
-    print(f"| {name} | {len(labels):,} | {' | '.join(cells)} |", flush=True)
+    print(f"| {source} | {len(labels):,} | {' | '.join(cells)} |", flush=True)
 
 
 def smiles(classify, known, wanted, names, size, channels):
@@ -105,11 +105,10 @@ def main(argv=None):
         names = weights.card["class_names"]
         wanted = named_shares(shares_of_words(options.shares), names)
         known[source] = (network, Classifier(network, 64), shares_of_card(weights.card), wanted)
-    print("\n| labels | faces | as they are | shifted | shifted to estimated shares |")
+    print("\n| weights | faces | as they are | shifted | shifted to estimated shares |")
     print("|---|---:|---:|---:|---:|")
     for source, (_, classify, own, wanted) in known.items():
-        data = bundled.all_weights()[source].card["data"]
-        resampled(data, classify, own, wanted, options.path, options.data_dir)
+        resampled(source, classify, own, wanted, options.path, options.data_dir)
     for source, (network, classify, own, wanted) in known.items():
         print(f"\n{source}\n")
         head = [

@@ -106,13 +106,13 @@ def _show(source, as_json, for_hub):
     from fer_models.zoo.hub_card import hub_card
     from fer_models.zoo.model_card import model_card
 
-    known = bundled.all_weights()
-    if source not in known:
+    known, found = bundled.all_weights(), bundled.split(source)
+    if ":".join(found) not in known:
         raise UsageError(f"there are no bundled weights {source!r}, only {', '.join(known)}")
     if as_json:
-        print(json.dumps(known[source].card, indent=1, ensure_ascii=False))
+        print(json.dumps(known[":".join(found)].card, indent=1, ensure_ascii=False))
     else:
-        print((hub_card if for_hub else model_card)(*bundled.split(source)))
+        print((hub_card if for_hub else model_card)(*found))
 
 
 def _fit_sets(source, options, as_json):

@@ -24,6 +24,8 @@ def test_list(capsys):
 def test_card(capsys):
     assert main(["weights", "ghostface:ferplus"]) == 0
     assert capsys.readouterr().out == model_card("ghostface", "ferplus") + "\n"
+    assert main(["weights", "ferplus"]) == 0
+    assert capsys.readouterr().out == model_card("ghostface", "ferplus") + "\n"
     assert main(["weights", "ghostface:ferplus", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == bundled.weights("ghostface", "ferplus").card
 
