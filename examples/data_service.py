@@ -37,32 +37,34 @@ def pipeline(size):
 def measure(batches, seconds):
     """Return images a second, and how often each picture came."""
     counts, each = np.zeros(FACES, int), iter(batches)
-    # The first batch waits for caches and threads.
-    counts += np.bincount(next(each)[1].numpy(), minlength=FACES)
+    counts += np.bincount(next(each)[1].numpy(), minlength=FACES)  # waits for caches, threads
     before, start = counts.sum(), time.perf_counter()
     while time.perf_counter() - start < seconds:
         counts += np.bincount(next(each)[1].numpy(), minlength=FACES)
     return (counts.sum() - before) / (time.perf_counter() - start), counts
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("role", nargs="?", choices=("dispatcher", "worker", "client"))
-    parser.add_argument("address", nargs="?", help="port of a dispatcher; HOST:PORT for others")
+    parser.add_argument("address", nargs="?", help="PORT of a dispatcher, or any; else HOST:PORT")
     parser.add_argument("--host", default="127.0.0.1", help="of a worker: its name for the others")
     parser.add_argument("--workers", type=int, default=2, help="started here without a role")
     parser.add_argument("--pin", action="store_true", help="each of them on a core of its own")
     parser.add_argument("--seconds", type=float, default=10, help="how long batches are taken")
     parser.add_argument("--size", type=int, default=64, help="side of the pictures")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.role in ("worker", "client") and args.address is None:
+        parser.error(f"a {args.role} needs the address of the dispatcher, HOST:PORT")
     if args.role == "dispatcher":
-        data_service.start_dispatcher(int(args.address or 0)).join()
+        server = data_service.start_dispatcher(int(args.address or 0))
+        print(server.target.removeprefix("grpc://"), flush=True)
+        server.join()
     elif args.role == "worker":
         data_service.start_worker(args.address, args.host).join()
     elif args.role == "client":
-        speed, counts = measure(
-            data_service.served(pipeline(args.size), args.address), args.seconds
-        )
+        batches = data_service.served(pipeline(args.size), args.address)
+        speed, counts = measure(batches, args.seconds)
         print(f"{speed:,.0f} images a second; each came {counts.min()} to {counts.max()} times")
     else:
         speed, _ = measure(pipeline(args.size), args.seconds)

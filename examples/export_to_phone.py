@@ -3,7 +3,8 @@
     python examples/export_to_phone.py runs/mine/best.keras my_faces
 
 MY_FACES holds train and test (or validation) folders with a folder for each class, or is the .npz
-file that was packed of them.
+file that was packed of them. Of class folders alone, those faces are measured that
+train_on_a_folder.py did not train on.
 """
 
 import argparse
@@ -28,6 +29,10 @@ def main(argv=None):
     model, names = fer_models.load_model(args.model)
     height, width, channels = model.input_shape[1:]
     faces = load_faces("folder", args.faces, size=max(height, width))
+    if set(faces.counts) == {"train"}:
+        # The share and the seed of train_on_a_folder.py, so the same faces.
+        apart = {"validation_fraction": 0.2, "seed": 1}
+        faces = load_faces("folder", args.faces, size=max(height, width), **apart)
     shape = {"size": (height, width), "channels": channels, "class_names": names}
     held_out = split_arrays(faces, "test" if "test" in faces.counts else "validation", **shape)
     places = draw_places(faces.counts["train"], max(count for *_, count in WAYS))

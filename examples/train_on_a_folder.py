@@ -6,27 +6,33 @@
 training goes on when the same command is given again. `fer train --data folder` is the same.
 """
 
-import sys
+import argparse
 
 import fer_models
 
 
-def main(faces, output, photo=None):
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("faces", help="a folder of pictures for each class")
+    parser.add_argument("output", help="folder to write into")
+    parser.add_argument("photo", nargs="?", help="a photo whose faces are named afterwards")
+    args = parser.parse_args(argv)
+
     settings = fer_models.FaceSettings(
         recipe="ghostface_small",
         data="folder",
-        path=faces,
+        path=args.faces,
         validation_fraction=0.2,
         model={"stem_strides": 1, "width": 0.5},
         augmentation="basic",
         epochs=10,
     )
-    print(fer_models.train_faces(settings, output).report)
-    if photo is not None:
+    print(fer_models.train_faces(settings, args.output).report)
+    if args.photo is not None:
         # The file knows the names of its classes.
-        for face in fer_models.Recognizer(f"{output}/best.keras").photo(photo):
+        for face in fer_models.Recognizer(f"{args.output}/best.keras").photo(args.photo):
             print(face)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -160,7 +160,7 @@ def _clips(args):
         clip=args.clip,
         subject=args.subject,
         per_class=args.per_class,
-        motion=not args.raw,
+        motion=False if args.raw else None,
         region_cut=args.regions,
         method=args.method,
         columns=args.columns,

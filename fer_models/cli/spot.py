@@ -4,7 +4,7 @@ The output folder holds timeline.csv (a row for every window: its times, the mot
 network's probabilities), intervals.csv (where the rule sees a micro-expression), timeline.png,
 report.json (settings, the rule in words, where there was no face), and a copy of the video that
 shows the intervals while it plays. Ctrl-C ends the reading; what was seen so far is written all the
-same. The exit status is 1 where the rule sees no micro-expression.
+same. The exit status is 1 where no face is found or the rule sees no micro-expression.
 
 Nothing here is an accuracy: the video has no labels. The network has no class for "no
 expression" and names one in every window; the motion shows which windows to look at. `fer
@@ -14,6 +14,8 @@ train-clips --keep-models` trains such a network.
 import argparse
 import contextlib
 import json
+import signal
+import threading
 from pathlib import Path
 
 from fer_models.cli.media import DETECTORS, check_output
@@ -57,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=REGIONS,
         help="the regions that the network was trained on (default: as in its file)",
     )
-    add("--output", type=Path, default=Path("runs/spot"), help="folder to write into")
+    add(
+        "--output",
+        type=Path,
+        help="folder to write into (default: runs/spot/NAME, the video's name)",
+    )
     add("--no-copy", action="store_true", help="write no annotated copy of the video")
     add("--json", action="store_true", help="print what report.json holds, not a line an interval")
     add("--window", type=float, default=0.5, help="length of a window")
@@ -87,6 +93,9 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         The exit status.
     """
+    if args.output is None:
+        name = _name(args.video)
+        args.output = Path("runs/spot") / (Path(name).stem if args.video.is_file() else name)
     _check(args)
     from fer_data.video import Video
     from fer_models.spotting import Rule, Spotter, write_spotted
@@ -99,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     spotter = Spotter(
         args.model,
         args.class_names,
-        motion=not args.raw,
+        motion=False if args.raw else None,
         rule=rule,
         detector=args.detector,
         batch_size=args.batch_size,
@@ -109,13 +118,18 @@ def run(args: argparse.Namespace) -> int:
     settings = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in vars(args).items()
-        if name not in ("run", "traceback", "command_line")
+        if name not in ("run", "traceback", "command_line", "own_process")
     }
     content = write_spotted(
         line,
         args.output,
-        title=args.video.name,
-        about={"read_to_the_end": whole, "region_cut": spotter.region_cut, "settings": settings},
+        title=_name(args.video),
+        about={
+            "read_to_the_end": whole,
+            "motion": spotter.motion,
+            "region_cut": spotter.region_cut,
+            "settings": settings,
+        },
     )
     remark(
         f"{args.video}: {line.frames} frames, {line.faces} with a face; {len(line)} windows"
@@ -142,26 +156,37 @@ def _check(args):
             "a model.keras of every fold"
         )
     check_output(args.output)
-    if not args.no_copy and _copy_of(args).resolve() == args.video.resolve():
+    video, output = args.video.resolve(), args.output.resolve()
+    if video.is_dir() and output.is_relative_to(video):
+        raise UsageError(
+            f"the results in {args.output} would lie among the frames in {args.video}: name "
+            "another --output"
+        )
+    if not args.no_copy and _copy_of(args).resolve() == video:
         raise UsageError(
             f"the copy would take the place of {args.video}: name another --output, or add "
             "--no-copy"
         )
 
 
+def _name(video):
+    """Return the name of a video, or of a folder of frames, also of `.` and `..`."""
+    return video.resolve().name if video.is_dir() else video.name
+
+
 def _copy_of(args):
     """Return where the annotated copy goes."""
-    suffix = args.video.suffix.lower()
-    name = args.video.name if suffix in AS_THEY_ARE else f"{args.video.name}.mp4"
-    return args.output / name
+    name = _name(args.video)
+    as_it_is = Path(name).suffix.lower() in AS_THEY_ARE
+    return args.output / (name if as_it_is else f"{name}.mp4")
 
 
 def _read(args, spotter, frames, on_bad):
     """Return the time line of the video, and whether it was read to its end."""
-    from fer_models.spotting import TimeLine
+    from fer_models.spotting import NoFaceError, TimeLine
 
     line = TimeLine(spotter.class_names, spotter.rule)
-    with progress(frames, "frames") as bar:
+    with progress(frames, "frames") as bar, _first_interrupt() as stopped:
         events = spotter.stream(
             args.video,
             window=args.window,
@@ -171,16 +196,46 @@ def _read(args, spotter, frames, on_bad):
             on_bad=on_bad,
             line=line,
             on_frame=bar.update,
+            stop=stopped,
         )
+        whole = True
         try:
             for event in events:
                 line.add(event)
         except KeyboardInterrupt:
-            if not len(line):
-                remark("Stopped before the first windows were done; nothing is written.")
-                raise
-            return line, False
-    return line, True
+            # The second one, which does not wait for the windows that are still to be classified.
+            whole = False
+        except NoFaceError as error:
+            if not stopped():
+                raise CheckFailedError(str(error)) from error
+        if whole and not stopped():
+            return line, True
+    if not len(line):
+        remark("Stopped before the first windows were done; nothing is written.")
+        raise KeyboardInterrupt
+    return line, False
+
+
+@contextlib.contextmanager
+def _first_interrupt():
+    """Yield a function that tells whether Ctrl-C was pressed; only a second one interrupts."""
+    pressed = threading.Event()
+    usual = signal.default_int_handler
+    # Signals reach the main thread alone, and whoever handles them otherwise goes on to.
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not usual:
+        yield pressed.is_set
+        return
+
+    def note(number, frame):
+        pressed.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _print(content, as_json):

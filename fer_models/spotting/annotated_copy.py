@@ -50,7 +50,7 @@ def annotated_copy(
     Raises:
         FileNotFoundError: If there is no such video.
         ValueError: If it cannot be read, a file of that ending cannot be written, or the copy
-            would take the place of the video.
+            would take the place of the video, or lie in the folder of its frames.
 
     Example:
 
@@ -60,7 +60,13 @@ def annotated_copy(
     ```
     """
     check_not_read("path", path, video)
-    source, path = Video(video, fps=fps, on_bad=on_bad), Path(path)
+    path = Path(path)
+    if os.path.isdir(video) and path.resolve().is_relative_to(Path(video).resolve()):
+        raise ValueError(
+            f"`path` must not lie in the folder of frames that is read, {str(video)!r}. "
+            f"Received: path={str(path)!r}"
+        )
+    source = Video(video, fps=fps, on_bad=on_bad)
     intervals = line.intervals()
     tints = dict(zip(line.class_names, map(_rgb, _endless(len(line.class_names))), strict=True))
     with VideoWriter(path, source.info.fps) as writer:  # type: ignore[arg-type]

@@ -32,7 +32,8 @@ class ClipNetwork:
             `(batch, classes)` probabilities.
         class_names: Names of the classes; `None` for those that its file holds, else negative,
             positive, surprise.
-        motion: Whether it was trained on clips minus their first frame.
+        motion: Whether it was trained on clips minus their first frame, not on grey levels. `None`
+            takes that from the file; if it does not say so, True.
         batch_size: Windows that go through the network together.
         region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on. `None` takes them
             from the file; if it does not name them, the grid, with a warning.
@@ -42,26 +43,27 @@ class ClipNetwork:
             `fer_models.zoo.float32_copy` makes it.
         frames, size, channels: Shape of its input clips.
         regions: Number of its input clips, 1, 2 or 3.
+        motion: Whether the first frame is taken off its clips.
         region_cut: `"landmarks"` or `"grid"`; `None` for a network of one region, which is the
             whole face.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the model does not take clips, an argument is out of its range, or
-            `region_cut` differs from that in its file.
+            `motion` or `region_cut` differs from that in its file.
     """
 
     def __init__(
         self,
         model: "str | os.PathLike[str] | keras.Model",
         class_names: Sequence[str] | None = None,
-        motion: bool = True,
+        motion: bool | None = None,
         batch_size: int = 16,
         region_cut: str | None = None,
     ) -> None:
         check_integer("batch_size", batch_size, 1)
-        if not isinstance(motion, bool):
-            raise ValueError(f"`motion` must be True or False. Received: motion={motion!r}")
+        if motion is not None and not isinstance(motion, bool):
+            raise ValueError(f"`motion` must be True, False or None. Received: motion={motion!r}")
         check_choice("region_cut", region_cut, (None, *CUTS))
         self.model, known = _loaded(model)
         shapes = [tuple(tensor.shape[1:]) for tensor in getattr(self.model, "inputs", None) or []]
@@ -74,8 +76,13 @@ class ClipNetwork:
         self.model = float32_copy(self.model)
         self.regions = len(shapes)
         self.frames, self.size, _, self.channels = shapes[0]
-        self.motion, self.batch_size = motion, batch_size
-        self.region_cut = None if self.regions == 1 else _region_cut(region_cut, model)
+        self.batch_size = batch_size
+        is_file = isinstance(model, (str, os.PathLike)) and os.path.isfile(model)
+        trained = model_files.read_about(model) if is_file else {}
+        self.motion = _motion(motion, trained.get("motion"))
+        self.region_cut = None
+        if self.regions > 1:
+            self.region_cut = _region_cut(region_cut, trained.get("region_cut"))
         found = self._called(np.zeros((1, *self._face()), np.uint8), np.zeros((1, 68, 2)))
         if found.ndim != 2 or not (found >= 0).all() or abs(found[0].sum() - 1) > 1e-3:
             raise ValueError(
@@ -182,10 +189,19 @@ def _loaded(model):
         raise ValueError(f"`model` cannot be loaded: {error} {HOW_TO}.") from error
 
 
-def _region_cut(given, model):
-    """Return how the regions were cut in training: from the file, else from the argument."""
-    is_file = isinstance(model, (str, os.PathLike)) and os.path.isfile(model)
-    recorded = model_files.read_about(model).get("region_cut") if is_file else None
+def _motion(given, recorded):
+    """Return whether the network was trained on motion: by the file, else by the argument."""
+    if None not in (recorded, given) and recorded != given:
+        raise ValueError(
+            f"`motion` must be {recorded!r}, which the network was trained with, as its file says "
+            f"(--raw is for networks of grey levels). Received: motion={given!r}"
+        )
+    known = given if recorded is None else recorded
+    return True if known is None else known
+
+
+def _region_cut(given, recorded):
+    """Return how the regions were cut in training: by the file, else by the argument."""
     if recorded is None and given is None:
         warnings.warn(
             "It is unknown which regions this network was trained on. It gets "

@@ -14,9 +14,9 @@ class Rule:
 
     A window is likely to hold a micro-expression where a brow or a lip corner moves away and comes
     back, at least `back` of the way, by at least `least` pixels and at least `times` the median of
-    the windows within `around / 2` seconds before and after it, while the nose moves by at most
-    `head` pixels. If windows overlap from onset to offset, only the one with the greatest motion is
-    kept.
+    the windows within `around / 2` seconds before and after it that do not overlap it, while the
+    nose moves by at most `head` pixels. In a video too short for such windows `least` alone
+    decides. If windows overlap from onset to offset, only the one with the greatest motion is kept.
 
     All pixels are those of a face of 128. The numbers are our own choice: they were set on the
     synthetic data and viewed on two videos, not measured by a score.
@@ -51,21 +51,38 @@ class Rule:
         return (
             f"within a window a brow or lip corner moves away and at least {self.back:.0%} of the "
             f"way back, by {self.least:g} px or more of a face of 128 px and {self.times:g} times "
-            f"the median of {self.around:g} s around, while the nose moves by {self.head:g} px at "
-            "most"
+            f"the median of the windows within {self.around:g} s around that do not overlap it, "
+            f"while the nose moves by {self.head:g} px at most"
         )
 
-    def thresholds(self, middle: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    def thresholds(
+        self, middle: np.ndarray, motion: np.ndarray, length: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         """Return the motion above which each window counts, float64 `(windows,)`.
 
         Args:
             middle: Seconds of each window's middle, rising.
             motion: Its motion in pixels.
+            length: Its seconds. Windows whose middles are nearer than that overlap it, itself
+                included, and are left out of the median; where no others are left, `least` stands.
+                0 leaves none out.
+
+        Example:
+
+        >>> Rule().thresholds([0.25, 0.5, 2.0], [0.1, 2.0, 0.2], 0.5).round(2).tolist()
+        [0.5, 0.5, 2.62]
         """
         middle, motion = np.asarray(middle, np.float64), np.asarray(motion, np.float64)
         low = np.searchsorted(middle, middle - self.around / 2)
         high = np.searchsorted(middle, middle + self.around / 2, side="right")
-        medians = [np.median(motion[a:b]) for a, b in zip(low, high, strict=True)]
+        # A window that only touches this one stays, whatever the rounding.
+        apart = np.asarray(length, np.float64) - 1e-9
+        before = np.searchsorted(middle, middle - apart)
+        after = np.maximum(before, np.searchsorted(middle, middle + apart, side="right"))
+        medians = []
+        for a, b, c, d in zip(low, before, after, high, strict=True):
+            others = np.concatenate([motion[a:b], motion[c:d]])
+            medians.append(np.median(others) if len(others) else 0.0)
         return np.maximum(self.least, self.times * np.array(medians, np.float64))
 
     def spot(self, windows: Mapping[str, np.ndarray]) -> list[int]:
@@ -85,7 +102,8 @@ class Rule:
         [4]
         """
         motion = windows["motion"]
-        limits = self.thresholds((windows["start"] + windows["end"]) / 2, motion)
+        start, end = windows["start"], windows["end"]
+        limits = self.thresholds((start + end) / 2, motion, end - start)
         calm = (windows["head"] <= self.head) & (windows["back"] >= self.back)
         candidates = np.flatnonzero((motion >= limits) & calm)
         onset, offset = windows["onset"], windows["offset"]

@@ -43,6 +43,9 @@ def write_spotted(
         The content of `report.json`: the intervals, the rule in words, and the times without a
         face.
 
+    Raises:
+        ValueError: If there is no window; nothing is written then.
+
     Example:
 
     ```python
@@ -50,6 +53,8 @@ def write_spotted(
     content["intervals"][0]["apex"]
     ```
     """
+    if not len(line):
+        raise ValueError("`line` must hold one window or more. Received: none")
     output = Path(output)
     line.write(output / WINDOWS)
     line.write_intervals(output / INTERVALS)

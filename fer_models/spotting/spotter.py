@@ -25,6 +25,10 @@ LEAST = 3  # frames of a window: a motion away and back
 OVERLAP = 4  # windows over every moment, unless asked otherwise
 
 
+class NoFaceError(ValueError):
+    """A video shows no face, or never one for a whole window."""
+
+
 class Spotter:
     """Finds where micro-expressions are likely in a video of one face, and classifies windows.
 
@@ -40,7 +44,8 @@ class Spotter:
             `fer_models.families.micro_expression_3d` that `fer train-clips` trained.
         class_names: Names of its classes; `None` for those that its file holds, else negative,
             positive, surprise.
-        motion: Whether it was trained on clips minus their first frame.
+        motion: Whether it was trained on clips minus their first frame, not on grey levels; `None`
+            takes that from its file; if no file says so, True.
         rule: `Rule`, or `None` for its defaults.
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.
         predictor: Predictor of landmarks, as for `fer_data.faces.track`.
@@ -51,12 +56,14 @@ class Spotter:
 
     Attributes:
         class_names: Names of the classes in output order.
+        motion: Whether the first frame is taken off its clips.
         region_cut: `"landmarks"` or `"grid"`; `None` for a network that sees the whole face.
 
     Raises:
         FileNotFoundError: If there is no such model.
         ImportError: If a package for the faces is missing.
-        ValueError: If the model does not take clips, or an argument is out of its range.
+        ValueError: If the model does not take clips, an argument is out of its range, or
+            `motion` or `region_cut` differs from that in its file.
 
     Example:
 
@@ -74,7 +81,7 @@ class Spotter:
         model: "str | os.PathLike[str] | keras.Model",
         class_names: Sequence[str] | None = None,
         *,
-        motion: bool = True,
+        motion: bool | None = None,
         rule: Rule | None = None,
         detector: Any = "mtcnn",
         predictor: Any = None,
@@ -83,7 +90,7 @@ class Spotter:
     ) -> None:
         self._network = ClipNetwork(model, class_names, motion, batch_size, region_cut)
         self.class_names = self._network.class_names
-        self.region_cut = self._network.region_cut
+        self.motion, self.region_cut = self._network.motion, self._network.region_cut
         self.rule = rule
         if isinstance(detector, str):
             check_choice("detector", detector, DETECTORS)
@@ -104,7 +111,7 @@ class Spotter:
             **options: As for `stream`.
 
         Raises:
-            FileNotFoundError, ValueError: As for `stream`.
+            FileNotFoundError, ValueError, NoFaceError: As for `stream`.
         """
         line = TimeLine(self.class_names, self.rule)
         for event in self.stream(path, line=line, **options):
@@ -122,6 +129,7 @@ class Spotter:
         on_bad: str = "error",
         line: TimeLine | None = None,
         on_frame: Callable[[], Any] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> Iterator[Window | Gap]:
         """Yield the `Window`s and `Gap`s of a video while it is read, each kind in order.
 
@@ -136,22 +144,23 @@ class Spotter:
                 them.
             line: `TimeLine` in which to count frames and faces, or `None`.
             on_frame: Function that is called after every frame, such as a progress bar's update.
+            stop: Function that is called before every frame: the video ends where it returns True.
 
         Raises:
             FileNotFoundError: If there is no such file or folder; at once.
             ValueError: If an option is out of its range, the file is not a video, or the window is
-                longer than the video; at once. At the end, if there was no face, or never one for a
-                whole window.
+                longer than the video; at once.
+            NoFaceError: At the end, if there was no face, or never one for a whole window.
         """
         video = Video(path, fps=fps, on_bad=on_bad)
         length, step = _lengths(video, window, stride, unit)
-        return self._stream(video, length, step, line, on_frame)
+        return self._stream(video, length, step, line, on_frame, stop)
 
-    def _stream(self, video, length, stride, line, on_frame):
+    def _stream(self, video, length, stride, line, on_frame, stop):
         sliding = SlidingWindows(length, stride, self._network.frames)
         line = TimeLine(self.class_names) if line is None else line
         waiting, clips, landmarks, windows = [], [], [], 0
-        for event in sliding(self._seen(video, line, on_frame)):
+        for event in sliding(self._seen(video, line, on_frame, stop)):
             if isinstance(event, Gap):
                 yield event
                 continue
@@ -165,9 +174,9 @@ class Spotter:
         yield from self._classified(waiting, clips, landmarks)
         name = repr(str(video.info.path))
         if not line.faces:
-            raise ValueError(f"No face was found in any of the {line.frames} frames of {name}.")
+            raise NoFaceError(f"No face was found in any of the {line.frames} frames of {name}.")
         if not windows:
-            raise ValueError(
+            raise NoFaceError(
                 f"The face is never in sight for a whole window of {length} frames in {name}: "
                 f"there is one in {line.faces} of {line.frames} frames. Try a shorter `window`."
             )
@@ -177,13 +186,15 @@ class Spotter:
         for (values, region), probabilities in zip(waiting, found, strict=True):
             yield window(values, region, probabilities, self.class_names)
 
-    def _seen(self, video, line, on_frame):
+    def _seen(self, video, line, on_frame, stop):
         """Yield number, time and `TrackedFace` of every frame."""
         # Frames that the tracker has not answered yet, one or two.
         given = collections.deque()
 
         def pictures():
             for frame in video:
+                if stop is not None and stop():
+                    return
                 given.append((frame.number, frame.time))
                 yield frame.image
 

@@ -165,7 +165,8 @@ class TimeLine(collections.abc.Sequence):
     def thresholds(self) -> np.ndarray:
         """Return the motion that the rule asks of each window, `(windows,)`."""
         columns = self.columns()
-        return self.rule.thresholds((columns["start"] + columns["end"]) / 2, columns["motion"])
+        start, end = columns["start"], columns["end"]
+        return self.rule.thresholds((start + end) / 2, columns["motion"], end - start)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write a CSV file with a row for each window."""

@@ -14,6 +14,8 @@ from fer_models.spotting.time_line import TimeLine
 MOST_POINTS = 1500
 # Most labels, for the intervals that move most: more labels would hide each other.
 MOST_LABELS = 12
+# Most entries in a row of the legend: more would run out of the picture.
+MOST_COLUMNS = 7
 COLOURS = ("#5b7fd6", "#e8a33d", "#d1559b", "#4aa88f", "#8a6fc9", "#c96f53", "#7d8b99")
 _DARK, _GREY, _LIGHT, _GAP, _FAINT = "#1b2a3a", "#5b6875", "#d9dee4", "#eceff2", "#a9b3bd"
 
@@ -67,7 +69,7 @@ def plot_time_line(line: TimeLine, path: str | os.PathLike[str], title: str | No
     below.xaxis.set_major_formatter(lambda seconds, place: clock(seconds))
     _legend(figure, line.class_names, colours)
     if title:
-        figure.suptitle(title, fontsize=12, color=_DARK, x=0.01, ha="left")
+        figure.suptitle(title, fontsize=12, color=_DARK, x=0.01, ha="left", parse_math=False)
     return save_figure(figure, path)
 
 
@@ -140,6 +142,7 @@ def _bands(labelled, other, intervals, colours):
             va="top",
             fontsize=8,
             color=_DARK,
+            parse_math=False,
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
             arrowprops={
                 **{"arrowstyle": "-", "color": _GREY, "linewidth": 0.6, "shrinkA": 0},
@@ -168,14 +171,16 @@ def _legend(figure, names, colours):
         Patch(color=_LIGHT, label="the head moves"),
         Patch(facecolor=_GAP, edgecolor=_GREY, hatch="///", label="no face"),
     ]
-    figure.legend(
+    legend = figure.legend(
         handles=marks,
         loc="outside lower center",
-        ncols=len(marks),
+        ncols=min(len(marks), MOST_COLUMNS),
         frameon=False,
         fontsize=9,
         labelcolor=_DARK,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _stretches(middle, gaps):

@@ -127,12 +127,13 @@ class ClipTrainer(RenewedModel):
         return found
 
     def save(self, path: Path) -> None:
-        """Write the network without its optimiser, with its classes and the cut of its regions."""
+        """Write the network without its optimiser, with its classes and what it was shown."""
         alone = self.recipe.build(classes=self.classes, seed=0)
         alone.set_weights(self.model.get_weights())
         with files.whole_file(path) as unfinished:
             alone.save(unfinished)
-            class_names.write(unfinished, self.names, {"region_cut": self.region_cut})
+            shown = {"region_cut": self.region_cut, "motion": self.motion}
+            class_names.write(unfinished, self.names, shown)
 
 
 def fold_seed(seed: int, number: int) -> int:

@@ -1,11 +1,15 @@
 """The examples that measure a model: export_to_phone.py and audit_a_model.py."""
 
+import types
+
 import keras
 import pytest
-from helpers.bars import NAMES, bar_arrays, bar_model
+from helpers.bars import NAMES, bar_arrays, bar_model, write_bars
 from helpers.examples import load_example
 
+import fer_models
 from fer_data.pipelines import face_arrays
+from fer_data.pipelines.labelled_faces import load_faces
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="examples are tested on TensorFlow"
@@ -24,6 +28,48 @@ def test_export_to_phone(tmp_path, capsys):
     ]
     assert all("accuracy 100.0%, 0.0 ± 11.5 points lost" in line for line in lines)
     assert "int8 weights and activations" in lines[2]
+
+
+def test_export_to_phone_of_class_folders_alone(tmp_path, capsys, monkeypatch):
+    """It measures the faces that train_on_a_folder.py sets apart, and shows the others."""
+    program, loaded = load_example("export_to_phone"), []
+
+    def load(*args, **options):
+        loaded.append(load_faces(*args, data_dir=tmp_path / "data", **options))
+        return loaded[-1]
+
+    monkeypatch.setattr(program, "load_faces", load)
+    monkeypatch.setattr(program, "WAYS", program.WAYS[:1])
+    faces = write_bars(tmp_path / "bars", ["."], count=10)
+    bar_model(0.1).save(tmp_path / "bars.keras")
+    words = [str(tmp_path / "bars.keras"), str(faces), "--output", str(tmp_path / "phone")]
+    program.main(words)
+    assert "accuracy 100.0%" in capsys.readouterr().out
+
+    given = []
+    training = load_example("train_on_a_folder")
+    result = types.SimpleNamespace(report="the report")
+    monkeypatch.setattr(fer_models, "train_faces", lambda *args: given.append(args) or result)
+    training.main([str(faces), str(tmp_path / "run")])
+    assert capsys.readouterr().out == "the report\n"
+    ((settings, output),) = given
+    assert output == str(tmp_path / "run")
+    theirs = load_faces(
+        "folder", settings.path, data_dir=tmp_path / "data", seed=settings.seed,
+        validation_fraction=settings.validation_fraction,
+    )  # fmt: skip
+    assert loaded[-1].counts == theirs.counts == {"train": 24, "validation": 6}
+    for split in theirs.counts:
+        pictures = [each.column(split, "image") for each in (loaded[-1], theirs)]
+        assert (pictures[0] == pictures[1]).all()
+
+
+def test_train_on_a_folder_says_what_is_missing(capsys):
+    for words, status, said in (([], 2, "required: faces, output"), (["--help"], 0, "a photo")):
+        with pytest.raises(SystemExit) as ended:
+            load_example("train_on_a_folder").main(words)
+        assert ended.value.code == status
+        assert said in "".join(capsys.readouterr())
 
 
 @pytest.mark.slow

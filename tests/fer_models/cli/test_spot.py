@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import signal
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from helpers.moving_face import (
 
 import fer_models.spotting
 from fer_data.faces.regions import CUTS
+from fer_data.picture import encode_png
 from fer_data.video import Video
 from fer_models.cli import main, spot
 from fer_models.spotting import Rule, Spotter
@@ -90,6 +92,8 @@ def test_a_video(tracked, model, video, scene, tmp_path, capsys):
     assert report["intervals"][0]["window"]["label"] == one["label"]
     assert report["frames"] == report["frames_with_a_face"] == len(scene[0])
     assert report["settings"]["window"] == 13
+    assert "own_process" not in report["settings"]
+    assert report["motion"] is True
     assert "not a measurement" in report["note"]
     assert "moves away and at least 50% of the way back" in report["rule"]
     printed = capsys.readouterr()
@@ -142,6 +146,84 @@ def test_stopped_half_way_it_writes_what_it_has_seen(
     assert 0 < len(rows(tmp_path / "out" / "timeline.csv")) < 8
 
 
+def test_the_first_interruption_loses_no_window(
+    tracked, model, video, tmp_path, monkeypatch, capsys
+):
+    frames, pressed = [], []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self):
+            frames.append(1)
+            if len(frames) in pressed:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(spot, "progress", lambda total, unit: Bar())
+    words = ["spot", video, "--model", model, "--window", "5", "--unit", "frames", "--no-copy"]
+    words += ["--stride", "5", "--output", str(tmp_path / "out")]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        # No batch of 16 windows is full by then.
+        pressed[:] = [22]
+        assert main(words) == 130
+        assert [row["first"] for row in rows(tmp_path / "out" / "timeline.csv")] == [
+            *("0", "5", "10", "15")
+        ]
+        assert "stopped at 0:00.8" in capsys.readouterr().err
+        frames.clear()
+        pressed[:] = [3]
+        assert main([*words[:-1], str(tmp_path / "early")]) == 130
+        assert "nothing is written" in capsys.readouterr().err
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (tmp_path / "early").exists()
+
+
+def test_a_folder_of_frames(tracked, model, scene, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "take 1"
+    folder.mkdir()
+    for number, frame in enumerate(scene[0]):
+        (folder / f"{number}.png").write_bytes(encode_png(frame))
+    words = ["--model", model, "--fps", "25", "--window", "13", "--unit", "frames"]
+    monkeypatch.chdir(folder)
+    for output in (["--output", str(folder)], ["--output", "new/spotted"], []):
+        assert main(["spot", ".", *words, *output]) == 2
+        assert "would lie among the frames" in capsys.readouterr().err
+    assert main(["spot", ".", *words, "--output", "../out"]) == 0
+    assert len(list(folder.iterdir())) == len(scene[0])
+    assert (tmp_path / "out" / "take 1.mp4").exists()
+    # Without --output each video has a folder of its own.
+    monkeypatch.chdir(tmp_path)
+    assert main(["spot", "take 1", *words, "--no-copy"]) == 0
+    assert (tmp_path / "runs" / "spot" / "take 1" / "report.json").exists()
+
+
+def test_every_video_has_an_output_of_its_own(tracked, model, video, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["spot", video, "--model", model, "--window", "13", "--unit", "frames"]) == 0
+    written = {path.name for path in (tmp_path / "runs" / "spot" / "scene").iterdir()}
+    assert sorted(written) == FILES
+
+
+def test_grey_levels(tracked, model, video, tmp_path, capsys):
+    path = tmp_path / "raw.keras"
+    clip_network().save(path)
+    class_names.write(path, ("a", "b", "c"), {"region_cut": "grid", "motion": False})
+    words = ["spot", video, "--window", "13", "--unit", "frames", "--no-copy"]
+    words += ["--output", str(tmp_path / "out")]
+    assert main([*words, "--model", str(path)]) == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["motion"] is False
+    class_names.write(path, ("a", "b", "c"), {"region_cut": "grid", "motion": True})
+    assert main([*words, "--model", str(path), "--raw"]) == 2
+    assert "`motion` must be True" in capsys.readouterr().err
+
+
 def test_errors(tracked, model, video, tmp_path, capsys):
     def error(*command):
         assert main(["spot", *map(str, command), "--output", str(tmp_path / "out")]) == 2
@@ -161,14 +243,16 @@ def test_errors(tracked, model, video, tmp_path, capsys):
     assert "`least` must be" in error(video, "--model", model, "--least", -1)
     assert "trained with, as its file says" in error(video, "--model", model, "--regions", "grid")
     dark = write_video(tmp_path / "dark.avi", np.zeros((20, 64, 64, 3), np.uint8))
-    assert "No face was found in any of the 20 frames" in error(dark, "--model", model)
+    assert main(["spot", str(dark), "--model", model, "--output", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+    assert "No face was found in any of the 20 frames" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert main(["spot", video, "--model", model, "--output", str(tmp_path / "file")]) == 2
     assert "must be a folder" in capsys.readouterr().err
     folder = str(tmp_path)
     assert main(["spot", str(dark), "--model", model, "--output", folder]) == 2
     assert "would take the place of" in capsys.readouterr().err
-    assert main(["spot", str(dark), "--model", model, "--output", folder, "--no-copy"]) == 2
+    assert main(["spot", str(dark), "--model", model, "--output", folder, "--no-copy"]) == 1
     assert "No face was found" in capsys.readouterr().err
 
 

@@ -15,7 +15,17 @@ from hypothesis.extra import numpy as hnp
 
 from fer_data.faces import align_clip, alignment, transform_points
 from fer_data.pipelines import clips
-from fer_models.spotting import Gap, Rule, Spotter, TimeLine, Window, plot_time_line
+from fer_models.spotting import (
+    Gap,
+    NoFaceError,
+    Rule,
+    Spotter,
+    TimeLine,
+    Window,
+    annotated_copy,
+    plot_time_line,
+    write_spotted,
+)
 from fer_models.spotting.clip_network import ClipNetwork
 from fer_models.spotting.motion import motion
 from fer_models.spotting.sliding import FaceWindow, SlidingWindows
@@ -227,6 +237,23 @@ class TestNetwork:
         # Nothing is cut for a network of the whole face, so nothing need be said.
         assert ClipNetwork(network(1)).region_cut is None
 
+    def test_motion_or_grey_levels(self, tmp_path):
+        """What the file says, what a user says where it says nothing, and never the other."""
+        path = tmp_path / "model.keras"
+        network(1).save(path)
+        assert ClipNetwork(path).motion is ClipNetwork(network(1)).motion is True
+        class_names.write(path, NAMES, {"region_cut": "grid"})
+        assert [ClipNetwork(path, motion=motion).motion for motion in (None, False)] == [
+            True,
+            False,
+        ]
+        for trained in (True, False):
+            class_names.write(path, NAMES, {"motion": trained})
+            assert ClipNetwork(path).motion is trained
+            assert ClipNetwork(path, motion=trained).motion is trained
+            with pytest.raises(ValueError, match=f"`motion` must be {trained}, .*={not trained}"):
+                ClipNetwork(path, motion=not trained)
+
     def test_the_number_of_windows_does_not_change_what_is_said(self):
         own = ClipNetwork(network(1), batch_size=4)
         rng = np.random.default_rng(2)
@@ -289,7 +316,7 @@ class TestNetwork:
             ClipNetwork(network(1), class_names=("a", "b", "b"))
         with pytest.raises(ValueError, match="`batch_size` must be an integer >= 1"):
             ClipNetwork(network(1), batch_size=0)
-        with pytest.raises(ValueError, match="`motion` must be True or False"):
+        with pytest.raises(ValueError, match="`motion` must be True, False or None"):
             ClipNetwork(network(1), motion="raw")
         with pytest.raises(ValueError, match=r"`source` must be .*fer train-clips"):
             ClipNetwork(None)
@@ -336,12 +363,28 @@ class TestRule:
         motions[50] = 0.5
         assert Rule().spot(columns(motions)) == [50]
 
+    def test_a_motion_is_not_its_own_surroundings(self):
+        # In a second all windows overlap the moving one, in four seconds most do not.
+        assert Rule().spot(columns([2.0])) == [0]
+        assert Rule().spot(columns([0.1, 2.0, 2.0])) == [1]
+        assert Rule().spot(columns([0.1, 2.0, 2.0, 0.1, 0.1])) == [1]
+        moving = np.full(28, 0.2)
+        moving[12:15] = 2.0
+        assert Rule().spot(columns(moving)) == [12]
+        moving[:12] = moving[15:] = 0.9
+        assert Rule().spot(columns(moving)) == []
+        # Windows that only touch do not overlap.
+        middle = 0.3 + 0.1 * np.arange(3)
+        assert Rule(times=2.0).thresholds(middle, [1, 2, 3], 0.1).tolist() == [5, 4, 3]
+        assert Rule(times=2.0).thresholds(middle, [1, 2, 3]).tolist() == [4, 4, 4]
+        assert Rule(least=0.4).thresholds(middle, [1, 2, 3], 0.3).tolist() == [0.4] * 3
+
     @given(hnp.arrays(float, st.integers(0, 40), elements=st.floats(0, 5)))
     def test_intervals_never_overlap_and_never_fall_short(self, motions):
         given = columns(motions)
         rule = Rule()
         kept = rule.spot(given)
-        limits = rule.thresholds((given["start"] + given["end"]) / 2, given["motion"])
+        limits = rule.thresholds((given["start"] + given["end"]) / 2, given["motion"], 0.5)
         assert all(given["motion"][place] >= max(limits[place], 0.3) for place in kept)
         assert all(given["offset"][a] < given["onset"][b] for a, b in itertools.pairwise(kept))
         # Whatever would count and was left out overlaps one that moves as much or more.
@@ -426,6 +469,47 @@ class TestTimeLine:
         with pytest.raises(ValueError, match="`line` must hold one window or more"):
             plot_time_line(TimeLine(NAMES), tmp_path / "none.png")
 
+    def test_dollars_are_no_formulas(self, tmp_path):
+        names = ("$one_{", "$two", "a $x_{ b$")
+        line = TimeLine(names)
+        for each in (a_window(0.5 * number, 2.0 * (number == 4)) for number in range(9)):
+            said = dict(zip(names, each.probabilities.values(), strict=True))
+            line.add(dataclasses.replace(each, probabilities=said, label=names[2]))
+        assert len(line.intervals()) == 1
+        content = write_spotted(line, tmp_path, title="$x_{ costs $5")
+        assert content["class_names"] == list(names)
+        assert (tmp_path / "report.json").exists()
+
+    def test_nothing_is_written_of_no_window(self, tmp_path):
+        with pytest.raises(ValueError, match="`line` must hold one window or more"):
+            write_spotted(TimeLine(NAMES), tmp_path / "new")
+        assert not (tmp_path / "new").exists()
+
+    def test_a_legend_of_seven_classes_stays_in_the_picture(self, tmp_path, monkeypatch):
+        from fer_models.spotting import time_line_plot
+
+        figures = []
+
+        def save(figure, path):
+            figure.draw_without_rendering()
+            figures.append(figure)
+
+        monkeypatch.setattr(time_line_plot, "save_figure", save)
+        names = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
+        line = TimeLine(names)
+        said = dict.fromkeys(names, 1 / 7)
+        line.add(dataclasses.replace(a_window(0), probabilities=said, label="angry"))
+        plot_time_line(line, tmp_path / "line.png")
+        (legend,) = figures[0].legends
+        box, page = legend.get_window_extent(), figures[0].bbox
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1
+
+    def test_no_copy_among_the_frames(self, line, tmp_path):
+        for path in (tmp_path / "copy.mp4", tmp_path / "spotted" / "copy.mp4"):
+            with pytest.raises(ValueError, match="`path` must not lie in the folder of frames"):
+                annotated_copy(tmp_path, line, path, fps=25)
+
     def test_clock(self):
         assert [clock(s) for s in (0, 59.96, 61.5, 3600)] == ["0:00", "1:00", "1:01.5", "60:00"]
 
@@ -468,13 +552,29 @@ class TestSpotter:
 
     def test_nobody_and_nobody_for_long(self, own, tracker, tmp_path, scene):
         dark = write_video(tmp_path / "dark.avi", np.zeros((9, 128, 128, 3), np.uint8))
-        with pytest.raises(ValueError, match=r"No face was found in any of the 9 frames of .*dark"):
+        with pytest.raises(
+            NoFaceError, match=r"No face was found in any of the 9 frames of .*dark"
+        ):
             own.video(dark, window=5, unit="frames")
         frames = scene[0][:9].copy()
         frames[4] = 0
         short = write_video(tmp_path / "short.avi", frames)
-        with pytest.raises(ValueError, match=r"never in sight for a whole window of 5 .* 8 "):
+        with pytest.raises(NoFaceError, match=r"never in sight for a whole window of 5 .* 8 "):
             own.video(short, window=5, unit="frames")
+
+    def test_stopped_it_gives_what_it_has_seen(self, own, tracker, tmp_path, scene):
+        frames = scene[0][:24].copy()
+        frames[20:] = 0
+        video = write_video(tmp_path / "gap.avi", frames)
+        asked = itertools.count()
+        line = own.video(video, window=5, stride=5, unit="frames", stop=lambda: next(asked) == 22)
+        # The batch of four windows is not full before frame 19, and the gap is still open.
+        assert [each.first for each in line] == [0, 5, 10, 15]
+        assert [(gap.first, gap.last, gap.reason) for gap in line.gaps] == [(20, 21, "no face")]
+        assert (line.frames, line.faces) == (22, 20)
+        asked = itertools.count()
+        line = own.video(video, window=5, stride=5, unit="frames", stop=lambda: next(asked) == 12)
+        assert [each.first for each in line] == [0, 5]
 
     @pytest.mark.parametrize(
         ("options", "why"),

@@ -17,6 +17,7 @@ from fer_models.training.clip_folds import ClipTrainer, train_fold
 from fer_models.training.clip_training import train_clips, train_on
 from fer_models.training.cross_validation import Scenario, divide
 from fer_models.training.cross_validation_report import part_sizes, warning_of
+from fer_models.zoo import class_names
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the data pipeline is tested on TensorFlow"
@@ -347,6 +348,14 @@ def test_a_given_trainer_keeps_how_it_cuts(data, tmp_path):
             validate(**options)
     assert len(validate(region_cut="grid", motion=False)) == len(validate()) == 1
     assert (trainer.motion, trainer.region_cut, trainer.recipe.epochs) == (False, "grid", 1)
+
+
+@pytest.mark.parametrize("motion", [True, False])
+def test_what_a_network_was_shown_is_in_its_file(data, tmp_path, motion):
+    trainer = ClipTrainer(tiny().to_recipe(), data.names, motion, "grid")
+    trainer.save(tmp_path / "model.keras")
+    about = class_names.read_about(tmp_path / "model.keras")
+    assert about == {"region_cut": "grid", "motion": motion}
 
 
 def test_steps_of_an_epoch_may_be_given(data, tmp_path):
