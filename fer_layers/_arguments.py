@@ -82,6 +82,15 @@ def resolve_data_format(data_format: str | None) -> str:
     return data_format
 
 
+def inherited(layer: keras.Layer) -> dict[str, Any]:
+    """Return the arguments that a layer hands to each of its sublayers.
+
+    Keras hands on a later change of `trainable`, but not the one that a layer is made with. A
+    frozen layer from a file would thus hold batch norms that still update their statistics.
+    """
+    return {"dtype": layer.dtype_policy, "trainable": layer.trainable}
+
+
 def channel_axis(data_format: str) -> int:
     """Return the axis that holds the channels."""
     return -1 if data_format == "channels_last" else 1

@@ -40,8 +40,10 @@ class _ClipGate(keras.layers.Layer):
         """Return the gate, `(batch, ...)` over the axes that are not in `pooled_axes`."""
         # The pair of maps is always stacked last: no backend needs channels_first here.
         pair = ops.stack([ops.max(inputs, pooled_axes), ops.mean(inputs, pooled_axes)], axis=-1)
-        x = ops.conv(pair, self.kernel, padding="same", data_format="channels_last")
-        return ops.sigmoid(ops.squeeze(x, -1) + self.bias)
+        # `attention` may be called by itself, where Keras does not cast the weights.
+        kernel, bias = (ops.cast(weight, pair.dtype) for weight in (self.kernel, self.bias))
+        x = ops.conv(pair, kernel, padding="same", data_format="channels_last")
+        return ops.sigmoid(ops.squeeze(x, -1) + bias)
 
     def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         return inputs * self.attention(inputs, training=training)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer_layers._arguments import PACKAGE, flag, odd_int
+from fer_layers._arguments import PACKAGE, flag, inherited, odd_int
 
 BLOCK = 8
 
@@ -72,7 +72,7 @@ class AttentionGate(keras.layers.Layer):
         self.bias = self.norm = None
         if self.use_norm:
             self.norm = keras.layers.BatchNormalization(
-                momentum=0.99, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+                momentum=0.99, epsilon=1e-5, name="norm", **inherited(self)
             )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

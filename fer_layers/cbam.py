@@ -10,6 +10,7 @@ from fer_layers._arguments import (
     channel_axis,
     check_input,
     flag,
+    inherited,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -68,10 +69,8 @@ class ChannelAttention(layers.Layer):
         channels = check_input(self, input_shape)
         hidden = hidden_units(self, channels)
         self.input_spec = layers.InputSpec(ndim=4, axes={channel_axis(self.data_format): channels})
-        self.squeeze = layers.Dense(
-            hidden, activation="relu", dtype=self.dtype_policy, name="squeeze"
-        )
-        self.excite = layers.Dense(channels, dtype=self.dtype_policy, name="excite")
+        self.squeeze = layers.Dense(hidden, activation="relu", name="squeeze", **inherited(self))
+        self.excite = layers.Dense(channels, name="excite", **inherited(self))
         self.squeeze.build((None, 2, channels))
         self.excite.build((None, 2, hidden))
         super().build(input_shape)
@@ -147,9 +146,7 @@ class SpatialAttention(layers.Layer):
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
         self.use_norm = flag("use_norm", use_norm)
-        self.gate = AttentionGate(
-            self.kernel_size, self.use_norm, dtype=self.dtype_policy, name="gate"
-        )
+        self.gate = AttentionGate(self.kernel_size, self.use_norm, name="gate", **inherited(self))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = check_input(self, input_shape)
@@ -232,7 +229,7 @@ class CBAM(layers.Layer):
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.data_format = resolve_data_format(data_format)
         self.use_norm = flag("use_norm", use_norm)
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy}
+        common = {"data_format": self.data_format, **inherited(self)}
         self.channel = ChannelAttention(self.reduction, name="channel", **common)
         self.spatial = SpatialAttention(
             self.kernel_size, use_norm=self.use_norm, name="spatial", **common

@@ -10,6 +10,7 @@ from fer_layers._arguments import (
     check_input,
     conv_output_shape,
     flag,
+    inherited,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -85,7 +86,7 @@ class ConvNorm(keras.layers.Layer):
             "padding": "valid" if self.strides > 1 else "same",
             "use_bias": not self.use_norm,
             "data_format": self.data_format,
-            "dtype": self.dtype_policy,
+            **inherited(self),
             "name": "conv",
         }
         if self.depthwise:
@@ -104,8 +105,8 @@ class ConvNorm(keras.layers.Layer):
                 axis=channel_axis(self.data_format),
                 momentum=0.9,
                 epsilon=1e-5,
-                dtype=self.dtype_policy,
                 name="norm",
+                **inherited(self),
             )
             self.norm.build(self.compute_output_shape(input_shape))
         # The convolution sees the padded input, which may fit the kernel where this one does not.

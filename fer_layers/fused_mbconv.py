@@ -9,6 +9,7 @@ from fer_layers._arguments import (
     check_input,
     conv_output_shape,
     flag,
+    inherited,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -75,7 +76,7 @@ class FusedMBConv(keras.layers.Layer):
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         self.expand = ConvNorm(expansion, kernel_size, strides, name="expand", **common)
         self.project = ConvNorm(filters, activation=False, name="project", **common)

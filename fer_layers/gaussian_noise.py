@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from fer_layers._arguments import PACKAGE, positive_int, seed_or_none, shown
+from fer_layers._arguments import PACKAGE, inherited, positive_int, seed_or_none, shown
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -48,7 +48,7 @@ class GaussianNoiseStack(keras.layers.Layer):
         self, layers: int = 1, stddev: float = 0.1, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.layers = positive_int("layers", layers)
+        self.count = positive_int("layers", layers)
         is_number = isinstance(stddev, (int, float)) and not isinstance(stddev, bool)
         if not is_number or not 0 <= stddev <= 1:
             raise ValueError(
@@ -59,9 +59,9 @@ class GaussianNoiseStack(keras.layers.Layer):
         self.noises = [
             keras.layers.GaussianNoise(
                 stddev,
-                seed=None if seed is None else seed + index,
-                dtype=self.dtype_policy,
+                seed=None if self.seed is None else self.seed + index,
                 name=f"noise_{index + 1}",
+                **inherited(self),
             )
             for index in range(layers)
         ]
@@ -83,7 +83,7 @@ class GaussianNoiseStack(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
-            "layers": self.layers,
+            "layers": self.count,
             "stddev": self.stddev,
             "seed": self.seed,
         }

@@ -11,6 +11,7 @@ from fer_layers._arguments import (
     check_input,
     conv_output_shape,
     flag,
+    inherited,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -19,10 +20,13 @@ from fer_layers.conv_norm import ConvNorm
 from fer_layers.squeeze_excite import SqueezeExcite
 from fer_layers.triplet_attention import TripletAttention
 
+# GhostNet's squeeze-and-excite divides the channels by this in its hidden layer.
+REDUCTION = 4
+
 
 def _squeeze_excite(use_norm, **kwargs):
     """Return squeeze-and-excite by GhostNet's settings; it has no norm to leave out."""
-    return SqueezeExcite(reduction=4, gate_activation="hard_sigmoid", **kwargs)
+    return SqueezeExcite(reduction=REDUCTION, gate_activation="hard_sigmoid", **kwargs)
 
 
 ATTENTIONS: dict[str, Callable[..., keras.Layer]] = {
@@ -96,7 +100,7 @@ class GhostModule(keras.layers.Layer):
             "activation": self.activation,
             "data_format": self.data_format,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         intrinsic = self._intrinsic = -(-filters // ratio)
         self.primary = ConvNorm(intrinsic, kernel_size, strides, name="primary", **common)
@@ -174,8 +178,9 @@ class GhostBottleneck(keras.layers.Layer):
         `(batch, new_height, new_width, filters)`, or channels first.
 
     Raises:
-        ValueError: If a size is below 1, the kernel is even, `attention` is unknown, or
-            the input is not of rank 4 with defined channels.
+        ValueError: If a size is below 1, the kernel is even, `attention` is unknown,
+            `"squeeze_excite"` has an `expansion` below 4, or the input is not of rank 4 with
+            defined channels.
 
     Example:
 
@@ -210,6 +215,11 @@ class GhostBottleneck(keras.layers.Layer):
                 f"Received: attention={attention!r}"
             )
         self.expansion = positive_int("expansion", expansion)
+        if attention == "squeeze_excite" and expansion < REDUCTION:
+            raise ValueError(
+                f"`expansion` must be at least {REDUCTION} for attention='squeeze_excite', which "
+                f"divides the channels by it. Received: expansion={expansion}"
+            )
         self.filters = positive_int("filters", filters)
         self.kernel_size = odd_int("kernel_size", kernel_size)
         self.strides = positive_int("strides", strides)
@@ -223,7 +233,7 @@ class GhostBottleneck(keras.layers.Layer):
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         down: dict[str, Any] = {
             "kernel_size": self.kernel_size,

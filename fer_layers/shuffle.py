@@ -11,6 +11,7 @@ from fer_layers._arguments import (
     check_input,
     conv_output_shape,
     flag,
+    inherited,
     odd_int,
     positive_int,
     resolve_data_format,
@@ -108,7 +109,7 @@ class ShuffleUnit(layers.Layer):
         common = {
             "data_format": self.data_format,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         depthwise: dict[str, Any] = {
             "filters": None,
@@ -236,7 +237,7 @@ class LocalFeatureExtractor(layers.Layer):
             "depthwise": True,
             "data_format": self.data_format,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         self.paths = [
             (
@@ -375,19 +376,19 @@ class ChannelSpatialModulator(layers.Layer):
                 padding="same",
                 dilation_rate=self.dilation_rate if kernel_size > 1 else 1,
                 data_format=self.data_format,
-                dtype=self.dtype_policy,
                 name=name,
+                **inherited(self),
             )
 
         def norm(axis, name):
             if not self.use_norm:
                 return None
             return layers.BatchNormalization(
-                axis=axis, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
+                axis=axis, momentum=0.9, epsilon=1e-5, name=name, **inherited(self)
             )
 
         def dense(units, name):
-            return layers.Dense(units, dtype=self.dtype_policy, name=name)
+            return layers.Dense(units, name=name, **inherited(self))
 
         self.channel_hidden = [(dense(hidden, "channel_reduce"), norm(-1, "channel_norm"))]
         self.channel_gate = dense(channels, "channel_gate")

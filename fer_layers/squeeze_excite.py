@@ -11,6 +11,7 @@ from fer_layers._arguments import (
     activation_function,
     channel_axis,
     check_input,
+    inherited,
     positive_int,
     resolve_data_format,
 )
@@ -89,10 +90,10 @@ class SqueezeExcite(layers.Layer):
             ndim=len(input_shape), axes={channel_axis(self.data_format): channels}
         )
         self.squeeze = layers.Dense(
-            hidden, activation=self.activation, dtype=self.dtype_policy, name="squeeze"
+            hidden, activation=self.activation, name="squeeze", **inherited(self)
         )
         self.excite = layers.Dense(
-            channels, activation=self.gate_activation, dtype=self.dtype_policy, name="excite"
+            channels, activation=self.gate_activation, name="excite", **inherited(self)
         )
         self.squeeze.build((None, channels))
         self.excite.build((None, hidden))

@@ -4,7 +4,14 @@ from typing import Any
 
 import keras
 
-from fer_layers._arguments import PACKAGE, check_input, flag, odd_int, resolve_data_format
+from fer_layers._arguments import (
+    PACKAGE,
+    check_input,
+    flag,
+    inherited,
+    odd_int,
+    resolve_data_format,
+)
 from fer_layers.attention_gate import AttentionGate
 
 
@@ -63,7 +70,7 @@ class TripletAttention(keras.layers.Layer):
         common = {
             "kernel_size": kernel_size,
             "use_norm": self.use_norm,
-            "dtype": self.dtype_policy,
+            **inherited(self),
         }
         self.width_gate = AttentionGate(name="width_gate", **common)
         self.height_gate = AttentionGate(name="height_gate", **common)

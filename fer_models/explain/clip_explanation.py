@@ -32,7 +32,7 @@ METHODS = {"grad_cam": "Grad-CAM", "hires_cam": "HiResCAM"}
     region_names=arguments.sequence(arguments.text),
     class_names=arguments.sequence(arguments.scalar),
     method=arguments.text,
-    alpha=arguments.number(),
+    alpha=arguments.number(0, 1),
     title=arguments.text,
 )
 def clip_explanation(
@@ -99,15 +99,14 @@ def clip_explanation(
         raise ValueError(
             f"`method` must be None or one of {list(METHODS)}. Received: method={method!r}"
         )
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
     check_integer("columns", columns, 1)
     if [np.shape(each) for each in shown] != [each.shape for each in inputs]:
         raise ValueError(
             "`frames` must have the shapes of `inputs`. Received: "
             f"{[np.shape(each) for each in shown]} and {[each.shape for each in inputs]}"
         )
-    pictures = [checked_drawable_images(each) for each in shown]
+    argument = "inputs" if frames is None else "frames"
+    pictures = [checked_drawable_images(each, argument) for each in shown]
     moved = pictures if frames is None else [_motion(each) for each in inputs]
     if region_names is None:
         region_names = [tensor.name for tensor in model.inputs]
@@ -124,7 +123,10 @@ def clip_explanation(
     gates = [
         gate
         for gate in attention_gates(model, batch)
-        if len(gate.inputs) == 1 and (gate.space() is not None or gate.time() is not None)
+        # A layer that takes the frames one by one has gates of images.
+        if gate.values.ndim == 5
+        and len(gate.inputs) == 1
+        and (gate.space() is not None or gate.time() is not None)
     ]
     layer = _last_gates(gates, len(inputs)) if layer is None else layer
     method = method or ("hires_cam" if _flattens(model) else "grad_cam")
@@ -157,13 +159,15 @@ def clip_explanation(
 def _drawn(rows, path, *, columns, alpha, side, label, prediction, title):
     count = len(rows[0][2])
     places = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
+    # Beside the label there is room for the prediction from the third column on.
+    line = 2 if label is not None and len(places) < 3 else 1
     grid = PictureGrid(
         len(rows),
         len(places),
         rows[0][2].shape[1:3],
         side=side,
         row_names=[row[0] for row in rows],
-        above=2,
+        above=1 + line,
         title=title,
         bar=True,
     )
@@ -176,8 +180,8 @@ def _drawn(rows, path, *, columns, alpha, side, label, prediction, title):
     if label is not None:
         grid.above(0, 1, str(label), color="#1b2a3a")
     colour = prediction_colour(None if label is None else str(label), prediction)
-    last = min(len(places) - 1, 2)
-    grid.above(last, 1, f"predicted: {prediction}", color=colour, fontweight="bold")
+    column = 0 if line == 2 else min(len(places) - 1, 2)
+    grid.above(column, line, f"predicted: {prediction}", color=colour, fontweight="bold")
     grid.color_bar(("least", "most"))
     return save_figure(grid.figure, path, dpi=110)
 
@@ -201,6 +205,7 @@ def _motion(clip):
 
 def _flattens(model):
     return any(
-        isinstance(layer, keras.layers.Flatten) or (hasattr(layer, "layers") and _flattens(layer))
+        isinstance(layer, keras.layers.Flatten)
+        or (isinstance(layer, keras.Model) and _flattens(layer))
         for layer in model.layers
     )

@@ -23,6 +23,7 @@ from fer_models.explain.picture_grid import PictureGrid
     path=arguments.path,
     region_names=arguments.sequence(arguments.plain),
     label=arguments.plain,
+    alpha=arguments.number(0, 1),
     prediction=arguments.plain,
     title=arguments.text,
 )
@@ -79,7 +80,7 @@ def clip_sheet(
         heat_maps = None if heat_maps is None else [np.asarray(heat_maps)]
     if not clip:
         raise ValueError("`clip` must hold one region or more. Received: none")
-    regions = [checked_drawable_images(region) for region in clip]
+    regions = [checked_drawable_images(region, "clip") for region in clip]
     if len({region.shape[:3] for region in regions}) > 1:
         raise ValueError(
             "`clip` must hold regions of one shape. "
@@ -93,14 +94,17 @@ def clip_sheet(
                 f"Received: {len(heat_maps)}"
             )
         heat_maps = [
-            checked_heat_maps(each, region, alpha)  # type: ignore[misc]
+            checked_heat_maps(each, region)  # type: ignore[misc]
             for each, region in zip(heat_maps, regions, strict=True)
         ]
     names = checked_names("region_names", region_names, count)
     times = checked_names("times", times, frames) or [str(number) for number in range(frames)]
     check_integer("columns", columns, 1)
     shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
-    lines = 1 + (label is not None or prediction is not None)
+    both = label is not None and prediction is not None
+    # In a single column the prediction finds no room beside the label.
+    line = 2 if both and len(shown) == 1 else 1
+    lines = 1 if label is None and prediction is None else 1 + line
     grid = PictureGrid(
         count,
         len(shown),
@@ -119,9 +123,9 @@ def clip_sheet(
     if label is not None:
         grid.above(0, 1, str(label), color="#1b2a3a")
     if prediction is not None:
-        column = 1 if label is not None and len(shown) > 1 else 0
+        column = 1 if both and line == 1 else 0
         colour = prediction_colour(None if label is None else str(label), str(prediction))
-        grid.above(column, 1, str(prediction), color=colour, fontweight="bold")
+        grid.above(column, line, str(prediction), color=colour, fontweight="bold")
     if heat_maps is not None:
         grid.color_bar(("0", "1"))
     return save_figure(grid.figure, path)

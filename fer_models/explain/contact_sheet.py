@@ -20,6 +20,7 @@ _INCH = 1.5
     path=arguments.path,
     labels=arguments.sequence(arguments.plain),
     predictions=arguments.sequence(arguments.plain),
+    alpha=arguments.number(0, 1),
     title=arguments.text,
 )
 def contact_sheet(
@@ -71,7 +72,7 @@ def contact_sheet(
 
     images = checked_drawable_images(images)
     count = len(images)
-    heat_maps = checked_heat_maps(heat_maps, images, alpha)
+    heat_maps = checked_heat_maps(heat_maps, images)
     labels = checked_names("labels", labels, count)
     predictions = checked_names("predictions", predictions, count)
     check_integer("columns", columns, 1)
@@ -144,26 +145,29 @@ def prediction_colour(label: str | None, prediction: str | None) -> str:
     return _RIGHT if prediction == label or prediction.startswith(f"{label} ") else _WRONG
 
 
-def checked_drawable_images(images: ArrayLike) -> np.ndarray:
-    """Return images as bytes, grey ones without the channel axis, or raise `ValueError`."""
-    images = as_array("images", images)
+def checked_drawable_images(images: ArrayLike, name: str = "images") -> np.ndarray:
+    """Return images as bytes, grey ones without the channel axis, or raise `ValueError`.
+
+    Args:
+        images: Images, or the frames of one clip.
+        name: The user's argument, for messages.
+    """
+    images = as_array(name, images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(
-            "`images` must be of shape (examples, height, width, channels) with one example or "
-            f"more and 1 or 3 channels. Received: shape={images.shape}"
+            f"`{name}` must be of shape (count, height, width, channels) with a count of 1 or more "
+            f"and 1 or 3 channels. Received: shape={images.shape}"
         )
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > 255:
         raise ValueError(
-            f"`images` must be in [0, 255]. Received: values from {images.min()} to {images.max()}"
+            f"`{name}` must be in [0, 255]. Received: values from {images.min()} to {images.max()}"
         )
     # Rounded to bytes, since matplotlib takes floats to be in [0, 1].
     images = np.round(images).astype("uint8")
     return images[..., 0] if images.shape[-1] == 1 else images
 
 
-def checked_heat_maps(
-    heat_maps: ArrayLike | None, images: np.ndarray, alpha: float
-) -> np.ndarray | None:
+def checked_heat_maps(heat_maps: ArrayLike | None, images: np.ndarray) -> np.ndarray | None:
     """Return heat maps as float32, or raise `ValueError` where they do not fit the images."""
     if heat_maps is None:
         return None
@@ -178,8 +182,6 @@ def checked_heat_maps(
             f"`heat_maps` must be from 0 to 1. Received: values from {heat_maps.min()} to "
             f"{heat_maps.max()}"
         )
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
     return heat_maps
 
 

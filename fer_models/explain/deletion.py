@@ -9,10 +9,12 @@ import numpy as np
 
 from fer_data import arguments
 from fer_data.checks import as_numbers, check_integer
+from fer_models.evaluation.layer_calls import trace_calls
 from fer_models.explain.grad_cam import checked_classes, checked_inputs, visual_inputs
+from fer_models.explain.layers import input_format
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DeletionInsertion:
     """Curves of `deletion_insertion` and the areas under them.
 
@@ -63,8 +65,8 @@ def deletion_insertion(
 
     Args:
         model: Built Keras model that returns probabilities `(batch, classes)`.
-        images: Images or clips as the model takes them, channels last, as in `grad_cam`. The places
-            of a clip, and of several inputs, are put into one common order.
+        images: Images or clips as the model takes them, channels last. The places of a clip, and of
+            several inputs, are put into one common order.
         heat_maps: The result of `grad_cam` for them.
         class_index: Class whose probability is followed: an integer or one for each example.
             `None` takes the predicted class of the unchanged example.
@@ -77,8 +79,8 @@ def deletion_insertion(
         A `DeletionInsertion`.
 
     Raises:
-        ValueError: If shapes do not fit, a number is out of range, or the model does not return
-            probabilities.
+        ValueError: If shapes do not fit, a number is out of range, the model takes its channels
+            first, or it does not return probabilities.
 
     Example:
 
@@ -97,8 +99,8 @@ def deletion_insertion(
     if not 0 < blur <= 1:
         raise ValueError(f"`blur` must be above 0 and at most 1. Received: blur={blur!r}")
     specs = visual_inputs(model)
-    own = getattr(model, "inputs", None) or keras.tree.flatten(specs)
-    arrays = checked_inputs(images, specs, [tuple(tensor.shape) for tensor in own])
+    check_channels_last(model, specs)
+    arrays = checked_inputs(images, specs, model)
     maps = _checked_maps(heat_maps, arrays)
     count = len(arrays[0])
     if not count:
@@ -118,7 +120,9 @@ def deletion_insertion(
         return np.concatenate(parts).astype("float64")
 
     first = predict(arrays)
-    if first.ndim != 2 or first.min() < 0 or np.abs(first.sum(axis=1) - 1).max() > 1e-2:
+    # So written that NaN fails it.
+    sound = first.ndim == 2 and first.min() >= 0 and np.abs(first.sum(axis=1) - 1).max() <= 1e-2
+    if not sound:
         raise ValueError(
             "Argument `model` must return probabilities (batch, classes) that sum to one. "
             f"Received: model={model.name!r}, whose outputs do not"
@@ -145,6 +149,23 @@ def deletion_insertion(
         deletion_auc=np.trapezoid(deletion, shares, axis=1),
         insertion_auc=np.trapezoid(insertion, shares, axis=1),
     )
+
+
+def check_channels_last(model: keras.Model, specs: Any) -> None:
+    """Raise `ValueError` if an input of the model has its channels first.
+
+    Args:
+        model: Built Keras model.
+        specs: Its inputs, by `visual_inputs`.
+    """
+    calls = trace_calls(model, specs)
+    shapes = [tuple(spec.shape) for spec in keras.tree.flatten(specs)]
+    if any(input_format(calls, shape) == "channels_first" for shape in shapes):
+        raise ValueError(
+            "Argument `model` must take its channels last; models of channels_first are not "
+            f"supported here. Received: model={model.name!r} with inputs of shape "
+            f"{', '.join(str(shape[1:]) for shape in shapes)}"
+        )
 
 
 def _places(array):

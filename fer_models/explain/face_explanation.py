@@ -10,12 +10,13 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fer_data import arguments
 from fer_data.checks import as_array
-from fer_models.explain.contact_sheet import contact_sheet
-from fer_models.explain.deletion import DeletionInsertion, deletion_insertion
+from fer_models.explain.contact_sheet import checked_names, contact_sheet
+from fer_models.explain.deletion import DeletionInsertion, check_channels_last, deletion_insertion
 from fer_models.explain.gate_sheet import gate_sheet, plot_channel_gates
 from fer_models.explain.gates import attention_gates
-from fer_models.explain.grad_cam import GradCAM
+from fer_models.explain.grad_cam import GradCAM, visual_inputs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,6 +62,7 @@ class FaceExplanation:
         ]
 
 
+@arguments.checked(class_names=arguments.sequence(arguments.scalar))
 def explain_faces(
     model: keras.Model,
     images: ArrayLike,
@@ -78,10 +80,11 @@ def explain_faces(
     and `channels.png` if some vary over the channels.
 
     Args:
-        model: Built Keras model of one image that returns probabilities `(batch, classes)`.
+        model: Built Keras model of one image, channels last, that returns probabilities
+            `(batch, classes)`.
         images: `(faces, height, width, channels)` in [0, 255], as the model takes them.
         folder: Where the pictures go.
-        class_names: Names of the classes; None calls them "0", "1", ...
+        class_names: A name for each class; None calls them "0", "1", ...
         labels: True class of each face by name, or None. With labels, right predictions are green
             and wrong ones red.
         class_index: Class to explain; None for the predicted one of each face.
@@ -92,8 +95,8 @@ def explain_faces(
         `FaceExplanation`.
 
     Raises:
-        ValueError: If the model has no convolution to explain it by, or an argument breaks its
-            rule.
+        ValueError: If the model has no convolution to explain it by or takes its channels first,
+            or an argument breaks its rule.
 
     Example:
 
@@ -103,9 +106,13 @@ def explain_faces(
     ```
     """
     images, folder = as_array("images", images), Path(folder)
-    heat_maps = GradCAM(model, method=method)(images, class_index)
+    check_channels_last(model, visual_inputs(model))
+    explain = GradCAM(model, method=method)
+    names = checked_names("class_names", class_names, explain.classes) or [
+        str(number) for number in range(explain.classes)
+    ]
+    heat_maps = explain(images, class_index)
     said = np.asarray(model.predict(images, verbose=0), "float32")
-    names = [str(name) for name in class_names or range(said.shape[1])]
     explained = said.argmax(1) if class_index is None else np.full(len(said), class_index)
     random = np.random.default_rng(seed).random(heat_maps.shape)
     found, chance = (

@@ -24,7 +24,7 @@ from fer_models.explain.picture_grid import PictureGrid
     path=arguments.path,
     labels=arguments.sequence(arguments.plain),
     predictions=arguments.sequence(arguments.plain),
-    alpha=arguments.number(),
+    alpha=arguments.number(0, 1),
     title=arguments.text,
 )
 def gate_sheet(
@@ -48,7 +48,8 @@ def gate_sheet(
         images: The images as given to `attention_gates`, channels last, 1 or 3 channels in
             [0, 255]: a column for each. Or clips, or a list of clips with one for each input: a
             column for each time step of one clip.
-        gates: The result of `attention_gates` for them.
+        gates: The result of `attention_gates` for them. With clips, only the gates of whole clips
+            are drawn, not those of layers in a `keras.layers.TimeDistributed`.
         path: File to write; its ending chooses the format.
         labels: Original label of each image or clip, or `None`.
         predictions: Predicted label of each, or `None`.
@@ -78,13 +79,14 @@ def gate_sheet(
         )
     clips = inputs[0].ndim == 5
     count = len(inputs[0])
+    if clips:
+        # A layer that takes the frames one by one has gates of images, which have no place here.
+        gates = [gate for gate in gates if gate.values.ndim == 5]
     if any(len(gate.values) != count for gate in gates):
         raise ValueError(
             f"`gates` must be of the same {count} examples as `images`. Received: gates of "
             f"{sorted({len(gate.values) for gate in gates})}"
         )
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
     labels = checked_names("labels", labels, count)
     predictions = checked_names("predictions", predictions, count)
     check_integer("columns", columns, 1)

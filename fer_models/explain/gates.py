@@ -13,7 +13,7 @@ from fer_models.explain.grad_cam import checked_inputs, visual_inputs
 from fer_models.explain.layers import input_dependence
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Gate:
     """The gate of one call of an attention layer, channels last.
 
@@ -87,8 +87,7 @@ def attention_gates(model: keras.Model, images: Any, batch_size: int = 32) -> li
         Woo et al., "CBAM", ECCV 2018; Misra et al., "Rotate to Attend", WACV 2021.
     """
     specs = visual_inputs(model)
-    own = getattr(model, "inputs", None) or keras.tree.flatten(specs)
-    arrays = checked_inputs(images, specs, [tuple(tensor.shape) for tensor in own])
+    arrays = checked_inputs(images, specs, model)
     check_integer("batch_size", batch_size, 1)
     parts = []
     for start in range(0, len(arrays[0]), batch_size):
@@ -150,7 +149,9 @@ def _of_batch(model, batch):
 
 
 def _is_attention(layer):
-    return callable(getattr(layer, "attention", None))
+    found = getattr(layer, "attention", None)
+    # A layer by that name is a part of this one, and may itself be a gate.
+    return callable(found) and not isinstance(found, keras.Layer)
 
 
 def _gate(layer, path, inputs):

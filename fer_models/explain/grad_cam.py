@@ -11,7 +11,7 @@ from fer_data.checks import as_array, check_integer, checked_finite
 from fer_models.evaluation.layer_calls import model_inputs, trace_calls
 from fer_models.evaluation.logits import class_count, last_activation
 from fer_models.explain.gradients import FeatureGradients
-from fer_models.explain.layers import data_format, find_layers, input_dependence
+from fer_models.explain.layers import data_format, find_layers, input_dependence, input_format
 
 METHODS = ("grad_cam", "hires_cam")
 
@@ -48,7 +48,7 @@ def grad_cam(
         images: Array `(batch, height, width, channels)` of images or `(batch, frames, height,
             width, channels)` of clips, or channels first if the model takes that, as the model
             takes them. For several inputs a list of arrays in the model's order, or a dictionary
-            for a model that takes one.
+            for a model that takes one. A model of one input in a list takes the array itself too.
         class_index: Class to explain: an integer, or one for each example. `None` takes each
             example's predicted class.
         layer: Name, path such as `"block_2/ghost/conv"`, or object of the layer to look at; for
@@ -65,8 +65,9 @@ def grad_cam(
         dictionary. A map is all zeros if no place raises the score.
 
     Raises:
-        ValueError: If the model has no convolution or other inputs, the layer is unknown, a class
-            is out of range, the method is unknown, or the images do not fit the model.
+        ValueError: If the model has no convolution, no `keras.Input`s (as a subclassed model) or
+            other inputs, the layer is unknown, a class is out of range, the method is unknown, or
+            the images do not fit the model.
 
     Example:
 
@@ -127,9 +128,6 @@ class GradCAM:
         self.method = method
         self._specs = visual_inputs(model)
         flat = keras.tree.flatten(self._specs)
-        # The model's own shapes, whose sizes may be open.
-        own = getattr(model, "inputs", None) or flat
-        self._shapes = [tuple(tensor.shape) for tensor in own]
         calls = trace_calls(model, self._specs)
         self.classes = class_count(calls, model)
         owners = input_dependence(model, calls, self._specs)
@@ -139,6 +137,13 @@ class GradCAM:
         single = len(chosen) == 1
         self.layer, self.path = (layers[0], paths[0]) if single else (layers, paths)
         self._formats = [data_format(calls, index) for index in chosen]
+        self._input_formats = [
+            input_format(
+                [call for call, inputs in zip(calls, owners, strict=True) if number in inputs],
+                tuple(spec.shape),
+            )
+            for number, spec in enumerate(flat)
+        ]
         targets = [
             (calls[index].path, sum(call.path == calls[index].path for call in calls[: index + 1]))
             for index in chosen
@@ -153,13 +158,13 @@ class GradCAM:
         batch_size: int = 32,
     ) -> Any:
         """Return the heat maps of images: arguments and result as in `grad_cam`."""
-        arrays = checked_inputs(images, self._specs, self._shapes)
+        arrays = checked_inputs(images, self._specs, self.model)
         check_integer("batch_size", batch_size, 1)
         count = len(arrays[0])
         wanted = checked_classes(class_index, count, self.classes)
         sizes = [
             array.shape[2:] if form == "channels_first" else array.shape[1:-1]
-            for array, form in zip(arrays, self._formats, strict=True)
+            for array, form in zip(arrays, self._input_formats, strict=True)
         ]
         heats = [[np.zeros((0, *size), "float32")] for size in sizes]
         for start in range(0, count, batch_size):
@@ -172,7 +177,10 @@ class GradCAM:
                         features[place], gradients[place], self._formats[number], sizes[number]
                     )
                 )
-        return keras.tree.pack_sequence_as(self._specs, [np.concatenate(each) for each in heats])
+        maps = [np.concatenate(each) for each in heats]
+        if _is_alone(images, self._specs):
+            return maps[0]
+        return keras.tree.pack_sequence_as(self._specs, maps)
 
     def _heat(self, features, gradients, form, size):
         features, gradients = (
@@ -223,7 +231,14 @@ def visual_inputs(model: keras.Model) -> Any:
     strides.
     """
     shape = None
-    if isinstance(model, keras.Model) and getattr(model, "inputs", None):
+    if isinstance(model, keras.Model) and model.built:
+        # A subclassed model has the attribute too, but leaves it empty.
+        if not getattr(model, "inputs", None):
+            raise ValueError(
+                "Argument `model` must have `keras.Input`s; wrap it in a functional model, "
+                "keras.Model(x, model(x)) with x = keras.Input(shape). "
+                f"Received: model={model.name!r} of class {type(model).__name__}"
+            )
         for tensor in model.inputs:
             if len(tensor.shape) not in (4, 5):
                 raise ValueError(
@@ -242,16 +257,17 @@ def _known(shape):
     return (16, *(128 if size is None else size for size in shape[1:]))
 
 
-def checked_inputs(
-    images: Any, specs: Any, shapes: Sequence[tuple[int | None, ...]]
-) -> list[np.ndarray]:
+def checked_inputs(images: Any, specs: Any, model: keras.Model) -> list[np.ndarray]:
     """Return the arrays of a model's inputs as a list, or raise `ValueError`.
 
     Args:
         images: The user's argument.
-        specs: The structure of the model's inputs.
-        shapes: Shape of each, in flat order, open sizes as None.
+        specs: The structure of the model's inputs, by `visual_inputs`.
+        model: The model, whose own shapes may have open sizes.
     """
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if _is_alone(images, specs):
+        images = [images]
     if isinstance(specs, dict):
         if not isinstance(images, dict) or set(images) != set(specs):
             got = sorted(images) if isinstance(images, dict) else type(images).__name__
@@ -291,6 +307,12 @@ def checked_inputs(
             f"`images` must hold as many examples for each input. Received: {sorted(counts)}"
         )
     return [array.astype(keras.config.floatx()) for array in arrays]
+
+
+def _is_alone(images, specs):
+    """Return whether `images` is an array where the model has a list of one input."""
+    listed = isinstance(specs, (list, tuple)) and len(specs) == 1
+    return listed and not isinstance(images, (list, tuple))
 
 
 def _as_numpy(images):

@@ -186,7 +186,39 @@ def _is_distributed(layer):
 def data_format(calls: Sequence[LayerCall], index: int) -> str:
     """Return the data format of a call, by its layer or the last one before it that has one."""
     for call in reversed(calls[: index + 1]):
-        layer = call.layer.layer if _is_distributed(call.layer) else call.layer
-        if getattr(layer, "data_format", None):
-            return layer.data_format
+        if _own_format(call):
+            return _own_format(call)
     return keras.config.image_data_format()
+
+
+def input_format(calls: Sequence[LayerCall], shape: Sequence[int]) -> str:
+    """Return the data format of an input, by the first layer that has one.
+
+    Height and width of an input that is permuted on its way to that layer stand elsewhere in its
+    shape: then the input has the other format.
+
+    Args:
+        calls: The calls that depend on the input.
+        shape: Its shape with the batch axis.
+    """
+    for call in calls:
+        form = _own_format(call)
+        if form:
+            seen = call.input_shape
+            if isinstance(seen, tuple) and len(seen) == len(shape):
+                other = "channels_last" if form == "channels_first" else "channels_first"
+                places = _without_channels(seen, form)
+                kept = _without_channels(shape, form) == places
+                if not kept and _without_channels(shape, other) == places:
+                    return other
+            return form
+    return keras.config.image_data_format()
+
+
+def _own_format(call):
+    layer = call.layer.layer if _is_distributed(call.layer) else call.layer
+    return getattr(layer, "data_format", None)
+
+
+def _without_channels(shape, form):
+    return tuple(shape[2:] if form == "channels_first" else shape[1:-1])

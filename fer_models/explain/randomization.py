@@ -11,7 +11,7 @@ from fer_data import arguments
 from fer_models.explain.grad_cam import GradCAM, checked_inputs, visual_inputs
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class WeightRandomization:
     """Correlations of a model's maps with those before, while its weights are randomised.
 
@@ -105,11 +105,12 @@ def weight_randomization(
     count = len(layers) if stages is None else min(stages, len(layers))
     ends = np.unique(np.round(np.linspace(0, len(layers), count + 1)).astype(int))[1:]
     specs = visual_inputs(model)
-    own = getattr(model, "inputs", None) or keras.tree.flatten(specs)
-    if not len(checked_inputs(images, specs, [tuple(tensor.shape) for tensor in own])[0]):
+    arrays = checked_inputs(images, specs, model)
+    if not len(arrays[0]):
         raise ValueError("`images` must hold at least one example. Received: none")
     if class_index is None:
-        probabilities = keras.ops.convert_to_numpy(model.predict(images, verbose=0))
+        batch = keras.tree.pack_sequence_as(specs, arrays)
+        probabilities = keras.ops.convert_to_numpy(model.predict(batch, verbose=0))
         class_index = probabilities.argmax(axis=-1)
     before = _flat(explain(images, class_index))
     generator = np.random.default_rng(seed)
@@ -133,9 +134,6 @@ def weight_randomization(
 
 
 def _permuted(values, generator):
-    # The seeds of dropout and noise layers are not weights.
-    if not np.issubdtype(values.dtype, np.floating):
-        return values
     return generator.permutation(values.ravel()).reshape(values.shape)
 
 

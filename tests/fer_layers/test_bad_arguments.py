@@ -168,6 +168,11 @@ def test_switches_are_true_or_false(layer, value):
         (SqueezeExcite, {"activation": "odd"}, "`activation` must be an activation that Keras"),
         (SqueezeExcite, {"gate_activation": 3}, "`gate_activation` must be the name of"),
         (CBAM, {"data_format": ["channels_last"]}, "`data_format` must be"),
+        (
+            GhostBottleneck,
+            {"expansion": 3, "attention": "squeeze_excite"},
+            "`expansion` must be at least 4 .*Received: expansion=3",
+        ),
         (GhostBottleneck, {"attention": ["triplet"]}, "`attention` must be None or one of"),
     ],
 )

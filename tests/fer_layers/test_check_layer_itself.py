@@ -17,7 +17,9 @@ class Sound(keras.layers.Layer):
         self.power = power
         self.data_format = data_format or keras.config.image_data_format()
         axis = -1 if self.data_format == "channels_last" else 1
-        self.norm = keras.layers.BatchNormalization(axis=axis, dtype=self.dtype_policy)
+        self.norm = keras.layers.BatchNormalization(
+            axis=axis, dtype=self.dtype_policy, trainable=self.trainable
+        )
 
     def build(self, input_shape):
         self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
@@ -58,7 +60,14 @@ class ForgetsTraining(Sound):
 class ForgetsPolicy(Sound):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.norm = keras.layers.BatchNormalization(dtype="float32")
+        self.norm = keras.layers.BatchNormalization(dtype="float32", trainable=self.trainable)
+
+
+@keras.saving.register_keras_serializable(package="fer_layers")
+class ForgetsFreezing(Sound):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization(dtype=self.dtype_policy)
 
 
 @keras.saving.register_keras_serializable(package="fer_layers")
@@ -119,6 +128,7 @@ def test_sound_layer_passes():
         WrongConfig,
         ForgetsTraining,
         ForgetsPolicy,
+        ForgetsFreezing,
         WrongShape,
         DeadWeight,
         Unsteady,

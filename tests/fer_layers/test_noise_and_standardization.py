@@ -31,6 +31,21 @@ def test_same_seed_gives_the_same_noise_and_each_call_new_noise():
     assert (first_call != to_numpy(one(x, training=True))).any()
 
 
+def test_a_seed_of_numpy_is_taken_like_any_other():
+    x = sample((2, 6, 5, 3))
+    one, two = GaussianNoiseStack(2, seed=np.int64(7)), GaussianNoiseStack(2, seed=7)
+    np.testing.assert_array_equal(to_numpy(one(x, training=True)), to_numpy(two(x, training=True)))
+
+
+def test_the_summary_of_a_model_opens_the_stack():
+    # Keras takes an attribute `layers` for the layers of a nested model.
+    lines = []
+    model = keras.Sequential([keras.Input((6, 5, 3)), GaussianNoiseStack(2, name="noise")])
+    model.summary(expand_nested=True, print_fn=lines.append)
+    assert "noise" in "\n".join(lines)
+    assert GaussianNoiseStack(2).get_config()["layers"] == 2
+
+
 def test_layers_of_the_stack_draw_independently():
     x = np.zeros((4, 32, 32, 3), "float32")
     stack = GaussianNoiseStack(2, 0.1, seed=7)

@@ -117,7 +117,7 @@ def check_layer(
 
     Config round trip, symbolic, eager and computed shapes (also with undefined height and width),
     weight counts, deterministic inference, a training step that changes every weight, mixed
-    precision, and a `.keras` file that gives back the same outputs.
+    precision, and a `.keras` file that gives back the same outputs, and a frozen layer frozen.
     `check_channels_first` does the other data format.
 
     Args:
@@ -151,6 +151,7 @@ def check_layer(
     _check_precision(layer, x, expected, init_kwargs, precision)
     model = _model(layer, input_shape)
     _check_saving(model, x, expected)
+    _check_frozen(model, x)
     _check_training(model, layer, x, tuple(idle))
 
 
@@ -254,6 +255,25 @@ def _check_saving(model, x, expected):
     for ours, theirs in zip(revived.weights, model.weights, strict=True):
         np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs), strict=True)
     np.testing.assert_allclose(to_numpy(infer(revived, x)), expected, atol=1e-5, rtol=1e-5)
+
+
+def _check_frozen(model, x):
+    model.trainable = False
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frozen.keras"
+        model.save(path)
+        revived = keras.saving.load_model(path)
+    model.trainable = True
+    frozen = revived.layers[-1]
+    thawed = [sub.path for sub in frozen._flatten_layers() if sub.trainable]
+    assert not thawed, f"trainable though they come from a frozen layer: {thawed}"
+    if keras.backend.backend() == "tensorflow":  # JAX takes seconds for an eager call
+        revived(x, training=True)
+        for ours, theirs in zip(revived.weights, model.weights, strict=True):
+            np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs), strict=True)
+    frozen.trainable = True
+    assert all(sub.trainable for sub in frozen._flatten_layers())
+    assert len(frozen.trainable_weights) == len(model.layers[-1].trainable_weights)
 
 
 def _check_training(model, layer, x, idle):

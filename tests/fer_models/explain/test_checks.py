@@ -5,6 +5,7 @@ from helpers.stripes import stripes, trained_image_model
 from keras import layers
 
 from fer_models.explain import GradCAM, deletion_insertion, grad_cam, weight_randomization
+from fer_models.explain.face_explanation import explain_faces
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,57 @@ def test_deletion_refuses_logits(trained):
     logits.layers[-1].set_weights([np.full((16, 2), 3.0), np.zeros(2)])
     with pytest.raises(ValueError, match="must return probabilities"):
         deletion_insertion(logits, np.ones((1, 4, 4, 1)), np.zeros((1, 4, 4)))
+
+
+def test_deletion_refuses_a_model_of_unknown_numbers(trained):
+    image = keras.Input((4, 4, 1))
+    pooled = layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.ops.concatenate([pooled, pooled * np.nan], axis=-1))
+    with pytest.raises(ValueError, match="must return probabilities"):
+        deletion_insertion(model, np.ones((1, 4, 4, 1)), np.zeros((1, 4, 4)))
+
+
+def test_channels_first_is_refused_by_name(tmp_path):
+    image = keras.Input((1, 4, 4))
+    pooled = layers.GlobalAveragePooling2D(data_format="channels_first")(image)
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(pooled))
+    images = np.ones((1, 1, 4, 4))
+    with pytest.raises(ValueError, match=r"must take its channels last.*shape \(1, 4, 4\)"):
+        deletion_insertion(model, images, np.zeros((1, 4, 4)))
+    with pytest.raises(ValueError, match=r"must take its channels last"):
+        explain_faces(model, images, tmp_path)
+
+
+def test_an_image_in_a_list_of_lists_is_predicted_like_an_array():
+    model, image = mean_model(), np.random.default_rng(0).random((1, 4, 4, 1)).astype("float32")
+    found, expected = (
+        weight_randomization(model, images, layer="conv", method="hires_cam", stages=1)
+        for images in (image.tolist(), image)
+    )
+    np.testing.assert_array_equal(found.correlation, expected.correlation)
+
+
+def test_half_precision_weights_are_randomised_too(trained):
+    twin = keras.models.clone_model(
+        trained,
+        clone_function=lambda layer: type(layer).from_config(
+            layer.get_config() | {"dtype": "bfloat16"}
+        ),
+    )
+    twin.set_weights(trained.get_weights())
+    images, labels, _ = stripes(16, seed=25)
+    found = weight_randomization(twin, images, labels, stages=1, seed=3)
+    assert found.means()[-1] < 0.5
+
+
+def test_results_can_be_compared():
+    model, image = mean_model(), np.ones((1, 4, 4, 1))
+    one, other = (deletion_insertion(model, image, image[..., 0], steps=1) for _ in range(2))
+    assert one == one
+    assert one != other
+    one, other = (weight_randomization(model, image, 1, layer="conv", stages=1) for _ in range(2))
+    assert one == one
+    assert one != other
 
 
 @pytest.mark.parametrize("stages", [0, True, 1.5])

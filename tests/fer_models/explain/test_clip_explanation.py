@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_layers import CBAM, GaussianNoiseStack, SpatialAttention3D
 from fer_models import triple_path_ha3dnet
 from fer_models.explain import clip_explanation, grad_cam
 
@@ -94,11 +95,23 @@ def test_a_network_without_attention_that_flattens(rows, tmp_path):
     assert limits == (0, 1)
 
 
+def test_frames_that_are_taken_one_by_one_and_noise(rows, tmp_path):
+    keras.utils.set_random_seed(0)
+    clip = keras.Input((3, 8, 8, 1), name="face")
+    x = SpatialAttention3D(3)(keras.layers.Conv3D(2, 3, padding="same")(clip))
+    x = GaussianNoiseStack(2)(keras.layers.TimeDistributed(CBAM(1, kernel_size=3))(x))
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    model = keras.Model(clip, keras.layers.Dense(2, activation="softmax")(x))
+    frames = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 1))
+    clip_explanation(model, frames, tmp_path / "one.png")
+    assert [row[0].split("\n")[0] for row in rows] == ["face", "face, SpatialAttention3D"]
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
         ({"method": "saliency"}, "`method` must be None or one of"),
-        ({"alpha": 1.5}, "`alpha` must be from 0 to 1"),
+        ({"alpha": 1.5}, r"`alpha` must be a number in \[0, 1\]"),
         ({"columns": 0}, "`columns` must be an integer >= 1"),
         ({"columns": True}, "`columns` must be an integer >= 1"),
         ({"frames": np.zeros((3, 8, 12, 12, 1))}, "`frames` must have the shapes of `inputs`"),
@@ -106,7 +119,8 @@ def test_a_network_without_attention_that_flattens(rows, tmp_path):
         ({"class_names": ("left",)}, "`class_names` must name the model's 3 classes"),
         ({"layer": "none"}, "`layer` must be a layer of model"),
         ({"class_index": 3}, "`class_index`"),
-        ({"frames": None}, r"`images` must be in \[0, 255\]"),
+        ({"frames": None}, r"`inputs` must be in \[0, 255\]"),
+        ({"frames": [np.full((8, 12, 12, 1), 256)] * 3}, r"`frames` must be in \[0, 255\]"),
     ],
 )
 def test_bad_arguments(model, clip, tmp_path, options, why):

@@ -285,13 +285,15 @@ def test_clip_sheet_has_a_row_a_region_and_a_column_a_frame(tmp_path):
     [
         ({"clip": []}, "`clip` must hold one region"),
         ({"clip": [np.zeros((2, 8, 8, 1)), np.zeros((3, 8, 8, 1))]}, "regions of one shape"),
-        ({"clip": [np.full((2, 8, 8, 1), 300.0)] * 2}, r"must be in \[0, 255\]"),
+        ({"clip": [np.full((2, 8, 8, 1), 300.0)] * 2}, r"`clip` must be in \[0, 255\]"),
         ({"heat_maps": [np.zeros((2, 8, 8))]}, "`heat_maps` must have 2 entries"),
         ({"heat_maps": [np.zeros((2, 8, 4))] * 2}, "`heat_maps` must be of shape"),
         ({"region_names": ["left"]}, "`region_names` must have 2 entries"),
         ({"times": ["0"]}, "`times` must have 2 entries"),
         ({"columns": 0}, "`columns` must be an integer >= 1"),
-        ({"alpha": 2, "heat_maps": [np.zeros((2, 8, 8))] * 2}, "`alpha` must be from 0 to 1"),
+        ({"alpha": 2}, r"`alpha` must be a number in \[0, 1\]. Received: alpha=2"),
+        ({"alpha": None}, r"`alpha` must be a number in \[0, 1\]. Received: alpha=None"),
+        ({"clip": np.zeros((2, 8, 8))}, "`clip` must be of shape"),
     ],
 )
 def test_clip_sheet_refuses(tmp_path, change, message):

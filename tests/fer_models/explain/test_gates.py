@@ -148,6 +148,41 @@ def test_mixed_precision_and_batch_norm_stay_in_inference():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("layer_class", [SpatialAttention3D, TemporalAttention])
+def test_mixed_precision_from_a_file(layer_class, tmp_path):
+    layer = layer_class(3, dtype="mixed_bfloat16")
+    path = tmp_path / "clips.keras"
+    model = keras.Sequential([keras.Input((4, 6, 6, 2)), layer])
+    model.save(path)
+    clips = np.random.default_rng(0).normal(size=(2, 4, 6, 6, 2)).astype("float32")
+    revived = keras.saving.load_model(path)
+    (gate,), (expected,) = attention_gates(revived, clips), attention_gates(model, clips)
+    np.testing.assert_array_equal(gate.values, expected.values)
+
+
+def test_a_layer_with_a_part_named_attention_is_no_gate_itself():
+    class Block(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.attention = SqueezeExcite(2, name="attention")
+
+        def build(self, input_shape):
+            self.attention.build(input_shape)
+
+        def call(self, inputs):
+            return self.attention(inputs)
+
+    model = keras.Sequential([keras.Input((4, 4, 4)), Block(name="block")])
+    assert [gate.path for gate in attention_gates(model, pictures(2, 4, 4))] == ["block/attention"]
+
+
+def test_two_gates_can_be_compared():
+    model = keras.Sequential([keras.Input((12, 12, 8)), SqueezeExcite(reduction=4)])
+    (one,), (other,) = attention_gates(model, pictures()), attention_gates(model, pictures())
+    assert one == one
+    assert one != other
+
+
 def test_gates_refuse():
     model = image_model(cbam=True)
     with pytest.raises(ValueError, match=r"`images` must be a batch of shape \(None, 32, 32, 1\)"):
@@ -176,6 +211,20 @@ def test_pictures_of_gates(tmp_path):
     assert plot_channel_gates(gates, tmp_path / "channels.png").read_bytes().startswith(PNG)
 
 
+def test_a_sheet_of_clips_leaves_out_the_gates_of_single_frames(tmp_path):
+    from matplotlib.image import imread
+
+    clip = keras.Input((3, 8, 8, 1))
+    whole = SpatialAttention3D(3)(layers.Conv3D(4, 1)(clip))
+    model = keras.Model(clip, layers.TimeDistributed(CBAM(2, kernel_size=3))(whole))
+    images = np.random.default_rng(0).uniform(0, 255, (2, 3, 8, 8, 1)).astype("float32")
+    gates = attention_gates(model, images)
+    assert {gate.values.ndim for gate in gates} == {4, 5}
+    several = imread(gate_sheet(images, gates, tmp_path / "all.png"))
+    alone = imread(gate_sheet(images, gates[:1], tmp_path / "one.png"))
+    np.testing.assert_array_equal(several, alone)
+
+
 @pytest.mark.slow
 def test_pictures_of_gates_of_clips(tmp_path):
     model = clip_model(frames=4, size=8)
@@ -196,7 +245,7 @@ def test_pictures_of_gates_of_clips(tmp_path):
         ({"images": pictures(2, 12)[..., :1]}, "`gates` must be of the same 2 examples"),
         ({"labels": ["a"]}, "`labels` must have 3 entries"),
         ({"columns": 0}, "`columns` must be an integer"),
-        ({"alpha": -1}, "`alpha` must be from 0 to 1"),
+        ({"alpha": -1}, r"`alpha` must be a number in \[0, 1\]"),
         ({"gates": []}, "`gates` must hold one that varies in space or time"),
     ],
 )

@@ -177,6 +177,36 @@ def test_channels_first():
     )
 
 
+def test_an_input_that_is_permuted_has_a_map_of_its_own_size():
+    last, order = keras.Input((12, 8, 1)), "channels_last"
+    features = layers.Conv2D(2, 3, data_format=order, name="conv")
+    ends = [layers.GlobalAveragePooling2D(data_format=order), layers.Dense(2)]
+
+    def model(inputs, x):
+        return keras.Model(inputs, ends[1](ends[0](features(x))))
+
+    first = keras.Input((1, 12, 8))
+    images = np.random.default_rng(0).normal(size=(2, 12, 8, 1)).astype("float32")
+    expected = grad_cam(model(last, last), images, 0)
+    permuted = model(first, layers.Permute((2, 3, 1))(first))
+    assert expected.shape == (2, 12, 8)
+    np.testing.assert_allclose(
+        grad_cam(permuted, np.moveaxis(images, -1, 1), 0), expected, atol=1e-5
+    )
+
+
+def test_a_model_whose_one_input_stands_in_a_list(trained, recwarn):
+    images, _, _ = stripes(2, seed=12)
+    image = keras.Input((32, 32, 1))
+    listed = keras.Model([image], trained(image))
+    expected = grad_cam(trained, images, 0)
+    heat = grad_cam(listed, images, 0)
+    np.testing.assert_allclose(heat, expected, atol=1e-5)
+    (alone,) = grad_cam(listed, [images], 0)
+    np.testing.assert_array_equal(alone, heat)
+    assert not [each for each in recwarn if "structure of `inputs`" in str(each.message)]
+
+
 def test_open_image_size_and_odd_shapes():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -248,6 +278,24 @@ def test_wrong_layer(trained):
 def test_wrong_batch_size(trained):
     with pytest.raises(ValueError, match=r"`batch_size` must be an integer >= 1"):
         grad_cam(trained, stripes(2, seed=0)[0], batch_size=0)
+
+
+def test_a_subclassed_model_is_refused_until_it_is_wrapped():
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__(name="network")
+            self.conv = layers.Conv2D(2, 3, name="conv")
+            self.pool = layers.GlobalAveragePooling2D()
+
+        def call(self, x):
+            return self.pool(self.conv(x))
+
+    model = Network()
+    model(np.zeros((1, 8, 8, 1)))
+    with pytest.raises(ValueError, match=r"`keras.Input`s; wrap it .* model='network' of class"):
+        GradCAM(model)
+    image = keras.Input((8, 8, 1))
+    assert GradCAM(keras.Model(image, model(image))).path == "network/conv"
 
 
 def test_models_it_cannot_explain():
