@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         args.split,
         class_names=found.class_names,
         batch_size=args.batch_size,
-        about=_about(args, found.faces.packed),
+        about=_about(args, found.data),
     )
     labels = class_order(found.faces.class_names, found.class_names)[
         found.faces.column(args.split, "label")
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
     remark(f"Wrote {args.output}")
 
 
-def _about(args, packed):
+def _about(args, data):
     """Return from what the models descend, and the commands that led to them and to the answers."""
     from fer_models.training import ancestry, packing, run_history, runs
 
@@ -119,7 +119,7 @@ def _about(args, packed):
         earlier = packing.joined(earlier, more)
         names.append(packing.kept(name) if names_file(name) else name)
     words = ["fer", "answers", *names, *([] if args.data is None else ["--data", args.data])]
-    words += ["--path", run_history.packed_faces((packed or {}).get("data", args.data)), "--output"]
+    words += ["--path", run_history.packed_faces(data), "--output"]
     words += [args.output.name]
     descends = set().union(*map(ancestry.of_weights, args.models))
     return {"commands": [*earlier, shlex.join(words)], "ancestry": sorted(descends)}

@@ -206,8 +206,7 @@ def _read(args, spotter, frames, on_bad):
             # The second one, which does not wait for the windows that are still to be classified.
             whole = False
         except NoFaceError as error:
-            if not stopped():
-                raise CheckFailedError(str(error)) from error
+            raise CheckFailedError(str(error)) from error
         if whole and not stopped():
             return line, True
     if not len(line):

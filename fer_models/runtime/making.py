@@ -145,7 +145,8 @@ def in_eight_bits(content: bytes) -> bytes:
 
     It computes in float32. Weights that are whole numbers up to 127 times a factor of the output,
     as `fer_models.zoo.weight_files` reads them, stay as they are to rounding; folding batch
-    normalisation into them changes the factors alone.
+    normalisation into them changes the factors alone. A layer that convolves by itself, as the
+    gates of attention do, has other weights: `make` refuses its network, whose answers change.
 
     Args:
         content: The model, of float32.

@@ -150,7 +150,8 @@ class Spotter:
             FileNotFoundError: If there is no such file or folder; at once.
             ValueError: If an option is out of its range, the file is not a video, or the window is
                 longer than the video; at once.
-            NoFaceError: At the end, if there was no face, or never one for a whole window.
+            NoFaceError: At the end, if there was no face, or never one for a whole window; not
+                where `stop` ended the video.
         """
         video = Video(path, fps=fps, on_bad=on_bad)
         length, step = _lengths(video, window, stride, unit)
@@ -172,6 +173,8 @@ class Spotter:
                 yield from self._classified(waiting, clips, landmarks)
                 waiting, clips, landmarks = [], [], []
         yield from self._classified(waiting, clips, landmarks)
+        if stop is not None and stop():
+            return
         name = repr(str(video.info.path))
         if not line.faces:
             raise NoFaceError(f"No face was found in any of the {line.frames} frames of {name}.")

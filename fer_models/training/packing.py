@@ -150,7 +150,6 @@ def pack_weights(
     calibration = {
         "temperature": temperature,
         "error_before": evaluation.calibration_error(labels, softmax(logits)),
-        "error_cross_fitted": evaluation.calibration_error(labels, cross_fitted(labels, logits)),
     }
 
     target = output / f"{recipe.model}_{tag}.npz"
@@ -184,8 +183,11 @@ def pack_weights(
             "commands": commands(run),
         }
         card = {**known, **_training(record, settings, recipe), **_scores(scored.reports)}
+        # Of the weights as they are read back. The cross-fitting finds its own temperatures.
+        rounded = cross_fitted(labels, _logits(packed, batches))
+        calibration["error_cross_fitted"] = evaluation.calibration_error(labels, rounded)
         card["calibration"] = calibration
-        fitting = shlex.join(["fer", "weights", "pack", f"runs/{run.name}", "--tag", tag])
+        fitting = run_history.packing_of(f"runs/{run.name}", tag, epoch, numbers)
         sets = sets_of(scored.labels, scored.probabilities, copies, names, fitting)
         if sets is not None:
             card["prediction_sets"] = sets
@@ -395,7 +397,8 @@ def packing_command(record: Mapping[str, Any]) -> str:
 
 
 def _packed_faces(record):
-    return run_history.packed_faces(record["settings"]["data"])
+    data = record["settings"]["data"]
+    return run_history.packed_faces(data if isinstance(data, str) else "_".join(data))
 
 
 def joined(earlier: Iterable[str], more: Iterable[str]) -> list[str]:
@@ -410,8 +413,11 @@ def joined(earlier: Iterable[str], more: Iterable[str]) -> list[str]:
     >>> joined(["fer weights"], ["fer weights", "fer weights ghostface:fer2013"])
     ['fer weights', 'fer weights ghostface:fer2013']
     """
-    found = list(map(run_history.tell_packed_faces_apart, earlier))
-    for command in map(run_history.tell_packed_faces_apart, more):
-        if command not in found:
-            found.append(command)
+    found, data = [], None
+    for command in (*earlier, *more):
+        # A command that does not name its data is about a run that was just before it.
+        data = run_history.data_of(command) or data
+        named = run_history.tell_packed_faces_apart(command, data)
+        if named not in found:
+            found.append(named)
     return found

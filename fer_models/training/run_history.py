@@ -64,24 +64,56 @@ def packed_faces(data: str) -> str:
     return f"{data}_faces.npz"
 
 
-def tell_packed_faces_apart(command: str) -> str:
+def data_of(command: str) -> str | None:
+    """Return the data set that a command names, or None.
+
+    Example:
+
+    >>> data_of("fer prepare ferplus --path FOLDER"), data_of("fer weights")
+    ('ferplus', None)
+    """
+    found = re.search(r"(?:--data|fer prepare) (\w+)", command)
+    return None if found is None else found[1]
+
+
+def tell_packed_faces_apart(command: str, data: str | None) -> str:
     """Return a command in which packed faces have the name of their data set.
 
     Commands of before called all of them `faces.npz`, so that those of one data set took the place
     of another's where the commands were given one after the other.
 
     Args:
-        command: The command line; one that does not name its data stays as it is.
+        command: The command line.
+        data: Name of the data set; with None the command stays as it is.
 
     Example:
 
-    >>> tell_packed_faces_apart("fer prepare ferplus --path FOLDER --pack faces.npz")
+    >>> tell_packed_faces_apart("fer prepare ferplus --path FOLDER --pack faces.npz", "ferplus")
     'fer prepare ferplus --path FOLDER --pack ferplus_faces.npz'
     """
-    data = re.search(r"(?:--data|fer prepare) (\w+)", command)
     if data is None:
         return command
-    return re.sub(r"(?<![\w/.])faces\.npz", packed_faces(data[1]), command)
+    return re.sub(r"(--path |--pack |\bfaces=)faces\.npz\b", rf"\1{packed_faces(data)}", command)
+
+
+def packing_of(folder: str, tag: str, epoch: str, numbers: str) -> str:
+    """Return the command that packs a run into weights.
+
+    Args:
+        folder: Folder of the run.
+        tag: As for `fer_models.training.packing.pack_weights`.
+        epoch: Likewise.
+        numbers: Likewise.
+
+    Example:
+
+    >>> packing_of("runs/mine", "large", "last", "int8")
+    'fer weights pack runs/mine --tag large --numbers int8'
+    """
+    words = ["fer", "weights", "pack", folder, "--tag", tag]
+    words += ["--epoch", "best"] if epoch == "best" else []
+    words += [] if numbers == "float16" else ["--numbers", numbers]
+    return shlex.join(words)
 
 
 def of_bundled(source: str) -> list[str]:
@@ -95,9 +127,8 @@ def of_bundled(source: str) -> list[str]:
         return []
     card = known.card
     folder = output_of(card["commands"][-1])
-    packing = ["fer", "weights", "pack", folder, "--tag", card["tag"]]
-    packing += ["--epoch", "best"] if card["epoch"] == "best" else []
-    return [*card["commands"], shlex.join(packing)]
+    packing = packing_of(folder, card["tag"], card["epoch"], card.get("numbers", "float16"))
+    return [*card["commands"], packing]
 
 
 def of_weights(recipe: Recipe) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from fer_data.files import write_json
 from fer_data.pipelines.labelled_faces import load_faces
 from fer_models.evaluation.prediction_sets import COVERAGES, set_table
 from fer_models.evaluation.split_scores import score_split
+from fer_models.training.run_history import packed_faces
 from fer_models.zoo import bundled
 from fer_models.zoo.loading import load_model
 
@@ -61,7 +62,7 @@ def fit_bundled_sets(
     copies = None
     if "copy_in_train" in faces.features(SPLIT):
         copies = faces.column(SPLIT, "copy_in_train")
-    kind = "faces.npz" if faces.packed is not None else "FOLDER"
+    kind = "FOLDER" if faces.packed is None else packed_faces(card["data"])
     words = ["fer", "weights", "sets", f"{name}:{tag}", "--path", kind]
     fitted = sets_of(scored.labels, scored.probabilities, copies, names, shlex.join(words))  # type: ignore[arg-type]
     if fitted is None:

@@ -50,11 +50,11 @@ def write_weights(
     True
     """
     check_choice("numbers", numbers, NUMBERS)
-    large = {x.kernel.path for x in model._flatten_layers() if isinstance(x, LARGE)}
+    large = _large_kernels(model) if numbers == "int8" else set()
     arrays = {}
     for weight in model.weights:
         array = keras.ops.convert_to_numpy(weight).astype("float32")
-        if numbers == "int8" and weight.path in large and np.isfinite(array).all():
+        if weight.path in large and np.isfinite(array).all():
             arrays[weight.path], arrays[weight.path + SCALE] = _in_eight_bits(array)
             continue
         if not weight.path.endswith(MOVING):
@@ -114,6 +114,10 @@ def _problem(arrays, path, shape):
     if path + SCALE in arrays and arrays[path + SCALE].shape != shape[-1:]:
         return f"factors of shape {arrays[path + SCALE].shape} in the file"
     return None
+
+
+def _large_kernels(model):
+    return {x.kernel.path for x in model._flatten_layers() if isinstance(x, LARGE) and x.built}
 
 
 def _in_eight_bits(array):

@@ -129,6 +129,9 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
         assert arrays["logits/kernel"].dtype == "int8"
     assert f"{card['bytes']:,} bytes, float16" in text
     assert "bytes, int8, SHA-256" in model_card("ghostface", "mine")
+    assert run_history.of_bundled("ghostface:mine")[-1] == (
+        "fer weights pack runs/second --tag mine --numbers int8"
+    )
 
     record = json.loads((run / "run.json").read_text()) | {"finished": False}
     (run / "run.json").write_text(json.dumps(record))
@@ -246,6 +249,27 @@ def test_a_run_notes_how_its_bundled_weights_came_about():
         "commands": card["commands"],
         "kept": f"{output}/{card['epoch']}.keras",
     }
+
+
+def test_packed_faces_of_each_data_set_have_a_name_of_their_own():
+    told = packing.joined(
+        ["fer prepare fer2013 --path FOLDER --pack faces.npz", "fer answers a --path faces.npz"],
+        [
+            "fer prepare ferplus --path FOLDER --pack faces.npz",
+            "fer train --data ferplus --path faces.npz --model faces=faces.npz "
+            "--output my-faces.npz",
+            "fer train --data fer2013 --path faces.npz --answers faces.npz",
+            "fer prepare fer2013 --path FOLDER --pack fer2013_faces.npz",
+        ],
+    )
+    assert told == [
+        "fer prepare fer2013 --path FOLDER --pack fer2013_faces.npz",
+        "fer answers a --path fer2013_faces.npz",
+        "fer prepare ferplus --path FOLDER --pack ferplus_faces.npz",
+        "fer train --data ferplus --path ferplus_faces.npz --model faces=ferplus_faces.npz "
+        "--output my-faces.npz",
+        "fer train --data fer2013 --path fer2013_faces.npz --answers faces.npz",
+    ]
 
 
 def test_the_history_of_bundled_weights_ends_with_their_packing():
