@@ -16,7 +16,8 @@ def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwo
     Args:
         source: What `fer_models.load_model` takes: `"ghostface:fer2013"` and `"fer2013"` name
             bundled weights; for anything else there is no ready network.
-        model: Name of the model to which a tag alone belongs.
+        model: Name of the model to which a tag alone belongs. A tag that the default model does not
+            have, and one other model has, is that one's.
 
     Returns:
         `FaceNetwork`, or None: for other sources, without LiteRT, and where the ready file was made

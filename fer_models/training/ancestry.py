@@ -59,7 +59,8 @@ def of_weights(
     Args:
         source: A `.keras` file, of which nothing is known where it does not lie beside the
             `run.json` of its training; or bundled weights, as for `fer_models.load_model`.
-        model: Name of the model to which a tag alone belongs.
+        model: Name of the model to which a tag alone belongs. A tag that the default model does not
+            have, and one other model has, is that one's.
 
     Example:
 

@@ -108,7 +108,8 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
 
     Args:
         source: As for `fer_models.load_model`.
-        model: Name of the model to which a tag alone belongs.
+        model: Name of the model to which a tag alone belongs. A tag that the default model does not
+            have, and one other model has, is that one's.
 
     Returns:
         The path of a file with a whole model, or of the folder of a repository of the Hub, or name

@@ -22,7 +22,8 @@ def load_model(
             or Keras's older `.h5` and `.hdf5`, `"hf://NAMESPACE/MODEL"`, a repository of the
             Hugging Face Hub (extra `hub`; with `@REVISION` one of its tags, branches or commits),
             or a `keras.Model`, which is returned as it is.
-        model: Name of the model to which a tag alone belongs.
+        model: Name of the model to which a tag alone belongs. A tag that the default model does not
+            have, and one other model has, is that one's.
 
     Returns:
         `(model, class_names)`. The names come from the registry for bundled weights, and from the
