@@ -65,7 +65,7 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
     assert names == source_files()
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
-    for weights in ("ghostface_fer2013", "ghostface_ferplus"):
+    for weights in ("ghostface_fer2013", "ghostface_ferplus", "pretrained_classifier_large"):
         files = {f"{weights}.{end}" for end in ("npz", "json", "tflite")}
         assert {f"fer_models/zoo/weights/{file}" for file in files} <= names
     networks = {"mtcnn_pnet.tflite", "face_detection_yunet_2023mar.onnx", "LICENSE-mtcnn.txt"}

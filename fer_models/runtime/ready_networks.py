@@ -49,7 +49,7 @@ def ready_names() -> list[str]:
     Example:
 
     >>> ready_names()
-    ['ghostface:fer2013', 'ghostface:ferplus']
+    ['ghostface:fer2013', 'ghostface:ferplus', 'pretrained_classifier:large']
     """
     found = []
     for entry in ready_files.entries(bundled.FOLDER).values():

@@ -75,7 +75,7 @@ def all_weights() -> dict[str, Weights]:
     Example:
 
     >>> list(all_weights())
-    ['ghostface:fer2013', 'ghostface:ferplus']
+    ['ghostface:fer2013', 'ghostface:ferplus', 'pretrained_classifier:large']
     """
     cards = (json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*_*.json")))
     return {f"{card['model']}:{card['tag']}": tags(card["model"])[card["tag"]] for card in cards}
@@ -91,8 +91,8 @@ def split(source: str, model: str = DEFAULT_MODEL) -> tuple[str, str]:
 
     Example:
 
-    >>> split("ghostface:ferplus"), split("fer2013")
-    (('ghostface', 'ferplus'), ('ghostface', 'fer2013'))
+    >>> split("ghostface:ferplus"), split("large")
+    (('ghostface', 'ferplus'), ('pretrained_classifier', 'large'))
     """
     name, colon, tag = source.partition(":")
     if colon:
