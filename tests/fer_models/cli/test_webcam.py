@@ -125,7 +125,7 @@ def test_weights_that_are_not_there_are_named(weights, opened, capsys):
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith("fer: error: ")
     assert weights in error
-    known = "one of ghostface:fer2013, ghostface:ferplus, or the path of a .keras file"
+    known = f"one of {', '.join(bundled.all_weights())}, or the path of a .keras file"
     assert weights.endswith(".keras") or known in error
     assert not opened
 
