@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the server needs the extra [web]")
 from fer_models import web
 from fer_models.cli import main, webcam
 from fer_models.web import browser_export, opening
+from fer_models.zoo import bundled
 
 
 @pytest.fixture
