@@ -119,7 +119,6 @@ def _about(args, data):
         earlier = packing.joined(earlier, more)
         names.append(packing.kept(name) if names_file(name) else name)
     words = ["fer", "answers", *names, *([] if args.data is None else ["--data", args.data])]
-    words += ["--path", run_history.packed_faces(data), "--output"]
-    words += [args.output.name]
+    words += ["--path", run_history.packed_faces(data), "--output", args.output.name]
     descends = set().union(*map(ancestry.of_weights, args.models))
     return {"commands": [*earlier, shlex.join(words)], "ancestry": sorted(descends)}

@@ -15,7 +15,7 @@ MOVING = ("moving_mean", "moving_variance")
 NUMBERS = ("float16", "int8")
 # Behind the path of a weight: the float32 factors of its 8-bit numbers.
 SCALE = ":scale"
-# A depthwise convolution has few bytes, and rounding them to 8 bits costs more there.
+# A depthwise convolution has so few numbers that 8 bits would save next to nothing.
 LARGE = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
