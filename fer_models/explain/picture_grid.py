@@ -1,5 +1,6 @@
 """Rows and columns of small pictures with names beside and above, laid out in inches."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 _DARK, _GREY = "#1b2a3a", "#5b6875"
 _GAP, _HEADING = 0.06, 0.34
 _TEXT = 8
+# Of the title: points, and inches a letter and a line take.
+_TITLE, _LETTER, _LINE = 11, 0.088, 0.19
 
 
 class PictureGrid:
@@ -20,7 +23,7 @@ class PictureGrid:
         side: Width of a picture in inches.
         row_names: Text at the left of each row, lines split by newlines, or `None`.
         above: Lines of text above each picture of the first row.
-        title: Heading, or `None`.
+        title: Heading, or `None`; it is broken into lines as wide as the figure.
         bar: Whether to leave room for a colour bar at the right.
     """
 
@@ -44,17 +47,24 @@ class PictureGrid:
         longest = max(
             (len(line) for name in row_names or () for line in name.split("\n")), default=0
         )
-        self.left = 0.1 + 0.064 * longest
-        self.top = _GAP + (_HEADING if title else 0) + 0.17 * above
+        self.left = 0.1 + 0.07 * longest
         self.bar = 0.5 if bar else 0
         self.width = self.left + columns * (self.wide + _GAP) + self.bar
+        letters = max(1, int(self.width / _LETTER))
+        lines = [
+            part for line in (title or "").splitlines() for part in textwrap.wrap(line, letters)
+        ]
+        heading = _HEADING + _LINE * (len(lines) - 1) if lines else 0
+        self.top = _GAP + heading + 0.17 * above
         self.height = self.top + rows * (self.tall + _GAP) + _GAP
         self.figure = Figure(figsize=(self.width, self.height))
         for row, name in enumerate(row_names or ()):
             middle = self.top + row * (self.tall + _GAP) + self.tall / 2
             self._text(self.left - 0.07, middle, name, ha="right", fontsize=_TEXT, color=_DARK)
-        if title:
-            self._text(self.width / 2, 0.2, title, ha="center", fontsize=11, color=_DARK)
+        if lines:
+            middle = 0.2 + _LINE * (len(lines) - 1) / 2
+            words = "\n".join(lines)
+            self._text(self.width / 2, middle, words, ha="center", fontsize=_TITLE, color=_DARK)
 
     def _text(self, x, y, text, **style):
         self.figure.text(
