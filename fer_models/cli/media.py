@@ -9,7 +9,7 @@ DETECTORS = ("mtcnn", "retinaface", "yunet", "dlib_hog", "dlib_cnn")
 PHOTOS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
 WEIGHTS_HELP = (
-    "bundled weights as NAME:TAG (`fer weights` lists them), a .keras or .h5 file, or "
+    "bundled weights as NAME:TAG or TAG alone (`fer weights` lists them), a .keras or .h5 file, or "
     "hf://NAMESPACE/MODEL"
 )
 

@@ -39,8 +39,9 @@ def pretrained_classifier(
     `fer_models.zoo.trunks.about(name)` names their source and terms.
 
     Args:
-        weights: None, or the path of a `.weights.h5` or `.keras` file of the whole model. With it
-            `trunk_weights` and `faces` must be None.
+        weights: None, a tag of the registry (`"large"`), or the path of a `.weights.h5` or `.keras`
+            file of the whole model. A tag sets `input_shape` and `trunk` as they were in training
+            and calibrates the probabilities. With weights `trunk_weights` and `faces` must be None.
         input_shape: Shape of one image, height and width of 32 or more (103 for dlib), or None for
             any; 1 channel (grey) or 3 (RGB). Default: grey, of the trunk's own size: 96, or 150
             for dlib.

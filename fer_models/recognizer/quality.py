@@ -10,7 +10,7 @@ from fer_data.faces.cut import as_channels, framing_of, resized, square
 from fer_data.faces.face import Face
 from fer_models.recognizer.head_pose import head_pose
 
-# Side at which sharpness is measured: that of the bundled networks' faces, whatever the network.
+# Side at which sharpness is measured: that of GhostFace's faces, whatever the network.
 SIDE = 48
 
 

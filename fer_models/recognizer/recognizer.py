@@ -61,9 +61,9 @@ class Recognizer:
     face is cut out.
 
     Bundled weights lie in the package ready to run on LiteRT, on the processor, and so do the
-    detectors `"mtcnn"` and `"yunet"`: neither Keras nor TensorFlow is imported for them. To run
-    bundled weights in Keras, on a graphics card for example, give the model and the names that
-    `fer_models.load_model` returns.
+    detectors `"mtcnn"`, `"retinaface"` and `"yunet"`: neither Keras nor TensorFlow is imported for
+    them. To run bundled weights in Keras, on a graphics card for example, give the model and the
+    names that `fer_models.load_model` returns.
 
     Args:
         weights: Bundled weights, such as `"ghostface:fer2013"` or the tag `"fer2013"` alone; by
@@ -75,7 +75,8 @@ class Recognizer:
         detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
             `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
             it has one for known faces, that give `Face`s.
-        model: Name of the model in the registry to which a tag belongs.
+        model: Name of the model to which a tag alone belongs. A tag that the default model does not
+            have, and one other model has, is that one's.
         class_names: Names of the network's outputs in their order. By default those of the
             registry for a tag, `fer_data.labels.EMOTIONS` for a network of 7.
         min_score: Drop faces of a lower score; `None` for the detector's own rule.

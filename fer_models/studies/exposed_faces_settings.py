@@ -12,7 +12,7 @@ BASES = (PLAIN, BARE)
 # What a treatment adds to its base; several are joined by plus signs, after "bare" or alone.
 PARTS = ("erasing", "mixup", "votes", "distilled", "pretrained")
 DEFAULT = (PLAIN, "erasing", "mixup", "erasing+mixup", "votes", "distilled", "pretrained")
-# What the last training of the bundled networks adds to its augmentation, and its share of votes.
+# What the last training of `ghostface:fer2013` adds to its augmentation, and its share of votes.
 ERASING, MIXUP = {"erase": 0.5}, {"mixup": {"fraction": 0.5, "alpha": 0.4}}
 VOTE_SHARE = 0.5
 MODEL = {"width": 0.25, "stem_strides": 1, "noise_layers": 0}

@@ -14,7 +14,7 @@ from fer_models.zoo.model_files import WHOLE_MODEL, check_whole_model, names_fil
 FOLDER = Path(__file__).parent / "weights"
 # The model to which a tag alone belongs.
 DEFAULT_MODEL = "ghostface"
-# The weights that recognition takes by default: of their answers 90 % are sure, of those of
+# The weights that recognition takes by default: of their answers 94 % are sure, of those of
 # `fer2013` 36 % (docs/weights.md).
 DEFAULT_WEIGHTS = "ghostface:ferplus"
 

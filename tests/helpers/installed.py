@@ -12,17 +12,18 @@ import fer_data
 import fer_layers
 import fer_models
 from fer_data.synthetic import generate
+from fer_models.zoo import bundled
 
 for package in (fer_data, fer_layers, fer_models):
     folder = pathlib.Path(package.__file__).parent
     assert folder.is_relative_to(sys.prefix), f"{folder} is not what was installed"
     assert (folder / "py.typed").is_file(), f"{folder} is not typed"
-for tag in ("fer2013", "ferplus"):
-    model = fer_models.ghostface(weights=tag)
-    probabilities = model.predict(np.zeros((1, 48, 48, 1), "float32"), verbose=0)
-    assert probabilities.shape == (1, 7), probabilities.shape
+for source, known in bundled.all_weights().items():
+    model, names = fer_models.load_model(source)
+    probabilities = model.predict(np.zeros((1, *known.input_shape), "float32"), verbose=0)
+    assert probabilities.shape == (1, len(names)), probabilities.shape
     assert abs(probabilities.sum() - 1) < 1e-4, probabilities
-    assert tag in fer_models.model_card("ghostface", tag)
+    assert known.file in fer_models.model_card(*source.split(":"))
 
 # The command, in a process of its own: a drawn face is found and named, and nothing else is said.
 (face,) = generate(1, seed=3, size=192)
