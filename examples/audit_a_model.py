@@ -2,8 +2,8 @@
 
     python examples/audit_a_model.py --output runs/audit_a_model
 
-The network here is a small one of Keras layers, trained for long on few drawn faces, so that it
-learns them by heart: the audit finds out. Put your own model and arrays in its place.
+The network here is a small one of Keras layers, trained so long on a few drawn faces that it learns
+them by heart, and the audit detects this. Put your own model and arrays in its place.
 """
 
 import argparse

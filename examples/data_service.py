@@ -5,8 +5,8 @@
     python examples/data_service.py worker HOST:5050 --host ME
     python examples/data_service.py client HOST:5050
 
-The last three are the parts, one on each machine. The pictures are noise here, held by every
-worker; of your own, give the pipeline the names of files that all workers see.
+The last three commands each start a part, on its own machine. The pictures are noise that every
+worker holds. For your own pictures, give the pipeline the names of files that all workers see.
 """
 
 import argparse
@@ -20,7 +20,7 @@ FACES = 512
 
 
 def pipeline(size):
-    """Return batches without end of pictures and their numbers, by which they are counted."""
+    """Return endless batches of pictures and their numbers, by which the pictures are counted."""
     rough = np.random.default_rng(0).integers(0, 256, (FACES, size, size, 3), dtype="uint8")
     return images.pipeline(
         (rough, np.arange(FACES)),

@@ -3,8 +3,8 @@
     python examples/export_to_phone.py runs/mine/best.keras my_faces
 
 MY_FACES holds train and test (or validation) folders with a folder for each class, or is the .npz
-file that was packed of them. Of class folders alone, those faces are measured that
-train_on_a_folder.py did not train on.
+file that was packed from them. If it holds only class folders, the faces that train_on_a_folder.py
+did not train on are measured.
 """
 
 import argparse

@@ -29,7 +29,7 @@ def strip(clip):
 def sheet(people, size, seed):
     """Return rows of people and classes under a line of titles: uint8 (height, width, 3)."""
     drawn = synthetic_clips(people, 1, size=size, seed=seed, amplitude=(2.5, 3.0))
-    # Another class for each person: all classes of all people would be the same faces thrice.
+    # Another class for each person: with all classes, each face would be there three times.
     rows = [strip(clip) for number, (_, clip) in enumerate(drawn) if number % 3 == number // 3 % 3]
     titles = np.full((TITLE_HEIGHT, rows[0].shape[1], 3), 255, np.uint8)
     for column, title in enumerate(COLUMNS):

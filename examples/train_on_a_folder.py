@@ -3,7 +3,7 @@
     python examples/train_on_a_folder.py my_faces runs/mine [party.jpg]
 
 `my_faces` has a folder of pictures for each class; `fer crop` cuts them out of photos. A stopped
-training goes on when the same command is given again. `fer train --data folder` is the same.
+training goes on when the same command is given again. `fer train --data folder` does the same.
 """
 
 import argparse

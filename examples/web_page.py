@@ -1,10 +1,10 @@
-"""Serve the live page with a recognizer of one's own: another smoothing, and the largest face only.
+"""Serve the live page with your own recognizer: another smoothing, and the largest face only.
 
     pip install ".[web,faces]"
     python examples/web_page.py
 
-Then open http://127.0.0.1:8000/ in a browser of this machine. `fer webcam` does the same with
-options instead of code.
+Then open http://127.0.0.1:8000/ in a browser of this machine. `fer webcam` serves the same page,
+with options instead of code.
 """
 
 import uvicorn

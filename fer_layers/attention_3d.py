@@ -62,12 +62,12 @@ class _ClipGate(keras.layers.Layer):
 class SpatialAttention3D(_ClipGate):
     """Gates every position of every frame of a clip: where to look.
 
-    Each frame by itself is gated as an image is in CBAM, by one square kernel for all frames:
+    Each frame is gated on its own, as CBAM gates an image, with one square kernel for all frames:
 
     `y[t] = x[t] * sigmoid(conv([max_c(x[t]), mean_c(x[t])]) + bias)`
 
-    There is no batch norm, unlike in CBAM's code: the gate is the same in training and
-    inference, and with the small batches of clips nothing depends on the other clips.
+    Unlike CBAM's code, this layer has no batch norm: the gate is the same in training and
+    inference, and a clip does not depend on the few others in its batch.
 
     Args:
         kernel_size: Odd positive integer, side of the convolution in pixels of the map.
@@ -126,8 +126,8 @@ class SpatialAttention3D(_ClipGate):
 class TemporalAttention(_ClipGate):
     """Gates every frame of a clip as a whole: which frames to look at.
 
-    Each frame is pooled to its maximum and its mean over space and channels, and a kernel runs
-    over the pairs in time, so that a frame is judged beside its neighbours:
+    Each frame is pooled to its maximum and its mean over space and channels, and a kernel runs over
+    these pairs in time, so that a frame is compared with its neighbours:
 
     `y = x * sigmoid(conv_t([max_hwc(x), mean_hwc(x)]) + bias)`
 
@@ -163,9 +163,9 @@ class TemporalAttention(_ClipGate):
     TensorShape([2, 8, 1, 1, 1])
 
     Reference:
-        The temporal half of the hybrid attention of Triple Path HA3DNet (Irawan, 2025), which
-        names the two and their order; the form of the gate is CBAM's (Woo et al., ECCV 2018),
-        turned from space to time.
+        The temporal half of the hybrid attention of Triple Path HA3DNet (Irawan, 2025), which names
+        the two halves and their order; the gate has the form of CBAM's (Woo et al., ECCV 2018),
+        over time in place of space.
     """
 
     def __init__(self, kernel_size: int = 3, data_format: str | None = None, **kwargs: Any) -> None:

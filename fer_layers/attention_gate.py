@@ -38,8 +38,8 @@ class AttentionGate(keras.layers.Layer):
 
     Args:
         kernel_size: Odd length of the square kernel.
-        use_norm: Whether there is batch normalisation; without it the convolution has a bias,
-            into which that of a trained layer can be folded.
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias, into
+            which the batch norm of a trained layer can be folded.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:
@@ -144,7 +144,7 @@ class AttentionGate(keras.layers.Layer):
         return [(self, self.norm)]
 
     def count_operations(self, input_shape: tuple[int, ...]) -> dict[str, int]:
-        """Return the operations of the convolution as written in the paper, and its norm."""
+        """Return the operations of the convolution as written in the paper, and of its norm."""
         outputs = math.prod(input_shape[1:3])
         return {
             "macs": outputs * self.kernel_size**2 * 2,

@@ -28,7 +28,7 @@ class ChannelAttention(layers.Layer):
     `y = x * sigmoid(M(mean_hw(x)) + M(max_hw(x)))`
 
     Args:
-        reduction: Integer, the channels are divided by it in the hidden layer. At least 1 and at
+        reduction: Integer by which the channels are divided in the hidden layer. At least 1 and at
             most the number of channels.
         data_format: `"channels_last"`, `"channels_first"` or None (Keras's global setting).
         **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
@@ -99,8 +99,8 @@ class ChannelAttention(layers.Layer):
 class SpatialAttention(layers.Layer):
     """Gates every position by a convolution of the maximum and the mean over its channels.
 
-    `y = x * sigmoid(batch_norm(conv([max_c(x), mean_c(x)])))`, one gate for all channels. The
-    batch norm is not in the paper's equation but in its authors' code, which this follows.
+    `y = x * sigmoid(batch_norm(conv([max_c(x), mean_c(x)])))`, one gate for all channels. The batch
+    norm is not in the paper's equation but in its authors' code, which this layer follows.
 
     Args:
         kernel_size: Odd positive integer, side of the convolution.

@@ -33,8 +33,8 @@ class ConvNorm(keras.layers.Layer):
         depthwise: Whether each input channel is convolved on its own.
         activation: Whether a ReLU follows.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
-        use_norm: Whether there is batch normalisation; without it the convolution has a bias,
-            into which that of a trained layer can be folded.
+        use_norm: Whether there is batch normalisation; without it the convolution has a bias, into
+            which the batch norm of a trained layer can be folded.
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.
 
     Input shape:

@@ -11,8 +11,8 @@ from fer_layers._arguments import PACKAGE, inherited, positive_int, seed_or_none
 class GaussianNoiseStack(keras.layers.Layer):
     """One or more `GaussianNoise` layers in a row, active in training only.
 
-    `n` layers of standard deviation `s` in a row, at one place, are one layer of standard deviation
-    `s * sqrt(n)` and nothing else. A second layer adds something new only at another place in the
+    `n` layers of standard deviation `s` in a row, at one place, do the same as one layer of
+    standard deviation `s * sqrt(n)`. A second layer adds something new only at another place in the
     network.
 
     Args:

@@ -154,9 +154,9 @@ class GhostModule(keras.layers.Layer):
 class GhostBottleneck(keras.layers.Layer):
     """Inverted residual made of two ghost modules, with optional attention between them.
 
-    Ghost module to `expansion` channels; at stride 2 a depthwise convolution; attention;
-    ghost module without ReLU to `filters` channels; plus the shortcut, which is the input
-    itself or, where stride or channels change, a depthwise and a 1x1 convolution of it.
+    The parts in order: a ghost module to `expansion` channels; at stride 2 a depthwise convolution;
+    attention; a ghost module without ReLU to `filters` channels. The shortcut is then added. It is
+    the input itself or, where stride or channels change, a depthwise and a 1x1 convolution of it.
 
     Args:
         expansion: Number of channels between the two ghost modules.

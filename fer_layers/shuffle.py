@@ -51,11 +51,12 @@ class ShuffleUnit(layers.Layer):
 
     At stride 1 the first half of the channels is left as it is and the second half goes
     through a 1x1, a depthwise and a 1x1 convolution. At a larger stride the whole input goes
-    both through these three and through a depthwise and a 1x1 convolution, each of which gives
-    half of the output. Every convolution has batch normalisation, the 1x1 ones a ReLU too.
+    through two branches: these three convolutions; and a depthwise and a 1x1 convolution. Each
+    branch gives half of the output. Every convolution has batch normalisation, the 1x1 ones a ReLU
+    too.
 
     Args:
-        filters: Even number of output channels; at stride 1 the number of input channels.
+        filters: Even number of output channels; at stride 1 it is the number of input channels.
         strides: Stride along height and width.
         kernel_size: Odd kernel length of the depthwise convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.
@@ -177,7 +178,7 @@ class ShuffleUnit(layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LocalFeatureExtractor(layers.Layer):
-    """Two depthwise convolutions for each quarter of the map, which sees no other quarter.
+    """Two depthwise convolutions for each quarter of the map, without a view of the others.
 
     The map is cut into four patches; each passes its own depthwise convolution of stride 2 and its
     own of stride 1, both with batch normalisation and ReLU; the results are joined in the places of
@@ -185,8 +186,8 @@ class LocalFeatureExtractor(layers.Layer):
 
     The authors cut 56x56 maps into four of 28x28. Here the first patch of an axis is the even
     number of positions nearest to half of it (the larger one in a tie) and the second patch is the
-    rest: 56 = 28 + 28, 12 = 6 + 6, 10 = 6 + 4, 9 = 4 + 5. The first being even, the result is as
-    large as that of one convolution of stride 2, whatever the size.
+    rest: 56 = 28 + 28, 12 = 6 + 6, 10 = 6 + 4, 9 = 4 + 5. Because the first patch is even, the
+    result is as large as that of one convolution of stride 2, whatever the size.
 
     Args:
         filters: Number of output channels, a multiple of the input channels.
@@ -311,15 +312,15 @@ class ChannelSpatialModulator(layers.Layer):
 
     `y = x * sigmoid(C(mean_hw(x)) * S(x))`, where `C` is a two-layer perceptron with one value per
     channel and `S` a stack of convolutions with one value per position: 1x1 to `channels //
-    reduction` maps, two dilated 3x3, 1x1 to one map. All but the last layer of either have a bias,
-    batch normalisation and a ReLU, the last ones a bias alone. This is the bottleneck attention
-    module without its residual, and with a product in place of its sum.
+    reduction` maps, two dilated 3x3, 1x1 to one map. In both, each layer has a bias, batch
+    normalisation and a ReLU, except the last layer, which has a bias alone. This is the bottleneck
+    attention module without its residual, and with a product in place of its sum.
 
-    The authors' channel gate averages over a window as large as the height, so theirs works on
-    square maps only; the mean here is over the whole map, which is the same there.
+    The authors' channel gate averages over a square window as high as the map, so it works on
+    square maps only. Here the mean is over the whole map, which on square maps is the same.
 
     Args:
-        reduction: Integer, the channels are divided by it in the hidden layers. At least 1 and at
+        reduction: Integer by which the channels are divided in the hidden layers. At least 1 and at
             most the number of channels.
         dilation_rate: Distance of the taps of the 3x3 convolutions.
         data_format: `"channels_last"` or `"channels_first"`; Keras's default if None.

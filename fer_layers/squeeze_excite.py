@@ -35,7 +35,7 @@ class SqueezeExcite(layers.Layer):
     for clips over time too.
 
     Args:
-        reduction: Integer, the channels are divided by it in the hidden layer. At least 1 and at
+        reduction: Integer by which the channels are divided in the hidden layer. At least 1 and at
             most the number of channels.
         activation: Activation of the hidden layer.
         gate_activation: Activation of the gates; GhostNet uses `"hard_sigmoid"`.

@@ -14,9 +14,9 @@ class PerImageStandardization(keras.layers.Layer):
     The standard deviation is held at `1 / sqrt(values in the image)` or above, so that a
     uniform image gives zeros, as `tf.image.per_image_standardization` does. The statistics
     are computed in float32 whatever the dtype policy, and the output has the policy's
-    compute dtype. [0, 255] and [0, 1] give the same, unless the deviation in [0, 1] is below that
-    limit: 1 / 48, or 5 grey levels of 255, for a face of 48x48 grey pixels. Such an image keeps a
-    smaller deviation if it comes in [0, 1].
+    compute dtype. Pixels in [0, 255] and in [0, 1] give the same, unless the deviation in [0, 1] is
+    below that limit: 1 / 48, or 5 grey levels of 255, for a face of 48x48 grey pixels. Such an
+    image keeps a smaller deviation if its pixels are in [0, 1].
 
     Args:
         **kwargs: `name`, `dtype` and `trainable` of every Keras layer.

@@ -21,8 +21,8 @@ class TripletAttention(keras.layers.Layer):
 
     Each of three branches pools one axis to its maximum and mean, convolves the pair to a
     gate in (0, 1), and scales the input by it; the three results are averaged. The authors
-    permute the input and its result in two of the branches; here each branch pools along
-    its axis where it is and its gate is broadcast along it, `x * (a + b + c) / 3`.
+    permute the input and its result in two of the branches; here each branch pools its axis in
+    place and broadcasts its gate along that axis, `x * (a + b + c) / 3`.
 
     Args:
         kernel_size: Odd length of the square kernel of the gates.

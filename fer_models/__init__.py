@@ -1,4 +1,4 @@
-"""Models for facial expression recognition, and what one does with them."""
+"""Models for facial expression recognition, and their use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

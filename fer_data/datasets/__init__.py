@@ -1,4 +1,4 @@
-"""One tensorflow-datasets builder a data set, and `prepare`, which makes any of them ready."""
+"""A tensorflow-datasets builder for each data set, and `prepare`, which makes any of them ready."""
 
 import importlib
 import os
@@ -51,9 +51,9 @@ def prepare(
 ) -> "tfds.core.GeneratorBasedBuilder":
     """Make a data set ready to read, once; the next call with the same files returns at once.
 
-    Nothing is downloaded: the data sets are obtained by the user under their owners' terms, and
-    `path` is their place. The report of the files that were read, used and dropped is printed at
-    the end and stays beside the prepared data in `report.json` (`builder.report()`). An interrupted
+    Nothing is downloaded: you get the data set from its owners under their terms, and `path` says
+    where it lies. The report of the files that were read, used and dropped is printed at the end
+    and stays beside the prepared data in `report.json` (`builder.report()`). An interrupted
     preparation leaves nothing that a later call would take as complete.
 
     Args:
@@ -62,7 +62,7 @@ def prepare(
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         **options: Options of the builder, such as `on_bad`, `on_duplicate`, `on_conflict`,
-            `validation_fraction`, `seed`; of micro-expressions `pictures`, `align`, `size`,
+            `validation_fraction`, `seed`; for micro-expressions `pictures`, `align`, `size`,
             `detector`, `beam_runner`.
 
     Returns:

@@ -34,7 +34,7 @@ _WRONG = (*DAMAGED, KeyError, MemoryError, OverflowError, ValueError, Unreadable
 class AffectNet(EmotionBuilder):
     """AffectNet, annotated by hand: faces from the web, eight expressions, valence and arousal.
 
-    Reads both layouts of the owners, one at a time:
+    Reads either of the owners' two layouts:
 
     - `training.csv` and `validation.csv` with the pictures of `Manually_Annotated_Images`, of which
       the owners' box of the face is cut out;

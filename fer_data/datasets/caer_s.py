@@ -9,9 +9,9 @@ class CaerS(EmotionTree):
 
     Reads the owners' layout: `train/Anger/*.png` and `test/Anger/*.png`. The stills show people in
     their surroundings; the largest face of each is cut here unless `pictures="uncut"`. The label
-    belongs to the scene; if a still shows several people, the owners do not say whom it means. They
-    do not say either which stills come from one clip, so `validation_fraction` may put stills of
-    one clip on both sides. Features: see `EmotionBuilder`.
+    belongs to the scene; if a still shows several people, the owners do not say whom it means. Nor
+    do they say which stills come from one clip, so `validation_fraction` may put stills of one clip
+    on both sides. Features: see `EmotionBuilder`.
 
     Args:
         **kwargs: See `EmotionBuilder`.

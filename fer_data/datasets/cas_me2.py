@@ -31,17 +31,17 @@ class CasMe2(ClipBuilder, skip_registration=True):
     """CAS(ME)^2: 300 macro- and 57 micro-expressions of 22 people at 30 frames a second.
 
     Reads `CAS(ME)^2code_final.xlsx`, whose first sheet has no header (subject, name, onset, apex,
-    offset, action units, emotion, macro- or micro-expression, self-report) and whose second and
-    third give the folders of subjects (`15` or `s15`, its number) and the codes of videos (`0101`,
-    `disgust1`). By `pictures`: `"selected"`, `selectedpic/s15/anger1_1/img557.jpg`; `"raw"`, the
-    long videos `rawpic/s15/15_0101disgustingteeth/img557.jpg`; `"cropped"`,
-    `cropped/15/anger1_1/img557.jpg`.
+    offset, action units, emotion, macro- or micro-expression, self-report), whose second sheet
+    gives the folder of each subject (`15` or `s15`, its number), and whose third gives the codes of
+    the videos (`0101`, `disgust1`). `pictures` chooses the frames: `"selected"`,
+    `selectedpic/s15/anger1_1/img557.jpg`; `"raw"`, the long videos
+    `rawpic/s15/15_0101disgustingteeth/img557.jpg`; `"cropped"`, `cropped/15/anger1_1/img557.jpg`.
 
     An apex or offset of 0 is missing. Without an offset, a clip ends with its folder where the
-    folder holds the expression alone (selected, cropped), else at its apex. A folder of selected
-    pictures that does not hold the row's frame numbers but exactly its number of frames from 1
-    on (`img001.jpg`) is read by position (`numbered_from_one` in the report); `frame_numbers` are
-    the row's.
+    folder holds the expression alone (selected, cropped), else at its apex. Some folders of
+    selected pictures do not have the row's frame numbers, but as many frames as the row, numbered
+    from 1 (`img001.jpg`). They are read by position (`numbered_from_one` in the report), and
+    `frame_numbers` are those of the row.
 
     Args:
         path: Folder or zip archive.

@@ -23,8 +23,8 @@ class CasMe3(ClipBuilder, skip_registration=True):
     Objective class, emotion) and the colour pictures `spNO.1/a/color/175.jpg`. Clips share the
     folders of the long videos, so an id ends in its frames: `cas_me3/spNO.1/a/175-190`.
 
-    Clips longer than 100 frames, three seconds, are dropped as `absurd_duration`: the median of
-    the owners is 22. The letters of the videos count without case ("J" is the folder `j`).
+    Clips longer than 100 frames, three seconds, are dropped as `absurd_duration`: the median of the
+    owners' clips is 22. The case of the videos' letters does not count ("J" is the folder `j`).
 
     Args:
         path: Folder or zip archive.

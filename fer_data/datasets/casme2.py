@@ -20,13 +20,13 @@ class Casme2(ClipBuilder, skip_registration=True):
     """CASME II: spontaneous micro-expressions, 255 clips of 26 people at 200 frames a second.
 
     Reads `CASME2-coding-*.xlsx` (Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action
-    Units, Estimated Emotion) and, by `pictures`, `"raw"`:
-    `CASME2_RAW_selected/sub01/EP02_01f/img46.jpg`, or `"cropped"`:
-    `Cropped/sub01/EP02_01f/reg_img46.jpg`. Other top folders will do; those with "crop" in their
-    path are the cropped ones.
+    Units, Estimated Emotion) and the frames that `pictures` chooses: `"raw"`,
+    `CASME2_RAW_selected/sub01/EP02_01f/img46.jpg`, or `"cropped"`,
+    `Cropped/sub01/EP02_01f/reg_img46.jpg`. The top folders may have other names; those with "crop"
+    in their path are the cropped ones.
 
     The owners' sheet has no apex ("/") in 21 rows: `apex` is -1 there. Clips longer than 200
-    frames, a second, are dropped as `absurd_duration`; the longest that the owners have is 141.
+    frames, a second, are dropped as `absurd_duration`; the owners' longest clip has 141.
 
     Args:
         path: Folder or zip archive.

@@ -1,4 +1,4 @@
-"""All clips through the slow work: here one after another, or by Apache Beam on many cores."""
+"""The slow work for all clips: here one after another, or by Apache Beam on many cores."""
 
 import contextlib
 import functools

@@ -27,17 +27,18 @@ class ImageFolder(LocalBuilder, skip_registration=True):
     train, validation (also val, valid) and test with class folders in them. Pictures may lie
     deeper below their class folder.
 
-    Classes, without `class_map` and `classes`: when every class folder is named after an emotion,
-    in any known spelling, the emotions that occur, in the order of `EMOTIONS` (contempt last); else
-    the folder names, sorted (numbers of the digits 0 to 9 by value, before the others).
+    Without `class_map` and `classes`, the folders name the classes. If every class folder is named
+    after an emotion, in any known spelling, the classes are the emotions that occur, in the order
+    of `EMOTIONS` (contempt last). Else they are the folder names, sorted (numbers of the digits 0
+    to 9 by value, before the others).
 
     Args:
         path: Folder or zip archive.
         class_map: Dictionary from folder name to class name, `None` for a folder to leave out.
             Folders it lacks are of unknown class; `on_bad` decides on them.
-        classes: Class names in label order, to fix it or to hold classes that do not occur. A
-            folder gives the class of its own name, or else the one that is another spelling of the
-            same emotion; without `class_map`.
+        classes: Class names in label order, to fix this order or to include classes that do not
+            occur. Without `class_map`, a folder gives the class of its own name, or else the one
+            that is another spelling of the same emotion.
         color_mode: `"rgb"` or `"grayscale"`.
         groups: CSV file that names the group of the person in each picture, as for
             `fer_data.datasets.group_file.read_groups`. Each of its columns becomes a feature of the

@@ -1,4 +1,4 @@
-"""The tensorflow-datasets builder that all data sets read from the user's disk share."""
+"""The tensorflow-datasets builder for all data sets that are read from the user's disk."""
 
 import abc
 import contextlib
@@ -188,10 +188,11 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         data_dir: Where prepared data go; `None` for the default of tensorflow-datasets
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). If it lies in `path`, it is not read.
         on_bad, on_duplicate, on_conflict: See `FilePolicy`; `None` for the data set's default.
-        limits: How much is read of a file, such as `{"pixels": 50_000_000}`: the names and numbers
-            of `fer_data.file_limits.FileLimits`, those that are left out as they are there or, of
-            `image_folder`, in `fer_data.file_limits.IMAGE_FOLDER`.
-        follow_links: Whether links are followed that lead out of the folder. Others always are.
+        limits: How much is read of a file, such as `{"pixels": 50_000_000}`: names and numbers of
+            `fer_data.file_limits.FileLimits`. Limits that are left out have their values there or,
+            for `image_folder`, in `fer_data.file_limits.IMAGE_FOLDER`.
+        follow_links: Whether links that lead out of the folder are followed. Other links always
+            are.
         validation_fraction: Share of the training pictures to set apart as validation split; only
             where the data set ships none. It has a share of each class, or, where the features name
             the `subject`, people who are in no other split.

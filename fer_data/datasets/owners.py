@@ -8,7 +8,7 @@ from fer_data.checks import check_choice
 
 @dataclasses.dataclass(frozen=True)
 class Owners:
-    """The source of a data set. The owners' page counts, where it differs from this.
+    """The source of a data set. If the owners' page differs from this, the page counts.
 
     Attributes:
         title: The data set's own name.

@@ -14,7 +14,7 @@ FILE_NAME = "report.json"
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON has no type for, such as an option that is a path or of NumPy, as one."""
+    """Return an option that JSON has no type for, such as a path or NumPy number, as one it has."""
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
 
 
@@ -30,7 +30,7 @@ class Report:
         read: Number of pictures (files or rows) looked at.
         used: `{split: {class name: number of pictures}}`; of clips, in a data set of clips.
         dropped: `{reason: [{"file": ..., "detail": ...}]}`, pictures left out.
-        kept: The same for pictures that were used all the same.
+        kept: The same for odd pictures that were used nevertheless.
         ignored: Files beside the class folders that no builder reads.
         copies_across_splits: `{"validation/train": number}`: pictures of the first split that
             stand pixel-identical in the second.

@@ -44,25 +44,25 @@ class RafDb(CuttingBuilder):
     Features: `image` uint8 (H, W, 3), aligned ones are 100x100; `label`; `id`, the name in the
     label list (`train_00001`) or the path in the Kaggle tree.
 
-    The original pictures show more than the face. Their faces are found and cut while they are
-    prepared, as recognition cuts them, the largest of each picture; the report lists the pictures
-    in which several faces were found, and those in which none was. After an interruption the same
-    call goes on with the pictures that are left.
+    The original pictures show more than the face. While the data are prepared, the largest face of
+    each picture is found and cut, as recognition cuts it. The report lists the pictures in which
+    several faces were found, and those in which none was. After an interruption the same call goes
+    on with the pictures that are left.
 
     Args:
         path: Folder or zip archive.
         pictures: In the owners' layout: `"aligned"`, the faces that the owners have cut;
             `"original"`, the photos, of which the faces are cut here; `"uncut"`, the photos as they
             are, which is for other uses than training.
-        detector: Of the faces of original pictures, one of `fer_data.faces.DETECTORS`; None for
+        detector: Detector for original pictures, one of `fer_data.faces.DETECTORS`; None for
             `"retinaface"`, as in the paper of GhostFace.
-        detector_options: Its options, as for `fer_data.faces.detector`, such as
+        detector_options: Options of the detector, as for `fer_data.faces.detector`, such as
             `{"weights": FILE}`.
-        size: Height and width of these faces; None for 224, as in that paper.
-        on_miss: What becomes of an original picture in which no face is found. `"skip_train"`, the
-            default, leaves it out of the training pictures, where it would teach the background,
-            and takes a test picture whole, since a test without the hard pictures flatters;
-            `"skip"` leaves both out, `"whole"` takes both whole. The report lists them.
+        size: Height and width of the cut faces; None for 224, as in that paper.
+        on_miss: What to do with an original picture in which no face is found. `"skip_train"`, the
+            default, leaves out a training picture, because it would teach the background, and takes
+            a test picture whole, because a test without the hard pictures flatters. `"skip"` leaves
+            out both, `"whole"` takes both whole. The report lists these pictures.
         workers: Processes that find the faces, as for `fer_data.faces.cut_folder`.
         **kwargs: See `LocalBuilder`.
 

@@ -66,7 +66,7 @@ class SammLongVideos(ClipBuilder, skip_registration=True):
       sheet lacks has no label (`no_emotion` in the report; all macro-movements).
     - `"clips"`: SAMM itself, `SAMM_Micro_FACS_Codes_v2.xlsx` and `006/006_1_2/006_05562.jpg`.
 
-    Both call their people `samm/006`, for they are the same people. "Macro" is `macro`; "Micro"
+    Both have the same people, so both call them `samm/006` and so on. "Macro" is `macro`; "Micro"
     and "Micro - 1/2" are `micro`.
 
     Args:

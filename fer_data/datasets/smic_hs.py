@@ -36,11 +36,11 @@ class SmicHs(ClipBuilder, skip_registration=True):
     - `"cropped"`: the owners' cropped faces of the same,
       `SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_00001.bmp`;
     - `"long"`: `SMIC-HS-E_annotation.xlsx` (Subject, Filename, OnsetF, OffsetF, Emotion, FirstF)
-      and the folders of its clips, which begin before the onset: the frame of a number stands at
-      the place number - FirstF, counted from 0.
+      and the folders of its clips, which begin before the onset: the frame with a given number
+      stands at the place number - FirstF, counted from 0.
 
-    SMIC gives no apex, no action units, and the classes for emotions. Clips below `non_micro` are
-    left out, and so are the other cameras (VIS, NIR).
+    SMIC gives no apex and no action units; its emotions are the classes. Clips below `non_micro`
+    are left out, and so are the other cameras (VIS, NIR).
 
     Args:
         path: Folder or zip archive.

@@ -72,8 +72,8 @@ class BoxTracker:
     The detector is asked every `detect_every` seconds of the stream's own time, and at once where
     a followed face was lost. Its faces are matched to the known ones by the overlap of their boxes
     (intersection over union, the best assignment of all). In between boxes follow the sparse
-    optical flow of a grid of points in each face. A face that is not detected again for
-    `forget_after` seconds ends, at the next detection; its number is not used again.
+    optical flow of a grid of points in each face. The track of a face that is not detected again
+    for `forget_after` seconds ends at the next detection; its number is not used again.
 
     A detector that can `follow` is asked only near the known faces, which is much faster, and
     searches the whole picture every `search_every` seconds. It searches the whole picture while a
@@ -86,8 +86,8 @@ class BoxTracker:
         detect_every: Seconds between detections; 0 searches every picture, and then boxes are
             exactly the detector's.
         search_every: Seconds between searches of the whole picture while all known faces are in
-            sight. A new face may wait as long.
-        forget_after: Seconds after which a face that is not detected again ends.
+            sight. A new face may have to wait that long.
+        forget_after: Seconds after which the track of a face that is not detected again ends.
 
     Raises:
         ValueError: If an argument is out of its range or `detector` is not a detector.

@@ -76,7 +76,7 @@ def cut_face(
         size: Height and width of the result.
         channels: 1 for grey or 3 for RGB.
         roll: By how many degrees the face is turned clockwise; above 20 it is turned upright.
-            Default: by the eyes of the `Face`, or 0 where it has no points.
+            Default: from the eyes of the `Face`, or 0 where it has no points.
         framing: How the face lies in its box. Default: the `Face`'s own, or that of its detector
             in `FRAMINGS`.
 

@@ -63,9 +63,9 @@ def detector(name: str = "mtcnn", **options: Any) -> "Detector":
             wheel `mtcnn` of `fer-keras[faces]` and Keras on TensorFlow.
 
             of `retinaface`: `weights=None`, the path of another h5 file of it, which runs in Keras;
-            `through_keras=False`, whether the public weights do so too, fetched once, as a graphics
-            card needs; `batch_size=16`; `iou_threshold=0.4`, by how much two boxes may overlap
-            without being one face.
+            `through_keras=False`, whether the public weights, fetched once, run in Keras too, as a
+            graphics card needs; `batch_size=16`; `iou_threshold=0.4`, by how much two boxes may
+            overlap without being one face.
 
             of `yunet`: `weights=None`, the path of another ONNX file of it.
 

@@ -85,7 +85,7 @@ def region_sheet(
     titles: Sequence[str] | None = None,
     columns: int = 8,
 ) -> np.ndarray:
-    """Return a contact sheet of faces' three regions, each face's laid out as in the face.
+    """Return a contact sheet of the three regions of each face, laid out as in the face.
 
     Args:
         left: uint8 `(faces, size, size, 1 or 3)`, the upper regions on the left of the pictures.

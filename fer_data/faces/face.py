@@ -10,7 +10,7 @@ from fer_data.checks import check_number
 
 
 class Framing(NamedTuple):
-    """How a face lies in its box: the square that a network sees, in longer sides of the box.
+    """How a face lies in its box: the square a network sees, in units of the box's longer side.
 
     Attributes:
         scale: Side of the square.

@@ -73,8 +73,8 @@ def align_clip(
 ) -> tf.Tensor:
     """Align all frames of a clip by the landmarks of its first one.
 
-    One transform for all: aligned one by one, the frames would shake with the landmarks' own
-    jitter, of which 0.2 px makes grey-level noise as large as a micro-expression.
+    All frames share one transform. Aligned one by one, they would shake with the jitter of the
+    landmarks, of which 0.2 px make grey-level noise as large as a micro-expression.
 
     Args:
         frames: `(frames, height, width, channels)`, or a batch of such clips; any range of values.

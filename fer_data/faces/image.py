@@ -19,9 +19,9 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
             GIF, WebP, TIFF, PPM. The content decides, not the ending of the name.
 
     Returns:
-        uint8 array `(height, width, 3)`. Grey is repeated, transparency is laid on black, and of
-        16 bits the high ones are kept. Of 32 bits, values up to 255 count as 8 bits and up to
-        65,535 as 16.
+        uint8 array `(height, width, 3)`. Grey is repeated, transparency is laid on black, and of 16
+        bits the high 8 are kept. In pictures of 32 bits, values up to 255 count as 8 bits and
+        values up to 65,535 as 16.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -52,7 +52,7 @@ def as_rgb(image: str | os.PathLike[str] | np.ndarray, name: str = "image") -> n
     Args:
         image: A file's name, or an array in RGB order: `(height, width)`, or with 1 (grey),
             3 (RGB) or 4 (RGBA) channels; uint8, uint16, or floats in `[0, 255]`. Floats are
-            rounded, of 16 bits the high ones are kept, transparency is laid on black.
+            rounded, of 16 bits the high 8 are kept, transparency is laid on black.
         name: What the error calls the picture.
 
     Returns:

@@ -53,7 +53,7 @@ class MtcnnDetector(Detector):
     ) -> list[Face]:
         """Look for known faces only near their last boxes, many times faster.
 
-        The second and the third network alone look at the boxes, as at proposals of the first.
+        Only the second and the third network look at the boxes, as if the first had proposed them.
 
         Args:
             image: A file's name or an array in RGB order, as for `fer_data.faces.as_rgb`.

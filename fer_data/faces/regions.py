@@ -1,7 +1,7 @@
 """The regions of an aligned face that the models of micro-expressions see.
 
-Windows of a face, cut out without resampling: what a pixel shows is what the alignment sampled.
-They follow the landmarks, or lie on a fixed grid that is the same for every face.
+The regions are windows of a face, cut out without resampling: a pixel shows what the alignment
+sampled. The windows follow the landmarks, or lie on a fixed grid that is the same for every face.
 """
 
 import tensorflow as tf

@@ -28,7 +28,7 @@ class TrackedFace:
             dlib's HOG detector would and clipped to the picture, its five points are taken from
             the landmarks, its score is that of the last detection.
         landmarks: float32 `(68, 2)` in pixels of the frame, iBUG order, or `None`.
-        score: The detector's certainty when it last saw the face, 0.0 where there is none.
+        score: The detector's certainty when it last saw the face, 0.0 where there is no face.
         source: `"detected"` where the detector has just found the face, `"followed"`, or
             `"missing"`.
         likeness: Correlation of the face's pixels with those in the frame before, from -1 to 1;
@@ -69,12 +69,13 @@ def track(
     - its middle leaves the picture, or
     - the detector, asked every `verify_every` frames, sees no face in that place.
 
-    Found again, it is the face that overlaps the last place most, or the largest.
+    If it is detected anew, the face that overlaps the last place most is taken, or else the
+    largest.
 
     Args:
         frames: Iterable of pictures of one size, uint8 RGB `(height, width, 3)` (or whatever
             `fer_data.faces.as_rgb` takes): a generator, a list, an array `(frames, height, width,
-            3)`. Each must be an array of its own, since results keep it.
+            3)`. Each must be an array of its own, because the results keep it.
         detector: Anything with `detect(image)` that returns a list of `Face`; by default
             `fer_data.faces.detector("mtcnn")`.
         predictor: As for `fer_data.faces.landmarks`.

@@ -81,14 +81,14 @@ def pipeline(
     """Turn aligned face clips and labels into batches for training or evaluation.
 
     Bring the clip to `frames` frames and the face to `2 * size` pixels, cache, shuffle, batch,
-    augment, cut the regions, take the first frame off, label, prefetch.
+    augment, cut the regions, subtract the first frame, label, prefetch.
 
     Motion is the default input: a network that sees raw clips learns to recognise the person. Clips
     minus their first frame show it only what moves.
 
     The windows of the regions are placed once for a clip, by the landmarks of its first frame, and
     before it is augmented: the augmentation turns, moves and crops the face beneath them, alike in
-    all frames. A flip mirrors them.
+    all frames. A flip mirrors the windows too.
 
     Randomness is that of `fer_data.pipelines.images.pipeline`: order and augmentation of an epoch
     follow from `seed` and the number of the epoch alone. The augmentation is drawn once per clip,
@@ -98,17 +98,16 @@ def pipeline(
         dataset: One of
             - a `tf.data.Dataset`, not batched, of dictionaries as the micro-expression data sets
               give: `frames`, uint8 `(frames, height, width, 1 or 3)`, faces aligned by
-              `fer_data.faces.geometry.align_clip`, of any length and quadratic; `label`, an
-              integer; `landmarks`, `(68, 2)` points `(x, y)` of the first frame in pixels of
-              `frames`, for `region_cut="landmarks"`; optionally `frame_numbers`, `(frames,)`,
-              rising, by which gaps are bridged. Or, in place of `frames`, the regions `left`,
-              `right` and `lower`, uint8 `(frames, size, size, 1 or 3)`, which are taken as they
-              were cut. Other features are left alone. Pairs `(frames, label)` are taken as well,
-              for `region_cut="grid"`.
+              `fer_data.faces.geometry.align_clip`, square and of any length; `label`, an integer;
+              `landmarks`, `(68, 2)` points `(x, y)` of the first frame in pixels of `frames`, for
+              `region_cut="landmarks"`; optionally `frame_numbers`, `(frames,)`, rising, by which
+              gaps are bridged. Or, in place of `frames`, the regions `left`, `right` and `lower`,
+              uint8 `(frames, size, size, 1 or 3)`, which are taken as they were cut. Other features
+              are left alone. Pairs `(frames, label)` are taken as well, for `region_cut="grid"`.
             - arrays `(clips, labels)`, or a dictionary of arrays under the names above. Clips may
               be a list of different lengths.
-        frames: Frames of every clip, evenly spaced in time from the first to the last of its own,
-            which are blended linearly.
+        frames: Frames that every clip is brought to, evenly spaced in time from its own first frame
+            to its last. Its own frames are blended linearly.
         size: Side of a region, even.
         regions: 3 for `(left, right, lower)`, 2 for `(upper, lower)` or 1 for the face alone, all
             of `size`. The upper region is the upper half of the face, narrowed to a square.
@@ -252,7 +251,7 @@ def fixed_clip(
         frame_numbers: `(frames,)`, rising, or `None` where no frame is missing.
         frames: Frames of the result, evenly spaced in time from the first to the last.
         size: Side of a region, even; the face has twice as much.
-        channels: As for `pipeline`, but 3 of a grey clip leaves it grey.
+        channels: As for `pipeline`, but 3 leaves a grey clip grey.
 
     Returns:
         uint8 tensor `(frames, 2 * size, 2 * size, channels)`.

@@ -2,8 +2,8 @@
 
 One dispatcher, any number of workers, and the process that trains as a client. Each worker makes
 whole epochs, whose order and augmentation follow from the seed and the number of the epoch. The
-client gets batches from the workers in turn, so it goes through as many epochs at a time. Every
-picture comes once per epoch.
+client gets batches from the workers in turn, so it goes through as many epochs at a time as there
+are workers. Every picture comes once per epoch.
 
 `fer_data.pipelines.images.pipeline(..., repeat=True)` holds no state, so it can be served. Give it
 the names of files that all workers see: arrays travel to every worker. The ports have no password
@@ -132,7 +132,7 @@ class LocalService:
 def local_service(workers: int = 2, pinned: bool = False) -> Iterator[LocalService]:
     """Run a dispatcher and workers on this machine, for as long as the `with` block lasts.
 
-    Call it below `if __name__ == "__main__":`, as every program that starts processes.
+    Call it below `if __name__ == "__main__":`, as in every program that starts processes.
 
     Args:
         workers: Number of workers.

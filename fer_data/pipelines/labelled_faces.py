@@ -59,7 +59,7 @@ class LabelledFaces:
 
     Attributes:
         splits: For each name a `tf.data.Dataset` of dictionaries, as tensorflow-datasets gives it,
-            or, from a packed file, a dictionary of arrays.
+            or, if it comes from a packed file, a dictionary of arrays.
         counts: Number of faces by split.
         class_names: Names of the classes, in the order of the labels.
         source: Folder of the prepared data, or the packed file.
@@ -232,7 +232,7 @@ def load_faces(
     data_options: Mapping[str, Any] | None = None,
     seed: int = 1,
 ) -> LabelledFaces:
-    """Return the faces of a data set, prepared at the first call and divided the same way always.
+    """Return the faces of a data set, prepared at the first call and always divided alike.
 
     Args:
         data: One of `FACES`, such as `"fer2013"`, `"folder"` or `"synthetic"`.
@@ -241,13 +241,14 @@ def load_faces(
         data_dir: Where prepared data are kept; None for the default of tensorflow-datasets.
         size: Side of the faces that are wanted; rendered ones are at least `RENDERED` pixels.
         train: Number of synthetic training faces; None for 7000.
-        validation_fraction: Share of the training faces to set apart for validation, where the
-            data has no such split. None: of RAF-DB a tenth, or half of the test faces.
+        validation_fraction: Share of the training faces to set apart for validation, where the data
+            has no such split. None: for RAF-DB a tenth, or half of the test faces.
         validation_from: `"train"`, or `"test"` to take that share from the test faces.
         test_fraction: Share of the training faces to set apart as test faces.
-        data_options: Other options of the data set's builder, such as `{"pictures": "original",
-            "detector": "retinaface"}` of RAF-DB, whose faces are then found and cut at the first
-            call. Of a packed file `limits` alone, such as `{"limits": {"array_bytes": 1 << 33}}`.
+        data_options: Other options of the data set's builder, such as
+            `{"pictures": "original", "detector": "retinaface"}` for RAF-DB, whose faces are then
+            found and cut at the first call. For a packed file `limits` alone, such as
+            `{"limits": {"array_bytes": 1 << 33}}`.
         seed: Seed of that division, and of synthetic faces. A packed file is divided as the folder
             it was made of, unless its faces have another size there.
 

@@ -70,8 +70,8 @@ def split_arrays(
         split: Name of the split.
         size: Height and width of the faces, as the model takes them.
         channels: 1 or 3.
-        class_names: Names in the order to number the labels by, such as the model's; None keeps the
-            data's numbers.
+        class_names: Names of the classes in the order that numbers the labels, such as the model's;
+            None keeps the data's numbers.
         places: Numbers of the faces wanted, in any order; None for all.
 
     Returns:

@@ -14,8 +14,8 @@ def vote_targets(
     A data set's labels may be noisy (one annotator in FER2013) and follow other habits than later
     voters (ten in FER+), so the votes cannot simply replace the labels. A multinomial logistic
     regression from the shares of the votes to the labels, cross-fitted in five folds, predicts the
-    distribution of the labels. It keeps their habits, which a test on such labels rewards, and
-    averages out their noise. Use training faces alone.
+    distribution of the labels. This prediction keeps the habits of the labels, which a test on such
+    labels rewards, and averages out their noise. Use training faces alone.
 
     Args:
         labels: Integers `(faces,)` in `[0, classes)`.

@@ -1,4 +1,4 @@
-"""Everything that is to be told of a model, measured and put on one page."""
+"""Everything that one should know about a model, measured and put on one page."""
 
 from fer_models.auditing.audit import audit
 from fer_models.auditing.from_splits import audit_sets

@@ -64,11 +64,10 @@ def audit(
 ) -> Audit:
     """Measure how good a model is, what it costs, what it betrays, how it breaks, where it looks.
 
-    Accuracy by class and by group, calibration, complexity, membership inference, adversarial
-    examples, corruptions and occlusions, suspect labels, and Grad-CAM with checks that it means
-    something.
-    Every number comes with an interval where there is one to give and with how it came about;
-    what should give pause is listed as a warning.
+    It measures accuracy by class and by group, calibration, complexity, membership inference,
+    adversarial examples, corruptions and occlusions, suspect labels, and Grad-CAM with checks that
+    it means something. The report says how each number was measured, and gives an interval where
+    there is one. Findings that should make you cautious are listed as warnings.
 
     Each set is a pair `(images, labels)` of arrays: images `(faces, height, width, channels)` in
     [0, 255] as the model takes them, labels integers or one-hot rows.
@@ -80,11 +79,11 @@ def audit(
         non_members: Faces it was not trained on, otherwise like the members.
         population: Further faces it was not trained on, from which the population attacks take
             their thresholds; without them these attacks are left out.
-        test: Faces for everything but membership. By default the non-members, which is told.
+        test: Faces for everything but membership. By default the non-members; the report says so.
         class_names: Names in class order; `None` calls them "0", "1", ...
         groups: Group of people to which each test face belongs, in the order of `test` (of
-            `non_members` without it), such as a column of a table: each group is measured by
-            itself as well. None, an empty word, nan or pandas.NA for a face of no group.
+            `non_members` without it), such as a column of a table. Each group is also measured by
+            itself. None, an empty word, nan or pandas.NA for a face of no group.
         title: Heading; by default made from the model's name.
         about: Further lines for the head of the report: a dictionary of strings.
         adversarial_faces: Number of test faces to attack, drawn at random; 0 leaves attacks out.
@@ -93,7 +92,7 @@ def audit(
             explanation out.
         samples: Number of faces whose heat maps are drawn, 1 or more.
         batch_size: Faces at a time.
-        seed: Of everything random.
+        seed: Seed of everything random.
         verbose: 0 is silent, 1 shows progress on standard error.
 
     Returns:

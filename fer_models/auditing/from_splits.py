@@ -40,28 +40,29 @@ def audit_sets(
 
     Members come from the training faces, non-members and population from the test and validation
     faces, test faces from the test split, or from validation if there is no test split. Faces
-    outside of the training set whose pixels stand in it are left out, and so are copies of each
-    other.
+    outside the training set that are pixel-identical to a training face are left out, and so are
+    copies of each other.
 
     Args:
         faces: The data that the model was trained on, divided as at the training.
         size: Height and width of the faces, as the model takes them.
         channels: 1 or 3.
         class_names: Names of the model's outputs; None for those of the data.
-        members: Members, at most.
-        non_members: Non-members, at most.
-        population: Faces of the population, at most; 0 for none.
-        test: Test faces, at most; None for all.
-        seed: Of everything drawn.
-        groups: Group of each face by the name of its split, as for `audit`; of the split that the
-            test faces come from.
+        members: Number of members, at most.
+        non_members: Number of non-members, at most.
+        population: Number of faces of the population, at most; 0 for none.
+        test: Number of test faces, at most; None for all.
+        seed: Seed of everything drawn.
+        groups: Group of each face, as for `audit`, by the name of the split; needed for the split
+            that the test faces come from.
 
     Returns:
         The sets by name, and with `groups` the groups of the test faces, as `audit` takes them,
         and a sentence on how they came about.
 
     Raises:
-        ValueError: If there is no split beside the training, or too many of its faces are copies.
+        ValueError: If there is no split besides the training split, or too many faces of the others
+            are copies.
 
     Example:
 

@@ -3,9 +3,9 @@
 An answer is the mean over the models, and over six views of the face: as it is and moved along the
 diagonal by a nineteenth of its side both ways, each time with its mirror image. `fer train
 --answers FILE` trains a student on the answers alone, without the models. The faces must be those
-of a packed file (`fer prepare --pack`), and the student's must be among them: they are found by
-their pixels. If a model's file lies beside the run.json of its training, that file names the faces
-they are.
+of a packed file (`fer prepare --pack`). The student's faces must be among them, and are found by
+their pixels. If a model's file lies beside the run.json of its training, the faces are those that
+run.json names.
 """
 
 import argparse
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: Parser of the subcommand.
     """
     add = parser.add_argument
-    add("models", nargs="+", metavar="MODEL", help=f"{MODEL_HELP}; of several the mean")
-    add("--split", default="train", help="of the data set")
+    add("models", nargs="+", metavar="MODEL", help=f"{MODEL_HELP}; several: their mean answer")
+    add("--split", default="train", help="split of the data set")
     add("--batch-size", type=int, default=256, help="faces at a time")
     add("--output", type=Path, default=Path("runs/answers.npz"), help="file to write")
     add("--json", action="store_true", help="print the result as JSON")

@@ -1,10 +1,10 @@
 """Write one report on a model: how good it is, what it costs and betrays, how it breaks.
 
 The output folder gets audit.html (one page, pictures inside), model_card.md, audit.json and
-suspects.csv. Members come from the training faces, non-members and population from the others, of
-which copies of training faces are left out and counted. So the data must be divided as at the
-training, as the run.json beside the model records. If there is none, --data, --path and the like
-must say the same as at the training, or members and non-members are not what they are called.
+suspects.csv. Members come from the training faces, non-members and population from the other faces,
+without copies of training faces, which are counted. So the data must be divided as in the training;
+the run.json beside the model records how. Without it, --data, --path and the like must say the same
+as in the training, or members and non-members are mixed up.
 """
 
 import argparse
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add = parser.add_argument
     add("--output", type=Path, default=Path("runs/audit"), help="folder to write into")
-    add("--seed", type=int, default=0, help="of everything random in the audit")
-    add("--members", type=int, default=2000, help="training faces")
-    add("--non-members", type=int, default=2000, help="other faces")
-    add("--population", type=int, default=1000, help="further other faces; 0: none")
-    add("--test", type=int, help="test faces, drawn at random (default: all)")
-    add("--adversarial-faces", type=int, default=64, help="0: no attacks")
-    add("--corruption-faces", type=int, default=256, help="0: no corruptions")
-    add("--explained-faces", type=int, default=32, help="0: no heat maps")
+    add("--seed", type=int, default=0, help="seed of everything random in the audit")
+    add("--members", type=int, default=2000, help="number of training faces")
+    add("--non-members", type=int, default=2000, help="number of other faces")
+    add("--population", type=int, default=1000, help="number of further other faces; 0: none")
+    add("--test", type=int, help="number of test faces, drawn at random (default: all)")
+    add("--adversarial-faces", type=int, default=64, help="number of faces to attack; 0: none")
+    add("--corruption-faces", type=int, default=256, help="number of faces to corrupt; 0: none")
+    add("--explained-faces", type=int, default=32, help="number of faces to explain; 0: none")
     add("--batch-size", type=int, default=64, help="faces at a time")
     add("--json", action="store_true", help="print what audit.json holds, not the warnings")
     add_group_arguments(parser)

@@ -1,11 +1,11 @@
 """Cut the faces out of a folder of photos or of RAF-DB's originals, to train on them.
 
-The faces are cut as recognition cuts them. Those of a folder go into the same class folders of
-another folder, as PNG files; those of raf_db into train/CLASS and test/CLASS, which both `fer train
---data raf_db` and `--data folder` read. After an interruption the same command goes on; photos that
-have changed since are cut again. Faces that it cut before are deleted if their photo is gone, gives
-no face any more, or has another class. Photos that gave no face are listed in misses.csv there,
-with the reason; faces.csv lists where each face lay.
+The faces are cut as recognition cuts them. The faces of a folder go into the same class folders of
+the output folder, as PNG files. Those of raf_db go into train/CLASS and test/CLASS, which both
+`fer train --data raf_db` and `--data folder` read. After an interruption the same command goes on;
+photos that have changed since are cut again. Faces of earlier calls are deleted if their photo is
+gone, gives no face any more, or has another class. Photos that gave no face are listed in
+misses.csv, with the reason; faces.csv lists where each face lay.
 """
 
 import argparse
@@ -38,19 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER|raf_db",
         help="photos, with a folder for each class; or RAF-DB's original pictures",
     )
-    add("--path", type=Path, help="of raf_db: the owners' folder, or a zip archive of it")
-    add("--output", metavar="FOLDER", type=Path, required=True, help="for the faces")
+    add("--path", type=Path, help="for raf_db: the owners' folder, or a zip archive of it")
+    add("--output", metavar="FOLDER", type=Path, required=True, help="folder for the faces")
     add(
         "--size",
         type=int,
-        help="height and width in pixels: take that of `fer train` (default: 64; of raf_db 224)",
+        help="height and width in pixels: take that of `fer train` (default: 64; for raf_db 224)",
     )
     add("--channels", type=int, choices=(1, 3), default=3, help="1 for grey, 3 for colour")
     add(
         "--detector",
         choices=DETECTORS,
-        help="each has its own framing, so that faces are cut alike (default: mtcnn, as "
-        "recognition; of raf_db retinaface, as the paper)",
+        help="what finds the faces; all cut them alike, each by its own framing (default: mtcnn, "
+        "as in recognition; for raf_db retinaface, as in the paper)",
     )
     add("--min-score", type=float, help="drop faces of a lower score; default: the detector's rule")
     add(
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-miss",
         choices=ON_MISS,
         help="a photo without a face: skip leaves it out, whole takes all of it, skip_train takes "
-        "raf_db's test pictures whole and leaves training pictures out (default: skip; of raf_db "
+        "raf_db's test pictures whole and leaves training pictures out (default: skip; for raf_db "
         "skip_train, so that no test picture is lost)",
     )
     add(
@@ -78,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=int,
-        help="processes that share the photos (default: one for each core, 8 at most; of "
-        "retinaface and yunet, whose networks take several cores, 1)",
+        help="processes that share the photos (default: one for each core, 8 at most; for "
+        "retinaface and yunet, whose networks use several cores, 1)",
     )
     add("--json", action="store_true", help="print the result as JSON")
 

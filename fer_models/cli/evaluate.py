@@ -1,9 +1,9 @@
 """Measure a model on labelled faces: accuracy, F1, by class, calibration, confusions.
 
-If the data set marks copies of training faces, the rest is scored by
-itself as well. The output folder gets evaluation.md, evaluation.json, confusion.png and
-reliability.png. If the model's file lies beside the run.json of its training, that file names which
-data it was, and the test faces of the same division are taken.
+If the data set marks copies of training faces, the other faces are scored by themselves as well.
+The output folder gets evaluation.md, evaluation.json, confusion.png and reliability.png. If the
+model's file lies beside the run.json of its training, the data are those that run.json names, and
+the test faces of the same division are taken.
 
 Several models, or several data sets, give a matrix instead: accuracy, macro F1 and calibration
 error of each model on each set, with intervals, on the classes that both know, matched by name. The
@@ -43,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser, several=True)
     add = parser.add_argument
     add("--flip", action="store_true", help="average the answers to the face and its mirror image")
-    add("--faces", type=int, default=0, help="how many, drawn at random; 0: all")
+    add("--faces", type=int, default=0, help="number of faces, drawn at random; 0: all")
     add("--batch-size", type=int, default=64, help="faces at a time")
     add("--output", type=Path, default=Path("runs/evaluate"), help="folder to write into")
-    add("--seed", type=int, default=1, help="of the choice of faces")
+    add("--seed", type=int, default=1, help="seed of the choice of faces")
     add("--json", action="store_true", help="print what the JSON file holds, not tables")
     add_group_arguments(parser)
     add_data_arguments(parser, several=True)

@@ -3,8 +3,8 @@
 Finds the faces in photos, or in all photos of a folder, and cuts them out as in recognition; with
 --whole the pictures are faces already. The output folder gets grad_cam.png, gates.png and
 channels.png where the model has attention, and explanation.json: how fast the probability falls
-when the hottest places are deleted, and rises when they are inserted, beside random maps. A model
-of clips takes no photos: it is shown clips of a data set, a picture each.
+when the hottest places are deleted, and rises when they are inserted, compared with random maps. A
+model of clips takes no photos: it is shown clips of a data set, with one picture for each.
 """
 
 import argparse
@@ -33,13 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     add_model_argument(parser)
     add = parser.add_argument
-    add("photos", nargs="*", type=Path, metavar="PHOTO|FOLDER", help="where the faces are")
+    add(
+        "photos",
+        nargs="*",
+        type=Path,
+        metavar="PHOTO|FOLDER",
+        help="photos with faces, or folders of photos",
+    )
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add("--whole", action="store_true", help="take each picture as a face, look for none in it")
-    add("--class", dest="name", metavar="NAME", help="class to explain (default: the predicted)")
+    add(
+        "--class", dest="name", metavar="NAME", help="class to explain (default: the predicted one)"
+    )
     add("--method", choices=METHODS, help="heat map (default: what fits the network)")
     add("--output", type=Path, default=Path("runs/explain"), help="folder to write into")
-    add("--seed", type=int, help="of random maps, or of the synthetic people of clips")
+    add("--seed", type=int, help="seed of random maps, or of the synthetic people of clips")
     add("--json", action="store_true", help="print what explanation.json holds")
     clips = parser.add_argument_group("models of clips").add_argument
     clips("--data", choices=CLIPS, default="synthetic", help="where the clips come from")
@@ -55,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the regions that the network was trained on (default: as in its file)",
     )
     clips("--columns", type=int, default=8, help="time steps that are shown, at most")
-    clips("--type", choices=TYPES, default="png", help="of the pictures")
+    clips("--type", choices=TYPES, default="png", help="file type of the pictures")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,9 +1,9 @@
 """Write a model for other programs, and say what it loses there on real faces.
 
 The output folder gets the model, export.md and export.json: how far its outputs are from Keras's,
-and the accuracy of both on labelled faces. litert-int8 has weights of 8 bits, and with
---representative N activations too, in the ranges that so many training faces show. The exit status
-is 1 where more than --limit points of accuracy are lost.
+and the accuracy of both on labelled faces. litert-int8 has weights of 8 bits; with --representative
+N it has activations of 8 bits too, in the ranges that N training faces show. The exit status is 1
+where more than --limit points of accuracy are lost.
 """
 
 import argparse
@@ -39,12 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add = parser.add_argument
     add("format", choices=FORMATS, metavar="FORMAT", help=f"one of {', '.join(FORMATS)}")
-    add("--faces", type=int, default=0, help="how many are compared, drawn at random; 0: all")
-    add("--representative", type=int, default=0, help="training faces, for litert-int8 alone")
+    add(
+        "--faces",
+        type=int,
+        default=0,
+        help="number of faces to compare on, drawn at random; 0: all",
+    )
+    add(
+        "--representative",
+        type=int,
+        default=0,
+        help="number of training faces to show, for litert-int8 alone",
+    )
     add("--limit", type=float, default=0.5, help="points of accuracy that may be lost")
     add("--output", type=Path, default=Path("runs/export"), help="folder to write into")
     add("--overwrite", action="store_true", help="replace what the folder holds already")
-    add("--seed", type=int, default=1, help="of the choice of faces")
+    add("--seed", type=int, default=1, help="seed of the choice of faces")
     add("--json", action="store_true", help="print what export.json holds, not a table")
     add_data_arguments(parser)
 

@@ -52,30 +52,33 @@ def add_data_arguments(
             "--data",
             nargs="+",
             metavar="DATA",
-            help=f"which faces, of several data sets too: {', '.join(DATA)}",
+            help=f"the data set, or several: {', '.join(DATA)}",
         )
-        add("--path", nargs="+", metavar="PATH", help=f"{place}; one for each but synthetic")
+        add("--path", nargs="+", metavar="PATH", help=f"{place}; one for each set but synthetic")
     else:
-        add("--data", choices=DATA, help="which faces")
+        add("--data", choices=DATA, help="the data set")
         add("--path", help=place)
     add(
         "--data-dir",
-        help="where prepared data sets are kept (default: as at the training)",
+        help="where prepared data sets are kept (default: as in the training)",
     )
     if split:
-        add("--split", help="of the data set (default: test, or validation without test)")
+        add(
+            "--split",
+            help="split of the data set (default: test, or validation if there is no test)",
+        )
     add("--config", help="run.json of the training (default: the one beside the model, if any)")
-    add("--train", type=int, help="synthetic training faces, as at the training")
-    add("--validation-fraction", type=float, help="as at the training")
-    add("--validation-from", choices=("train", "test"), help="as at the training")
-    add("--test-fraction", type=float, help="as at the training")
+    add("--train", type=int, help="number of synthetic training faces, as in the training")
+    add("--validation-fraction", type=float, help="as in the training")
+    add("--validation-from", choices=("train", "test"), help="as in the training")
+    add("--test-fraction", type=float, help="as in the training")
     add(
         "--data-options",
         nargs="+",
         action="extend",
         type=_option,
         metavar="NAME=VALUE",
-        help="as at the training",
+        help="as in the training",
     )
     add("--split-seed", type=int, help="--seed of the training (default: 1)")
 
@@ -89,7 +92,7 @@ def add_group_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group(
         "groups of people, each measured by itself as well"
     ).add_argument
-    add("--groups", metavar="FILE", help="CSV: file names, then columns of groups")
+    add("--groups", metavar="FILE", help="CSV file: file names, then columns of groups")
     add("--group-column", metavar="NAME", help="which column (default: the only one)")
 
 

@@ -1,9 +1,9 @@
 """Draw boxes, 68 landmarks and the three regions of the faces in a photo or a video.
 
-Of a photo, the output folder gets faces.png with all its faces. Of a video, or of a folder with
-the frames of one, it gets faces.mp4, with box and landmarks of the face that is followed drawn into
-every frame, and regions.png, its regions in frames from the whole video. The exit status is 1 where
-no face is found.
+For a photo, the output folder gets faces.png with all its faces. For a video, or a folder with the
+frames of one, one face is followed. The output folder then gets faces.mp4, with the face's box and
+landmarks in every frame, and regions.png, with its regions in frames from the whole video. The exit
+status is 1 where no face is found.
 """
 
 import argparse
@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", type=Path, metavar="PHOTO|VIDEO|FOLDER", help="where to look for faces")
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
-    add("--weights", help=f"its file, for {', '.join(WITH_WEIGHTS)} (default: the public ones)")
+    add(
+        "--weights",
+        help=f"file of its weights, for {', '.join(WITH_WEIGHTS)} (default: the public ones)",
+    )
     add(
         "--min-score",
         type=float,
@@ -41,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     video = parser.add_argument_group("video").add_argument
     video("--method", choices=METHODS, default="flow", help="how the face is followed")
     video("--fps", type=float, help="frames a second (default: the file's; 25 for a folder)")
-    video("--on-bad", choices=("error", "skip"), default="error", help="of frames that are damaged")
+    video(
+        "--on-bad",
+        choices=("error", "skip"),
+        default="error",
+        help="what to do with damaged frames",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def parser_of() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=_Wide,
     )
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     _add_traceback(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (_, line) in COMMANDS.items():

@@ -1,9 +1,10 @@
 """Get, check and prepare a data set, and say what became of every file.
 
 Nothing is downloaded: you ask the owners, accept their terms, and say where the files lie. Without
---path the command shows where to ask, and what to put where. With it the files are checked, decoded
-and (of micro-expressions) aligned, once, and kept by tensorflow-datasets; the report lists what was
-used and what was dropped, and why. Prepared data are as confidential as the originals.
+--path the command shows where to ask, and what to put where. With --path the files are checked,
+decoded and (for micro-expressions) aligned once, and tensorflow-datasets keeps the result; the
+report lists what was used and what was dropped, and why. Prepared data are as confidential as the
+originals.
 """
 
 import argparse
@@ -44,18 +45,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         metavar="DATA",
         choices=(*DATA, *SHORT),
-        help=f"{', '.join((*DATA, *SHORT))}; none: tell of all of them",
+        help=f"{', '.join((*DATA, *SHORT))}; without a name: show all of them",
     )
     add("folder", nargs="?", metavar="FOLDER", help="folder or archive of the data set")
-    add("--path", metavar="FOLDER", help="the same; give one of the two")
+    add("--path", metavar="FOLDER", help="the same as FOLDER; give one of the two")
     add("--data-dir", help="where prepared data go (default: tensorflow-datasets')")
     add(
         "--validation-fraction",
         type=float,
         help="share of the training faces to set apart for validation",
     )
-    add("--test-fraction", type=float, help="likewise, as test faces")
-    add("--seed", type=int, default=1, help="of that choice, as `fer train` has it")
+    add(
+        "--test-fraction", type=float, help="share of the training faces to set apart as test faces"
+    )
+    add("--seed", type=int, default=1, help="seed of that choice, as in `fer train`")
     add(
         "--option",
         nargs="+",
@@ -76,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
-        help="of the faces in that file (default: the first face's)",
+        help="size of the faces in that file (default: that of the first face)",
     )
     add("--json", action="store_true", help="print the report as JSON")
 

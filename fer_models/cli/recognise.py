@@ -51,8 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder to write into (default: runs/recognise/NAME, the input's name)",
     )
-    add("--smoothing", type=float, default=0.3, help="of a video, time constant in s; 0: none")
-    add("--detect-every", type=float, default=0.2, help="of a video, seconds between detections")
+    add(
+        "--smoothing",
+        type=float,
+        default=0.3,
+        help="for a video, time constant of the smoothing in s; 0: none",
+    )
+    add("--detect-every", type=float, default=0.2, help="for a video, seconds between detections")
     add("--flip", action="store_true", help="average the answers to the face and its mirror image")
     add(
         "--coverage",
@@ -64,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class-shares",
         nargs="+",
         metavar="even|NAME=SHARE",
-        help="how often each expression is shown, as neutral=0.6 happy=0.3, where that is not as "
-        "in the faces that the weights were calibrated on; other classes divide the rest evenly; "
-        "name the input first",
+        help="how often each expression is shown, such as neutral=0.6 happy=0.3, if this differs "
+        "from the faces that the weights were calibrated on; other classes divide the rest "
+        "evenly; give the input first",
     )
     add(
         "--min-score",

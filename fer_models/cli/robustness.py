@@ -33,14 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     add_model_argument(parser)
     add = parser.add_argument
-    add("--attacked", type=int, default=300, help="faces that are attacked; 0: none")
-    add("--corrupted", type=int, default=1000, help="faces that are corrupted; 0: none")
-    add("--epsilons", nargs="+", type=float, default=[2, 4, 8], help="in grey levels of 255")
-    add("--steps", type=int, default=20, help="of PGD")
-    add("--apgd-steps", type=int, default=50, help="of APGD")
-    add("--queries", type=int, default=200, help="of the Square attack")
+    add("--attacked", type=int, default=300, help="number of faces to attack; 0: none")
+    add("--corrupted", type=int, default=1000, help="number of faces to corrupt; 0: none")
+    add(
+        "--epsilons",
+        nargs="+",
+        type=float,
+        default=[2, 4, 8],
+        help="largest changes of a pixel, in grey levels of 255",
+    )
+    add("--steps", type=int, default=20, help="steps of PGD")
+    add("--apgd-steps", type=int, default=50, help="steps of APGD")
+    add("--queries", type=int, default=200, help="queries of the Square attack")
     add("--output", type=Path, default=Path("runs/robustness"), help="folder to write into")
-    add("--seed", type=int, default=1, help="of everything random, the choice of faces included")
+    add(
+        "--seed",
+        type=int,
+        default=1,
+        help="seed of everything random, the choice of faces included",
+    )
     add("--json", action="store_true", help="print what robustness.json holds, not tables")
     add_data_arguments(parser)
 

@@ -6,9 +6,9 @@ report.json (settings, the rule in words, where there was no face), and a copy o
 shows the intervals while it plays. Ctrl-C ends the reading; what was seen so far is written all the
 same. The exit status is 1 where no face is found or the rule sees no micro-expression.
 
-Nothing here is an accuracy: the video has no labels. The network has no class for "no
-expression" and names one in every window; the motion shows which windows to look at. `fer
-train-clips --keep-models` trains such a network.
+None of these numbers is an accuracy: the video has no labels. The network has no class for "no
+expression" and names one in every window; the motion shows which windows to look at.
+`fer train-clips --keep-models` trains such a network.
 """
 
 import argparse
@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--class-names",
         nargs="+",
-        help="of the network (default: those in its file, else negative positive surprise)",
+        help="names of its classes (default: those in its file, else negative positive surprise)",
     )
-    add("--raw", action="store_true", help="it was trained on grey levels, not on motion")
+    add("--raw", action="store_true", help="the network was trained on grey levels, not motion")
     add(
         "--regions",
         choices=REGIONS,
@@ -65,19 +65,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder to write into (default: runs/spot/NAME, the video's name)",
     )
     add("--no-copy", action="store_true", help="write no annotated copy of the video")
-    add("--json", action="store_true", help="print what report.json holds, not a line an interval")
+    add(
+        "--json",
+        action="store_true",
+        help="print what report.json holds, not a line for each interval",
+    )
     add("--window", type=float, default=0.5, help="length of a window")
-    add("--stride", type=float, help="from window to window (default: a quarter of a window)")
-    add("--unit", choices=UNITS, default="seconds", help="of --window and --stride")
+    add("--stride", type=float, help="from one window to the next (default: a quarter of a window)")
+    add("--unit", choices=UNITS, default="seconds", help="unit of --window and --stride")
     add("--fps", type=float, help="frames a second, in place of the rate in the file")
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the face")
     add("--skip-bad", action="store_true", help="go on after frames that cannot be decoded")
     add("--batch-size", type=int, default=16, help="windows that go through the network together")
     rule = parser.add_argument_group("rule: when motion counts").add_argument
     for name, text in (
-        ("least", "motion that counts, px of a 128 px face"),
-        ("times", "... and times the median around it"),
-        ("around", "seconds of that median"),
+        ("least", "least motion that counts, px of a 128 px face"),
+        ("times", "... and least multiple of the median around it"),
+        ("around", "seconds around a window for that median"),
         ("head", "motion of the head that spoils a window, px"),
         ("back", "share of the way that it must come back"),
     ):

@@ -1,6 +1,6 @@
 """Train a model on faces as its paper does, or otherwise, and say how good it is and why.
 
-Every setting below defaults to that of the recipe; `--recipe NAME --describe` prints it.
+Every setting below defaults to that of the recipe; `--recipe NAME --describe` prints the recipe.
 The output folder gets run.json (everything that reproduces the run), history.csv, curves.png,
 report.md, report.json, confusion.png, reliability.png, grad_cam.png, best.keras, last.keras and
 tensorboard. A stopped run goes on from its last whole epoch when the same command is given again.
@@ -71,21 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=RECIPES,
         metavar="NAME",
-        help=f"how to train what: {', '.join(RECIPES)} (default: ghostface_small)",
+        help=f"sets the model and its training: {', '.join(RECIPES)} (default: ghostface_small)",
     )
     setting(
         "--data",
         nargs="+",
         choices=DATA,
         metavar="DATA",
-        help=f"which faces, of several data sets at once too: {', '.join(DATA)} (default: "
-        "synthetic)",
+        help=f"the data set, or several at once: {', '.join(DATA)} (default: synthetic)",
     )
     setting(
         "--path",
         nargs="+",
         help="folder or archive of the data set, or the .npz that `fer prepare --pack` made of "
-        "it, which needs no TensorFlow; none for synthetic; one for each of several sets",
+        "it, which needs no TensorFlow; none for synthetic; for several sets one each",
     )
     add("--output", help="folder for everything that is written (default: runs/RECIPE)")
     add(
@@ -99,19 +98,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher",
         nargs="+",
         metavar="FILE",
-        help=".keras files of trained models, whose mean answers are learned instead",
+        help=".keras files of trained models; their mean answers replace the labels",
     )
     setting(
         "--answers",
         metavar="FILE",
-        help="what `fer answers` wrote of these packed faces, which is learned instead",
+        help="file of `fer answers` for these packed faces; the answers replace the labels, "
+        "in part or all (--answer-share)",
     )
     add("--describe", action="store_true", help="print the recipe and train nothing")
 
     setting = _Settings(parser.add_argument_group("model (default: the recipe's)"))
     setting("--size", type=int, help="height and width of the faces in pixels")
     setting("--channels", type=int, choices=(1, 3), help="grey or colour")
-    setting("--classes", type=int, help="of the model, if more than the data has")
+    setting("--classes", type=int, help="number of classes of the model, if more than the data has")
     setting(
         "--model",
         nargs="+",
@@ -123,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting(
         "--precision",
         choices=PRECISIONS,
-        help="in which the training computes (default: float32)",
+        help="precision of the computation (default: float32)",
     )
     setting(
         "--convolutions",
@@ -133,20 +133,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     setting = _Settings(parser.add_argument_group("training (default: the recipe's)"))
-    setting("--epochs", type=int, help="at most, all stages together")
+    setting("--epochs", type=int, help="epochs at most, all stages together")
     setting(
         "--passes",
         type=int,
-        help="over the faces in an epoch; more of them mean fewer validations and checkpoints "
+        help="passes over the faces in an epoch; more mean fewer validations and checkpoints "
         "(default: 1)",
     )
     setting("--batch-size", type=int, help="images a step")
     setting("--optimizer", choices=OPTIMIZERS)
-    setting("--learning-rate", type=float, help="the highest")
+    setting("--learning-rate", type=float, help="highest learning rate")
     setting("--weight-decay", type=float)
-    setting("--schedule", choices=SCHEDULES, help="of the learning rate")
-    setting("--ema", type=float, help="momentum of a moving average of the weights, as 0.999")
-    setting("--patience", type=int, help="epochs without a better one before it stops; 0: never")
+    setting("--schedule", choices=SCHEDULES, help="schedule of the learning rate")
+    setting("--ema", type=float, help="momentum of a moving average of the weights, such as 0.999")
+    setting("--patience", type=int, help="epochs without an improvement before it stops; 0: never")
     setting(
         "--augmentation",
         type=preset_or_amounts,
@@ -159,7 +159,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting(
         "--vote-share",
         type=float,
-        help="share of the targets that comes from the votes, in the labels' terms",
+        help="share of the targets that comes from the labels that the votes predict",
     )
     setting(
         "--answer-share",
@@ -167,61 +167,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the targets that comes from --answers; the rest comes from labels or votes "
         "(default: 1)",
     )
-    setting("--label-smoothing", type=float, help="of the training labels")
+    setting(
+        "--label-smoothing",
+        type=float,
+        help="share of each training label to spread evenly over the classes",
+    )
     setting(
         "--valence-arousal",
         type=float,
         metavar="WEIGHT",
-        help="learn valence and arousal too, by a second loss of this weight, as 0.5, where the "
+        help="learn valence and arousal too, by a second loss of this weight, such as 0.5, if the "
         "data has them (affectnet)",
     )
     setting(
         "--class-weights",
         action=argparse.BooleanOptionalAction,
-        help="weigh classes against their frequency",
+        help="weight classes against their frequency",
     )
-    setting("--seed", type=int, help="of everything random (default: 1)")
+    setting("--seed", type=int, help="seed of everything random (default: 1)")
 
     setting = _Settings(parser.add_argument_group("differential privacy"))
     setting(
         "--dp-noise-multiplier",
         type=float,
-        help="train by DP-SGD with Gaussian noise of so many times the clip (slow)",
+        help="train by DP-SGD with Gaussian noise of so many times --dp-clip (slow)",
     )
     setting("--dp-clip", type=float, help="largest L2 norm of one face's gradient (default: 1)")
-    setting("--dp-delta", type=float, help="at which epsilon is stated (default: 1e-5)")
+    setting("--dp-delta", type=float, help="delta at which epsilon is stated (default: 1e-5)")
 
     setting = _Settings(parser.add_argument_group("adversarial training"))
     setting(
         "--adversarial-epsilon",
         type=float,
-        help="attack each batch before its step, by changes of so many grey levels of 255, as 2 "
-        "(twice the cost)",
+        help="attack each batch before its step, by changes of so many grey levels of 255, such as "
+        "2 (twice the cost)",
     )
     setting(
         "--adversarial-steps",
         type=int,
-        help="of that attack, each at the cost of a training (default: 1)",
+        help="steps of that attack, each at the cost of a training (default: 1)",
     )
     setting(
         "--adversarial-plain", type=float, help="share of a batch that is not attacked (default: 0)"
     )
 
     setting = _Settings(parser.add_argument_group("data"))
-    setting("--train", type=int, help="synthetic training faces (default: 7000)")
+    setting("--train", type=int, help="number of synthetic training faces (default: 7000)")
     setting(
         "--validation-fraction",
         type=float,
-        help="of the training faces, where the data has no such split (raf_db: 0.1, or half of "
-        "the test faces)",
+        help="share of the training faces, where the data has no such split (raf_db: 0.1, or half "
+        "of the test faces)",
     )
     setting(
         "--validation-from",
         choices=("train", "test"),
-        help="test: that fraction of the test faces, which keeps all training faces (default: "
-        "train)",
+        help="test: that share of the test faces, which keeps all training faces (default: train)",
     )
-    setting("--test-fraction", type=float, help="of the training faces, likewise")
+    setting(
+        "--test-fraction", type=float, help="share of the training faces to set apart as test faces"
+    )
     setting(
         "--data-options",
         nargs="+",
@@ -238,8 +243,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=float,
         metavar="WEIGHT",
-        help="for each set how often its faces are trained on, as 2 1 (default: every face once "
-        "in a pass)",
+        help="for each set how often its faces are trained on, such as 2 1 (default: every face "
+        "once in a pass)",
     )
     setting(
         "--joined-classes",
@@ -253,8 +258,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes 2 starts both here. On several machines give the same command on each, with "
         "--process and --coordinator. 1: this one, on all accelerators that it sees.",
     ).add_argument
-    several("--processes", type=int, metavar="N", help="of the whole training")
-    several("--process", type=int, metavar="I", help="which of them this is, from 0")
+    several("--processes", type=int, metavar="N", help="number of processes of the whole training")
+    several("--process", type=int, metavar="I", help="number of this process, from 0")
     several("--coordinator", metavar="HOST:PORT", help="where process 0 is reached by the others")
 
     add(

@@ -1,10 +1,11 @@
 """Train a network for micro-expressions and score it on people it has never seen.
 
 Leave one subject out is the default: every person is the test once, the predictions of all folds
-are pooled, then scored. The last epoch is scored, or with --select validation the one of the least
-loss on other people of the training part: people that are tested choose nothing. The random splits
-of Irawan (2025), 80-10-10 and 70-15-15, leak and must be let through with --allow-leaks; with
---by-subject the same proportions divide people; there the validation part chooses the epoch.
+are pooled, then scored. The last epoch is scored, or with --select validation the one with the
+least loss on other people of the training part: the people of the test have no part in this choice.
+The random splits of Irawan (2025), 80-10-10 and 70-15-15, leak and must be let through with
+--allow-leaks; with --by-subject the same proportions divide people. In both cases the validation
+part chooses the epoch.
 
 The output folder holds report.md, report.json, confusion.png and run.json, and under folds/ what
 each fold predicted. A stopped training goes on from its last whole epoch when the same command is
@@ -94,20 +95,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--path", nargs="+", help="folder or archive of each of them; none for synthetic")
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
-    _named(add, "--data-options", "of the builders: pictures=raw, or of one: casme2.pictures=raw")
+    _named(
+        add,
+        "--data-options",
+        "options of the builders: pictures=raw, or of one: casme2.pictures=raw",
+    )
     add("--output", default="runs/micro_expressions", help="folder for all that is written")
     add("--restart", action="store_true", help="delete what --output holds of a training first")
-    add("--keep-models", action="store_true", help="leave folds/*/model.keras of every fold")
-    add("--seed", type=int, default=1, help="of everything random")
+    add("--keep-models", action="store_true", help="keep folds/*/model.keras of every fold")
+    add("--seed", type=int, default=1, help="seed of everything random")
     add("--json", action="store_true", help="print what report.json holds, not report.md")
 
     protocol = parser.add_argument_group("protocol").add_argument
     protocol(
         "--protocol",
         choices=PROTOCOLS,
-        help="default: loso; for --data composite that",
+        help="how clips are divided (default: loso; for --data composite: composite)",
     )
-    protocol("--by-subject", action="store_true", help="80-10-10 and 70-15-15 by people")
+    protocol("--by-subject", action="store_true", help="divide 80-10-10 and 70-15-15 by people")
     protocol(
         "--allow-leaks",
         action="store_true",
@@ -122,9 +127,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation",
         type=float,
         default=0.1,
-        help="share of the training part for --select validation, people apart",
+        help="share of the training part for --select validation, divided by people",
     )
-    protocol("--listed", help="file of clip ids, one on each line: the challenge's own")
+    protocol("--listed", help="file with the challenge's clip ids, one on each line")
     # Where they were until they became studies.
     for flag, study in (("--grid", "ha3dnet-table-1"), ("--ablation", "ha3dnet-table-2")):
         protocol(flag, action=_Moved, nargs=0, const=study, help=argparse.SUPPRESS)
@@ -132,8 +137,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model").add_argument
     model("--model", choices=MODELS, default=MODELS[0], help="which network")
     _named(model, "--model-options", "arguments of its builder: head=avg filters=16 dropout=0.3")
-    model("--frames", type=int, help="of every clip (default: the model's, 16 or 18)")
-    model("--size", type=int, help="of a region, half of the face (default: 64)")
+    model("--frames", type=int, help="frames of every clip (default: the model's, 16 or 18)")
+    model("--size", type=int, help="side of a region, half of the face's (default: 64)")
     model("--channels", type=int, choices=(1, 3), help="grey or colour (default: the model's)")
     model(
         "--regions",
@@ -142,19 +147,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="windows that follow eyes, brows and mouth, or the same in every face (default: "
         "landmarks)",
     )
-    model("--raw", action="store_true", help="grey levels, not what moves since the first frame")
+    model(
+        "--raw", action="store_true", help="take grey levels, not what moves since the first frame"
+    )
 
     change = parser.add_argument_group("training").add_argument
-    change("--epochs", type=int, help="default: 128")
+    change("--epochs", type=int, help="number of epochs (default: 128)")
     change("--batch-size", type=int, help="clips a step (default: 32)")
-    change("--learning-rate", type=float, help="of Adam (default: 0.001)")
+    change("--learning-rate", type=float, help="learning rate of Adam (default: 0.001)")
     for name, what in (
         ("augmentation", "turn, crop and light clips"),
-        ("class-weights", "weigh classes against their frequency"),
+        ("class-weights", "weight classes against their frequency"),
     ):
         change(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=what)
     synthetic = parser.add_argument_group("synthetic clips").add_argument
-    synthetic("--subjects", type=int, help="people (default: 10)")
+    synthetic("--subjects", type=int, help="number of people (default: 10)")
     synthetic("--clips", type=int, help="clips of each person and class (default: 3)")
 
 

@@ -1,9 +1,9 @@
 """Show the expressions of faces in live video on a web page.
 
 Opens the page in the browser once the server answers. Pictures go from the browser to this program
-and are dropped when they are answered; with `?engine=browser` they do not leave the browser, which
-needs its networks once: --export-engine makes them. Browsers give the camera to pages from this
-machine, and from others only over https: see --ssl-certfile.
+and are dropped when they are answered; with `?engine=browser` they do not leave the browser. For
+this it loads networks that --export-engine makes once. Browsers give the camera to pages from this
+machine, and to pages from others only over https: see --ssl-certfile.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--detector", choices=DETECTORS, default="mtcnn", help="what finds the faces")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--host", default="127.0.0.1", help="address to bind to; 0.0.0.0 lets the network in")
-    add("--port", type=int, default=8000, help="0 takes a free one")
+    add("--port", type=int, default=8000, help="port; 0 takes a free one")
     add("--ssl-certfile", metavar="FILE", help="certificate, to serve over https")
     add("--ssl-keyfile", metavar="FILE", help="its private key")
     add(
@@ -47,12 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="one more origin whose pages may send frames, as in https://example.org; repeatable",
+        help="one more origin whose pages may send frames, such as https://example.org; repeatable",
     )
-    add("--max-clients", type=int, default=limits.max_clients, help="browsers at a time")
-    add("--max-frame-bytes", type=int, default=limits.max_frame_bytes, help="of one JPEG")
-    add("--max-pixels", type=int, default=limits.max_pixels, help="width times height of a frame")
-    add("--max-rate", type=float, default=limits.max_rate, help="frames a second of one browser")
+    add("--max-clients", type=int, default=limits.max_clients, help="most browsers at a time")
+    add(
+        "--max-frame-bytes", type=int, default=limits.max_frame_bytes, help="most bytes of one JPEG"
+    )
+    add(
+        "--max-pixels",
+        type=int,
+        default=limits.max_pixels,
+        help="most pixels of a frame, width times height",
+    )
+    add(
+        "--max-rate",
+        type=float,
+        default=limits.max_rate,
+        help="most frames a second of one browser",
+    )
     add(
         "--engine-assets",
         type=Path,
@@ -66,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=True,
         type=Path,
         metavar="FOLDER",
-        help="write the networks for ?engine=browser and leave; without FOLDER, where "
+        help="write the networks for ?engine=browser and exit; without FOLDER, where "
         "--engine-assets looks for them",
     )
     add("--json", action="store_true", help="with --export-engine: print what it wrote as JSON")

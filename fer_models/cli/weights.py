@@ -1,9 +1,9 @@
 """List the bundled weights, show the card of one, pack a finished run into such weights.
 
-Without a word, prints a line for each bundled model. NAME:TAG prints its card: data, recipe, seed,
-commands, scores by class, calibration, licence, and what it must not be used for. `pack RUN` turns
-a finished run of `fer train` into such weights: calibrated, small, with a card. `sets
-NAME:TAG` fits anew which classes an answer leaves open, on the validation faces of its data.
+Without an argument, this prints a line for each bundled model. NAME:TAG prints its card: data,
+recipe, seed, commands, scores by class, calibration, licence, and what it must not be used for.
+`pack RUN` turns a finished run of `fer train` into such weights: calibrated, small, with a card.
+`sets NAME:TAG` fits again which classes an answer leaves open, on the validation faces of its data.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="NAME:TAG | pack RUN | sets NAME:TAG",
-        help="nothing: list all",
+        help="without this: list all",
     )
     add("--json", action="store_true", help="print cards as JSON")
     add("--hub", action="store_true", help="print a card as README.md of the Hugging Face Hub")

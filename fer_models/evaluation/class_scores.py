@@ -13,7 +13,7 @@ class ClassScores:
 
     Attributes:
         name: Name of the class.
-        precision: Share of right ones among the predictions of the class; 0 without any.
+        precision: Share of right predictions among those of the class; 0 without any.
         recall: Share of the class's examples that were found.
         f1: Harmonic mean of the two.
         support: Number of examples.

@@ -103,19 +103,19 @@ def classification_report(
 
     Args:
         labels: Integers `(examples,)`, or one-hot or soft labels `(examples, classes)` whose rows
-            sum to one. Of soft labels the largest is the true class; the loss uses them whole.
+            sum to one. The largest soft label is the true class; the loss uses all of them.
         probabilities: Array `(examples, classes)` from 0 to 1, rows summing to one.
         class_names: Names in class order; `None` calls them "0", "1", ...
-        groups: Group of each example, such as a column of a table, to be scored by itself as well;
-            see `fer_models.evaluation.group_scores.score_groups`.
+        groups: Group of each example, such as a column of a table; each group is also scored by
+            itself, see `fer_models.evaluation.group_scores.score_groups`.
 
     Returns:
         A `Report`; `print` shows it as Markdown.
 
     Raises:
         ValueError: If shapes do not fit, there are no examples, a label is outside the classes,
-            probabilities do not sum to one, names are missing or repeated, or there is not one
-            group an example.
+            probabilities do not sum to one, names are missing or repeated, or `groups` has another
+            length than the labels.
 
     Example:
 
@@ -157,8 +157,8 @@ def evaluate(
     """Run a model over data once and score it.
 
     Args:
-        model: Built Keras model whose output is `(batch, classes)` probabilities; of one that gives
-            valence and arousal too (`fer_models.with_valence_arousal`), the probabilities are
+        model: Built Keras model whose output is `(batch, classes)` probabilities; if it also gives
+            valence and arousal (`fer_models.with_valence_arousal`), only the probabilities are
             scored.
         data: Finite iterable of `(images, labels)` batches, such as a `tf.data.Dataset` or a
             `keras.utils.PyDataset`; or an array of images, with `labels`.

@@ -161,12 +161,13 @@ def complexity(
     the padding count like all others. A transposed convolution counts every product of an input
     element with the kernel.
 
-    A layer that computes its mathematics another way than its sublayers show can define
-    `count_operations(input_shape) -> {"macs": ..., "bias": ..., "batch_norm": ...}`: for one
-    example, `bias` and `batch_norm` in elements, missing keys are zero, `input_shape` with the
-    batch axis. What it holds is then not counted again.
+    A layer whose computation differs from what its sublayers show can define
+    `count_operations(input_shape) -> {"macs": ..., "bias": ..., "batch_norm": ...}`. It counts for
+    one example, with `bias` and `batch_norm` in elements; missing keys are zero, and `input_shape`
+    has the batch axis. The sublayers are then not counted again.
 
-    Not safe beside another thread that builds layers of this model; others may run theirs.
+    While this runs, no other thread may build layers of this model; other threads may run other
+    models.
 
     Args:
         model: Any built Keras model.

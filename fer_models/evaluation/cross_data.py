@@ -111,10 +111,11 @@ def cross_data(
     Args:
         models: Pairs `(model, class names)` by name, as `fer_models.load_model` returns them. A
             model takes faces `(batch, height, width, 1 or 3)` of a fixed size, and gives
-            `(batch, classes)`; of one of `fer_models.with_valence_arousal` the classes are scored.
+            `(batch, classes)`; for a model of `fer_models.with_valence_arousal` the classes are
+            scored.
         data: Faces of each data set by name, as `load_faces` returns them.
-        splits: Split to score by name of a data set. By default `"test"`, else `"validation"`, else
-            the only split.
+        splits: Split to score, by name of the data set. By default `"test"`, else `"validation"`,
+            else the only split.
         count: Number of faces to draw from each split, the same for all models; None for all.
         batch_size: Faces at a time.
         confidence: Confidence of the intervals, between 0 and 1.

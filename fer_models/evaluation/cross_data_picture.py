@@ -36,7 +36,8 @@ def plot_cross_data(
     Args:
         found: The scores.
         path: File to write; its ending chooses the format.
-        trained_on: By name of a model the data sets that it was trained on; None for no frames.
+        trained_on: The data sets that each model was trained on, by name of the model; None for no
+            frames.
         title: Heading, or None.
 
     Returns:

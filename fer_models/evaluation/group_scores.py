@@ -25,8 +25,9 @@ class GroupScores(Scored):
         confidence: Mean probability of the predicted class.
         calibration_error: Expected calibration error in 15 bins. It grows where examples are few,
             whatever the model.
-        excess: `Interval` of `confidence` minus the accuracy: above 0 where the model promises too
-            much. Its ends come from those of the accuracy; the confidence is taken as given.
+        excess: `Interval` of `confidence` minus the accuracy: above 0 where the model is
+            overconfident. Its ends come from those of the accuracy; the confidence is taken as
+            exact.
         classes: `ClassScores` in class order.
         confusion: Integer array `(classes, classes)`: rows are true, columns predicted classes.
         absent: Names of the classes without examples in the group.
@@ -51,10 +52,9 @@ class Gap:
     Attributes:
         best: Name of the group of the highest share.
         worst: Name of the group of the lowest.
-        points: `Interval` of the difference of the two shares, from -1 to 1. With the stated
-            confidence the differences of all pairs of groups lie in such intervals together, so
-            that picking the largest afterwards does no harm. Where 0 lies in it, the groups may
-            be alike.
+        points: `Interval` of the difference of the two shares, from -1 to 1. The intervals of all
+            pairs of groups hold together with the stated confidence, so picking the largest gap
+            afterwards does no harm. If the interval contains 0, the groups may be alike.
     """
 
     best: str
@@ -68,10 +68,10 @@ class GroupReport:
 
     Attributes:
         groups: `GroupScores` by name, in the order of the names.
-        gap: `Gap` of the accuracy; `None` of a single group.
+        gap: `Gap` of the accuracy; `None` for a single group.
         recall_gaps: `Gap` of the recall of each class that two groups or more have, by the
-            class's name. Each is by itself: among seven at 95 %, up to one report in three has
-            an interval that misses.
+            class's name. Each interval holds by itself only: with seven at 95 %, up to one report
+            in three has an interval that misses.
         ungrouped: Number of examples of no group, which are in none of the figures.
         level: Confidence of all intervals, such as 0.95.
     """
@@ -145,8 +145,8 @@ def score_groups(
 
     Intervals are exact binomial ones (Clopper and Pearson), for examples drawn independently:
     several pictures of one person make them too narrow. The interval of a gap comes from those of
-    its groups, each at the confidence that holds for all of the groups together (Bonferroni). It
-    is safe, and wider than an interval of two groups chosen beforehand.
+    its groups, each at a confidence with which all of them hold together (Bonferroni). It is safe,
+    but wider than an interval for two groups chosen beforehand.
 
     Args:
         labels: Class numbers `(examples,)`.
@@ -154,14 +154,14 @@ def score_groups(
         groups: Group of each example, in their order; None, an empty word, nan or pandas.NA
             for none.
         class_names: Names in class order.
-        confidence: Of the intervals, between 0 and 1.
+        confidence: Confidence of the intervals, between 0 and 1.
 
     Returns:
         A `GroupReport`.
 
     Raises:
-        ValueError: If an argument breaks its rule, there is not one group an example, or none of
-            them has a group.
+        ValueError: If an argument breaks its rule, `groups` has another length than the labels, or
+            no example has a group.
 
     Example:
 
@@ -212,10 +212,10 @@ def largest_gap(counts: Mapping[str, tuple[int, int]], confidence: float = 0.95)
 
     Args:
         counts: Successes and trials, 1 or more, of each group by its name.
-        confidence: With which the differences of all pairs of groups lie in such intervals.
+        confidence: Confidence with which the intervals of all pairs of groups hold together.
 
     Returns:
-        A `Gap`; None of fewer than two groups.
+        A `Gap`; None for fewer than two groups.
 
     Example:
 

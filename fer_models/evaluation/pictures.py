@@ -30,7 +30,7 @@ def plot_confusion(
     """Draw the confusion matrix of a report: colour by share of the true class, counts inside.
 
     Args:
-        report: A `Report`, or what else has a confusion matrix here.
+        report: A `Report`, or another result of this package with a confusion matrix.
         path: File to write; its ending chooses the format.
         title: Heading; `None` gives accuracy and macro F1, or the group and its accuracy.
 

@@ -30,9 +30,9 @@ class SetScores:
         coverage: `Interval` of the share of sets that hold the true class, exact binomial.
         mean_size: Mean number of classes in a set.
         single: Share of the sets with one class: the answers that are sure.
-        single_accuracy: `Interval` of the share of right ones among these; `None` without any.
+        single_accuracy: `Interval` of the share of right answers among these; `None` without any.
         class_coverage: `Interval` of the coverage of each class that has examples, by name. The
-            rule promises nothing of a class by itself.
+            rule promises nothing for a single class.
         examples: Number of examples.
     """
 
@@ -56,14 +56,15 @@ def fit_sets(
 ) -> SetRule:
     """Fit a rule whose sets hold the true class with the stated coverage (split conformal).
 
-    For any classifier, however wrong its probabilities: a new example, drawn as those here were,
-    has its true class in its set with a probability of `coverage` or more, over the draw of both.
-    That is an average over all examples. It need not hold for a single class, of a group of people,
-    or of other pictures than these.
+    This holds for any classifier, however wrong its probabilities: if a new example is drawn as
+    those here were, its set holds the true class with a probability of `coverage` or more, over the
+    draw of both. That is an average over all examples. It need not hold for a single class, a group
+    of people, or other pictures than these.
 
     Args:
-        labels: Integers `(examples,)`. Examples on which neither the model nor its temperature was
-            fitted; what little a temperature fitted on them does is seen by `cross_fitted_sets`.
+        labels: Integers `(examples,)`, for examples on which neither the model nor its temperature
+            was fitted. If a temperature was fitted on them, the sets may hold the true class a
+            little less often than stated.
         probabilities: `(examples, classes)`, rows summing to one.
         coverage: Between 0 and 1.
         method: `"threshold"` gives the smallest sets on average; `"adaptive"` larger ones, whose
@@ -156,8 +157,8 @@ def cross_fitted_sets(
 ) -> np.ndarray:
     """Return sets of each example by a rule that was fitted on the other half of the examples.
 
-    Their `score_sets` hold for new examples. Sets by a rule that was fitted on the same examples
-    would score too well. The halves are the examples of even and of odd places.
+    Their `score_sets` hold for new examples too. Sets by a rule that was fitted on the same
+    examples would score too well. The halves are the examples at even and at odd places.
 
     Args:
         labels: As for `fit_sets`.
@@ -169,7 +170,7 @@ def cross_fitted_sets(
         Booleans `(examples, classes)`.
 
     Raises:
-        ValueError: As `fit_sets`, of each half.
+        ValueError: As for `fit_sets`, on each half.
     """
     probabilities = checked_probabilities(probabilities)
     labels, _ = checked_labels_or_distributions(labels, *probabilities.shape)

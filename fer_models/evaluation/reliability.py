@@ -28,9 +28,9 @@ def plot_reliability(
     """Draw accuracy against confidence, and under it how many examples stand at each confidence.
 
     Confidence is the probability of the predicted class. A calibrated model's bars end on the
-    diagonal; the shaded gap runs from a bar's end to the mean confidence of its examples, so
-    weighted by the examples the gaps make up the expected calibration error written in. A bin
-    of few examples says little: look at the counts under it.
+    diagonal. The shaded gap runs from a bar's end to the mean confidence of its examples; the mean
+    of the gaps, weighted by the examples, is the expected calibration error, which the picture
+    states. A bin of few examples says little: look at the counts under it.
 
     Args:
         labels: Integers `(examples,)`, or one-hot or soft labels `(examples, classes)` whose rows

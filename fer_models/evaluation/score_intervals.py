@@ -35,7 +35,7 @@ def score_intervals(
     Args:
         labels: Class numbers `(examples,)`.
         probabilities: `(examples, classes)`, rows summing to one.
-        confidence: Between 0 and 1.
+        confidence: Confidence of the intervals, between 0 and 1.
         resamples: Number of bootstrap samples, 2 or more.
         seed: Seed of the draws.
 

@@ -30,7 +30,7 @@ class SharedScores:
         calibration_error: `Interval` of the expected calibration error in 15 bins, by bootstrap;
             see `score_intervals`.
         classes: Names of the shared classes, in the model's order.
-        left_out: Number of left out examples, by their class, which the model lacks.
+        left_out: Number of examples left out because the model lacks their class, by class.
         unused: Outputs of the model without a class in the data set. They are dropped, and the
             other probabilities are scaled up to one.
         report: `Report` with the scores by class.
@@ -83,7 +83,7 @@ def shared_scores(
             of `model_names`.
         data_names: Names of the data set's classes.
         model_names: Names of the model's outputs.
-        confidence: Of the intervals, between 0 and 1.
+        confidence: Confidence of the intervals, between 0 and 1.
         resamples: Draws of the bootstrap, 2 or more.
         seed: Seed of the bootstrap.
 

@@ -23,7 +23,7 @@ class SplitScores:
 
     Attributes:
         labels: Class numbers `(faces,)`.
-        probabilities: Of the model, `(faces, classes)`.
+        probabilities: The model's answers, `(faces, classes)`.
         reports: A `Report` by the name of a subset: `"all"`, and where copies are known
             `"without copies of training faces"`.
     """
@@ -45,12 +45,12 @@ def score_split(
 ) -> SplitScores:
     """Score a model on the faces of a split.
 
-    Some published splits hold pictures that stand in the training set, too: there a model that
-    learns by heart scores too high, so that the rest is scored by itself as well.
+    Some published splits hold pictures that are also in the training set. There a model that learns
+    by heart scores too high, so the other pictures are scored by themselves as well.
 
     Args:
-        model: Model whose output is `(batch, classes)` probabilities; of one that gives valence and
-            arousal too (`fer_models.with_valence_arousal`), the probabilities are scored.
+        model: Model whose output is `(batch, classes)` probabilities; if it also gives valence and
+            arousal (`fer_models.with_valence_arousal`), only the probabilities are scored.
         faces: Batches `(images, one-hot labels)`, such as a `tf.data.Dataset` or a
             `keras.utils.PyDataset`.
         class_names: Names in class order; None calls them "0", "1", ...
@@ -62,7 +62,7 @@ def score_split(
         `SplitScores`.
 
     Raises:
-        ValueError: If `copies` or `groups` is not of the faces' number.
+        ValueError: If `copies` or `groups` has another length than the faces.
 
     Example:
 

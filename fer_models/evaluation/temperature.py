@@ -7,7 +7,7 @@ from fer_data.checks import as_array, as_numbers
 
 
 def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
-    """Return the temperature that makes a classifier's probabilities the most likely ones.
+    """Return the temperature with which a classifier's probabilities fit the labels best.
 
     Dividing the logits by it changes no prediction, only how certain each is. Fit it on faces that
     the model was not trained on.

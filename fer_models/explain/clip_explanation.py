@@ -65,15 +65,16 @@ def clip_explanation(
             list of them, one for each region.
         path: File to write; its ending chooses the format.
         frames: Pictures to show instead of `inputs`: arrays of the same shapes with values in [0,
-            255], for a network that takes differences of frames. The differences are then shown
-            under the gates, grey where nothing moves, four times as large. `None` shows the inputs.
+            255], for a network that takes differences of frames. The differences, four times as
+            large and grey where nothing moves, are then shown under the gates. `None` shows the
+            inputs.
         region_names: Name of each region, or `None` for the names of the model's inputs.
         class_names: Name of each class, or `None` for their numbers.
         label: Original label, or `None`.
         layer: As for `grad_cam`; `None` for the last attention of each region, where every region
             has one, else for the last convolution.
-        method: `"grad_cam"`, `"hires_cam"`, or `None`: `"hires_cam"` where the model flattens its
-            features, since such a head weighs each place by itself.
+        method: `"grad_cam"` or `"hires_cam"`. `None` takes `"hires_cam"` if the model flattens its
+            features, because such a head weighs each place by itself, and else `"grad_cam"`.
         class_index: Class to explain; `None` for the predicted one.
         columns: Most frames to show, evenly spread from the first to the last.
         alpha: Opacity of maps over pictures, from 0 to 1.

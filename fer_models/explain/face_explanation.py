@@ -25,7 +25,7 @@ class FaceExplanation:
 
     Attributes:
         probabilities: The model's answers, `(faces, classes)`.
-        explained: Number of the class of each heat map.
+        explained: Number of the class that each heat map explains.
         heat_maps: `(faces, height, width)` from 0 to 1.
         found: How the probability of that class falls and rises as the hottest places are deleted
             and inserted.

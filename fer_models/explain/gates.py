@@ -57,8 +57,8 @@ class Gate:
 def attention_gates(model: keras.Model, images: Any, batch_size: int = 32) -> list[Gate]:
     """Return the gates of every attention layer of a model for given inputs.
 
-    An attention layer is one with a method `attention(inputs)` that returns the factors of its
-    input, in a shape that broadcasts to it: `TripletAttention`, the two parts of `CBAM`,
+    An attention layer has a method `attention(inputs)` that returns the factors of its input, in a
+    shape that broadcasts to the input: `TripletAttention`, the two parts of `CBAM`,
     `SqueezeExcite`, `ChannelSpatialModulator`, `SpatialAttention3D` and `TemporalAttention` of
     `fer_layers` have it, and so may your own. They are also found in nested models and in layers
     made of layers. A shared layer is found once for each call.

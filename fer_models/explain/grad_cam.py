@@ -27,13 +27,14 @@ def grad_cam(
 ) -> Any:
     """Return heat maps of how much each place of an image or clip adds to a class score.
 
-    The maps of a layer are weighted by the mean gradient of the class score with respect to each,
-    summed, and cut off below zero; the result is enlarged to the input (linearly along each axis)
-    and divided by its maximum. For many calls keep one `GradCAM`, which compiles once.
+    Each map of a layer is weighted by the mean gradient of the class score with respect to that
+    map. The weighted maps are summed and cut off below zero; the result is enlarged to the input
+    (linearly along each axis) and divided by its maximum. For many calls keep one `GradCAM`, which
+    compiles once.
 
     A model of several inputs, such as the three regions of a face in a clip, gets a map for each
-    input from a layer of its own path, and each map is divided by its own maximum over space and
-    time: the time steps of a region can be compared, two regions cannot.
+    input, from a layer on the path of that input. Each map is divided by its own maximum over space
+    and time: the time steps of a region can be compared, two regions cannot.
 
     One weight for a whole map suits heads that pool, as those of our image models. Before a
     `Flatten`, a map may raise the score in one place and lower it in another, so the mean gradient
@@ -46,9 +47,10 @@ def grad_cam(
             in one (as the `activation` of its last layer or as a layer of its own), else the output
             as it is.
         images: Array `(batch, height, width, channels)` of images or `(batch, frames, height,
-            width, channels)` of clips, or channels first if the model takes that, as the model
-            takes them. For several inputs a list of arrays in the model's order, or a dictionary
-            for a model that takes one. A model of one input in a list takes the array itself too.
+            width, channels)` of clips, or channels first if the model takes that, in the model's
+            range. For several inputs a list of arrays in the model's order, or a dictionary for a
+            model that takes one. For a model whose one input is in a list, the array itself will
+            do.
         class_index: Class to explain: an integer, or one for each example. `None` takes each
             example's predicted class.
         layer: Name, path such as `"block_2/ghost/conv"`, or object of the layer to look at; for
@@ -66,8 +68,8 @@ def grad_cam(
 
     Raises:
         ValueError: If the model has no convolution, no `keras.Input`s (as a subclassed model) or
-            other inputs, the layer is unknown, a class is out of range, the method is unknown, or
-            the images do not fit the model.
+            inputs of another kind, the layer is unknown, a class is out of range, the method is
+            unknown, or the images do not fit the model.
 
     Example:
 

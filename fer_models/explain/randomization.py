@@ -54,7 +54,7 @@ def weight_randomization(
     stages: int | None = None,
     seed: int = 0,
 ) -> WeightRandomization:
-    """Randomise a model's layers from the output down and compare its heat maps with before.
+    """Randomise a model's layers from the output down, and compare its heat maps with those before.
 
     The values of every weight of a layer are permuted, which keeps their distribution and removes
     what was learned. They stay permuted while the next layers follow (cascading randomisation). A

@@ -21,8 +21,8 @@ class AccuracyLost:
         keras: Accuracy of the Keras model, from 0 to 1.
         exported: Accuracy of the exported one.
         lost_points: Difference in points of 100; negative where the exported one is better.
-        margin_points: How far the 95 % interval of that difference reaches from it, to its wider
-            side; above 0 even if both give the same answers, as few faces show no rare loss.
+        margin_points: Distance from that difference to the farther end of its 95 % interval; above
+            0 even if both give the same answers, because few faces cannot show a rare loss.
         faces: Number of faces.
     """
 
@@ -50,12 +50,12 @@ def accuracy_lost(
     labels: ArrayLike,
     batch_size: int = 64,
 ) -> AccuracyLost:
-    """Compare the accuracy of a model and of what was exported of it.
+    """Compare the accuracy of a model and of its export.
 
-    Both see the same faces, so that the interval is that of paired answers (Agresti and Min). It
-    adds half a face to each of the four counts, of faces that both, one, the other or none names
-    right: without that, an export that changes no answer of 200 faces would seem to lose nothing
-    for certain.
+    Both see the same faces, so the interval is one for paired answers (Agresti and Min). It adds
+    half a face to each of four counts: faces that both, only the model, only the export, or neither
+    names right. Without that, an export that changes no answer of 200 faces would seem certain to
+    lose nothing.
 
     Args:
         model: The Keras model, which gives `(batch, classes)`, or one of

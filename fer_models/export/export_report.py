@@ -44,7 +44,7 @@ class ExportReport:
         path: Name of the file, or of the folder of a SavedModel.
         format: `"litert"`, `"litert-int8"`, `"onnx"` or `"saved_model"`.
         size: Bytes on disk.
-        numbers: What it computes with, in words.
+        numbers: The numbers that it computes with, in words.
         folded: Number of batch norms folded into the layers before them.
         kept: Paths of the batch norms that are left.
         faces: What it was compared on, in words.

@@ -22,8 +22,8 @@ def load(
     Args:
         path: A `.tflite` file, an `.onnx` file, or the folder of a SavedModel, as `export` writes
             them.
-        threads: How many of the processor's cores work on it; default: as many as there are. A
-            SavedModel uses TensorFlow's own.
+        threads: How many of the processor's cores work on it; default: all. A SavedModel uses
+            TensorFlow's own threads.
 
     Returns:
         A function from an array `(n, ...)`, or a dictionary of such arrays by the name of the

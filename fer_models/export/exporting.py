@@ -52,23 +52,23 @@ def export(
     | `"onnx"` | `.onnx` | ONNX Runtime and most other engines | any |
     | `"saved_model"` | a folder | TensorFlow Serving | any |
 
-    The file is written under a temporary name, run by its own engine on `faces`, and takes its
-    name only if it gives what the model gives. Nothing is left behind otherwise.
+    The file is written under a temporary name and run by its own engine on `faces`. It takes its
+    final name only if it gives what the model gives; otherwise nothing is left behind.
 
     A model of half precision, such as one trained under `"mixed_float16"`, is written as its copy
-    in float32, which is compared with it first, to 0.02 in float16 and 0.1 in bfloat16; see
-    `fer_models.zoo.float32_copy`. The file is held to `tolerance` from that copy.
+    in float32; see `fer_models.zoo.float32_copy`. The copy is first compared with the model, to
+    0.02 in float16 and 0.1 in bfloat16. The file must then agree with the copy to `tolerance`.
 
     `"litert-int8"` has weights of 8 bits, one scale a channel. Without `representative` the
     activations stay in floating point, which loses least. With it they have 8 bits as well, in the
-    ranges that it shows: faster, and what processors without floating point take, for answers that
-    change more. Input and output are float32 both times. Compare the accuracy on faces that were
-    not in training: `accuracy_lost` does, and the command `fer export`.
+    ranges that these inputs show. This is faster and also runs on processors without floating
+    point, but changes the answers more. Input and output are float32 both times. Compare the
+    accuracy on faces that were not in training, with `accuracy_lost` or `fer export`.
 
     Args:
         model: A built Keras model of one output, on the TensorFlow backend; a `.keras` file
-            trained on another backend can be loaded there. Of a model with a dictionary or a list
-            of outputs choose one: `keras.Model(model.inputs, model.output["emotion"])`. One of
+            trained on another backend can be loaded there. From a model with a dictionary or a list
+            of outputs, choose one: `keras.Model(model.inputs, model.output["emotion"])`. A model of
             `fer_models.with_valence_arousal` is written with one output of `classes + 2` numbers:
             the probabilities, then valence and arousal.
         path: Name of the file, with the ending of the table, or of the folder.
@@ -76,11 +76,11 @@ def export(
         faces: What to compare on: an array `(n, height, width, channels)` in the range that the
             model takes, or a list or dictionary of arrays where it has several inputs. Default:
             14 drawn faces, for models of one image of a known square size.
-        representative: Inputs like those of later use, of the kinds that `faces` may be, a hundred
-            or more, for 8 bits in activations too. For `"litert-int8"` alone.
+        representative: A hundred or more inputs like those of later use, in the forms that `faces`
+            may have, for 8 bits in activations too. For `"litert-int8"` alone.
         fold: Whether `fold_batch_norm` comes first.
-        tolerance: Largest difference of an output that is accepted, absolute, and relative to the
-            largest output where that is above 1. `"litert-int8"` is not held to it.
+        tolerance: Largest accepted difference of an output: absolute, or relative to the largest
+            output if that is above 1. It does not apply to `"litert-int8"`.
         overwrite: Whether an existing file or folder at `path` is replaced.
         verbose: Whether to print the report.
 

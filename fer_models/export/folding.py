@@ -24,15 +24,15 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     In inference batch normalisation is `y = scale * x + shift` for each channel, with
     `scale = gamma / sqrt(moving_variance + epsilon)` and
     `shift = beta - scale * moving_mean`. A convolution, a depthwise convolution or a dense layer
-    right before it can do the same with another kernel and bias: the outputs stay, the operation
-    goes. The layers of `fer_layers` are made anew with `use_norm=False` for it.
+    right before it can do the same with another kernel and bias: the outputs stay the same, and an
+    operation is saved. For this, the layers of `fer_layers` are made anew with `use_norm=False`.
 
     A batch norm stays where it does not come right after such a layer, where something else reads
     that layer's output too, where one of the two is called more than once, and in layers of your
     own. `batch_norms` names those that are left.
 
-    The copy is for inference: it would train, but without normalisation. The model itself is not
-    touched, and weights that it gets later do not reach the copy.
+    The copy is for inference: it could be trained, but without normalisation. The model itself is
+    not touched, and its later training does not change the copy.
 
     Args:
         model: A built Keras model of layers: functional or `Sequential`, nested ones included.

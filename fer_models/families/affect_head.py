@@ -14,8 +14,8 @@ def with_valence_arousal(
     """Return a model that gives valence and arousal beside the classes of `model`.
 
     The second output is one dense layer with tanh, on the vector that the classifying layer reads.
-    All other layers are those of `model`, so its weights are kept, and training one trains both.
-    The new layer is not trained: no weights for it come with the package.
+    All other layers are those of `model`, so both models share their weights, and training one
+    trains both. The new layer starts untrained: the package has no weights for it.
 
     Args:
         model: Classifier of one image, `(batch, classes)`, such as
@@ -29,8 +29,8 @@ def with_valence_arousal(
         `model`, and `"valence_arousal"`, float32 `(batch, 2)` in [-1, 1], valence first.
 
     Raises:
-        ValueError: If the model has several inputs or outputs, or none of its layers gives a
-            vector as it is asked for.
+        ValueError: If the model has several inputs or outputs, or none of its layers gives the
+            vector that the new layer reads.
 
     Example:
 

@@ -21,10 +21,10 @@ def efficientface(
 ) -> keras.Model:
     """Build EfficientFace.
 
-    ShuffleNetV2 of width 1 (with 29 instead of 24 channels in the stem) in which the second
-    stage is modulated by channel and position, and joined by a local feature extractor, which
-    looks at the four quarters of the stem's map on their own. 1,275,293 trainable
-    parameters, 149,728,880 multiply-accumulates (154,176,526 by the papers' rule) at
+    ShuffleNetV2 of width 1 (with 29 instead of 24 channels in the stem) in which the output of the
+    second stage is modulated by channel and position. A local feature extractor looks at each
+    quarter of the stem's map on its own, and its output is added. The network has 1,275,293
+    trainable parameters and 149,728,880 multiply-accumulates (154,176,526 by the papers' rule) at
     224x224x3 and 7 classes, as its paper states.
 
     The authors' network takes 224x224 only: it cuts the 56x56 map after the stem into four of

@@ -49,7 +49,7 @@ def emotion_cnn(
     batch norm, this order gives the same result as the usual one.
 
     The paper "normalises" its pixels in a way that it does not describe. Here every image is
-    brought to mean 0 and standard deviation 1, as in GhostFace, which also takes out the webcam's
+    brought to mean 0 and standard deviation 1, as in GhostFace. This also takes out the webcam's
     exposure.
 
     Args:

@@ -55,20 +55,20 @@ def ghostface(
         weights: None (random), a tag of the registry (`"fer2013"`: FER2013's labels;
             `"ferplus"`: FER+'s), or the path of a `.weights.h5` or `.keras` file. With a tag
             `input_shape`, `width` and `stem_strides` are by default what they were in training,
-            and the probabilities are calibrated: `decode_predictions` names them.
+            and the probabilities are calibrated; `decode_predictions` names the classes.
         input_shape: Shape of one image, height and width of 32 or more, or None for any;
             1 or 3 channels. Default `(224, 224, 3)`.
         noise_layers: 0, 1 or 2 layers of Gaussian noise on feature maps, active in training only:
             one after the early stage, the second before the classifier. The paper has one or two,
-            on the filters that hold the features of the face, and does not name these: the places
-            are our choice. Default 1, or as many as `noise_at` names.
+            on the filters that hold the features of the face, and does not name these filters: the
+            places are our choice. Default 1, or as many as `noise_at` names.
         noise_at: None for the places of `noise_layers`, or others, each named once:
             `"input"` (the image as the network sees it, standardised), `"early_stage"` (after
             the Fused-MBConv), `"body"` (after the last bottleneck), `"head"` (the maps of the
             1x1 convolution, before they are averaged), `"classifier"` (their averages, which the
             dense layer reads; with `include_top` only).
-        noise_stddev: Their standard deviation, from 0 to 1, in units of the values that they are
-            added to.
+        noise_stddev: Standard deviation of the noise, from 0 to 1, in units of the values that it
+            is added to.
         width: Multiplier of every number of channels, rounded to a multiple of 8. Default 1.
         stem_strides: Stride of the first convolution. Default 2, as the paper's; 1 suits faces
             of 48x48 and below, which otherwise end in a 2x2 map.

@@ -98,9 +98,9 @@ VARIANTS = (
 
 _DOC = """Build {summary}.
 
-    Each path: 3-D convolution (unpadded), max pooling, ReLU, attention, {early}a head, a dense
-    layer with ReLU, dropout. The paths are joined before the softmax. Pooling comes before ReLU:
-    the result is the same, and ReLU has a 27th of the elements.
+    Each path has in order: a 3-D convolution (unpadded), max pooling, ReLU, attention, {early}a
+    head, a dense layer with ReLU, dropout. The paths are joined before the softmax. Pooling comes
+    before ReLU: the result is the same, and ReLU has a 27th of the elements.
 
     The dissertation gives 32 filters of 3x3x3 and this order. The rest is our choice: an unpadded
     convolution, pooling of 3x3x3 and a dense layer of 128 units, as in MicroExpSTCNN; 16 frames;
@@ -116,13 +116,13 @@ _DOC = """Build {summary}.
         frames: Frames of a clip. Default {frames}.
         paths: 1 (`face`), 2 (`upper`, `lower`) or 3 (`left`, `right`, `lower`). Default {paths}.
         filters: Filters of the convolution. Default {filters}.
-        kernel_size: Its kernel, a number or (frames, rows, columns). Default {kernel_size}.
+        kernel_size: The kernel, a number or (frames, rows, columns). Default {kernel_size}.
         pool_size: The pooling, likewise. Default {pool_size}.
         attention: None for the network's own, `{attention}`; False for none; or names out of
             `"squeeze_excite"`, `"spatial"` and `"temporal"` in the order wanted.
         shared: Whether the paths share their weights. Default False.
         dense_units: Units of the dense layer of each path. Default {dense_units}.
-        dropout: Rate of the dropout after it{early_too}. Default {dropout}.
+        dropout: Rate of the dropout after that layer{early_too}. Default {dropout}.
         head: `"flatten"`, as published: its dense layer has millions of weights. `"grid"`: the mean
             in each cell of a 4x4 grid, frame by frame. `"avg"` or `"max"`, over space and time: a
             thousandth of the weights. Default `"flatten"`.

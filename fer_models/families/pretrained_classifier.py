@@ -53,8 +53,8 @@ def pretrained_classifier(
             (`fer_models.zoo.trunks.read_trunk` names the formats); None for random ones.
         faces: A file of packed faces (`fer prepare --pack`), or training faces themselves, uint8
             `(faces, height, width, channels)`. Batch norm gets the statistics of 512 of them.
-            Weights with batch norm folded into the convolutions, such as those of faceres and
-            dlib, cannot be trained further without them. None keeps the statistics of the file.
+            Weights with batch norm folded into the convolutions, such as those of faceres and dlib,
+            cannot be trained further without such faces. None keeps the statistics of the file.
         head_rate: Factor of the averaged features. With Adam, the dense layer then learns so many
             times as fast as the trunk. Default 5.
 

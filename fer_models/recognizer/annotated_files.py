@@ -43,7 +43,7 @@ def photos_of(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     """Return the photos of a folder by their names' endings, and what else it holds.
 
     Args:
-        folder: The folder. Hidden files and what lies in its own folders are left alone.
+        folder: The folder. Hidden files and subfolders are left alone.
 
     Returns:
         `(photos, others)`, two sorted lists of paths.
@@ -65,7 +65,7 @@ def copy_name(name: str) -> str:
     """Return the name of the annotated copy of a photo or video.
 
     JPEG and PNG, and mp4, avi and mkv, keep their names. Others become PNG or mp4, and keep their
-    old ending before the new one, so that the copies of `a.bmp` and `a.png` do not meet.
+    old ending before the new one, so that the copies of `a.bmp` and `a.png` have different names.
 
     Example:
 
@@ -90,8 +90,8 @@ def annotate_photos(
 
     Args:
         recognizer: A `fer_models.Recognizer`.
-        photos: Paths, of which the file names name the results; or paths or uint8 RGB arrays by
-            the names that the results shall have.
+        photos: Paths, whose file names become the names of the results; or a dictionary from the
+            names of the results to paths or uint8 RGB arrays.
         folder: Folder for the copies; `copy_name` gives their names.
         done: Called with the name of each photo when it is done or left out.
 
@@ -99,8 +99,8 @@ def annotate_photos(
         `AnnotatedPhotos`.
 
     Raises:
-        ValueError: If two paths have the same file name, two copies would, or a copy would take
-            the place of its photo. Nothing is written then.
+        ValueError: If two paths have the same file name, two copies would have the same name, or a
+            copy would replace its photo. Nothing is written then.
 
     Example:
 
@@ -264,7 +264,7 @@ def write_results(
     """Write `results.csv`, with a row for each face, and `results.json`.
 
     Args:
-        folder: Where to; made if absent.
+        folder: Folder to write into; made if absent.
         results: Frames of a video, or the faces of photos by the photos' names.
         class_names: Names of the classes in their order.
         about: More entries of the JSON file, such as the weights; values of JSON's types.

@@ -31,9 +31,9 @@ LEAST_LINE = 9
 def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]) -> np.ndarray:
     """Return a picture with boxes, labels and probabilities drawn into it.
 
-    Beside each box there is a panel with a bar for every class, on whichever side of the face it
-    fits without covering another face; where it fits nowhere, the label with its per cent has to
-    do. Lines and letters grow with the picture.
+    A panel beside each box has a bar for every class. It stands on a side of the face where it
+    covers no other face; if it fits nowhere, only the label and its per cent are drawn. Lines and
+    letters grow with the picture.
 
     Args:
         image: The picture, a file's name or an array, as for `fer_data.faces.as_rgb`.
@@ -71,7 +71,7 @@ def draw(image: str | os.PathLike[str] | np.ndarray, faces: Sequence[Expression]
 
 
 def colour(name: str) -> tuple[int, int, int]:
-    """Return the RGB colour of a class: always the same, also for names of one's own."""
+    """Return the RGB colour of a class: always the same, also for names of your own."""
     if name in COLOURS:
         return COLOURS[name]
     hue = sum((place + 1) * ord(letter) for place, letter in enumerate(name)) * 0.618 % 1

@@ -53,14 +53,14 @@ class Classifier:
         return self.rows(crops)[:, : self.classes]
 
     def rows(self, crops: ArrayLike) -> np.ndarray:
-        """Return all that the network gives of faces, in one row a face.
+        """Return all that the network gives for faces, with a row for each face.
 
         Args:
             crops: As for a call.
 
         Returns:
             float32 `(n, classes)`, or `(n, classes + 2)` with valence and arousal behind the
-            probabilities, of a network that gives them.
+            probabilities, if the network gives them.
         """
         crops = as_array("crops", crops)
         if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] not in (1, 3):

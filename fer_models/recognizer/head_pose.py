@@ -48,7 +48,7 @@ _KEPT = 64
 
 
 class HeadPose(NamedTuple):
-    """How a head is turned, in degrees, as one sees it in the picture.
+    """How a head is turned, in degrees, as the picture shows it.
 
     Attributes:
         yaw: Positive where the face is turned to the right of the picture.
@@ -64,17 +64,17 @@ class HeadPose(NamedTuple):
 def head_pose(points: ArrayLike) -> HeadPose | None:
     """Return how a head is turned, from five points or 68 landmarks of its face.
 
-    The rotation of a mean face whose points come to lie on the given ones, by OpenCV's solvePnP. 0
-    is a face turned to the camera, wherever in the picture it is: the camera is taken to look at
-    the face from a metre away, since a picture does not say. Faces differ from the mean face:
-    pitch is the least certain of the three.
+    A mean face is rotated by OpenCV's solvePnP until its points lie on the given ones. A face
+    turned to the camera has angles of 0, wherever in the picture it is: a picture does not tell the
+    distance, so the camera is assumed to look at the face from a metre away. Faces differ from the
+    mean face, so pitch is the least certain angle.
 
     Args:
         points: `(5, 2)` as in `fer_data.faces.Face.points`, or `(68, 2)` as from
             `fer_data.faces.landmarks`; each `(x, y)` in pixels.
 
     Returns:
-        `HeadPose`, or None where the points are no face's: all in one place or on one line.
+        `HeadPose`, or None where the points cannot be a face's: all in one place or on one line.
 
     Raises:
         ValueError: If the points have another shape or are not finite.

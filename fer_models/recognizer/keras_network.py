@@ -15,13 +15,13 @@ from fer_models.zoo.model_checks import check_model, check_one_output
 
 
 def keras_network(model: keras.Model, class_names: tuple[str, ...] | None = None) -> FaceNetwork:
-    """Return a model as a function that is called the fast way of Keras's backend.
+    """Return a model as a function, in the form that is fast on Keras's backend.
 
-    With TensorFlow it is converted to LiteRT, which is the fastest on a processor, or, where there
-    is a graphics card or an operation that LiteRT does not have, frozen into a graph; with JAX it
-    is compiled for batches of 1, 2, 4 and so on; with PyTorch it runs without gradients. The
-    weights are those of the moment, and later training changes nothing here, but with PyTorch,
-    which calls the model itself. A model of half precision, such as one trained under
+    On TensorFlow the model is converted to LiteRT, which is the fastest on a processor. Where there
+    is a graphics card, or LiteRT lacks an operation of the model, it is frozen into a graph
+    instead. On JAX it is compiled for batches of 1, 2, 4 and so on. On PyTorch it runs without
+    gradients. The function keeps the weights of this moment, whatever later training does, except
+    on PyTorch, which calls the model itself. A model of half precision, such as one trained under
     `"mixed_float16"`, runs as its copy in float32; see `fer_models.zoo.float32_copy`.
 
     Args:

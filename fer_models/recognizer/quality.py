@@ -47,14 +47,14 @@ class FaceQuality:
 class QualityGate:
     """Judges faces by three limits.
 
-    The limits are choices, not laws: where the accuracy on FER2013's validation faces has fallen by
-    about five points, blurred and shrunk on purpose, or turned as they are
-    (`python benchmarks/face_quality.py --path FER2013`).
+    The default limits are our choice: at each of them the accuracy on FER2013's validation faces,
+    which were blurred or shrunk on purpose, or are turned in the photo, has fallen by about five
+    points (`python benchmarks/face_quality.py --path FER2013`).
 
     Args:
         least_sharpness: A face of a lower `FaceQuality.sharpness` is `"blurred"`.
-        least_size: One of fewer pixels a side is `"small"`.
-        most_yaw: One turned by more degrees, either way, is `"turned"`. A face without points
+        least_size: A face of fewer pixels a side is `"small"`.
+        most_yaw: A face turned by more degrees, either way, is `"turned"`. A face without points
             passes.
 
     Raises:

@@ -45,8 +45,8 @@ USUAL_COVERAGE = 0.9
 class Detects(Protocol):
     """The methods that your own detector must have.
 
-    It need not be made for threads: the calls of one `Recognizer` never overlap, however many
-    threads use it, as those of the live page do.
+    It need not be thread-safe: the calls of one `Recognizer` never overlap, even if many threads
+    use it, as those of the live page do.
     """
 
     def detect(self, image: np.ndarray, /) -> Iterable[Face]:
@@ -70,30 +70,31 @@ class Recognizer:
             default `"ghostface:ferplus"`, which is sure of most of its answers. Or the path of a
             `.keras` file with a whole model, `"hf://NAMESPACE/MODEL"` or
             `"hf://NAMESPACE/MODEL@REVISION"` for one of the Hugging Face Hub (extra `hub`), or a
-            `keras.Model`, which gives probabilities for faces in [0, 255]. One of
+            `keras.Model`, which gives probabilities for faces in [0, 255]. A model of
             `fer_models.with_valence_arousal` gives `Expression.valence` and `.arousal` too.
-        detector: One of `fer_data.faces.DETECTORS`, or any object with `detect(image)`, and
-            `detect_batch(images)` if it has a faster way for many, and `follow(image, boxes)` if
-            it has one for known faces, that give `Face`s.
-        model: Name of the model to which a tag alone belongs. A tag that the default model does not
-            have, and one other model has, is that one's.
+        detector: One of `fer_data.faces.DETECTORS`, or any object with a method `detect(image)`
+            that returns a list of `Face`. It may also have `detect_batch(images)`, faster for many
+            pictures, and `follow(image, boxes)`, faster for known faces.
+        model: Name of the model that a tag alone belongs to. If the default model does not have the
+            tag and only one other model has it, that model is taken.
         class_names: Names of the network's outputs in their order. By default those of the
             registry for a tag, `fer_data.labels.EMOTIONS` for a network of 7.
         min_score: Drop faces of a lower score; `None` for the detector's own rule.
         max_faces: Keep only so many faces of a picture, the most certain; `None` keeps all.
-        working_size: Pixels of the longer side at which a detector given by name looks.
+        working_size: Pixels of the longer side to which a detector given by name shrinks a picture.
         batch_size: Faces, and photos in `photos`, that are worked on together.
         flip: Take the mean with the mirrored face: steadier, at twice the network's time.
-        sets: For the classes that an answer leaves open, `Expression.set`: the coverage, for which
-            the card of bundled weights must have a rule. Or a `SetRule`, as from
-            `fer_models.evaluation.fit_sets`; or `None` for no sets. By default `"card"`: the
-            card's rule for 0.9, and no sets where there is no rule.
+        sets: Coverage of the classes that an answer leaves open (`Expression.set`); the card of
+            bundled weights must have a rule for it. Or a `SetRule`, as from
+            `fer_models.evaluation.fit_sets`; or `None` for no sets. By default `"card"`: the card's
+            rule for 0.9, and no sets where there is no rule.
         class_shares: How often each class is shown in the pictures, where that differs from the
             faces that the weights were calibrated on: `"even"`, or shares by name such as
             `{"neutral": 0.6, "happy": 0.3}`, the other classes dividing the rest evenly. The
             probabilities are shifted to them (`fer_models.evaluation.shift_class_shares`). For
-            bundled weights alone, whose cards state their shares. The card's rule for sets does
-            not hold then, so there are no sets by default. None leaves the probabilities.
+            bundled weights alone, because their cards state the shares of the classes. The card's
+            rule for sets does not hold then, so there are no sets by default. None leaves the
+            probabilities as they are.
         quality: `QualityGate` that judges how well a face is shown, `Expression.quality`; or
             `None`.
 
@@ -200,8 +201,8 @@ class Recognizer:
     ) -> Iterator[list[Expression]]:
         """Yield the faces of each picture, in order, a list as from `photo`.
 
-        Detector and network work on several pictures together. However many there are, at most
-        `batch_size` of them are held, or 256 MiB.
+        Detector and network work on several pictures together. However many there are, memory holds
+        at most `batch_size` of them, or 256 MiB.
 
         Args:
             images: Iterable of file names or arrays.
@@ -209,7 +210,8 @@ class Recognizer:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If a picture is unusable; earlier ones of its batch are lost with it.
+            ValueError: If a picture is unusable; the results of earlier pictures of its batch are
+                lost too.
         """
         if isinstance(images, (str, os.PathLike)) or not hasattr(images, "__iter__"):
             raise ValueError(
@@ -248,11 +250,11 @@ class Recognizer:
             smoothing: Time constant in seconds of the exponential mean of each face's
                 probabilities; 0 leaves each frame to itself.
             detect_every: Seconds between detections; faces are followed in between.
-            search_every: Seconds between searches of the whole frame, where the detector can look
-                for known faces only near their last places, as `"mtcnn"` can; see
+            search_every: Seconds between searches of the whole frame by a detector that can look
+                for known faces near their last places alone, as `"mtcnn"` can; see
                 `fer_data.faces.BoxTracker`.
             fps: Frames per second, instead of the file's own; needed for a folder.
-            on_bad: `"error"` or `"skip"`, of frames that cannot be decoded.
+            on_bad: `"error"` or `"skip"`, for frames that cannot be decoded.
 
         Returns:
             Generator of `FrameResult`, one for each frame.
@@ -289,7 +291,7 @@ class Recognizer:
     ) -> list[Expression]:
         """Return the faces of a live stream's next frame, from the Recognizer's own session.
 
-        For several streams at once take `session()` for each.
+        For several streams at once, make a `session()` for each.
 
         Args:
             image: uint8 RGB `(height, width, 3)`.
@@ -358,7 +360,7 @@ class Recognizer:
     def examine_faces(
         self, pictures: Iterable[np.ndarray], faces: Iterable[Iterable[Face]]
     ) -> tuple[np.ndarray, list[FaceQuality | None]]:
-        """Return what the network gives of found faces, and their quality.
+        """Return what the network gives for found faces, and their quality.
 
         Args:
             pictures: As for `classify_faces`.

@@ -35,8 +35,8 @@ class Expression:
             those that the rule was fitted on, the true class is among them as often as the
             Recognizer's coverage promises. `None` without a rule.
         quality: `FaceQuality`, how well the face is shown; `None` if it was not judged.
-        valence: How pleasant the expression looks, from -1 to 1; `None` of a network without it, as
-            all bundled weights are.
+        valence: How pleasant the expression looks, from -1 to 1; `None` if the network does not
+            give it, as is so for all bundled weights.
         arousal: How excited it looks, from -1 (calm) to 1; `None` likewise.
     """
 
@@ -66,7 +66,7 @@ class Expression:
 
     @functools.cached_property
     def pose(self) -> HeadPose | None:
-        """The direction of the head, in degrees, by `points`; `None` without them."""
+        """The direction of the head, in degrees, from `points`; `None` without them."""
         return None if self.points is None else head_pose(self.points)
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def expression(
     rule: SetRule | None = None,
     quality: FaceQuality | None = None,
 ) -> Expression:
-    """Return the `Expression` of a `Face` from what the network gave of it.
+    """Return the `Expression` of a `Face` from what the network gave for it.
 
     Args:
         face: The `Face`.

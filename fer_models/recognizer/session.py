@@ -50,7 +50,7 @@ class Smoother:
     """Exponential means of each track's probabilities over its own time.
 
     After `dt` seconds a new value counts `1 - exp(-dt / seconds)`, so that frames may come
-    unevenly. What a track never had before counts in full.
+    unevenly. The first value of a track counts in full.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -173,27 +173,27 @@ class Session:
         """Return a generator of the faces of many frames, on two cores.
 
         The calling thread looks for the faces of a frame while another one cuts out and classifies
-        those of the frames before. The answers are those of `frame` and in the same order, but each
-        comes only when the faces of a later frame are found: the next one if the classifier keeps
-        up, `ahead` frames later if it does not. So it is for videos, and for cameras where a
-        frame's delay does no harm.
+        those of the frames before. The answers are those of `frame`, in the same order. But each
+        comes only when the faces of a later frame are found: of the next frame if the classifier
+        keeps up, of the frame `ahead` frames later if it does not. So use this for videos, and for
+        cameras where a frame's delay does no harm.
 
-        The answers are equal to the bit if LiteRT runs the network, as it does bundled weights. So
-        they are on any other framework with `together=1`; with more frames in a call its last
-        digits may differ.
+        The answers are equal to the bit if LiteRT runs the network, as it runs bundled weights. On
+        other frameworks they are so with `together=1`; with more frames in a call the last digits
+        may differ.
 
         While the generator runs, do not use the session otherwise: neither `frame` nor `reset`, nor
         a second generator.
 
         Args:
             frames: Iterable of pairs `(image, timestamp)`. The images are those that `frame` takes;
-                the timestamps are seconds, and none is left to the clock.
-            together: Frames that are classified in one call, which networks on a graphics card
-                like. As many are read before the first answer.
+                the timestamps are seconds, and each must be given.
+            together: Frames that are classified in one call; a graphics card works better on
+                several. So many frames are read before the first answer.
             copy: Whether arrays are copied, so that a camera may write its next frame into the
-                same array. False saves that where each frame has an array of its own.
-            ahead: Frames at most whose faces are found and that wait to be classified, but always
-                those of one call. More than 1 use both cores better, because the detector takes
+                same array. False saves the copy where each frame has an array of its own.
+            ahead: The most frames whose faces are found and that wait to be classified, but always
+                those of one call. More than 1 uses both cores better, because the detector takes
                 long for some frames and no time for others; 1 keeps the delay small.
 
         Returns:
@@ -202,8 +202,8 @@ class Session:
         Raises:
             ValueError: At once, if `frames` is no iterable of pairs but a picture or a path. While
                 the generator runs, if an item is no such pair, a picture is unusable or a timestamp
-                falls: after the answers to the frames before it, but those that are classified with
-                it are lost.
+                falls. The answers to earlier frames come first, but those of frames in the same
+                call are lost.
 
         Example:
 

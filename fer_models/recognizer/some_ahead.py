@@ -13,15 +13,15 @@ def some_ahead(items: Iterable[T], finish: Callable[[T], R], most: int) -> Itera
     """Yield `finish(item)` of each item, in order, while the next items are made.
 
     A thread of its own finishes one item after the other; the calling thread makes the items. What
-    is finished is yielded before another item is made. An error of either step comes in its place:
+    is finished is yielded before another item is made. An error of either step comes in its turn:
     what was made before it is yielded first.
 
     Args:
         items: Iterable whose `next` is the first step.
         finish: The second step.
         most: Items that may wait for the second step or be in it while another is made, 1 or more.
-            With 1 each item takes as long as the slower of its two steps; more even out items that
-            take long.
+            With 1 each item takes as long as the slower of its two steps; a larger number evens out
+            items that take long.
 
     Example:
 

@@ -51,9 +51,9 @@ def table(
         a video), `frame` (number in the video, none for photos), `timestamp`, `track`, `x`, `y`,
         `width`, `height`, `score`, `label`, `confidence`, `yaw`, `pitch`, `roll` (degrees, none
         without points), `answer` (the label, or `"unsure"`), `set` (the classes left open, with
-        semicolons between), `quality` (the verdict), `sharpness`, `face_size` (none where nobody
-        looked), `valence`, `arousal` (none of a network without them), and one for each class's
-        probability. Pictures without a face have no row.
+        semicolons between), `quality` (the verdict), `sharpness`, `face_size` (none where quality
+        was not judged), `valence`, `arousal` (none if the network does not give them), and one for
+        each class's probability. Pictures without a face have no row.
 
         With `style="py-feat"`: `FaceRectX`, `FaceRectY`, `FaceRectWidth`, `FaceRectHeight`,
         `FaceScore`, `Pitch`, `Roll`, `Yaw` (positive up, and to the person's own right), the

@@ -40,8 +40,8 @@ class AdversarialReport:
         clean: `Accuracy` without an attack.
         epsilons: Largest changes of a pixel in grey levels, ascending.
         accuracies: `{attack: {epsilon: Accuracy}}`. `"fgsm"` and `"pgd"` are independent. Each
-            later attack is tried on the faces that withstood `"pgd"` and all attacks after it, and
-            its accuracy counts the faces that withstood these and itself.
+            later attack is tried on the faces that withstood `"pgd"` and all attacks since; its
+            accuracy counts the faces that withstood it too.
         all_attacks: `{epsilon: Accuracy}`: faces that withstood all attacks, at this epsilon and
             below.
         whole_range: `Accuracy` under PGD at 128 grey levels, which should be near 0.
@@ -139,8 +139,8 @@ def adversarial_accuracy(
     FGSM and PGD are tried on every face that the model names right. A cascade like AutoAttack's
     follows: APGD-CE on the faces that withstood PGD, APGD-DLR on those that withstood APGD-CE, and
     the black-box Square attack on the rest. A face that falls at one epsilon counts as fallen at
-    the larger ones, since the smaller box lies within the larger. (Not so for FGSM, which has one
-    step only.)
+    the larger ones, since the smaller box lies within the larger. (This does not apply to FGSM,
+    which has one step only.)
 
     The report warns if the numbers may show that an attack failed, not that the model is strong
     (Athalye et al. 2018; Carlini et al. 2019): faces that withstand PGD at half of the range, faces
@@ -153,7 +153,7 @@ def adversarial_accuracy(
         images: Array `(examples, height, width, channels)` in [0, 255]. Faces that the model was
             not trained on.
         labels: True class of each image, integers.
-        epsilons: Largest changes of a pixel in grey levels of 255, or one of them.
+        epsilons: Largest changes of a pixel in grey levels of 255: several, or a single one.
         steps: Steps of PGD.
         apgd_steps: Steps of APGD; the authors use 100.
         queries: Queries of the Square attack; the authors use 5,000.

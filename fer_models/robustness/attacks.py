@@ -37,7 +37,7 @@ def fgsm(
 
     Returns:
         float32 images of the same shape, within [0, 255] and `epsilon` of the originals. Images
-        that the model names wrong already come back as they are.
+        that the model already names wrong come back as they are.
 
     Raises:
         ValueError: If an argument breaks its rule.

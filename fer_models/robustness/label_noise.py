@@ -92,7 +92,8 @@ def emotion_transition(class_names: Sequence[str]) -> np.ndarray:
     """Return the matrix of class-dependent noise between expressions that people confuse.
 
     Anger and disgust, fear and surprise, sadness and neutral become each other; happiness and
-    contempt become neutral. A class of another name becomes the next one, the last the first.
+    contempt become neutral. A class of another name becomes the next class, and the last class the
+    first.
 
     Args:
         class_names: Names of the classes in order, two or more, different.

@@ -79,8 +79,8 @@ def rank_suspects(labels: ArrayLike, probabilities: ArrayLike) -> list[Suspect]:
     """Rank all examples by how much the predictions contradict their labels.
 
     The order is that of the normalised margin: the probability of the given label minus the largest
-    of the others, lowest first. Examples that confident learning counts off the diagonal of its
-    joint are marked `confident`.
+    of the others, lowest first. Examples that confident learning counts as errors, off the diagonal
+    of its joint, are marked `confident`.
 
     Args:
         labels: Integers `(examples,)`.

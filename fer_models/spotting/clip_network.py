@@ -43,7 +43,7 @@ class ClipNetwork:
             `fer_models.zoo.float32_copy` makes it.
         frames, size, channels: Shape of its input clips.
         regions: Number of its input clips, 1, 2 or 3.
-        motion: Whether the first frame is taken off its clips.
+        motion: Whether the first frame is subtracted from its clips.
         region_cut: `"landmarks"` or `"grid"`; `None` for a network of one region, which is the
             whole face.
 

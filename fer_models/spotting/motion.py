@@ -25,8 +25,8 @@ class Motion:
     """The motion within a window, in pixels of a face of 128.
 
     Attributes:
-        size: Distance of the region that moves most from its first place, at the apex minus at the
-            end. So motion that comes back counts, and motion that stays does not.
+        size: Distance from its first place of the region that moves most: that at the apex minus
+            that at the end. So motion that comes back counts, and motion that stays does not.
         back: Share of the way that it comes back, from 0 to 1.
         head: Largest distance of the nose from its first place.
         region: Name of that region, out of `REGIONS`.

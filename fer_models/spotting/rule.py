@@ -12,11 +12,12 @@ from fer_data.checks import check_number
 class Rule:
     """The rule by which the motion in a window counts.
 
-    A window is likely to hold a micro-expression where a brow or a lip corner moves away and comes
-    back, at least `back` of the way, by at least `least` pixels and at least `times` the median of
-    the windows within `around / 2` seconds before and after it that do not overlap it, while the
-    nose moves by at most `head` pixels. In a video too short for such windows `least` alone
-    decides. If windows overlap from onset to offset, only the one with the greatest motion is kept.
+    A window is likely to hold a micro-expression if a brow or a lip corner moves away and comes
+    back at least `back` of the way, while the nose moves by at most `head` pixels. The motion must
+    be at least `least` pixels, and at least `times` the median of the windows that lie within
+    `around / 2` seconds before and after this one and do not overlap it. In a video too short for
+    such windows `least` alone decides. If windows overlap from onset to offset, only the one with
+    the greatest motion is kept.
 
     All pixels are those of a face of 128. The numbers are our own choice: they were set on the
     synthetic data and viewed on two videos, not measured by a score.
@@ -63,9 +64,9 @@ class Rule:
         Args:
             middle: Seconds of each window's middle, rising.
             motion: Its motion in pixels.
-            length: Its seconds. Windows whose middles are nearer than that overlap it, itself
-                included, and are left out of the median; where no others are left, `least` stands.
-                0 leaves none out.
+            length: Length of a window in seconds. Windows whose middles are nearer than that
+                overlap it, itself included, and are left out of the median; where no others are
+                left, `least` applies. 0 leaves none out.
 
         Example:
 

@@ -44,8 +44,8 @@ class Spotter:
             `fer_models.families.micro_expression_3d` that `fer train-clips` trained.
         class_names: Names of its classes; `None` for those that its file holds, else negative,
             positive, surprise.
-        motion: Whether it was trained on clips minus their first frame, not on grey levels; `None`
-            takes that from its file; if no file says so, True.
+        motion: Whether it was trained on clips minus their first frame, not on grey levels. `None`
+            takes this from its file; if no file says so, True.
         rule: `Rule`, or `None` for its defaults.
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.
         predictor: Predictor of landmarks, as for `fer_data.faces.track`.
@@ -56,7 +56,7 @@ class Spotter:
 
     Attributes:
         class_names: Names of the classes in output order.
-        motion: Whether the first frame is taken off its clips.
+        motion: Whether the first frame is subtracted from its clips.
         region_cut: `"landmarks"` or `"grid"`; `None` for a network that sees the whole face.
 
     Raises:

@@ -30,10 +30,10 @@ class Window:
         first, last: Numbers of its first and last frame in the video.
         start, end: Their times in seconds.
         onset, apex, offset: Seconds at which the motion begins, is greatest and is over.
-        motion: Way of a brow or lip corner, away and back, in pixels of a face of 128; see
-            `fer_models.spotting.motion`.
+        motion: Distance that a brow or lip corner moves away and back, in pixels of a face of 128;
+            see `fer_models.spotting.motion`.
         back: Share of the way that it comes back, from 0 to 1.
-        head: Way of the nose, in the same pixels.
+        head: Distance that the nose moves, in the same pixels.
         region: Name of the region that moves.
         probabilities: Probability of each class by its name. The network has no class for "no
             expression", so it names one in every window.

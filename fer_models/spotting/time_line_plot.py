@@ -26,10 +26,11 @@ _DARK, _GREY, _LIGHT, _GAP, _FAINT = "#1b2a3a", "#5b6875", "#d9dee4", "#eceff2",
 def plot_time_line(line: TimeLine, path: str | os.PathLike[str], title: str | None = None) -> Path:
     """Draw a time line.
 
-    Above: the motion of every window at its middle, the threshold of the rule as a dashed line,
-    grey where the head moves too much for the rule. A coloured band with the network's class marks
-    each micro-expression that the rule finds. Below: the network's probabilities, pale where the
-    rule finds nothing, since they have no meaning there. Hatched: no face.
+    Above: the motion of every window, at the window's middle; the threshold of the rule as a dashed
+    line; a grey ground where the head moves too much for the rule. A coloured band with the
+    network's class marks each micro-expression that the rule finds. Below: the network's
+    probabilities, pale where the rule finds nothing, since they have no meaning there. Hatched: no
+    face.
 
     Args:
         line: `TimeLine` with one window or more.

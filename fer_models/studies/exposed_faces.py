@@ -52,17 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = add_defaulted(parser, FULL)
     words = "plain, bare, or parts joined by + (default: all that the data and --start allow)"
     add("--treatments", nargs="+", metavar="NAME", help=words)
-    add("--models", type=int, help="of each treatment, 5 or more")
+    add("--models", type=int, help="models of each treatment, 5 or more")
     add("--members", type=int, help="faces that a model is trained on; as many are not")
     add("--population", type=int, help="further faces, that no model learns, for RMIA")
     add("--recipe", help="how to train what; `fer train --help` lists them")
     add("--size", type=int, help="height and width of the faces in pixels")
     add("--channels", type=int, choices=(1, 3), help="grey or colour")
-    add("--epochs", type=int, help="of every training")
+    add("--epochs", type=int, help="epochs of every training")
     add("--batch-size", type=int, help="faces a step")
-    add("--learning-rate", type=float, help="of AdamW, the highest of a cosine")
-    add("--weight-decay", type=float, help="of AdamW")
-    add("--augmentation", type=preset_or_amounts, help="of the plain recipe, a name or JSON")
+    add("--learning-rate", type=float, help="highest rate of the cosine, for AdamW")
+    add("--weight-decay", type=float, help="weight decay of AdamW")
+    add("--augmentation", type=preset_or_amounts, help="that of the plain recipe: a name or JSON")
     add("--exposure-fpr", type=float, help="false positives at which a face counts as found")
     options: dict[str, Any] = {
         "nargs": "+",

@@ -144,4 +144,4 @@ def add_ghostface_arguments(parser: argparse.ArgumentParser) -> None:
     add("--width", type=float, help="multiplier of GhostFace's channels")
     add("--epochs", type=int, help="epochs at most")
     add("--batch-size", type=int, help="faces a step")
-    add("--learning-rate", type=float, help="of SGD, before the first plateau")
+    add("--learning-rate", type=float, help="rate of SGD, before the first plateau")

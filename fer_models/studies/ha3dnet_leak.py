@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_options(parser, FULL, batch_and_epochs=words)
     add = add_defaulted(parser, FULL)
     add("--copies", type=int, help="augmented copies of each clip")
-    add("--folds", type=int, help="of each division; every example is tested once")
+    add("--folds", type=int, help="folds of each division; every example is tested once")
 
 
 def run(args: argparse.Namespace) -> Outcome:

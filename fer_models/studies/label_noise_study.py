@@ -52,12 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = add_defaulted(parser, FULL)
     add("--recipe", help="how to train what; `fer train --help` lists them")
     add("--train", type=int, help="training faces, at most, else all; drawn ones: 2000")
-    add("--epochs", type=int, help="of every training")
+    add("--epochs", type=int, help="epochs of every training")
     add("--batch-size", type=int, help="faces a step")
-    add("--learning-rate", type=float, help="the highest")
+    add("--learning-rate", type=float, help="highest learning rate")
     add("--size", type=int, help="height and width of the faces in pixels")
     add("--channels", type=int, choices=(1, 3), help="grey or colour")
-    add("--kinds", nargs="+", choices=KINDS, help="of wrong labels")
+    add("--kinds", nargs="+", choices=KINDS, help="kinds of wrong labels")
     add("--rates", nargs="*", type=float, help="shares of wrong labels")
     add(
         "--augmentations",

@@ -49,11 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--width", type=float, help="multiplier of GhostFace's channels")
     add("--epochs", type=int)
     add("--batch-size", type=int)
-    add("--learning-rate", type=float, help="of AdamW, the highest of a cosine")
+    add("--learning-rate", type=float, help="highest rate of the cosine, for AdamW")
     add("--weight-decay", type=float)
     add("--queries", type=int, help="copies of a face that the attacks ask about")
-    add("--tolerated-fpr", type=float, help="of the population attack")
-    add("--seed", type=int, help="of the choice of faces; others follow from it")
+    add("--tolerated-fpr", type=float, help="rate of the population attack")
+    add("--seed", type=int, help="seed of the choice of faces; other seeds follow from it")
     parser.add_argument(
         "--tensorflow-privacy",
         action="store_true",

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, help="faces in a batch, on average")
     add("--steps", type=int, help="number of batches")
     add("--learning-rates", nargs="+", type=float, metavar="RATE", help="to choose from")
-    add("--canaries", type=int, help="of each audit; half of them are in the training set")
+    add("--canaries", type=int, help="canaries of each audit; half of them are in the training set")
     add("--train", type=int, help="drawn faces to train on")
     add("--validation", type=int, help="drawn faces to score on")
     add("--size", type=int, help="side of the faces in pixels, else the trunk's own")

@@ -167,7 +167,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = add_defaulted(parser, FULL)
     add("--train", type=int, metavar="N", help=f"drawn faces to train on, else {DRAWN}")
     add("--size", type=int, help="height and width of the faces in pixels")
-    add("--epochs", type=int, help="of every training; the last one is scored")
+    add("--epochs", type=int, help="epochs of every training; the last one is scored")
     add("--batch-size", type=int, help="faces a step")
     add("--precision", choices=PRECISIONS, help="in which the training computes")
     add("--readings", nargs="+", choices=tuple(READINGS), help="which network")

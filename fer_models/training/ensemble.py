@@ -14,11 +14,12 @@ from fer_data import arguments
 def ensemble(models: Iterable[keras.Model], name: str = "ensemble") -> keras.Model:
     """Return a model whose probabilities are the mean of those of several.
 
-    A better teacher than each of them (`fer_models.distiller`): what they agree on stays, what each
-    has learned by heart of noisy labels cancels out.
+    It is a better teacher than each of them (`fer_models.distiller`): what they agree on stays, and
+    the noisy labels that each has learned by heart cancel out.
 
     Args:
-        models: Two or more `keras.Model`s of one input, with one shape of images and of outputs.
+        models: Two or more `keras.Model`s of one input, all with the same shapes of images and
+            outputs.
         name: Name of the model.
 
     Returns:

@@ -46,15 +46,14 @@ class FaceSettings:
 
     Attributes:
         recipe: Name of the recipe, one of `face_recipes()`.
-        data: Which faces: one of `fer_data.pipelines.labelled_faces.FACES`, such as `"synthetic"`,
-            `"fer2013"` or `"folder"`.
-            Several names train on these sets at once, with classes matched by name, as
-            `fer_data.pipelines.joined_faces` says.
-        path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path. Of
-            several sets one for each that is not drawn, in their order.
-        data_weights: Of several sets how often the faces of each are trained on, relative to each
+        data: The data set, one of `fer_data.pipelines.labelled_faces.FACES`, such as `"synthetic"`,
+            `"fer2013"` or `"folder"`. Several names train on these sets at once, with classes
+            matched by name, as `fer_data.pipelines.joined_faces` says.
+        path: Folder or archive of the data set, or its packed `.npz`; kept as an absolute path. For
+            several sets, one for each that is not drawn, in their order.
+        data_weights: For several sets, how often the faces of each are trained on, relative to each
             other; None for every face once in a pass.
-        joined_classes: Of several sets the classes to learn: `"shared"`, those that all of them
+        joined_classes: For several sets, the classes to learn: `"shared"`, those that all of them
             have, or `"all"`; None for `"shared"`.
         teacher: `.keras` files of trained models, whose mean answers are learned instead of the
             labels; None for none.
@@ -63,34 +62,35 @@ class FaceSettings:
         size: Height and width of the faces in pixels.
         channels: 1 for grey, 3 for colour.
         classes: Number of classes of the model, if more than the data has.
-        model: Arguments of the model's builder over the recipe's, such as `{"width": 0.5}`.
-        precision: In which the training computes: `"float32"`, `"mixed_bfloat16"` or
+        model: Arguments of the model's builder that replace the recipe's, such as `{"width": 0.5}`.
+        precision: Precision of the computation: `"float32"`, `"mixed_bfloat16"` or
             `"mixed_float16"`.
-        convolutions: `"library"`, or `"products"` for those of `jax_products`.
+        convolutions: `"library"`, or `"products"` for the matrix products of `jax_products`.
         epochs: Epochs at most, all stages together.
         passes: Passes over the faces in an epoch; more mean fewer validations and checkpoints.
         batch_size: Images a step.
         optimizer: `"sgd"`, `"adam"` or `"adamw"`.
         learning_rate: The highest learning rate.
         weight_decay: Weight decay of the optimizer.
-        schedule: Of the learning rate: `"constant"`, `"cosine"` or `"plateau"`.
+        schedule: Schedule of the learning rate: `"constant"`, `"cosine"` or `"plateau"`.
         ema: Momentum of a moving average of the weights, such as 0.999.
-        patience: Epochs without a better one before the training stops; 0 for never.
+        patience: Epochs without an improvement before the training stops; 0 for never.
         augmentation: A preset's name, or amounts; see `fer_data.pipelines.augmentation.policy`.
         answer_share: Share of the targets that comes from the `answers`; the rest comes from the
             labels, or from the votes with `labels="soft"` or `vote_share`. None for 1.
         labels: `"one_hot"`, or `"soft"` for the votes, where the data has them.
-        vote_share: Share of the targets that comes from the votes, in the labels' terms; see
+        vote_share: Share of the targets that comes from the labels that the votes predict; see
             `fer_data.pipelines.vote_targets`.
         label_smoothing: Share of every training label that is spread over the classes.
         valence_arousal: Weight of a second loss, one minus the concordance of valence and arousal,
             such as 0.5: the model gets an output for them, and the data must have both as columns.
-            It goes with no `teacher`, `answers`, `vote_share`, `class_weights`, attack or DP-SGD.
-            None for a model of classes alone.
-        class_weights: Whether classes are weighed against their frequency.
-        dp_noise_multiplier: Train by DP-SGD with Gaussian noise of so many times the clip.
+            It cannot go with `teacher`, `answers`, `vote_share`, `class_weights`, an attack or
+            DP-SGD. None for a model of classes alone.
+        class_weights: Whether to weight classes against their frequency, so that rare ones count
+            more.
+        dp_noise_multiplier: Train by DP-SGD with Gaussian noise of so many times `dp_clip`.
         dp_clip: Largest L2 norm of one face's gradient; None for 1.
-        dp_delta: At which epsilon is stated; None for 1e-5.
+        dp_delta: The delta at which epsilon is stated; None for 1e-5.
         adversarial_epsilon: Attack each batch before its step, by changes of so many grey levels at
             most, such as 2; see `fer_models.training.adversarial_training`. None for no attack.
         adversarial_steps: Steps of that attack; None for 1.
@@ -101,7 +101,7 @@ class FaceSettings:
         test_fraction: As in `load_faces`.
         data_options: As in `load_faces`: other options of the data set, such as
             `{"pictures": "original"}`.
-        seed: Of everything random.
+        seed: Seed of everything random.
 
     Raises:
         ValueError: If a setting breaks its rule, or two do not go together.
@@ -397,7 +397,7 @@ class FaceSettings:
 
         Args:
             source: One of `bundled_settings()`, or the path of a `run.json`.
-            **changes: Settings over those of the record. `model` adds to the record's.
+            **changes: Settings that replace those of the record. `model` adds to the record's.
 
         Returns:
             `FaceSettings`.
@@ -436,7 +436,7 @@ class FaceSettings:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def to_recipe(self) -> recipes.Recipe:
-        """Return the recipe with the changes that the settings say.
+        """Return the recipe with the changes of the settings.
 
         Raises:
             ValueError: If a change breaks a rule of the recipe.

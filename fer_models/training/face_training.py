@@ -88,7 +88,7 @@ def train_faces(
     command: str | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> TrainedFaces:
-    """Train a model on faces, or go on with it, and say how good it is and why.
+    """Train a model on faces, or go on with a stopped training, and report how good it is and why.
 
     The folder gets `run.json` (everything that reproduces the run), `history.csv`, `curves.png`,
     `report.md`, `report.json`, `confusion.png`, `reliability.png`, `grad_cam.png`, `best.keras`,
@@ -97,7 +97,7 @@ def train_faces(
 
     Args:
         settings: What to train on what.
-        folder: Folder for everything that is written: empty, absent, or of the same run.
+        folder: Folder for everything that is written: empty, absent, or that of the same run.
         faces: The faces, where they are loaded already; None to load what the settings name.
         data_dir: Where prepared data sets are kept; None for the default of tensorflow-datasets.
         restart: Whether to delete the run in the folder first.

@@ -42,9 +42,9 @@ class LabelDistributionLoss(keras.losses.Loss):
     Args:
         from_logits: Whether predictions are logits; otherwise they are probabilities.
         class_mean: Whether to divide by the number of classes, as the authors of EfficientFace
-            do by averaging over examples and classes. It scales every gradient: with SGD it is
-            the loss without it at a learning rate divided by the number of classes (and an L2
-            penalty that weighs so many times more); Adam hardly notices. Learning rates of
+            do by averaging over examples and classes. This scales every gradient. With SGD it has
+            the effect of a learning rate divided by the number of classes (and of an L2 penalty
+            that weighs so many times more); with Adam it has hardly any. The learning rates of
             their paper need `True`.
         reduction: As in every Keras loss.
         name: Name of the loss.
@@ -182,7 +182,7 @@ class LabelDistributionDistiller(keras.distillation.Distiller):
     comes back from a `.keras` file without optimiser, loss and metrics; leaves out, without a
     word, the regularisation losses of the student and sample or class weights; and on several
     replicas sums a loss given by name where it should average. This one is built, comes back
-    compiled, adds the regularisation losses, averages, and refuses the weights.
+    compiled, adds the regularisation losses, averages, and refuses sample and class weights.
 
     Args:
         teacher, student, distillation_losses, **kwargs: As in `keras.distillation.Distiller`.
@@ -284,8 +284,8 @@ def distiller(
 
     The loss is `w * loss to the labels + (1 - w) * cross-entropy to the teacher's
     probabilities`, in validation too: with `w = 0`, `val_loss` shows how near the student is to
-    the teacher, and `val_accuracy` how often it is right. Both models must hold the classes in
-    one order.
+    the teacher, and `val_accuracy` how often it is right. Both models must have the classes in the
+    same order.
 
     Args:
         student: The `keras.Model` to train, images to probabilities `(batch, classes)`.
@@ -344,8 +344,8 @@ def teacher_for(
     """Return `teacher` as a model for images of another size or number of channels.
 
     Images are resized (antialiased) to the teacher's size; grey is repeated, colour turned to
-    grey by the weights of ITU-R 601. A teacher sees less in an enlarged face than in a large
-    one: check its accuracy so before it teaches.
+    grey by the weights of ITU-R 601. A teacher sees less in an enlarged face than in a large one:
+    check its accuracy on enlarged faces before it teaches.
 
     Args:
         teacher: A `keras.Model` of images `(height, width, 1 or 3)`; it is wrapped, not copied.

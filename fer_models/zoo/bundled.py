@@ -108,8 +108,8 @@ def located(source: str | os.PathLike[str], model: str = DEFAULT_MODEL) -> Path 
 
     Args:
         source: As for `fer_models.load_model`.
-        model: Name of the model to which a tag alone belongs. A tag that the default model does not
-            have, and one other model has, is that one's.
+        model: Name of the model to which a tag alone belongs. If the default model does not have
+            the tag and only one other model has it, that model is taken.
 
     Returns:
         The path of a file with a whole model, or of the folder of a repository of the Hub, or name

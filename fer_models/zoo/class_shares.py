@@ -74,7 +74,7 @@ def estimate_class_shares(
     Args:
         probabilities: `(examples, classes)`, the network's answers to them, rows that sum to one.
         known: As for `shift_class_shares`.
-        steps: At most.
+        steps: Number of steps, at most.
 
     Returns:
         float64 `(classes,)`, in sum 1; `wanted` of `shift_class_shares`.
@@ -88,7 +88,7 @@ def estimate_class_shares(
     array([0.67, 0.33])
 
     Reference:
-        As of `shift_class_shares`, equation 2.9.
+        As for `shift_class_shares`, equation 2.9.
     """
     rows = _checked_rows(probabilities)
     shares = old = _checked_shares("known", known, rows.shape[1], positive=True)

@@ -22,8 +22,8 @@ def load_model(
             or Keras's older `.h5` and `.hdf5`, `"hf://NAMESPACE/MODEL"`, a repository of the
             Hugging Face Hub (extra `hub`; with `@REVISION` one of its tags, branches or commits),
             or a `keras.Model`, which is returned as it is.
-        model: Name of the model to which a tag alone belongs. A tag that the default model does not
-            have, and one other model has, is that one's.
+        model: Name of the model that a tag alone belongs to. If the default model does not have the
+            tag and only one other model has it, that model is taken.
 
     Returns:
         `(model, class_names)`. The names come from the registry for bundled weights, and from the
@@ -33,8 +33,8 @@ def load_model(
         FileNotFoundError: If there is no file at the path.
         ImportError: If `huggingface_hub` is needed and not installed.
         OSError: If there is no such repository, or the Hub does not give it.
-        ValueError: If model or tag is unknown, or the file does not hold a whole model, such as one
-            of bare weights, an empty one or a Git LFS pointer; the message names it.
+        ValueError: If model or tag is unknown, or the file does not hold a whole model, but bare
+            weights, nothing or a Git LFS pointer, for example; the message says which.
 
     Example:
 

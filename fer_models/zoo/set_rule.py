@@ -17,7 +17,7 @@ class SetRule:
     """Says which classes an answer leaves open; `fer_models.evaluation.fit_sets` fits one.
 
     Attributes:
-        coverage: How often the sets hold the true class at least, on faces like those that the
+        coverage: Share of the sets that hold the true class, at least, on faces like those that the
             rule was fitted on.
         limit: The highest score, as of `set_scores`, that a class in a set may have.
         method: One of `METHODS`.

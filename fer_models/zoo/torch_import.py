@@ -29,7 +29,7 @@ BESIDE_THE_WEIGHTS = (
 
 
 def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str | Path) -> None:
-    """Load the parameters of an authors' PyTorch module into our layer or model.
+    """Load the parameters of the authors' PyTorch module into our layer or model.
 
     The names are those of the authors' modules, as `model.state_dict()` gives them. Kernels are
     turned to Keras's order of axes. Everything is checked before the first weight changes.
@@ -40,8 +40,8 @@ def load_torch_weights(target: keras.Layer, state_dict: Mapping[str, Any] | str 
 
     `target` may have any dtype policy and data format. A model of `fer_models.efficientface` may
     have any input size and `stem_strides`, and needs `include_preprocessing=False` where images
-    are normalised as its authors do. With 1 channel or other classes than the checkpoint its first
-    or last arrays do not fit, and without its top those named `fc` are surplus.
+    are normalised as its authors do. If the model has 1 channel or other classes than the
+    checkpoint, the first or last arrays do not fit; if it has no top, those named `fc` are surplus.
 
     Args:
         target: A built `TripletAttention`, `CBAM`, `GhostModule`, `GhostBottleneck` (without

@@ -35,12 +35,12 @@ class Corruptions:
     Kind and strength are drawn uniformly. At a strength of 1 an image loses as much as at severity
     4 of 5 in `fer_models.robustness.corrupt`: a Gaussian blur of 4 % of the side, noise of 44 grey
     levels, JPEG of quality 10, 15 % of the light with 3 levels of noise, a sixth of rows and
-    columns. At a strength of 0 nothing is lost, but for the noise in the dark and what JPEG rounds
-    at quality 100.
+    columns. At a strength of 0 nothing is lost, except by the noise in the dark and by the rounding
+    of JPEG at quality 100.
 
-    Brightness, contrast, sunglasses, masks and hands of `fer_models.robustness` are no kinds here.
-    They show what a network that was trained so makes of corruptions that it has not met. To hold
-    out others as well, name fewer kinds.
+    Brightness, contrast, sunglasses, masks and hands of `fer_models.robustness` are not among the
+    kinds: they show how a network that was trained with this handles corruptions that it has not
+    met. To hold out more kinds, name fewer in `names`.
 
     Args:
         fraction: Share of the images that are corrupted, in `[0, 1]`; drawn image by image.

@@ -143,7 +143,7 @@ class MixUp:
     Args:
         fraction: Share of the images that are mixed, in `[0, 1]`; drawn image by image.
         alpha: The image's own weight is drawn from `Beta(alpha, alpha)`, image by image.
-        blend: If given, a fixed weight in `[0, 1]` of the other image instead of the drawn one:
+        blend: If given, a fixed weight in `[0, 1]` of the other image instead of a drawn weight:
             the other reading of the paper's "opacity 0.2".
 
     Reference:
@@ -184,9 +184,9 @@ class Augmentation:
         rotation: Largest rotation either way, as a fraction of a full turn, in `[0, 0.5]`.
         shift: Largest shift either way, as a fraction of height and width, in `[0, 1]`.
         zoom: The scale is drawn from `[1 - zoom, 1 + zoom]`, in `[0, 1)`.
-        crop: If not 0, a random resized crop: a part of the image of this share of its area at
-            least, drawn uniformly up to the whole, of an aspect ratio of 3/4 to 4/3 times its
-            own, is brought back to the image's size. In `[0, 1]`.
+        crop: If not 0, a random resized crop. Its area is drawn uniformly from this share of the
+            image to the whole image; its aspect ratio is 3/4 to 4/3 times the image's. It is
+            resized to the image's size. In `[0, 1]`.
         contrast: The distance to the image's mean of each channel is multiplied by a factor from
             `[1 - contrast, 1 + contrast]`, in `[0, 1]`.
         brightness: An offset from `[-brightness, brightness] * 255` is added, in `[0, 1]`.

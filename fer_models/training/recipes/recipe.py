@@ -107,17 +107,18 @@ class Recipe:
             `fer_models.LabelDistributionLoss` as EfficientFace's authors use it.
         valence_arousal: Weight of a second loss, one minus the concordance of valence and arousal,
             for a model with an output for these; see `fer_models.joint_losses`. None for a
-            model of classes alone. It goes with no class weights, `dp` or `adversarial`.
+            model of classes alone. It cannot go with class weights, `dp` or `adversarial`.
         augmentation: What `fer_data.pipelines.augmentation.policy` takes: a preset, or amounts.
-        class_weights: Whether classes are weighed against their frequency.
-        ema: Momentum, a step, of an exponential moving average of the weights, such as 0.999. The
-            average is validated and kept, with statistics of batch norm that belong to it; the
-            weights that it is the average of train on. A stage ends with the average in the
-            model, and the next one begins there. None for none.
+        class_weights: Whether to weight classes against their frequency, so that rare ones count
+            more.
+        ema: Momentum per step of an exponential moving average of the weights, such as 0.999. The
+            average is validated and kept, with statistics of batch norm that belong to it; training
+            goes on with the plain weights. A stage ends with the average in the model, and the next
+            one begins there. None for none.
         patience: Epochs without a better value of `monitor` before the training stops; None
             for never.
         monitor: What is watched for stopping and for the best epoch: `"val_accuracy"`, or
-            another validation metric; one with "loss" or "error" in its name is better lower.
+            another validation metric; one with "loss" or "error" in its name is better if lower.
         dp: A `fer_models.training.dp_sgd.DPSGD`, which clips the gradient of each example and adds
             noise; None for none. With it all batch norm is frozen, also that of composed layers:
             start from weights of public faces, or take a network without it. MixUp and class
@@ -126,8 +127,8 @@ class Recipe:
             each batch before its step; None for none. It goes neither with `dp` nor with
             `valence_arousal`.
         stated: The training as the paper states it.
-        chosen: What it leaves open and is our choice.
-        published: What it reports: a tuple of `Published`.
+        chosen: What the paper leaves open and is our choice.
+        published: What the paper reports: a tuple of `Published`.
 
     Example:
 
@@ -474,9 +475,9 @@ class Recipe:
                 resumed training) begins. With a function such as
                 `lambda epoch: images.pipeline(..., initial_epoch=epoch)` a resumed training
                 sees the batches that it would have seen, and ends as an unbroken one. What the
-                function gives is not shuffled again. With an `ema` the first batches are looked
-                at once more, from `train(0)`; a data set that is given itself and counts its
-                epochs has one behind it then.
+                function gives is not shuffled again. With an `ema` the first batches are read once
+                more, from `train(0)`; a data set that is given itself and counts its epochs counts
+                this as one.
             validation: A data set of batches or a pair of arrays.
             directory: Folder that gets `best.keras` (with validation), `last.keras`,
                 `history.csv`, logs for TensorBoard (where TensorFlow is installed) and `state`,
