@@ -56,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips("--clip", metavar="ID", help="the one clip to explain")
     clips("--subject", help="only clips of this subject")
     clips("--per-class", type=int, default=1, help="clips of each class")
-    clips("--raw", action="store_true", help="the network was trained on grey levels, not motion")
+    clips(
+        "--raw",
+        action=argparse.BooleanOptionalAction,
+        help="the network was trained on grey levels, not on motion (default: as in its file)",
+    )
     clips(
         "--regions",
         choices=REGIONS,
@@ -168,7 +172,7 @@ def _clips(args):
         clip=args.clip,
         subject=args.subject,
         per_class=args.per_class,
-        motion=False if args.raw else None,
+        motion=None if args.raw is None else not args.raw,
         region_cut=args.regions,
         method=args.method,
         columns=args.columns,

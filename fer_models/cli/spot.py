@@ -53,7 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="names of its classes (default: those in its file, else negative positive surprise)",
     )
-    add("--raw", action="store_true", help="the network was trained on grey levels, not motion")
+    add(
+        "--raw",
+        action=argparse.BooleanOptionalAction,
+        help="the network was trained on grey levels, not on motion (default: as in its file)",
+    )
     add(
         "--regions",
         choices=REGIONS,
@@ -112,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     spotter = Spotter(
         args.model,
         args.class_names,
-        motion=False if args.raw else None,
+        motion=None if args.raw is None else not args.raw,
         rule=rule,
         detector=args.detector,
         batch_size=args.batch_size,

@@ -50,7 +50,7 @@ def explain_clip_file(
         per_class: Clips of each class.
         seed: Seed of the synthetic people.
         motion: Whether the network was trained on clips minus their first frame. None takes this
-            from its file; if no file says so, True.
+            from its file; if no file says so, True, with a warning.
         region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on; None takes them
             from its file; if no file names them, the grid, with a warning.
         method: `"grad_cam"` or `"hires_cam"`; None for the one that fits the network.

@@ -33,7 +33,7 @@ class ClipNetwork:
         class_names: Names of the classes; `None` for those that its file holds, else negative,
             positive, surprise.
         motion: Whether it was trained on clips minus their first frame, not on grey levels. `None`
-            takes that from the file; if it does not say so, True.
+            takes that from the file; if it does not say so, True, with a warning.
         batch_size: Windows that go through the network together.
         region_cut: `"landmarks"` or `"grid"`, the regions that it was trained on. `None` takes them
             from the file; if it does not name them, the grid, with a warning.
@@ -196,8 +196,15 @@ def _motion(given, recorded):
             f"`motion` must be {recorded!r}, which the network was trained with, as its file says "
             f"(--raw is for networks of grey levels). Received: motion={given!r}"
         )
-    known = given if recorded is None else recorded
-    return True if known is None else known
+    if recorded is None and given is None:
+        warnings.warn(
+            "It is unknown whether this network was trained on motion or on grey levels. It gets "
+            "motion, clips minus their first frame, as `fer train-clips` gives by default. Say "
+            "which: motion=True or False (--no-raw or --raw)",
+            stacklevel=3,
+        )
+        return True
+    return given if recorded is None else recorded
 
 
 def _region_cut(given, recorded):

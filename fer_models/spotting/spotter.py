@@ -44,8 +44,8 @@ class Spotter:
             `fer_models.families.micro_expression_3d` that `fer train-clips` trained.
         class_names: Names of its classes; `None` for those that its file holds, else negative,
             positive, surprise.
-        motion: Whether it was trained on clips minus their first frame, not on grey levels. `None`
-            takes this from its file; if no file says so, True.
+        motion: Whether it was trained on clips minus their first frame, not on grey levels; `None`
+            takes that from its file; if no file says so, True, with a warning.
         rule: `Rule`, or `None` for its defaults.
         detector: Name for `fer_data.faces.detector`, or an object with `detect(image)`.
         predictor: Predictor of landmarks, as for `fer_data.faces.track`.

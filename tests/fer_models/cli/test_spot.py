@@ -36,7 +36,8 @@ FILES = ["intervals.csv", "report.json", "scene.avi", "timeline.csv", "timeline.
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
     clip_network().save(path)
-    class_names.write(path, ("negative", "positive", "surprise"), {"region_cut": "landmarks"})
+    about = {"region_cut": "landmarks", "motion": True}
+    class_names.write(path, ("negative", "positive", "surprise"), about)
     return str(path)
 
 
@@ -222,6 +223,7 @@ def test_grey_levels(tracked, model, video, tmp_path, capsys):
     class_names.write(path, ("a", "b", "c"), {"region_cut": "grid", "motion": True})
     assert main([*words, "--model", str(path), "--raw"]) == 2
     assert "`motion` must be True" in capsys.readouterr().err
+    assert main([*words, "--model", str(path), "--no-raw"]) == 0
 
 
 def test_errors(tracked, model, video, tmp_path, capsys):

@@ -58,7 +58,7 @@ def drawn(monkeypatch):
 
 def test_which_clips_are_drawn_and_how(drawn, tmp_path):
     network = clip_network()
-    paths = explain_clip_file(network, tmp_path, type="jpg", region_cut="grid")
+    paths = explain_clip_file(network, tmp_path, type="jpg", region_cut="grid", motion=True)
     assert [path.name for path in paths] == ["set_s0_0.jpg", "set_s0_2.jpg", "set_s1_3.jpg"]
     _, inputs, frames, options = drawn[0]
     assert [part.shape for part in inputs] == [(5, 8, 8, 1)] * 3
@@ -66,7 +66,7 @@ def test_which_clips_are_drawn_and_how(drawn, tmp_path):
     assert (inputs[0][0] == 0).all()
     assert frames[0].max() > 100
     assert (options["label"], options["class_names"]) == ("negative", NAMES)
-    options = {"per_class": 2, "region_cut": "landmarks"}
+    options = {"per_class": 2, "region_cut": "landmarks", "motion": True}
     assert len(explain_clip_file(network, tmp_path, **options)) == 4
     # The same clip, and other places in it.
     followed = drawn[3][2]
@@ -79,7 +79,7 @@ def test_which_clips_are_drawn_and_how(drawn, tmp_path):
     (path,) = explain_clip_file(network, tmp_path, clip="set/s0/4", **options)
     assert path.name == "set_s0_4.png"
     assert (drawn[-1][2], drawn[-1][3]["label"]) == (None, None)
-    assert len(explain_clip_file(clip_network(regions=1), tmp_path, columns=3)) == 3
+    assert len(explain_clip_file(clip_network(regions=1), tmp_path, columns=3, motion=True)) == 3
 
 
 def test_bad_arguments(drawn, tmp_path, monkeypatch):
@@ -93,12 +93,12 @@ def test_bad_arguments(drawn, tmp_path, monkeypatch):
         ({"clip": "nobody"}, "no clip to explain in synthetic. Received: clip='nobody'"),
     ):
         with pytest.raises(ValueError, match=message):
-            explain_clip_file(network, tmp_path, **{"region_cut": "grid"} | options)
+            explain_clip_file(network, tmp_path, **{"region_cut": "grid", "motion": True} | options)
     with pytest.raises(FileNotFoundError, match="There is no model"):
         explain_clip_file(tmp_path / "none.keras", tmp_path)
     monkeypatch.setattr(fer_data.datasets, "prepare", lambda *a, **o: Clips(("a", "b", "c")))
     with pytest.raises(ValueError, match="must be those of the network"):
-        explain_clip_file(network, tmp_path, region_cut="grid")
+        explain_clip_file(network, tmp_path, region_cut="grid", motion=True)
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_rendered_people_and_a_network_of_the_family(tmp_path, untraced):
     name = "synthetic_micro_expressions/s000/00001"
     (picture,) = explain_clip_file(
         path, tmp_path / "out", data_dir=tmp_path / "data", clip=name, columns=3,
-        region_cut="landmarks",
+        region_cut="landmarks", motion=True,
     )  # fmt: skip
     assert picture.name == f"{name.replace('/', '_')}.png"
     assert Image.open(picture).size[0] > 500

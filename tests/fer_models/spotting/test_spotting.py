@@ -193,7 +193,7 @@ class TestNetwork:
     @pytest.mark.slow
     def test_a_window_goes_through_the_pipelines_own_steps(self, regions, channels, region_cut):
         model = network(regions, channels=channels)
-        own = ClipNetwork(model, batch_size=2, region_cut=region_cut)
+        own = ClipNetwork(model, batch_size=2, region_cut=region_cut, motion=True)
         rng = np.random.default_rng(0)
         faces = rng.integers(0, 256, (3, 9, 128, 128, 3), dtype=np.uint8)
         numbers = np.array([0, 1, 2, 3, 5, 6, 7, 8, 11])
@@ -224,10 +224,10 @@ class TestNetwork:
         path = tmp_path / "model.keras"
         network().save(path)
         with pytest.warns(UserWarning, match="unknown which regions.*the fixed grid"):
-            assert ClipNetwork(path).region_cut == "grid"
-        assert ClipNetwork(path, region_cut="landmarks").region_cut == "landmarks"
+            assert ClipNetwork(path, motion=True).region_cut == "grid"
+        assert ClipNetwork(path, motion=True, region_cut="landmarks").region_cut == "landmarks"
         for cut, other in (("landmarks", "grid"), ("grid", "landmarks")):
-            class_names.write(path, NAMES, {"region_cut": cut})
+            class_names.write(path, NAMES, {"region_cut": cut, "motion": True})
             assert ClipNetwork(str(path)).region_cut == cut
             assert ClipNetwork(path, region_cut=cut).class_names == NAMES
             with pytest.raises(ValueError, match=f"must be '{cut}', .* Received: .*'{other}'"):
@@ -235,18 +235,18 @@ class TestNetwork:
         with pytest.raises(ValueError, match="`region_cut` must be one of"):
             ClipNetwork(path, region_cut="eyes")
         # Nothing is cut for a network of the whole face, so nothing need be said.
-        assert ClipNetwork(network(1)).region_cut is None
+        assert ClipNetwork(network(1), motion=True).region_cut is None
 
     def test_motion_or_grey_levels(self, tmp_path):
         """What the file says, what a user says where it says nothing, and never the other."""
         path = tmp_path / "model.keras"
         network(1).save(path)
-        assert ClipNetwork(path).motion is ClipNetwork(network(1)).motion is True
         class_names.write(path, NAMES, {"region_cut": "grid"})
-        assert [ClipNetwork(path, motion=motion).motion for motion in (None, False)] == [
-            True,
-            False,
-        ]
+        for unsaid in (path, network(1)):
+            with pytest.warns(UserWarning, match=r"unknown whether .* on motion or on grey levels"):
+                assert ClipNetwork(unsaid).motion is True
+            for said in (True, False):
+                assert ClipNetwork(unsaid, motion=said).motion is said
         for trained in (True, False):
             class_names.write(path, NAMES, {"motion": trained})
             assert ClipNetwork(path).motion is trained
@@ -255,7 +255,7 @@ class TestNetwork:
                 ClipNetwork(path, motion=not trained)
 
     def test_the_number_of_windows_does_not_change_what_is_said(self):
-        own = ClipNetwork(network(1), batch_size=4)
+        own = ClipNetwork(network(1), batch_size=4, motion=True)
         rng = np.random.default_rng(2)
         given = rng.integers(0, 256, (6, 5, 16, 16, 1), dtype=np.uint8)
         together = own(list(given))
@@ -274,7 +274,7 @@ class TestNetwork:
         keras.config.set_dtype_policy(policy)
         try:
             half = network(1)
-            own = ClipNetwork(half)
+            own = ClipNetwork(half, motion=True)
         finally:
             keras.config.set_dtype_policy(before)
         whole = network(1)
@@ -282,7 +282,7 @@ class TestNetwork:
             ours.assign(keras.ops.cast(theirs, "float32"))
         windows = list(np.random.default_rng(0).integers(0, 256, (3, 5, 16, 16, 1), dtype=np.uint8))
         found = own(windows)
-        np.testing.assert_allclose(found, ClipNetwork(whole)(windows), atol=1e-6)
+        np.testing.assert_allclose(found, ClipNetwork(whole, motion=True)(windows), atol=1e-6)
         np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
         assert {layer.compute_dtype for layer in own.model.layers} == {"float32"}
 
@@ -309,11 +309,11 @@ class TestNetwork:
         logits = keras.Model(clip, keras.layers.Dense(3)(keras.layers.Flatten()(clip)))
         logits.layers[-1].set_weights([np.ones((320, 3)), np.full(3, -5.0)])
         with pytest.raises(ValueError, match=r"must give probabilities .* shape=\(1, 3\)"):
-            ClipNetwork(logits)
+            ClipNetwork(logits, motion=True)
         with pytest.raises(ValueError, match="`class_names` must be 3 different names"):
-            ClipNetwork(network(1), class_names=("a", "b"))
+            ClipNetwork(network(1), class_names=("a", "b"), motion=True)
         with pytest.raises(ValueError, match="`class_names` must be 3 different names"):
-            ClipNetwork(network(1), class_names=("a", "b", "b"))
+            ClipNetwork(network(1), class_names=("a", "b", "b"), motion=True)
         with pytest.raises(ValueError, match="`batch_size` must be an integer >= 1"):
             ClipNetwork(network(1), batch_size=0)
         with pytest.raises(ValueError, match="`motion` must be True, False or None"):
@@ -530,7 +530,9 @@ def video(scene, tmp_path_factory):
 def own(scene):
     with pytest.MonkeyPatch.context() as patch:
         replace_tracker(patch, scene[1])
-        return Spotter(network(), detector=Unasked(), batch_size=4, region_cut="landmarks")
+        return Spotter(
+            network(), motion=True, detector=Unasked(), batch_size=4, region_cut="landmarks"
+        )
 
 
 class TestSpotter:
@@ -603,6 +605,6 @@ class TestSpotter:
 
     def test_bad_tools(self):
         with pytest.raises(ValueError, match=r"`detector` must be a name of"):
-            Spotter(network(1), detector=3)
+            Spotter(network(1), motion=True, detector=3)
         with pytest.raises(ValueError, match="`detector` must be one of"):
-            Spotter(network(1), detector="eyes")
+            Spotter(network(1), motion=True, detector="eyes")
