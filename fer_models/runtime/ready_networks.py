@@ -48,8 +48,12 @@ def ready_names() -> list[str]:
 
     Example:
 
-    >>> ready_names()
-    ['ghostface:fer2013', 'ghostface:ferplus', 'pretrained_classifier:large']
+    >>> for name in ready_names():
+    ...     print(name)
+    efficientface:fer2013
+    ghostface:fer2013
+    ghostface:ferplus
+    pretrained_classifier:large
     """
     found = []
     for entry in ready_files.entries(bundled.FOLDER).values():

@@ -74,8 +74,12 @@ def all_weights() -> dict[str, Weights]:
 
     Example:
 
-    >>> list(all_weights())
-    ['ghostface:fer2013', 'ghostface:ferplus', 'pretrained_classifier:large']
+    >>> for name in all_weights():
+    ...     print(name)
+    efficientface:fer2013
+    ghostface:fer2013
+    ghostface:ferplus
+    pretrained_classifier:large
     """
     cards = (json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*_*.json")))
     return {f"{card['model']}:{card['tag']}": tags(card["model"])[card["tag"]] for card in cards}

@@ -24,8 +24,8 @@ for name in ("keras", "tensorflow", "scipy", "matplotlib", "sklearn", "fer_layer
     assert importlib.util.find_spec(name) is None, f"{name} is installed"
 
 for detector in ("mtcnn", "retinaface", "yunet"):
-    for tag in ("fer2013", "ferplus", "large"):
-        (face,) = fer_models.Recognizer(tag, detector).photo(photo)
+    for weights in ("efficientface:fer2013", "fer2013", "ferplus", "large"):
+        (face,) = fer_models.Recognizer(weights, detector).photo(photo)
         assert abs(sum(face.probabilities.values()) - 1) < 1e-3, face
         assert face.pose is not None, face
 assert FER().detect_emotions(str(photo))[0]["emotions"].keys() == face.probabilities.keys()
