@@ -1,5 +1,6 @@
 """What is in the wheel: everything that is needed at run time, and nothing else."""
 
+import json
 import re
 import subprocess
 import sys
@@ -41,9 +42,10 @@ def test_pages_name_the_files_of_this_version():
         "packages/web/README.md",
     )
     named = re.compile(r"fer[_-]keras(?:[_-](?:lite|web))?-(\d.*?)(?:-py3|\.tgz)")
+    npm = json.loads((ROOT / "packages/web/package.json").read_text(encoding="utf-8"))["version"]
     found = {page: named.findall((ROOT / page).read_text(encoding="utf-8")) for page in pages}
     assert all(found.values())
-    assert {version for each in found.values() for version in each} == {project()["version"]}
+    assert {version for each in found.values() for version in each} == {project()["version"], npm}
 
 
 @pytest.fixture(scope="module")

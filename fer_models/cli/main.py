@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Example:
 
     >>> main(["--version"])
-    fer-keras 0.1.0
+    fer-keras 0.2.0.dev0
     0
     """
     if "_ARGCOMPLETE" in os.environ:
