@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -18,6 +19,9 @@ from fer_data.npz import LIMITS, read_npz
 
 # In the names of files that are being written.
 UNFINISHED = ".unfinished"
+
+# Bytes of a name on the usual file systems.
+LONGEST = 255
 
 
 @contextlib.contextmanager
@@ -46,9 +50,7 @@ def whole_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterato
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Machine and process in the name: two workers of a cluster may write one file.
-    owner = f"{platform.node()}.{os.getpid()}"
-    temporary = path.with_name(f".{path.stem}.{owner}{UNFINISHED}{path.suffix}")
+    temporary = unfinished(path)
     try:
         yield temporary
         if durable:
@@ -59,6 +61,31 @@ def whole_file(path: str | os.PathLike[str], *, durable: bool = True) -> Iterato
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def unfinished(path: str | os.PathLike[str]) -> Path:
+    """Return the name of a file, in the same folder, until it is whole.
+
+    Args:
+        path: The file.
+
+    Example:
+
+    >>> name = unfinished("runs/run.json").name
+    >>> name.startswith(".run."), name.endswith(".unfinished.json")
+    (True, True)
+    """
+    path = Path(path)
+    # Machine and process in the name: two workers of a cluster may write one file.
+    end = f".{platform.node()}.{os.getpid()}{UNFINISHED}{path.suffix}"
+    stem, room = os.fsencode(path.stem), LONGEST - len(os.fsencode(end)) - 1
+    if len(stem) > room:
+        # The digest tells files apart whose names begin alike.
+        digest = hashlib.sha256(stem).hexdigest()[:16]
+        stem = (
+            stem[: max(0, room - len(digest))].decode("utf-8", "ignore").encode() + digest.encode()
+        )
+    return path.with_name(f".{os.fsdecode(stem)}{end}")
 
 
 def check_not_read(name: str, path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
@@ -167,12 +194,14 @@ def remove_folder(folder: str | os.PathLike[str]) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file (UTF-8) whole.
 
+    Bytes of file names that are not UTF-8 are written as escapes of Python and JSON.
+
     Args:
         path: Name of the file.
         text: Its content.
     """
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
@@ -255,6 +284,8 @@ def write_table(
 ) -> Path:
     """Write a CSV file whole, row by row.
 
+    Bytes of file names that are not UTF-8 are written as escapes of Python and JSON.
+
     Args:
         path: Name of the file.
         header: Names of the columns.
@@ -264,7 +295,10 @@ def write_table(
         The path.
     """
     path = Path(path)
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

@@ -140,8 +140,13 @@ class Source(abc.ABC):
         return folders, files
 
 
+def _is_beside(folder):
+    """Return whether programs keep their own files in folders of that name, and people no data."""
+    return folder == "__MACOSX" or (folder.startswith(".") and folder not in (".", ".."))
+
+
 class FolderSource(Source):
-    """The files of a folder and of all folders below it."""
+    """The files of a folder and of all folders below it, but for hidden folders and `__MACOSX`."""
 
     def __init__(
         self,
@@ -186,7 +191,7 @@ class ZipSource(Source):
             members = [
                 info
                 for info in archive.infolist()
-                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+                if not info.is_dir() and not any(map(_is_beside, info.filename.split("/")[:-1]))
             ]
         if any(info.flag_bits & ENCRYPTED for info in members):
             raise ValueError(
@@ -416,6 +421,8 @@ class _Walk:
                     is_folder = entry.is_dir()
                 except OSError:
                     is_folder = False
+                if is_folder and _is_beside(entry.name):
+                    continue
                 names.append(f"{entry.name}/" if is_folder else entry.name)
         return names
 

@@ -14,6 +14,7 @@ from fer_data.faces.geometry import align_face
 from fer_data.faces.regions import split_regions
 from fer_data.faces.similarity import alignment, transform_points
 from fer_data.faces.tracking import TrackedFace, track
+from fer_data.files import check_not_read
 from fer_data.video import Video, VideoWriter
 
 # Frames per second of a folder of pictures, which has no rate of its own.
@@ -66,7 +67,7 @@ def follow_video(
         `FollowedVideo`.
 
     Raises:
-        ValueError: As from `track`, and where a frame cannot be decoded.
+        ValueError: As from `track`, where a frame cannot be decoded, and if `copy` is the video.
 
     Example:
 
@@ -75,6 +76,7 @@ def follow_video(
     print(found.missing, "of", found.frames)
     ```
     """
+    check_not_read("copy", copy, video.info.path)
     counts, seconds, sheet = collections.Counter(), [], []
     total = video.info.frames or video.count()
     results = _follow(video, options)

@@ -408,10 +408,21 @@ def _kept_channels(spec, channels):
 def _picture(element, channels):
     picture = tf.io.read_file(element["path"]) if "path" in element else element["image"]
     if picture.dtype == tf.string:
-        return tf.io.decode_image(picture, channels=channels, expand_animations=False)
+        return _decoded(picture, channels)
     if channels == 1 and picture.shape[-1] == 3:
         return tf.image.rgb_to_grayscale(picture)
     return picture
+
+
+def _decoded(data, channels):
+    def decoded(channels):
+        return tf.io.decode_image(data, channels=channels, expand_animations=False)
+
+    if channels != 1:
+        return decoded(channels)
+    # TensorFlow gives no grey of these.
+    colour = (tf.strings.substr(data, 0, 2) == b"BM") | (tf.strings.substr(data, 0, 3) == b"GIF")
+    return tf.cond(colour, lambda: tf.image.rgb_to_grayscale(decoded(3)), lambda: decoded(1))
 
 
 def _cut(image, box, framing, size, channels):

@@ -35,7 +35,7 @@ def stratified(
 
     Raises:
         ValueError: If the fractions do not sum to one, or a class has fewer examples than there
-            are parts.
+            are parts, or so few that none may be left for the last parts.
 
     Example:
 
@@ -63,6 +63,14 @@ def stratified(
             raise ValueError(
                 f"Every part needs at least {len(names)} examples, one for each class. Received: "
                 f"{len(labels)} examples, fractions={fractions}"
+            )
+        left = {name: int((labels[rest] == name).sum()) for name in names.tolist()}
+        rare = min(left, key=lambda name: left[name])
+        if left[rare] < 2:
+            raise ValueError(
+                f"Every class needs more examples to be divided by {fractions}: leave out those of "
+                f"rare classes, or join classes. Received: {counts[names == rare][0]} of class "
+                f"{rare}, of which {left[rare]} would be left for the last parts"
             )
         taken, rest = train_test_split(
             rest, train_size=size, stratify=labels[rest], random_state=seed

@@ -182,7 +182,8 @@ def guard(
         **options: For `duplicates_across`.
 
     Returns:
-        The `DuplicateReport`, with the copies of kinds that are not refused.
+        The `DuplicateReport`, with exact copies that are not refused. Near copies are looked for if
+        they are refused, or with `near=True`.
 
     Raises:
         DuplicateError: With the counts and the first names; all are in its `report`.
@@ -199,7 +200,7 @@ def guard(
     if isinstance(splits, DuplicateReport):
         report = splits
     else:
-        report = duplicates_across(splits, near=NEAR in refuse, **options)
+        report = duplicates_across(splits, **{"near": NEAR in refuse, **options})
     refused = DuplicateReport(tuple(pair for pair in report.pairs if pair.kind in refuse))
     if refused:
         shown = "; ".join(

@@ -77,7 +77,7 @@ def set_apart(
 
     The shares are those of every class. Which pictures are taken depends on the pictures and the
     seed, not on their order. Copies of a picture go to the same split and count once, under the
-    label that comes first.
+    least of their labels. Each class keeps at least one picture where it is.
 
     Args:
         pictures: A hash for each picture, equal for equal pictures.
@@ -95,16 +95,16 @@ def set_apart(
     (2, True)
     """
     rng = np.random.default_rng(seed)
-    first: dict[bytes | str, int] = {}
+    least: dict[bytes | str, int] = {}
     for picture, label in zip(pictures, labels, strict=True):
-        first.setdefault(picture, label)
+        least[picture] = min(least.get(picture, label), label)
     goes: dict[bytes | str, str] = {}
-    for label in sorted(set(first.values())):
-        own = sorted(picture for picture, given in first.items() if given == label)
+    for label in sorted(set(least.values())):
+        own = sorted(picture for picture, given in least.items() if given == label)
         rng.shuffle(own)
         start = 0
         for split, fraction in fractions.items():
-            stop = start + round(fraction * len(own))
+            stop = min(start + round(fraction * len(own)), len(own) - 1)
             goes.update(dict.fromkeys(own[start:stop], split))
             start = stop
     return [goes.get(picture) for picture in pictures]

@@ -246,7 +246,7 @@ def random_clips(
 
     Raises:
         LeakError: Unless `allow_leaks`, naming subjects and clips in two parts.
-        ValueError: If the proportions are unknown or a class has fewer than three clips.
+        ValueError: If the proportions are unknown or a class has too few clips for three parts.
 
     Example:
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from fer_data.checks import as_array, check_number, check_path, shown
+from fer_data.files import unfinished
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}
 
@@ -20,7 +21,8 @@ class VideoWriter:
     Args:
         path: Name of the file to write, ending in .mp4, .avi or .mkv if `codec` is `None`. Its
             folder is made if need be.
-        fps: Frames a second.
+        fps: Frames a second. It is written in thousandths up to 65, in hundredths up to 655, and so
+            on, as MPEG-4 has it.
         codec: Four letters; by default `"mp4v"` (MPEG-4 Part 2: desktop players show it, web
             browsers do not; `"vp09"` is for those) for .mp4, `"MJPG"` for .avi, and `"FFV1"`, which
             loses nothing, for .mkv. Others depend on the build of OpenCV.
@@ -58,7 +60,7 @@ class VideoWriter:
         self.fps = float(fps)
         self.codec = codec or CODECS[suffix]
         self.frames = 0
-        self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        self._temporary = unfinished(self.path)
         self._writer: Any = None
         self._shape: tuple[int, ...] | None = None
         self._closed = False
@@ -133,14 +135,15 @@ class VideoWriter:
             str(self._temporary.absolute()),
             cv2.CAP_FFMPEG,
             cv2.VideoWriter_fourcc(*self.codec),
-            self.fps,
+            _written_rate(self.fps),
             (width, height),
         )
         if not self._writer.isOpened():
             self._discard()
             raise ValueError(
-                f"This build of OpenCV cannot write {width}x{height} pixels with codec "
-                f"{self.codec!r} to {str(self.path)!r}; its own are {tuple(CODECS.values())}."
+                f"This build of OpenCV cannot write {width}x{height} pixels at {self.fps:g} frames "
+                f"a second with codec {self.codec!r} to {str(self.path)!r}; its own codecs are "
+                f"{tuple(CODECS.values())}."
             )
         self._shape = shape
 
@@ -167,3 +170,9 @@ class VideoWriter:
             self._writer.release()
             self._writer = None
         self._temporary.unlink(missing_ok=True)
+
+
+def _written_rate(fps):
+    """Return a rate that OpenCV can hand to MPEG-4, as a fraction of two numbers of 16 bits."""
+    decimals = next((count for count in (3, 2, 1) if fps * 10**count < 65535), 0)
+    return round(fps, decimals)

@@ -11,7 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from fer_models.cli.face_data import add_model_argument
+from fer_data.labels import EMOTIONS
+from fer_models.cli.face_data import add_model_argument, check_single_faces
 from fer_models.cli.media import DETECTORS, check_input, check_output, counted
 from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks
 
@@ -23,6 +24,20 @@ METHODS = ("grad_cam", "hires_cam")
 CLIPS = ("synthetic", "casme2", "cas_me2", "cas_me3", "samm_long_videos", "smic_hs")
 TYPES = ("png", "jpg", "svg", "pdf")
 REGIONS = ("landmarks", "grid")
+# Options of one of the two kinds of models.
+FOR_PHOTOS = ("name", "whole", "detector")
+FOR_CLIPS = (
+    "data",
+    "path",
+    "data_dir",
+    "clip",
+    "subject",
+    "per_class",
+    "raw",
+    "regions",
+    "columns",
+    "type",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     clips("--columns", type=int, default=8, help="time steps that are shown, at most")
     clips("--type", choices=TYPES, default="png", help="file type of the pictures")
+    defaults = {name: parser.get_default(name) for name in FOR_PHOTOS + FOR_CLIPS}
+    parser.set_defaults(defaults=defaults)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -84,11 +101,18 @@ def run(args: argparse.Namespace) -> None:
 
     model, names = load_model(args.model)
     model = expression_part(model)
-    if len(model.inputs[0].shape) == 5:
+    clips = len(model.inputs[0].shape) == 5
+    for name in FOR_PHOTOS if clips else FOR_CLIPS:
+        if getattr(args, name) != args.defaults[name]:
+            flag = "class" if name == "name" else name.replace("_", "-")
+            what = "photos" if clips else "clips"
+            raise UsageError(f"--{flag} is for models of {what}; {args.model} is none")
+    if clips:
         if args.photos:
             raise UsageError(f"{args.model} takes clips, and no photos: see --data")
         _clips(args)
         return
+    check_single_faces(model, args.model)
     if not args.photos:
         raise UsageError("give photos, or a folder of them")
     _faces(args, model, names)
@@ -99,6 +123,9 @@ def _faces(args, model, names):
     from fer_models.explain.face_explanation import explain_faces
     from fer_models.zoo.class_names import of_outputs
 
+    if names is None and model.output_shape[-1] == len(EMOTIONS):
+        # As for `Recognizer`.
+        names = EMOTIONS
     names = of_outputs(model.output_shape[-1], names)
     if args.name is not None and args.name not in names:
         raise UsageError(f"--class must be one of {', '.join(names)}, not {args.name!r}")
@@ -119,7 +146,7 @@ def _faces(args, model, names):
     content = {"model": args.model, "class_names": list(names), "faces": faces}
     write_json(args.output / "explanation.json", content)
     if args.json:
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(json.dumps(content, indent=1))
     else:
         for face in faces:
             print(_line(face))

@@ -1,9 +1,9 @@
 """Write a model for other programs, and say what it loses there on real faces.
 
-The output folder gets the model, export.md and export.json: how far its outputs are from Keras's,
-and the accuracy of both on labelled faces. litert-int8 has weights of 8 bits; with --representative
-N it has activations of 8 bits too, in the ranges that N training faces show. The exit status is 1
-where more than --limit points of accuracy are lost.
+The output folder gets the model and two reports, with .md and .json behind the model's name: how
+far its outputs are from Keras's, and the accuracy of both on labelled faces. litert-int8 has
+weights of 8 bits; with --representative N it has activations of 8 bits too, in the ranges that N
+training faces show. The exit status is 1 where more than --limit points of accuracy are lost.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, default=Path("runs/export"), help="folder to write into")
     add("--overwrite", action="store_true", help="replace what the folder holds already")
     add("--seed", type=int, default=1, help="seed of the choice of faces")
-    add("--json", action="store_true", help="print what export.json holds, not a table")
+    add("--json", action="store_true", help="print what the JSON file holds, not a table")
     add_data_arguments(parser)
 
 
@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> None:
         "accuracy": lost.to_dict(),
         "limit_points": args.limit,
     }
-    write_text(args.output / "export.md", text + "\n")
-    write_json(args.output / "export.json", content)
+    write_text(path.with_name(f"{path.name}.md"), text + "\n")
+    write_json(path.with_name(f"{path.name}.json"), content)
     print(json.dumps(content, indent=1) if args.json else text)
     remark(f"Wrote {path}")
     if lost.lost_points > args.limit:

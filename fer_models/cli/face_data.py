@@ -203,7 +203,7 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
 
 
 def check_single_faces(model: "keras.Model", name: str) -> None:
-    """Raise `UsageError` unless a model takes single faces of a fixed size.
+    """Raise `UsageError` unless a model takes single faces of a fixed size, channels last.
 
     Args:
         model: The model.
@@ -213,6 +213,12 @@ def check_single_faces(model: "keras.Model", name: str) -> None:
         raise UsageError(
             f"MODEL must take single faces of a fixed size; {name} takes "
             f"{[tuple(tensor.shape) for tensor in model.inputs]}"
+        )
+    if model.input_shape[-1] not in (1, 3):
+        raise UsageError(
+            f"MODEL must take faces with 1 or 3 channels in the last axis; {name} takes "
+            f"{model.input_shape[1:]}. If Keras is set to channels_first, set "
+            "`image_data_format` back to channels_last"
         )
 
 

@@ -62,8 +62,14 @@ def run(args: argparse.Namespace) -> None:
     if args.weights and args.detector not in WITH_WEIGHTS:
         raise UsageError(f"--weights: {args.detector} brings its own")
     check_output(args.output)
+    source, output = args.input.resolve(), args.output.resolve()
+    if source.is_dir() and output.is_relative_to(source):
+        raise UsageError(
+            f"the results in {args.output} would lie among the frames in {args.input}: name "
+            "another --output"
+        )
     for name in ("faces.png", "faces.mp4", "regions.png"):
-        if args.input.resolve() == (args.output / name).resolve():
+        if source == output / name:
             raise UsageError(f"the result would take the place of {args.input}: name an --output")
     from fer_data.faces.detectors import detector
 

@@ -151,7 +151,7 @@ def _prepare(args, name):
     reported = hasattr(builder, "report")
     if args.json:
         report = dataclasses.asdict(builder.report()) if reported else None
-        print(json.dumps(content | {"report": report}, indent=1, ensure_ascii=False))
+        print(json.dumps(content | {"report": report}, indent=1))
         return
     if reported:
         print(builder.report().summary())

@@ -2,13 +2,18 @@
 
 The output folder gets an annotated copy of every photo or video, and the faces with all
 probabilities in results.csv and results.json. Each input has a folder of its own: party.jpg goes to
-runs/recognise/party, standard input to runs/recognise/stdin. Photos of a folder that cannot be read
-are left out, counted, and listed at the end. The exit status is 1 where no face is found.
+runs/recognise/party, or to party-2 if another input's results are there; standard input goes to
+runs/recognise/stdin. Photos of a folder that cannot be read are left out, counted, and listed at
+the end. After Ctrl-C or an error the results of what was done until then are written. The exit
+status is 1 where no face is found.
 """
 
 import argparse
+import itertools
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from fer_models.cli.media import (
     DETECTORS,
@@ -58,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for a video, time constant of the smoothing in s; 0: none",
     )
     add("--detect-every", type=float, default=0.2, help="for a video, seconds between detections")
+    add(
+        "--on-bad",
+        choices=("error", "skip"),
+        default="error",
+        help="for a video, what to do with damaged frames",
+    )
     add("--flip", action="store_true", help="average the answers to the face and its mirror image")
     add(
         "--coverage",
@@ -94,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.input)
     standard = args.input == STDIN
     if args.output is None:
-        args.output = Path("runs/recognise") / ("stdin" if standard else _name(path))
+        args.output = Path("runs/recognise/stdin") if standard else _own_folder(path)
     _check(None if standard else path, args)
     data = _standard_input() if standard else None
     # Imported here: `fer --help` needs neither.
@@ -118,17 +129,27 @@ def run(args: argparse.Namespace) -> None:
         sets=BY_CARD if args.coverage is None else args.coverage or None,
         class_shares=shares,
     )
-    if is_video:
-        results, unreadable = _video(recognizer, path, args), {}
-    else:
-        results, unreadable = _photos(recognizer, pictures, args)
     about = {"input": args.input, "weights": args.weights, "detector": args.detector}
     about |= {"flip": args.flip, "class_shares": shares}
+    results: dict[str, Any] | list[Any] = [] if is_video else {}
+    unreadable: dict[str, str] = {}
+    try:
+        if is_video:
+            _video(recognizer, path, args, results)
+        else:
+            _photos(recognizer, pictures, args, results, unreadable)
+    except BaseException:
+        if results:
+            about["complete"] = False
+            files.write_results(args.output, results, recognizer.class_names, about)
+            what = counted(len(results), "frame" if is_video else "photo")
+            remark(f"Wrote the results of {what} until here to {args.output}")
+        raise
     content = files.write_results(args.output, results, recognizer.class_names, about)
     if args.json:
         import json
 
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(json.dumps(content, indent=1))
     else:
         for line in files.lines(results):
             print(line)
@@ -159,9 +180,25 @@ def _class_shares(words):
     return shares
 
 
-def _name(path):
-    """Return the name of the folder of an input's results."""
-    return path.stem if path.is_file() else path.resolve().name
+def _own_folder(path):
+    """Return the folder for an input's results: its own from last time, or a free one."""
+    from fer_data.files import is_free, read_json
+
+    name = path.stem if path.is_file() else path.resolve().name
+    for number in itertools.count(1):
+        folder = Path("runs/recognise") / (name if number == 1 else f"{name}-{number}")
+        try:
+            owner = read_json(folder / "results.json", ["input"])["input"]
+        except FileNotFoundError:
+            if is_free(folder):
+                return folder
+        except (OSError, ValueError):
+            # Somebody else's.
+            continue
+        else:
+            if os.path.abspath(owner) == os.path.abspath(path):
+                return folder
+    raise AssertionError("there is no last number")
 
 
 def _check(path, args):
@@ -223,27 +260,44 @@ def _left_out(paths):
     return f"{counted(len(paths), 'file')} left out, {what}: {', '.join(names)}{more}"
 
 
-def _photos(recognizer, pictures, args):
-    from fer_models.recognizer.annotated_files import annotate_photos
+def _photos(recognizer, pictures, args, results, unreadable):
+    """Fill `results` with the faces of each photo, and `unreadable` with reasons, by name."""
+    from fer_models.recognizer.annotated_files import each_annotated
 
     with progress(len(pictures), "photos", off=len(pictures) == 1) as bar:
-        found = annotate_photos(recognizer, pictures, args.output, lambda name: bar.update())
-    if not found.faces:
-        first, *more = found.unreadable.values()
+        for name, faces, reason in each_annotated(recognizer, pictures, args.output):
+            if faces is None:
+                unreadable[name] = reason
+            else:
+                results[name] = faces
+            bar.update()
+    if not results:
+        first, *more = unreadable.values()
         raise ValueError(first + (f" ({len(more)} more could not be read)" if more else ""))
-    return found.faces, found.unreadable
 
 
-def _video(recognizer, path, args):
+def _video(recognizer, path, args, results):
+    """Append the result of each frame to `results`."""
     from fer_data.video import Video
     from fer_models.recognizer.annotated_files import annotate_video, copy_name
 
-    with progress(Video(path).info.frames, "frames") as bar:
-        return annotate_video(
+    video = Video(path, on_bad=args.on_bad)
+    with progress(video.info.frames, "frames") as bar:
+
+        def done(result):
+            results.append(result)
+            bar.update()
+
+        annotate_video(
             recognizer,
-            path,
+            video,
             args.output / copy_name(path.name),
             smoothing=args.smoothing,
             detect_every=args.detect_every,
-            done=lambda result: bar.update(),
+            done=done,
         )
+    remarks(f"{counted(len(video.skipped), 'frame')} skipped", _reasons(video.skipped))
+
+
+def _reasons(skipped):
+    return (f"{number} {reason}" for number, reason in skipped.items())

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import faulthandler
+import io
 import logging
 import os
 import sys
@@ -52,6 +53,9 @@ def guarded(parse: Callable[[], Any], show_traceback: bool = False) -> int:
     # Before TensorFlow is imported: no messages of its parts, and its faster kernels.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks must not end a run: `\\u5199` stands for it.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with quiet_libraries() as noise:
         try:
             args = parse()

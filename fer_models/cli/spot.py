@@ -247,7 +247,7 @@ def _first_interrupt():
 
 def _print(content, as_json):
     if as_json:
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(json.dumps(content, indent=1))
         return
     for each in content["intervals"][:LISTED]:
         found = each["window"]

@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         remark("\nWhole epochs are kept: the same command goes on from there.")
         raise
-    print(json.dumps(content, indent=1, ensure_ascii=False) if args.json else text)
+    print(json.dumps(content, indent=1) if args.json else text)
     remark(f"Reports, pictures and predictions are in {args.output}")
 
 

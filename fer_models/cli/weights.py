@@ -86,7 +86,7 @@ def _list(as_json):
 
     cards = {name: known.card for name, known in bundled.all_weights().items()}
     if as_json:
-        print(json.dumps(cards, indent=1, ensure_ascii=False))
+        print(json.dumps(cards, indent=1))
         return
     for name, card in cards.items():
         height, width, channels = card["input_shape"]
@@ -110,7 +110,7 @@ def _show(source, as_json, for_hub):
     if ":".join(found) not in known:
         raise UsageError(f"there are no bundled weights {source!r}, only {', '.join(known)}")
     if as_json:
-        print(json.dumps(known[":".join(found)].card, indent=1, ensure_ascii=False))
+        print(json.dumps(known[":".join(found)].card, indent=1))
     else:
         print((hub_card if for_hub else model_card)(*found))
 
@@ -122,7 +122,7 @@ def _fit_sets(source, options, as_json):
         raise UsageError("--path must name the data set of the weights")
     fitted = fit_bundled_sets(source, options.pop("path"), **options)
     if as_json:
-        print(json.dumps(fitted, indent=1, ensure_ascii=False))
+        print(json.dumps(fitted, indent=1))
         return
     for rule in fitted["rules"]:
         found = rule["cross_fitted"]
@@ -137,7 +137,7 @@ def _pack(folder, options, as_json):
 
     packed = pack_weights(folder, **options)
     if as_json:
-        print(json.dumps(packed.card, indent=1, ensure_ascii=False))
+        print(json.dumps(packed.card, indent=1))
     else:
         for name, score in packed.card["scores"].items():
             print(f"{name}: {score['accuracy']:.2%} of {score['faces']:,} validation faces")

@@ -13,7 +13,7 @@ from fer_data.checks import as_array, as_numbers, check_integer, check_sequence
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import ClassScores, Scored, mean_of, scored
 from fer_models.evaluation.group_scores import GroupReport, score_groups
-from fer_models.zoo.face_outputs import expression_part
+from fer_models.zoo.face_outputs import expression_labels, expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
@@ -199,7 +199,7 @@ def evaluate(
         # tf.data gives TensorFlow's tensors, which other backends do not take.
         images = keras.tree.map_structure(np.asarray, images)
         all_probabilities.append(np.asarray(model.predict_on_batch(images), dtype="float32"))
-        all_labels.append(np.asarray(truth))
+        all_labels.append(np.asarray(expression_labels(truth)))
         progress.update(index, finalize=index == total)
     if not all_labels:
         raise ValueError("`data` must hold at least one batch. Received: none")
@@ -313,7 +313,7 @@ def checked_labels_or_distributions(
             f"Received: shape={labels.shape}"
         )
     labels = labels.astype("float64")
-    if (labels < 0).any() or (np.abs(labels.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
+    if not (labels >= 0).all() or not (np.abs(labels.sum(axis=1) - 1) <= _SUM_TOLERANCE).all():
         raise ValueError(
             "`labels` of one row an example must be from 0 to 1 and sum to one in every row. "
             f"Received: sums from {labels.sum(axis=1).min()} to {labels.sum(axis=1).max()}"

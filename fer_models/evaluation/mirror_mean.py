@@ -35,7 +35,8 @@ def mirror_mean(model: keras.Model) -> keras.Model:
             f"Received: inputs of shape {shapes}"
         )
     check_one_output(model)
+    across = 2 if keras.config.image_data_format() == "channels_last" else 3
     images = keras.Input(shapes[0][1:])
-    mirrored = keras.ops.flip(images, axis=2)
+    mirrored = keras.ops.flip(images, axis=across)
     mean = (model(images) + model(mirrored)) / 2
     return keras.Model(images, mean, name=f"{model.name}_mirror_mean")

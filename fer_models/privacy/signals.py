@@ -15,7 +15,7 @@ from fer_data.checks import as_array, as_numbers, check_integer, check_sequence,
 from fer_data.files import read_arrays, write_arrays
 from fer_models.evaluation.classification import checked_labels_or_distributions
 from fer_models.privacy.queries import augmentation_queries
-from fer_models.zoo.face_outputs import expression_part
+from fer_models.zoo.face_outputs import expression_labels, expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts
 
 # Rows of a half-precision softmax sum to one only to about two digits.
@@ -248,7 +248,7 @@ def signals(
         size = max(size, len(hashes[-1]))
         copies = [keras.tree.map_structure(query, pixels) for query in asked]
         outputs.append(np.stack([_predict(model, copy, size) for copy in copies], axis=1))
-        truth.append(np.asarray(batch[1]))
+        truth.append(np.asarray(expression_labels(batch[1])))
     if not outputs:
         raise ValueError("`images` must hold at least one example. Received: none")
     return Signals.from_outputs(

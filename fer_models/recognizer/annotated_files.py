@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from fer_models.recognizer.table import COLUMNS, rows
 if TYPE_CHECKING:
     import numpy as np
 
+    from fer_data.video import Video
     from fer_models.recognizer.recognizer import Recognizer
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
@@ -99,8 +100,8 @@ def annotate_photos(
         `AnnotatedPhotos`.
 
     Raises:
-        ValueError: If two paths have the same file name, two copies would have the same name, or a
-            copy would replace its photo. Nothing is written then.
+        ValueError: If `photos` is a single path, two paths have the same file name, two copies
+            would have the same name, or a copy would replace its photo. Nothing is written then.
 
     Example:
 
@@ -109,6 +110,41 @@ def annotate_photos(
     print(found.faces["party.jpg"][0].label)
     ```
     """
+    found: dict[str, list[Expression]] = {}
+    unreadable: dict[str, str] = {}
+    for name, faces, reason in each_annotated(recognizer, photos, folder):
+        if faces is None:
+            unreadable[name] = reason
+        else:
+            found[name] = faces
+        done(name)
+    return AnnotatedPhotos(found, unreadable)
+
+
+def each_annotated(
+    recognizer: "Recognizer",
+    photos: Mapping[str, "str | os.PathLike[str] | np.ndarray"] | Iterable[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+) -> Iterator[tuple[str, list[Expression] | None, str]]:
+    """Return an iterator over what `annotate_photos` finds, photo by photo.
+
+    Args:
+        recognizer: As for `annotate_photos`.
+        photos: As for `annotate_photos`.
+        folder: As for `annotate_photos`.
+
+    Returns:
+        Iterator of `(name, faces, reason)`, in which `faces` is None where the photo could not be
+        read for that reason. The copy is written by then.
+
+    Raises:
+        ValueError: As from `annotate_photos`, at once.
+    """
+    if isinstance(photos, (str, os.PathLike)):
+        raise ValueError(
+            "`photos` must be a list of paths, or a dictionary; one photo is a list of one. "
+            f"Received: photos={str(photos)!r}"
+        )
     if not isinstance(photos, Mapping):
         paths = list(photos)
         photos = {Path(path).name: path for path in paths}
@@ -117,26 +153,29 @@ def annotate_photos(
                 "`photos` must have different file names; give a dictionary of paths by names of "
                 f"your own. Received: {len(paths)} paths with {len(photos)} names"
             )
-    copies = _copies(photos, folder)
-    waiting, found, unreadable = collections.deque(), {}, {}
+    return _each_annotated(recognizer, photos, _copies(photos, folder))
+
+
+def _each_annotated(recognizer, photos, copies):
+    waiting, unreadable = collections.deque(), collections.deque()
 
     def pictures():
         for name, photo in photos.items():
             try:
                 picture = read_image(photo) if isinstance(photo, (str, os.PathLike)) else photo
             except (OSError, ValueError) as error:
-                unreadable[name] = str(error)
-                done(name)
+                unreadable.append((name, None, str(error)))
                 continue
             waiting.append((name, picture))
             yield picture
 
     for faces in recognizer.photos(pictures(), batch_size=min(TOGETHER, len(photos) or 1)):
+        while unreadable:
+            yield unreadable.popleft()
         name, picture = waiting.popleft()
         write_photo(copies[name], draw(picture, faces))
-        found[name] = faces
-        done(name)
-    return AnnotatedPhotos(found, unreadable)
+        yield name, faces, ""
+    yield from unreadable
 
 
 def _copies(photos, folder):
@@ -157,7 +196,7 @@ def _copies(photos, folder):
 
 def annotate_video(
     recognizer: "Recognizer",
-    path: str | os.PathLike[str],
+    path: "str | os.PathLike[str] | Video",
     copy: str | os.PathLike[str],
     *,
     smoothing: float = 0.3,
@@ -168,7 +207,8 @@ def annotate_video(
 
     Args:
         recognizer: A `fer_models.Recognizer`.
-        path: The video.
+        path: The video: a path, or a `fer_data.video.Video`, which says what to do with damaged
+            frames. A frame that it skips is in neither the results nor the copy.
         copy: Name of the copy, ending in .mp4, .avi or .mkv.
         smoothing: As for `Recognizer.video`.
         detect_every: As for `Recognizer.video`.
@@ -178,15 +218,15 @@ def annotate_video(
         The results of all frames, without their pictures.
 
     Raises:
-        ValueError: If the copy would take the place of the video.
+        ValueError: If the copy would take the place of the video, or a frame cannot be decoded.
     """
     from fer_data.video import Video, VideoWriter
 
-    check_not_read("copy", copy, path)
+    check_not_read("copy", copy, path.info.path if isinstance(path, Video) else path)
+    video = path if isinstance(path, Video) else Video(path)
     results = []
-    fps = Video(path).info.fps
-    seen = recognizer.video(path, smoothing=smoothing, detect_every=detect_every)
-    with VideoWriter(copy, fps) as writer:  # type: ignore[arg-type]
+    seen = recognizer.video(video, smoothing=smoothing, detect_every=detect_every)
+    with VideoWriter(copy, video.info.fps) as writer:  # type: ignore[arg-type]
         for result in seen:
             writer.write(draw(result.image, result.faces))
             # Without its picture: a video would fill the memory.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from fer_data import arguments
-from fer_data.checks import check_integer, check_number, checked_rate
+from fer_data.checks import check_integer, check_number, checked_names, checked_rate
 from fer_data.compiled.lite_runner import LiteNetwork
 from fer_data.faces.cut import cut_face
 from fer_data.faces.detectors import detector as make_detector
@@ -218,6 +218,15 @@ class Recognizer:
                 "`images` must be an iterable of pictures; one picture goes to `photo`. "
                 f"Received: images={images!r}"
             )
+        if isinstance(images, Mapping) or (
+            isinstance(images, np.ndarray)
+            and (images.ndim < 3 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4)))
+        ):
+            what = "a dictionary" if isinstance(images, Mapping) else f"shape={images.shape}"
+            raise ValueError(
+                "`images` must be an iterable of pictures, or an array of them; one picture goes "
+                f"to `photo`. Received: {what}"
+            )
         if batch_size is not None:
             check_integer("batch_size", batch_size, 1)
         return self._photos(images, batch_size or self.batch_size)
@@ -232,10 +241,17 @@ class Recognizer:
                     for face, (values, quality) in zip(faces, answers, strict=False)
                 ]
 
-    @arguments.checked(path=arguments.path, on_bad=arguments.text)
+    @arguments.checked(
+        path=arguments.either(
+            arguments.path,
+            arguments.instance(Video, "a `fer_data.video.Video`"),
+            rule="a path or a `fer_data.video.Video`",
+        ),
+        on_bad=arguments.text,
+    )
     def video(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Video,
         *,
         smoothing: float = 0.3,
         detect_every: float = 0.2,
@@ -246,7 +262,8 @@ class Recognizer:
         """Return a generator of a video's frames with their faces, in constant memory.
 
         Args:
-            path: A video file, or a folder of pictures, as for `fer_data.video.Video`.
+            path: A video file, or a folder of pictures, as for `fer_data.video.Video`; or such a
+                `Video`, which has its own `fps` and `on_bad` and notes what it skips.
             smoothing: Time constant in seconds of the exponential mean of each face's
                 probabilities; 0 leaves each frame to itself.
             detect_every: Seconds between detections; faces are followed in between.
@@ -265,11 +282,19 @@ class Recognizer:
                 it runs, if a frame cannot be decoded and `on_bad` is `"error"`.
         """
         session = self.session(smoothing, detect_every, search_every)
-        video = Video(path, fps=fps, on_bad=on_bad)
+        if not isinstance(path, Video):
+            video = Video(path, fps=fps, on_bad=on_bad)
+        elif (fps, on_bad) == (None, "error"):
+            video = path
+        else:
+            raise ValueError(
+                "`fps` and `on_bad` are those of the `Video`: give them to it. "
+                f"Received: fps={fps}, on_bad={on_bad!r}"
+            )
         if video.info.fps is None:
             raise ValueError(
                 "`fps` must be given where nothing says how many frames a second there are. "
-                f"Received: fps=None for {str(path)!r}"
+                f"Received: fps=None for {str(video.info.path)!r}"
             )
         return self._video(video, session)
 
@@ -540,7 +565,7 @@ def _batches(images, batch_size):
 
 
 def _names(given, known, classes):
-    names = known if given is None else tuple(given)
+    names = known if given is None else checked_names("class_names", given)
     if names is None:
         if classes != len(EMOTIONS):
             raise ValueError(
@@ -548,7 +573,7 @@ def _names(given, known, classes):
                 f"Received: class_names=None for {classes} classes"
             )
         names = EMOTIONS
-    if len(names) != classes or len(set(names)) != classes:
+    if len(names) != classes:
         raise ValueError(
             f"`class_names` must be {classes} different names, one for each of the network's "
             f"outputs. Received: class_names={names!r}"

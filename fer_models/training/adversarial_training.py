@@ -210,11 +210,11 @@ class AdversarialTrainer(keras.Model):
 
 
 def _count(images, share):
-    """Return the number of images in a share of a batch, whose size may be unknown yet."""
+    """Return the number of images, one at least, in a share of a batch of perhaps unknown size."""
     total = ops.shape(images)[0]
     if isinstance(total, int):
-        return round(share * total)
-    return ops.cast(ops.round(ops.cast(total, "float32") * share), "int32")
+        return max(1, round(share * total))
+    return ops.maximum(1, ops.cast(ops.round(ops.cast(total, "float32") * share), "int32"))
 
 
 def _with_tensorflow(loss, images):

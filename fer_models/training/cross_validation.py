@@ -224,6 +224,12 @@ def cross_validate(
                     f"`{name}` must be that of the given trainer, {own!r}, or None. "
                     f"Received: {name}={value!r}"
                 )
+        if not trainer.serves(recipe):
+            raise ValueError(
+                "`trainer` must be of the network, optimizer and learning rate of the scenario's "
+                f"recipe: `trainer.serves(recipe)`. Received: recipes {trainer.recipe.name!r} and "
+                f"{recipe.name!r}"
+            )
         trainer.recipe = recipe
     folders = [Path(output) / "folds" / f"{number:03d}" for number in range(len(divisions))]
     done = sum(fold_epochs_done(folder, recipe.epochs, keep_models) for folder in folders)

@@ -243,6 +243,12 @@ class FaceSettings:
                 "`passes` and `dp_noise_multiplier` cannot go together: give more epochs. "
                 f"Received: passes={self.passes}"
             )
+        if self.vote_share and self.dp_noise_multiplier is not None:
+            raise ValueError(
+                "`vote_share` and `dp_noise_multiplier` cannot go together: a model of all "
+                "training faces translates the votes, and no noise covers it. "
+                f"Received: vote_share={self.vote_share}"
+            )
         if self.dp_noise_multiplier is None and (self.dp_clip, self.dp_delta) != (None, None):
             raise ValueError(
                 "`dp_clip` and `dp_delta` need `dp_noise_multiplier`. "

@@ -41,7 +41,16 @@ from fer_models.zoo.face_outputs import DIMENSIONS, expression_part
 
 MODELS = ("best", "last")
 # Arguments of every builder that are settings of their own, or none.
-OWN_SETTING = {"classes", "input_shape", "input_tensor", "include_top", "pooling", "name", "seed"}
+OWN_SETTING = {
+    "classes",
+    "classifier_activation",
+    "include_top",
+    "input_shape",
+    "input_tensor",
+    "name",
+    "pooling",
+    "seed",
+}
 # Where only the report is missing, another machine may write it, from the same files elsewhere.
 ELSEWHERE = ("path", "convolutions")
 FILES = ("teacher", "answers")
@@ -166,7 +175,7 @@ class FaceTraining:
         self.settings, self.folder = settings, Path(folder)
         self.data_dir, self.command = data_dir, command
         self.recipe = settings.to_recipe()
-        self.run = runs.Run(self.folder, settings.to_dict(), _inputs(settings))
+        self.run = runs.Run(self.folder, settings.to_dict())
         self.faces: Any = None  # `LabelledFaces`, after `load`
         self.class_names: tuple[str, ...] = ()
         self.answers: TeacherAnswers | None = None
@@ -195,6 +204,7 @@ class FaceTraining:
         More epochs may be asked for than those of the earlier run, where the schedule of its
         learning rate does not depend on their number.
         """
+        self.run.inputs = _inputs(self.settings)
         # What is deleted may be damaged.
         done, now = 0 if restart else self.epochs_done, self.run.settings
         only_report, held = False, None

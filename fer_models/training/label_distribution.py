@@ -414,4 +414,7 @@ def _ends_linear(model):
     layer = model.layers[-1]
     if isinstance(layer, keras.Model):
         return _ends_linear(layer)
+    if isinstance(layer, keras.layers.Average):
+        # An ensemble.
+        return any(_ends_linear(each) for each in model.layers if isinstance(each, keras.Model))
     return getattr(layer, "activation", None) is keras.activations.linear

@@ -134,6 +134,7 @@ def pack_weights(
             f"Received: {run}, of valence_arousal={training.recipe.valence_arousal}"
         )
     training.load()
+    _check_faces(record, training, path)
     recipe, names, faces = training.recipe, training.class_names, training.faces
     batches = scoring_batches(recipe, faces, "validation", len(names))
     labels = np.concatenate([np.asarray(label) for _, label in batches]).argmax(-1)
@@ -198,6 +199,25 @@ def pack_weights(
         os.replace(temporary, target)
         os.replace(temporary.with_suffix(".json"), target.with_suffix(".json"))
     return PackedWeights(target, card)
+
+
+def _check_faces(record, training, path):
+    """Refuse faces that are not those of the run: a card must not be of training faces."""
+    if record.get("faces_given") and path is None:
+        raise ValueError(
+            "`path` must be given for a run whose faces were given to it "
+            f"({record['faces_given']}): a packed file with the splits of the training. "
+            "Received: path=None"
+        )
+    for name, now in (
+        ("faces", dict(training.faces.counts)),
+        ("classes", list(training.class_names)),
+    ):
+        held = record.get(name)
+        if held is not None and held != now:
+            raise ValueError(
+                f"`path` must hold the data of the run, whose {name} were {held}. Received: {now}"
+            )
 
 
 def _training(record, settings, recipe):

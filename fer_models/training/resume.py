@@ -2,9 +2,10 @@
 
 import functools
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,10 @@ class BestFile(keras.callbacks.ModelCheckpoint):
         self.unfinished.unlink(missing_ok=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Nothing is better than NaN, which Keras takes for the best if it comes first.
+        best: float | None = self.best  # type: ignore[has-type]
+        if best is not None and math.isnan(best):
+            self.best = None
         super().on_epoch_end(epoch, logs)
         if self.unfinished.exists():
             files.sync(self.unfinished)
@@ -174,6 +179,7 @@ def pick_up(
     whose: Mapping[str, Any] | None = None,
     history: str | os.PathLike[str] | None = None,
     best: str | os.PathLike[str] | None = None,
+    begins: Collection[str] = (),
 ) -> Generation | None:
     """Return the last whole generation, after putting back the files that belong to it.
 
@@ -183,6 +189,7 @@ def pick_up(
             kept with something else is refused.
         history: File of a `CSVLogger`, which gets the rows of the generation's epochs.
         best: File of the best model, which becomes that of the generation.
+        begins: Names of lists in `whose` of which one may be longer, if both begin alike.
 
     Returns:
         The generation, or None where no epoch was finished yet.
@@ -200,6 +207,9 @@ def pick_up(
         return None
     held = found.facts["whose"]
     given = json.loads(json.dumps(dict(whose or {})))
+    for name in begins:
+        common = min(len(given[name]), len(held.get(name, ())))
+        given[name], held = given[name][:common], {**held, name: held.get(name, [])[:common]}
     differing = [name for name, value in given.items() if held.get(name) != value]
     if differing:
         raise ValueError(

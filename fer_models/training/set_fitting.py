@@ -54,7 +54,7 @@ def fit_bundled_sets(
     """
     name, tag = bundled.split(source)
     card = bundled.weights(name, tag).card
-    faces = load_faces(card["data"], path, data_dir=data_dir)
+    faces = load_faces(card["data"], path, data_dir=data_dir, seed=card.get("seed", 1))
     height, width, channels = card["input_shape"]
     model, names = load_model(f"{name}:{tag}")
     batches = faces.batches(SPLIT, size=(height, width), channels=channels, classes=len(names))  # type: ignore[arg-type]

@@ -260,9 +260,11 @@ def _are_probabilities(answers):
 def _check_models(models, classes):
     for model in models:
         single = len(getattr(model, "inputs", None) or ()) == 1 and len(model.input_shape) == 4
-        if not single or None in model.input_shape[1:] or model.output_shape != (None, classes):
+        fixed = single and None not in model.input_shape[1:] and model.input_shape[-1] in (1, 3)
+        if not fixed or model.output_shape != (None, classes):
             raise ValueError(
-                f"`models` must take single faces of a fixed size and have {classes} outputs. "
+                "`models` must take single faces of a fixed size, with 1 or 3 channels in the last "
+                f"axis, and have {classes} outputs. "
                 f"Received: {getattr(model, 'name', model)!r} from "
                 f"{getattr(model, 'input_shape', None)} to {getattr(model, 'output_shape', None)}"
             )

@@ -1,5 +1,6 @@
 """The page on an address of this machine: what is checked before networks load, then the server."""
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -119,7 +120,12 @@ class Server:
             settings: More for the page to know, as for `create_app`.
             threads: How many frames are looked at at once, as for `create_app`.
             on_listening: Called without arguments once the address answers.
+
+        Raises:
+            RuntimeError: In a notebook's cell, or wherever else an event loop runs: call it in a
+                thread there.
         """
+        _check_no_loop()
         import uvicorn
         from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
@@ -283,3 +289,15 @@ def _bound(family, host, port, again):
 def _may_be_taken_again(taken):
     if os.name != "nt":
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _check_no_loop():
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "The server cannot run where an event loop runs already, as in the cell of a notebook: "
+        "call it in a thread, `threading.Thread(target=server.run, args=(recognizer,)).start()`, "
+        "and end it with `server.stop()`"
+    )

@@ -22,7 +22,8 @@ def write(
     Args:
         path: The file.
         names: Names in the order of the outputs.
-        about: Other facts for users of the model, by name, of JSON's types.
+        about: Other facts for users of the model, by name, of JSON's types. None keeps those of the
+            file.
 
     Raises:
         ValueError: If the file is not a `.keras` archive; it stays as it was.
@@ -30,6 +31,7 @@ def write(
     path = Path(path)
     if not zipfile.is_zipfile(path):
         raise ValueError(f"`path` must be a .keras file. Received: path={str(path)!r}")
+    about = read_about(path) if about is None else about
     with (
         whole_file(path) as temporary,
         zipfile.ZipFile(path) as old,
@@ -39,7 +41,7 @@ def write(
             if item.filename != MEMBER:
                 with old.open(item) as source, new.open(item, "w") as target:
                     shutil.copyfileobj(source, target)
-        content = {**(about or {}), "class_names": [str(name) for name in names]}
+        content = {**about, "class_names": [str(name) for name in names]}
         new.writestr(MEMBER, json.dumps(content))
 
 

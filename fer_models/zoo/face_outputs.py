@@ -1,5 +1,8 @@
 """The outputs of a model that gives valence and arousal beside the classes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from fer_data.labels import DIMENSIONS, EXPRESSION, VALENCE_AROUSAL
@@ -30,6 +33,15 @@ def expression_part(model: keras.Model) -> keras.Model:
     if not gives_valence_arousal(model):
         return model
     return one_output(model, EXPRESSION)
+
+
+def expression_labels(labels: Any) -> Any:
+    """Return the labels of the classes alone.
+
+    Args:
+        labels: Labels of a batch; a dictionary where valence and arousal stand beside the classes.
+    """
+    return labels[EXPRESSION] if isinstance(labels, Mapping) and EXPRESSION in labels else labels
 
 
 def in_one_row(model: keras.Model) -> keras.Model:

@@ -25,6 +25,25 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("stem", ["a" * 250, "写" * 82, "é" * 120 + "b"])
+def test_the_longest_names_can_be_written(tmp_path, stem):
+    path = tmp_path / f"{stem}.csv"
+    files.write_text(path, "1")
+    assert path.read_text() == "1"
+    name = files.unfinished(path)
+    assert len(os.fsencode(name.name)) <= 255
+    assert files.is_unfinished(name)
+    assert name != files.unfinished(tmp_path / f"{stem}c.csv")
+
+
+def test_names_that_are_not_utf_8_are_escaped(tmp_path):
+    name = os.fsdecode(b"se\xf1or.jpg")
+    files.write_json(tmp_path / "a.json", {"name": name})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"name": name}
+    files.write_table(tmp_path / "a.csv", ["name"], [[name]])
+    assert (tmp_path / "a.csv").read_text() == "name\nse\\udcf1or.jpg\n"
+
+
 def test_the_content_is_on_the_disk_before_the_file_has_its_name(tmp_path, monkeypatch):
     calls = []
     for name in ("fsync", "replace"):

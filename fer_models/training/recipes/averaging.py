@@ -26,7 +26,8 @@ class AverageWeights(keras.callbacks.SwapEMAWeights):
     What batch norm has gathered in training belongs to the weights that train: under their average,
     which is less noisy, activations are distributed otherwise. So the averaged network sees some
     batches again, as in training, before it is validated, and when the training ends. In between
-    the weights that train have their own statistics back.
+    the weights that train have their own statistics back. The batches are as they come, also where
+    a trainer attacks them.
 
     Args:
         network: The `keras.Model` whose batch norm it is, of one input. Frozen layers keep their

@@ -47,7 +47,9 @@ def fit(
             # Without validation no epoch is the best.
             "best": None if validation is None else directory / "best.keras",
         }
-        generation = resume.pick_up(_state(directory), **kept)
+        # With more epochs a training may get to stages that fewer would have left out.
+        begins = ("stages",) if recipe.schedule.any_length else ()
+        generation = resume.pick_up(_state(directory), begins=begins, **kept)
     whole = keras.callbacks.History()
     whole.set_model(model)
     whole.on_train_begin()

@@ -49,6 +49,18 @@ def test_split_folders_and_zip(tmp_path):
     assert zipped.data_dir != builder.data_dir
 
 
+def test_folders_of_programs_are_no_classes(tmp_path):
+    path = fake.write_tree(tmp_path / "root", {"faces": ["happy", "sad"]}, 6)
+    for folder in ("__MACOSX/faces/happy", ".cache", "faces/__MACOSX", "faces/.ipynb_checkpoints"):
+        (path / folder).mkdir(parents=True)
+        shutil.copy(next(path.glob("faces/happy/*")), path / folder / "0-checkpoint.png")
+    archive = shutil.make_archive(tmp_path / "faces", "zip", path)
+    for source in (path, archive):
+        builder = prepare("image_folder", path=source, data_dir=tmp_path / "out")
+        assert names(builder) == ("happy", "sad")
+        assert sizes(builder) == {"train": 12}
+
+
 def test_numbered_folders_sort_by_value(tmp_path):
     path = fake.write_tree(tmp_path, {"faces": ["10", "9", "1"]}) / "faces"
     assert names(prepare("image_folder", path=path, data_dir=tmp_path / "out")) == ("1", "9", "10")

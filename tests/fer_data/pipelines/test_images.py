@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fer_data.faces.cut import FRAMINGS, Framing, cut_face
 from fer_data.labels import EMOTIONS
@@ -292,6 +293,11 @@ def test_files_and_encoded_pictures(tmp_path):
     )
     [(got, _)] = collect(pipeline(encoded, size=12, channels=3))
     np.testing.assert_array_equal(got, images)
+    for ending in ("bmp", "gif"):
+        Image.fromarray(images[0]).save(tmp_path / f"face.{ending}")
+        grey = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=1))[0][0]
+        [(colour, _)] = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=3))
+        np.testing.assert_allclose(grey, tf.image.rgb_to_grayscale(colour), atol=1)
     # What TensorFlow does not decode would stop the training without a name.
     text, tiff, absent = (tmp_path / name for name in ("text.png", "scan.tif", "absent.png"))
     text.write_text("no picture")

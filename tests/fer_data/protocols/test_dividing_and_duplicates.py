@@ -191,6 +191,14 @@ def test_hamming_distance_counts_bits():
     assert hashes.tolist() == [2**64 - 1]
 
 
+@pytest.mark.parametrize("counts", [(50, 7, 3), (100, 4, 40), (88, 30, 7)])
+def test_classes_that_are_too_rare_to_divide_are_named(counts):
+    labels = np.repeat(np.arange(3), counts)
+    wrong = r"Every class needs more examples .* Received: \d of class [012], of which [01] would"
+    with pytest.raises(ValueError, match=wrong):
+        protocols.stratified(labels, {"train": 0.8, "validation": 0.1, "test": 0.1})
+
+
 def test_guard_raises_with_counts_and_names():
     images = faces(10)
     parts = {"train": images[:6], "validation": images[6:8], "test": images[5:6]}
@@ -210,6 +218,7 @@ def test_guard_can_let_near_copies_pass():
     with pytest.raises(protocols.DuplicateError, match="1 near pairs"):
         protocols.guard(parts)
     assert not protocols.guard(parts, refuse="exact")
+    assert len(protocols.guard(parts, refuse="exact", near=True)) == 1
     assert len(protocols.guard(protocols.duplicates_across(parts), refuse="exact")) == 1
 
 

@@ -28,6 +28,8 @@ def test_every_class_gives_its_share(labels, validation, test, seed):
         for split, share in shares.items():
             # The last share of a class takes what rounding has left of it.
             assert abs(own.count(split) - share * len(own)) <= 1
+        # Something is left to train on.
+        assert own.count(None) >= 1
     order = np.random.default_rng(seed).permutation(len(labels))
     again = set_apart([pictures[i] for i in order], [labels[i] for i in order], shares, seed)
     assert again == found[order].tolist()
@@ -40,6 +42,17 @@ def test_copies_stay_together_and_count_once():
     assert (
         len({*"aaaabbcd"} - {x for x, split in zip("aaaabbcd", found, strict=True) if split}) == 2
     )
+
+
+@given(st.permutations(range(12)), st.integers(0, 9))
+def test_copies_under_two_labels_depend_on_no_order(order, seed):
+    # A packed file holds the faces in another order than the folder that it was made of.
+    pictures, labels = [*"abcdefghab", "c", "d"], [0] * 5 + [1] * 5 + [2, 2]
+    found = set_apart(pictures, labels, {"validation": 0.5}, seed)
+    again = set_apart(
+        [pictures[i] for i in order], [labels[i] for i in order], {"validation": 0.5}, seed
+    )
+    assert again == [found[i] for i in order]
 
 
 @pytest.mark.parametrize(

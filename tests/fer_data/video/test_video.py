@@ -531,6 +531,14 @@ def test_odd_sizes_are_filled_up(tmp_path):
     assert (Video(path).info.height, Video(path).info.width) == (36, 62)
 
 
+@pytest.mark.parametrize("rate", [29.97, 66.667, 119.883, 142.857, 239.717, 960.1])
+def test_rates_that_mpeg_4_cannot_hold_are_rounded(tmp_path, rate):
+    with VideoWriter(tmp_path / "fast.mp4", rate) as writer:
+        writer.write(numbered(0))
+        writer.write(numbered(1))
+    assert Video(tmp_path / "fast.mp4").info.fps == pytest.approx(rate, rel=2e-4)
+
+
 def test_writing_errors(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no frame"), VideoWriter(tmp_path / "a.mp4", 25):
         pass
@@ -549,7 +557,9 @@ def test_writing_errors(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="`codec` must be four letters"):
         VideoWriter(tmp_path / "a.mp4", 25, "h264!")
     with (
-        pytest.raises(ValueError, match="cannot write 96x48 pixels with codec 'abcd'"),
+        pytest.raises(
+            ValueError, match="cannot write 96x48 pixels at 25 frames a second with codec 'abcd'"
+        ),
         VideoWriter(tmp_path / "a.mp4", 25, "abcd") as writer,
     ):
         writer.write(numbered(0))

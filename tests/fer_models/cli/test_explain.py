@@ -9,6 +9,7 @@ from PIL import Image
 
 import fer_data.faces.detectors
 from fer_data.faces import FRAMINGS, Face
+from fer_data.labels import EMOTIONS
 from fer_models.cli import main
 
 pytestmark = pytest.mark.skipif(
@@ -106,12 +107,36 @@ def test_mistakes(explain, photos, tmp_path, capsys):
         ([photos / "none.png"], "there is no photo or folder at"),
         ([__file__], "must be a photo (.png, .jpg, "),
         ([photos, "--class", "angry"], "--class must be one of happy, sad, not 'angry'"),
+        ([photos, "--type", "pdf"], "--type is for models of clips; "),
+        ([photos, "--per-class", "2"], "--per-class is for models of clips; "),
     ):
         assert explain(*words) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_seven_unnamed_outputs_have_the_names_that_recognition_gives_them(photos, tmp_path, capsys):
+    image = keras.Input((16, 16, 1))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(image))
+    top = keras.layers.Dense(7, activation="softmax")(x)
+    keras.Model(image, top).save(tmp_path / "seven.keras")
+    words = ["explain", str(tmp_path / "seven.keras"), str(photos), "--whole", "--json"]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 0
+    assert json.loads(capsys.readouterr().out)["class_names"] == list(EMOTIONS)
+
+
+def test_other_faces_than_of_a_fixed_size_with_channels_last(photos, tmp_path, capsys):
+    for shape, message in (
+        ((None, None, 1), "must take single faces of a fixed size"),
+        ((1, 16, 16), "with 1 or 3 channels in the last axis"),
+    ):
+        image = keras.Input(shape)
+        top = keras.layers.Dense(2, activation="softmax")(keras.ops.mean(image, (1, 2)))
+        keras.Model(image, top).save(tmp_path / "odd.keras")
+        assert main(["explain", str(tmp_path / "odd.keras"), str(photos), "--whole"]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_clips(tmp_path, capsys, monkeypatch):
@@ -138,6 +163,8 @@ def test_clips(tmp_path, capsys, monkeypatch):
     assert seen["region_cut"] == "grid"
     assert json.loads(capsys.readouterr().out) == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     assert seen["seed"] == 3
+    assert main([*words, "--class", "happy"]) == 2
+    assert "--class is for models of photos; " in capsys.readouterr().err
     (tmp_path / "photo.jpg").touch()
     assert main([*words, str(tmp_path / "photo.jpg")]) == 2
     assert "takes clips, and no photos" in capsys.readouterr().err

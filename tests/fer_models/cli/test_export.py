@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 def test_file_and_report(words, tmp_path, capsys):
     assert main(words("export", "litert-int8", "--representative", 9)) == 0
     output = tmp_path / "out"
-    content = json.loads((output / "export.json").read_text())
+    content = json.loads((output / "model.tflite.json").read_text())
     assert content["representative"] == 9
     assert content["split"] == "test"
     accuracy = content["accuracy"]
@@ -26,7 +26,7 @@ def test_file_and_report(words, tmp_path, capsys):
     assert accuracy["lost_points"] == 0
     assert content["report"]["format"] == "litert-int8"
     printed = capsys.readouterr()
-    assert printed.out == (output / "export.md").read_text()
+    assert printed.out == (output / "model.tflite.md").read_text()
     assert "| 100.00% | 100.00% | 0.00 ± 11.53 |" in printed.out
     assert printed.err == f"Wrote {output / 'model.tflite'}\n"
     assert load(output / "model.tflite")(np.zeros((2, 24, 24, 1))).shape == (2, 3)
@@ -49,7 +49,7 @@ def test_accuracy_lost_is_the_exit_status(words, tmp_path, capsys, monkeypatch):
     assert main(words("export", "litert")) == 1
     said = "fer: 66.67 points of accuracy lost, more than --limit 0.5\n"
     assert capsys.readouterr().err.endswith(said)
-    accuracy = json.loads((tmp_path / "out/export.json").read_text())["accuracy"]
+    accuracy = json.loads((tmp_path / "out/model.tflite.json").read_text())["accuracy"]
     assert accuracy["exported"] == pytest.approx(1 / 3)
 
 

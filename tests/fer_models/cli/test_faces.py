@@ -148,6 +148,11 @@ def test_nothing_takes_the_place_of_the_input(faces, tmp_path, capsys):
     assert faces(source) == 2
     assert "would take the place of" in capsys.readouterr().err
     assert source.read_bytes() == before
+    # Nor do results become frames of the next run.
+    (tmp_path / "frames").mkdir()
+    Image.new("RGB", (96, 128)).save(tmp_path / "frames" / "0.png")
+    assert faces(tmp_path / "frames", "--output", str(tmp_path / "frames")) == 2
+    assert "would lie among the frames" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

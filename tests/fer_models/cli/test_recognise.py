@@ -206,6 +206,13 @@ def test_each_input_has_a_folder_of_its_own(recognise, weights, tmp_path, monkey
     runs = tmp_path / "runs/recognise"
     assert files(runs) == ["one", "photos", "stdin"]
     assert files(runs / "one") == ["one.png", "results.csv", "results.json"]
+    # Another input of that name takes no place, and finds its own again.
+    Image.fromarray(picture()).save(folder / "one.bmp")
+    for given in ("photos/one.bmp", "photos/one.png", "photos/one.bmp"):
+        assert main(["recognise", given, "--weights", weights]) == 0
+    assert files(runs) == ["one", "one-2", "photos", "stdin"]
+    assert files(runs / "one") == ["one.png", "results.csv", "results.json"]
+    assert files(runs / "one-2") == ["one.bmp.png", "results.csv", "results.json"]
 
 
 def test_nobody_is_found(recognise, tmp_path, capsys):
@@ -235,6 +242,58 @@ def test_video(recognise, tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith("face 1 (track 0): 12 of 12 frames, ")
     assert printed.err == f"Wrote {output}\n"
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_was_found_is_kept(recognise, tmp_path, monkeypatch, capsys, reason):
+    folder, output, seen = tmp_path / "photos", tmp_path / "out", []
+    folder.mkdir()
+    for place in range(4):
+        Image.fromarray(picture()).save(folder / f"{place}.png")
+
+    def write_photo(path, image):
+        seen.append(path)
+        if len(seen) == 3:
+            raise reason
+
+    monkeypatch.setattr(fer_models.recognizer.annotated_files, "write_photo", write_photo)
+    assert recognise(folder) == (130 if reason is KeyboardInterrupt else 2)
+    assert f"Wrote the results of 2 photos until here to {output}\n" in capsys.readouterr().err
+    content = json.loads((output / "results.json").read_text())
+    assert content["complete"] is False
+    assert [entry["source"] for entry in content["results"]] == ["0.png", "1.png"]
+
+
+def test_damaged_frames_are_an_error_or_left_out(recognise, tmp_path, capsys):
+    clip = tmp_path / "clip.avi"
+    with VideoWriter(clip, fps=20) as writer:
+        for _ in range(9):
+            writer.write(picture())
+    data = bytearray(clip.read_bytes())
+    # The fifth picture, a JPEG, no longer begins as one.
+    place = [at for at in range(len(data)) if data[at : at + 3] == b"\xff\xd8\xff"][4]
+    data[place : place + 200] = bytes(200)
+    clip.write_bytes(data)
+    assert recognise(clip) == 2
+    assert "cannot be decoded" in capsys.readouterr().err
+    assert recognise(clip, "--on-bad", "skip") == 0
+    assert "1 frame skipped:\n  4 " in capsys.readouterr().err
+    entries = json.loads((tmp_path / "out/results.json").read_text())["results"]
+    assert [entry["frame"] for entry in entries] == [0, 1, 2, 3, 5, 6, 7, 8]
+
+
+def test_names_that_the_terminal_lacks_are_escaped(recognise, tmp_path, monkeypatch):
+    Image.fromarray(picture()).save(tmp_path / "写😀.png")
+    for options in ([], ["--json"]):
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252"))
+        assert recognise(tmp_path / "写😀.png", *options) == 0
+        sys.stdout.flush()
+        printed = raw.getvalue().decode("cp1252")
+        if options:
+            assert json.loads(printed)["results"][0]["source"] == "写😀.png"
+        else:
+            assert printed.startswith("\\u5199\\U0001f600.png: ")
 
 
 def test_never_writes_over_its_input(weights, tmp_path, capsys):

@@ -24,6 +24,18 @@ def test_mean_of_both():
     assert found.weights == model.weights
 
 
+def test_channels_first():
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        image = keras.Input((1, 2, 3))
+        left = keras.Model(image, image[:, 0, :, 0])
+        pixels = np.arange(6, dtype="float32").reshape(1, 1, 2, 3)
+        np.testing.assert_allclose(mirror_mean(left)(pixels), [[1, 4]])
+    finally:
+        keras.config.set_image_data_format(before)
+
+
 def test_one_image_and_one_output_alone():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="must take one image"):

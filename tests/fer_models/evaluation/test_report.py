@@ -111,6 +111,7 @@ def test_calibration_error_by_hand():
         ([0, 1], [[0.5, 0.5]], None, "`labels` must have one entry an example, 1"),
         ([[1, 0, 0]], [[0.5, 0.5]], None, r"`labels` must be of shape \(1,\) or \(1, 2\)"),
         ([[1, 1]], [[0.5, 0.5]], None, "sum to one in every row"),
+        ([[np.nan, 1]], [[0.5, 0.5]], None, "sum to one in every row"),
         ([0], [[0.5, 0.5]], ("a", "b", "c"), "`class_names` must name the 2 classes"),
         ([0], [[0.5, 0.5]], ("a", "a"), "`class_names` must differ"),
     ],
@@ -158,6 +159,12 @@ def test_evaluate_every_kind_of_data(model, data):
         "tf.data": evaluate(model, dataset.batch(4), class_names=NAMES, verbose=0),
         "unknown length": evaluate(
             model, dataset.batch(4).filter(lambda *_: True), class_names=NAMES, verbose=0
+        ),
+        "valence and arousal beside": evaluate(
+            model,
+            dataset.map(lambda x, y: (x, {"expression": y, "valence_arousal": y[:2]})).batch(4),
+            class_names=NAMES,
+            verbose=0,
         ),
         "PyDataset": evaluate(model, Batches(inputs, labels), class_names=NAMES, verbose=0),
         "generator": evaluate(

@@ -327,6 +327,9 @@ def test_bad_input(recognizer, tmp_path):
         list(recognizer.photos([picture(), np.zeros((4, 4, 9), np.uint8)]))
     with pytest.raises(ValueError, match="batch_size"):
         recognizer.photos([picture()], batch_size=0)
+    for one in (picture(), picture()[..., 0], {"a.png": picture()}):
+        with pytest.raises(ValueError, match="one picture goes to `photo`"):
+            recognizer.photos(one)
     for bad in (np.zeros((2, 4, 5, 1), "u1"), np.zeros((4, 4), "u1"), np.zeros((2, 0, 0, 1), "u1")):
         with pytest.raises(ValueError, match="crops"):
             recognizer.classify(bad)

@@ -69,6 +69,14 @@ def test_the_attack_stays_in_its_box_and_leaves_the_plain_share():
     np.testing.assert_array_equal(found[9:], images[9:])
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_the_smallest_batch_one_image_is_attacked(count):
+    # The last batch of an epoch may be that small.
+    images, targets = faces(count)
+    found = attacked(trainer(epsilon=3, plain_share=0.75), images, targets)
+    assert (np.abs(found - images).max(axis=(1, 2, 3)) > 1).sum() == 1
+
+
 @BACKEND
 def test_one_step_goes_along_the_sign_of_the_gradient():
     model = linear()

@@ -312,6 +312,14 @@ def test_a_trainer_serves_what_its_network_can_be_trained_by(data, tmp_path):
     assert trainer.serves(other)
     assert not trainer.serves(recipe.replace(learning_rate=0.1))
     assert not trainer.serves(recipe.replace(model_options={"frames": 3, "attention": False}))
+    with pytest.raises(ValueError, match="`trainer` must be of the network, optimizer and"):
+        cross_validation.cross_validate(
+            Scenario(recipe.replace(learning_rate=0.1)),
+            divide(data.clips),
+            data,
+            tmp_path / "other",
+            trainer=trainer,
+        )
     # What it was trained for before leaves no trace.
     folds, counted = divide(data.clips), []
     results = [

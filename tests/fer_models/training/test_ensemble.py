@@ -44,5 +44,12 @@ def test_mistakes():
         ensemble(iter([1, 2]))
 
 
+def test_a_teacher_of_logits_is_refused_inside_an_ensemble_too():
+    image = keras.Input((8, 8, 1))
+    logits = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
+    with pytest.raises(ValueError, match="whose last layer has no activation"):
+        distiller(network(name="student"), ensemble([network(), logits]))
+
+
 def test_members_may_come_once():
     assert ensemble(network() for _ in range(2)).output_shape == (None, 3)

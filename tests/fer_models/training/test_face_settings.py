@@ -116,6 +116,7 @@ def test_recipes_of_clips_are_none_for_faces():
         ({"path": "faces.npz"}, "`data` must be what .*faces.npz was made of"),
         ({"passes": 2, "dp_noise_multiplier": 1.0}, "`passes` and `dp_noise_multiplier` cannot go"),
         ({"teacher": []}, "`teacher` must name one model or more"),
+        ({"vote_share": 0.5, "dp_noise_multiplier": 1.0}, "`vote_share` and `dp_noise_mult"),
         ({"dp_clip": 1.0}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
         ({"dp_delta": 1e-6}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
     ],

@@ -349,6 +349,7 @@ def test_a_private_run_says_what_it_guarantees(quick, brief, settings, tmp_path,
     [
         ({"model": {"depth": 3}}, r"ghostface has no arguments of the names \['depth'\]"),
         ({"model": {"classes": 5}}, "settings of their own"),
+        ({"model": {"classifier_activation": "sigmoid"}}, r"names \['classifier_activation'\]"),
         ({"labels": "soft"}, "learns from votes, which data='folder' has not"),
         ({"vote_share": 0.5}, "`vote_share` needs data with votes"),
         ({"augmentation": "typo"}, "`augmentation` must be"),

@@ -140,6 +140,31 @@ def test_a_run_becomes_weights_with_a_card(run, tmp_path, monkeypatch, capsys):
     assert main(["weights", "pack", str(tmp_path / "nothing"), "--tag", "mine"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"faces": {"train": 30, "validation": 9}}, "`path` must hold the data of the run, whose"),
+        ({"classes": ["other", "smile"]}, "whose classes were"),
+        ({"faces_given": "by hand"}, "`path` must be given for a run whose faces were given"),
+    ],
+)
+def test_faces_of_another_run_make_no_card(run, tmp_path, capsys, entry, message):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **entry}))
+    words = ["weights", "pack", str(run), "--tag", "mine", "--output", str(tmp_path / "weights")]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_teacher_that_is_gone_is_not_missed(run, tmp_path):
+    record = json.loads((run / "run.json").read_text())
+    record["settings"]["teacher"] = [str(tmp_path / "gone.keras")]
+    (run / "run.json").write_text(json.dumps(record))
+    words = ["weights", "pack", str(run), "--tag", "mine", "--output", str(tmp_path / "weights")]
+    assert main([*words, "--epoch", "last"]) == 0
+
+
 def test_a_run_of_valence_and_arousal_is_refused(run, tmp_path, capsys):
     record = json.loads((run / "run.json").read_text())
     record["settings"]["valence_arousal"] = 0.5

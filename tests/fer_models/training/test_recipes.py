@@ -497,6 +497,11 @@ def test_a_folder_holds_one_training(tmp_path):
         run(one(), tmp_path, model=network())
     _, history = run(one().replace(epochs=2), tmp_path)
     assert history.epoch == [1]
+    # More epochs may lead to stages that fewer have left out.
+    two = small(stages=(Stage("head", 1, ("logits",)), Stage("all", 2)))
+    run(two.replace(epochs=1), tmp_path / "stages")
+    _, history = run(two, tmp_path / "stages")
+    assert history.epoch == [1, 2]
     # The rates of a cosine of more epochs would have been others from the first step on.
     falling = one(schedule=Cosine())
     run(falling, tmp_path / "falling")

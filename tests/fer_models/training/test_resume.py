@@ -87,6 +87,18 @@ def test_an_optimizer_that_is_built_already_is_taken_as_it_is(tmp_path):
 
 
 @pytest.mark.usefixtures("untraced")
+def test_the_first_finite_loss_is_better_than_none(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    best = resume.BestFile(tmp_path / "best.weights.h5", monitor="loss", save_weights_only=True)
+    best.set_model(model)
+    best.on_train_begin()
+    for epoch, loss in enumerate((float("nan"), 3.0, 2.0, float("nan"), 4.0)):
+        model.layers[0].bias.assign([epoch])
+        best.on_epoch_end(epoch, {"loss": loss})
+    model.load_weights(best.path)
+    assert float(model.layers[0].bias.numpy()[0]) == 2
+
+
 def test_a_training_that_stopped_early_is_over(tmp_path):
     training(tmp_path, 20)
     assert resume.is_over(resume.pick_up(tmp_path / "state"), 20)

@@ -1,5 +1,6 @@
 """The server of the live page, with a recognizer that costs nothing."""
 
+import asyncio
 import contextlib
 import dataclasses
 import io
@@ -420,6 +421,15 @@ def test_a_flood_of_small_frames_is_cut_off_before_it_is_decoded(running, flood,
     wait_for(lambda: not running.clients)
     # What comes after a refusal may be refused once more.
     assert running.counts["refused"] > refused
+
+
+def test_a_server_in_an_event_loop_says_what_to_do():
+    async def cell():
+        with web.Server(port=0) as server:
+            server.run(FakeRecognizer())
+
+    with pytest.raises(RuntimeError, match=r"as in the cell of a notebook: call it in a thread"):
+        asyncio.run(cell())
 
 
 def test_pings_now_and_then_and_messages_in_parts_are_fine(running):

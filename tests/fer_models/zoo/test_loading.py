@@ -32,7 +32,10 @@ def test_a_file_with_and_without_names(tiny, tmp_path):
     named.write_bytes(path.read_bytes())
     class_names.write(named, ("other", "smile"))
     # Written twice, the last word counts, and the file stays a whole model.
+    class_names.write(named, ("other", "smile"), {"motion": False})
+    # New names leave the other facts as they are.
     class_names.write(named, ("smile", "other"))
+    assert class_names.read_about(named) == {"motion": False}
     assert fer_models.load_model(str(named))[1] == ("smile", "other")
     assert fer_models.load_model(model) == (model, None)
     assert class_names.read(__file__) is None
