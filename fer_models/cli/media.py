@@ -1,6 +1,10 @@
 """Shared by the commands for photos and videos: choices, and checks made at once."""
 
+import itertools
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fer_models.cli.running import UsageError
 
@@ -27,6 +31,36 @@ def check_input(path: Path, videos: bool = True) -> None:
     if not path.is_dir() and path.suffix.lower() not in known:
         video = f"a video ({', '.join(VIDEOS)}) " if videos else ""
         raise UsageError(f"{path} must be a photo ({', '.join(PHOTOS)}), {video}or a folder")
+
+
+def own_folder(
+    parent: Path, source: Path, record: str, owner: Callable[[dict[str, Any]], str]
+) -> Path:
+    """Return the folder for an input's results: its own from last time, or a free one.
+
+    Args:
+        parent: Folder of the results of all inputs.
+        source: The input, whose name the folder takes, with a number if others have it.
+        record: Name of the JSON file that says whose results are in a folder.
+        owner: Returns the input from the content of that file.
+    """
+    from fer_data.files import is_free, read_json
+
+    name = source.stem if source.is_file() else source.resolve().name
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            held = owner(read_json(folder / record))
+        except FileNotFoundError:
+            if is_free(folder):
+                return folder
+        except (OSError, ValueError, KeyError, TypeError):
+            # Somebody else's.
+            continue
+        else:
+            if os.path.abspath(held) == os.path.abspath(source):
+                return folder
+    raise AssertionError("numbers have no end")
 
 
 def check_output(folder: Path) -> None:

@@ -9,8 +9,6 @@ status is 1 where no face is found.
 """
 
 import argparse
-import itertools
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from fer_models.cli.media import (
     check_input,
     check_output,
     counted,
+    own_folder,
 )
 from fer_models.cli.running import CheckFailedError, UsageError, progress, remark, remarks, watched
 
@@ -105,7 +104,12 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.input)
     standard = args.input == STDIN
     if args.output is None:
-        args.output = Path("runs/recognise/stdin") if standard else _own_folder(path)
+        runs = Path("runs/recognise")
+        args.output = (
+            runs / "stdin"
+            if standard
+            else own_folder(runs, path, "results.json", lambda content: content["input"])
+        )
     _check(None if standard else path, args)
     data = _standard_input() if standard else None
     # Imported here: `fer --help` needs neither.
@@ -178,27 +182,6 @@ def _class_shares(words):
                 f"not {word!r}"
             ) from error
     return shares
-
-
-def _own_folder(path):
-    """Return the folder for an input's results: its own from last time, or a free one."""
-    from fer_data.files import is_free, read_json
-
-    name = path.stem if path.is_file() else path.resolve().name
-    for number in itertools.count(1):
-        folder = Path("runs/recognise") / (name if number == 1 else f"{name}-{number}")
-        try:
-            owner = read_json(folder / "results.json", ["input"])["input"]
-        except FileNotFoundError:
-            if is_free(folder):
-                return folder
-        except (OSError, ValueError):
-            # Somebody else's.
-            continue
-        else:
-            if os.path.abspath(owner) == os.path.abspath(path):
-                return folder
-    raise AssertionError("there is no last number")
 
 
 def _check(path, args):

@@ -18,7 +18,7 @@ import signal
 import threading
 from pathlib import Path
 
-from fer_models.cli.media import DETECTORS, check_output
+from fer_models.cli.media import DETECTORS, check_output, own_folder
 from fer_models.cli.running import (
     INTERRUPTED,
     CheckFailedError,
@@ -102,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
         The exit status.
     """
     if args.output is None:
-        name = _name(args.video)
-        args.output = Path("runs/spot") / (Path(name).stem if args.video.is_file() else name)
+        args.output = own_folder(
+            Path("runs/spot"), args.video, "report.json", lambda held: held["settings"]["video"]
+        )
     _check(args)
     from fer_data.video import Video
     from fer_models.spotting import Rule, Spotter, write_spotted

@@ -16,6 +16,7 @@ from fer_data.faces import FRAMINGS, Face
 from fer_data.labels import EMOTIONS
 from fer_data.video import Video, VideoWriter
 from fer_models.cli import main
+from fer_models.cli.media import own_folder
 from fer_models.recognizer import Recognizer
 
 pytestmark = pytest.mark.skipif(
@@ -213,6 +214,17 @@ def test_each_input_has_a_folder_of_its_own(recognise, weights, tmp_path, monkey
     assert files(runs) == ["one", "one-2", "photos", "stdin"]
     assert files(runs / "one") == ["one.png", "results.csv", "results.json"]
     assert files(runs / "one-2") == ["one.bmp.png", "results.csv", "results.json"]
+
+
+@pytest.mark.parametrize("content", ["[]", "no JSON", '{"input": 3}', '{"other": "x.png"}'])
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path, content):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "results.json").write_text(content)
+    (tmp_path / "one-2").mkdir()
+    for name in ("one-2/notes.txt", "one.png"):
+        (tmp_path / name).touch()
+    found = own_folder(tmp_path, tmp_path / "one.png", "results.json", lambda held: held["input"])
+    assert found == tmp_path / "one-3"
 
 
 def test_nobody_is_found(recognise, tmp_path, capsys):
