@@ -50,7 +50,7 @@ def own_folder(
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
-            held = owner(read_json(folder / record))
+            held = os.path.abspath(owner(read_json(folder / record)))
         except FileNotFoundError:
             if is_free(folder):
                 return folder
@@ -58,7 +58,7 @@ def own_folder(
             # Somebody else's.
             continue
         else:
-            if os.path.abspath(held) == os.path.abspath(source):
+            if held == os.path.abspath(source):
                 return folder
     raise AssertionError("numbers have no end")
 
