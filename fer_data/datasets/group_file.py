@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -48,7 +49,9 @@ class GroupFile:
         >>> table.of(["train/happy/anna.jpg", "train/sad/bert.jpg"])
         ({'age': ['old', '']}, [])
         """
-        fitting = [self._row(name) for name in names]
+        # macOS writes an accent as a letter of its own.
+        spelled = {unicodedata.normalize("NFC", row): row for row in self.rows}
+        fitting = [_row(unicodedata.normalize("NFC", name), spelled) for name in names]
         taken = {}
         for name, row in zip(names, fitting, strict=True):
             if row is not None:
@@ -80,12 +83,13 @@ class GroupFile:
             )
         return name
 
-    def _row(self, name):
-        parts = PurePosixPath(name).parts
-        for start in range(len(parts)):
-            if (end := "/".join(parts[start:])) in self.rows:
-                return end
-        return None
+
+def _row(name, spelled):
+    parts = PurePosixPath(name).parts
+    for start in range(len(parts)):
+        if (end := "/".join(parts[start:])) in spelled:
+            return spelled[end]
+    return None
 
 
 def read_groups(path: str | os.PathLike[str]) -> GroupFile:

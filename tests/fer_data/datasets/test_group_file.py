@@ -26,6 +26,12 @@ def test_rows_by_whole_names_and_by_their_ends(tmp_path):
             table.column(name)
 
 
+def test_accents_may_be_letters_of_their_own(tmp_path):
+    # A table by a spreadsheet, and pictures on a Mac.
+    table = read_groups(written(tmp_path, "file,sex\njos\u00e9.jpg,m\n"))
+    assert table.of(["train/sad/jose\u0301.jpg"]) == ({"sex": ["m"]}, [])
+
+
 def test_a_name_that_several_pictures_end_in(tmp_path):
     table = read_groups(written(tmp_path, "file,sex\nsad/bert.jpg,m\n"))
     assert table.column(None) == "sex"
