@@ -59,7 +59,7 @@ def test_help_lists_every_command(capsys):
 
 def test_version(capsys):
     assert main(["--version"]) == 0
-    assert re.fullmatch(r"fer-keras \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert re.fullmatch(r"fer-keras \d+\.\d+\.\d+(\.dev\d+)?\n", capsys.readouterr().out)
     assert function is MODULE.main
 
 

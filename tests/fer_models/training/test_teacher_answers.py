@@ -200,7 +200,10 @@ def test_what_cannot_be_answered(faces, tmp_path, untraced):
     unpacked = dataclasses.replace(faces, packed=None)
     for given, message in (
         ((path, [logits], faces), "must put out probabilities.* model 'bare'"),
-        ((path, [two], faces), "must take single faces of a fixed size and have 3 outputs"),
+        (
+            (path, [two], faces),
+            "a fixed size, with .*, and have 3 outputs",
+        ),
         ((path, [], faces), "`models` must be one or more"),
         ((tmp_path / "answers.csv", [two], faces), "`path` must end in .npz"),
         ((path, [two], unpacked), "Answers belong to the faces of a packed file"),
