@@ -12,9 +12,11 @@ from skimage import data
 
 from fer_data.faces import detectors, landmark_predictor
 from fer_data.faces.face import Face
+from fer_data.faces.followed_video import follow_video
 from fer_data.faces.following import METHODS, Follower, _patch, _similar, box_around, flow
 from fer_data.faces.landmark_predictor import LandmarkPredictor, landmarks
 from fer_data.faces.tracking import track
+from fer_data.video import Video, VideoWriter
 
 # What dlib's HOG detector says of the astronaut.
 BOX = (135, 76, 91, 91)
@@ -463,3 +465,13 @@ def test_videos(name, count, method):
         assert jitter(within_head(tracks)) < 0.2
         # The camera is held by hand in the one, the woman throws her head about in the other.
         assert jitter(tracks) < {"neutral_to_smile": 0.2, "sad_to_laughing": 0.45}[name]
+
+
+def test_a_video_is_not_replaced_by_its_copy(tmp_path):
+    path = tmp_path / "own.mp4"
+    with VideoWriter(path, 25) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="`copy` must be another file than the one that is read"):
+        follow_video(Video(path), path)
+    assert path.read_bytes() == before

@@ -167,6 +167,14 @@ def test_of_several_outputs_the_classes_are_asked_for(model, pictures):
         signals(other, *pictures, progress=False)
 
 
+def test_labels_may_have_valence_and_arousal_beside(model, pictures):
+    images, labels = pictures
+    beside = {"expression": labels, "valence_arousal": np.zeros((11, 2))}
+    found = signals(model, [(images, beside)], progress=False)
+    expected = signals(model, images, labels, progress=False)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+
+
 def test_hash_is_of_the_content():
     images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 1), "uint8")
     images[3] = images[1]
