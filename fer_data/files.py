@@ -82,10 +82,9 @@ def unfinished(path: str | os.PathLike[str]) -> Path:
     if len(stem) > room:
         # The digest tells files apart whose names begin alike.
         digest = hashlib.sha256(stem).hexdigest()[:16]
-        stem = (
-            stem[: max(0, room - len(digest))].decode("utf-8", "ignore").encode() + digest.encode()
-        )
-    return path.with_name(f".{os.fsdecode(stem)}{end}")
+        kept = stem[: max(0, room - len(digest))].decode("utf-8", "ignore")
+        return path.with_name(f".{kept}{digest}{end}")
+    return path.with_name(f".{path.stem}{end}")
 
 
 def check_not_read(name: str, path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:

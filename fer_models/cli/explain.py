@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) != args.defaults[name]:
             flag = "class" if name == "name" else name.replace("_", "-")
             what = "photos" if clips else "clips"
-            raise UsageError(f"--{flag} is for models of {what}; {args.model} is none")
+            raise UsageError(f"--{flag} is for models of {what}, which {args.model} is not")
     if clips:
         if args.photos:
             raise UsageError(f"{args.model} takes clips, and no photos: see --data")

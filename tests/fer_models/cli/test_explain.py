@@ -107,8 +107,8 @@ def test_mistakes(explain, photos, tmp_path, capsys):
         ([photos / "none.png"], "there is no photo or folder at"),
         ([__file__], "must be a photo (.png, .jpg, "),
         ([photos, "--class", "angry"], "--class must be one of happy, sad, not 'angry'"),
-        ([photos, "--type", "pdf"], "--type is for models of clips; "),
-        ([photos, "--per-class", "2"], "--per-class is for models of clips; "),
+        ([photos, "--type", "pdf"], "--type is for models of clips, which "),
+        ([photos, "--per-class", "2"], "--per-class is for models of clips, which "),
     ):
         assert explain(*words) == 2
         error = capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_clips(tmp_path, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out) == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     assert seen["seed"] == 3
     assert main([*words, "--class", "happy"]) == 2
-    assert "--class is for models of photos; " in capsys.readouterr().err
+    assert "--class is for models of photos, which " in capsys.readouterr().err
     (tmp_path / "photo.jpg").touch()
     assert main([*words, str(tmp_path / "photo.jpg")]) == 2
     assert "takes clips, and no photos" in capsys.readouterr().err
