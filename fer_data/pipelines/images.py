@@ -420,8 +420,13 @@ def _decoded(data, channels):
 
     if channels != 1:
         return decoded(channels)
-    # TensorFlow gives no grey of these.
+    # TensorFlow gives no grey of these, nor of JPEG files of four colours of ink.
     colour = (tf.strings.substr(data, 0, 2) == b"BM") | (tf.strings.substr(data, 0, 3) == b"GIF")
+    colour |= tf.cond(
+        tf.strings.substr(data, 0, 2) == b"\xff\xd8",
+        lambda: tf.io.extract_jpeg_shape(data)[2] == 4,
+        lambda: tf.constant(False),
+    )
     return tf.cond(colour, lambda: tf.image.rgb_to_grayscale(decoded(3)), lambda: decoded(1))
 
 

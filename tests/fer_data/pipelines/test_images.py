@@ -293,8 +293,8 @@ def test_files_and_encoded_pictures(tmp_path):
     )
     [(got, _)] = collect(pipeline(encoded, size=12, channels=3))
     np.testing.assert_array_equal(got, images)
-    for ending in ("bmp", "gif"):
-        Image.fromarray(images[0]).save(tmp_path / f"face.{ending}")
+    for ending, mode in (("bmp", "RGB"), ("gif", "RGB"), ("jpg", "CMYK")):
+        Image.fromarray(images[0]).convert(mode).save(tmp_path / f"face.{ending}")
         grey = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=1))[0][0]
         [(colour, _)] = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=3))
         np.testing.assert_allclose(grey, tf.image.rgb_to_grayscale(colour), atol=1)
