@@ -140,9 +140,11 @@ class DeepFace:
     ) -> None:
         """Show the expressions of a camera or a video in a window, and write them into a video.
 
-        Every frame is answered: there is no countdown, and the picture does not freeze. The key q
-        ends it. Without windows (OpenCV's headless builds, which fer-keras brings) a video is
-        written to `output_path`; for a camera `fer webcam` shows a page.
+        Every frame of a video is answered, and of a camera as many as there is time for: there is
+        no countdown, and the picture does not freeze. The key q ends it, and so does Ctrl-C, which
+        keeps what is written. Without windows (OpenCV's headless builds, which fer-keras brings) a
+        video is written to `output_path`; for a camera `fer webcam` shows a page. The copy of a
+        camera lasts as long as the recording: each picture stays until the next one is answered.
 
         Args:
             db_path: Must be empty: nobody is recognised here.
@@ -179,7 +181,7 @@ class DeepFace:
                 "`detector_backend` must find faces in a stream. Received: detector_backend='skip'"
             )
         session = _recognizer(cls.weights, detector_backend).session()
-        with _opened(source) as (fps, frames):
+        with _opened(source) as (fps, frames, live):
             show = _window()
             try:
                 if show is None and output_path is None:
@@ -189,10 +191,15 @@ class DeepFace:
                         "opencv-python-headless."
                     )
                 if output_path is None:
-                    _follow(session, frames, show, lambda drawn: None)
+                    _follow(session, frames, show, lambda drawn, seconds: None)
                 else:
                     with VideoWriter(output_path, fps) as writer:
-                        _follow(session, frames, show, writer.write)
+                        write = (
+                            _Paced(writer, fps) if live else lambda drawn, _: writer.write(drawn)
+                        )
+                        # Without a window a camera has no other end, and the copy is wanted.
+                        with contextlib.suppress(KeyboardInterrupt):
+                            _follow(session, frames, show, write)
             finally:
                 if show is not None:
                     show.close()
@@ -272,12 +279,15 @@ def _point(point, width, height):
 
 @contextlib.contextmanager
 def _opened(source):
-    """Give frames a second and an iterator of `(RGB picture, seconds)`, and close the source."""
+    """Give frames a second, `(RGB picture, seconds)` one by one and whether they are of a camera.
+
+    The source is closed at the end.
+    """
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.isdigit()):
         video = Video(Path(source))
         if video.info.fps is None:
             raise ValueError(f"`source` must say its frames a second. Received: source={source!r}")
-        yield video.info.fps, ((frame.image, frame.time) for frame in video)
+        yield video.info.fps, ((frame.image, frame.time) for frame in video), False
         return
     if not isinstance(source, str):
         check_integer("source", source, 0)
@@ -287,7 +297,7 @@ def _opened(source):
     try:
         if not capture.isOpened():
             raise OSError(f"Camera {source} cannot be opened.")
-        yield capture.get(cv2.CAP_PROP_FPS) or 25.0, _shots(capture)
+        yield capture.get(cv2.CAP_PROP_FPS) or 25.0, _shots(capture), True
     finally:
         capture.release()
 
@@ -304,9 +314,24 @@ def _shots(capture):
 def _follow(session, frames, show, write):
     for image, seconds in frames:
         drawn = draw(image, session.frame(image, seconds))
-        write(drawn)
+        write(drawn, seconds)
         if show is not None and not show(drawn):
             break
+
+
+class _Paced:
+    """Writes pictures so that the copy lasts as long as the time in which they were taken."""
+
+    def __init__(self, writer, fps):
+        self._writer, self._fps, self._written, self._last = writer, fps, 0, None
+
+    def __call__(self, picture, seconds):
+        due = int(seconds * self._fps) + 1 - self._written
+        for number in range(due):
+            last = picture if number == due - 1 or self._last is None else self._last
+            self._writer.write(last)
+        self._written += max(0, due)
+        self._last = picture
 
 
 class _Window:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ACCEPTED = {"lang": "en", "size_multiplier": 1}
 _WHY = "Labels are drawn in English, in letters that grow with the picture."
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
-_NUMBERED = re.compile(r"^(\D+)(\d+)$")
+_BOX = re.compile(r"box(\d+)")
 
 
 class Video:
@@ -97,7 +97,8 @@ class Video:
                 ending, or mp4 in place of one that cannot be written. Where frames are left out, it
                 has fewer a second, and lasts as long as the video.
             annotate_frames: Draw boxes and probabilities into pictures and copy.
-            zip_images: Move the pictures into `outdir/images.zip`.
+            zip_images: Move the pictures into `outdir/images.zip`. Those of other videos that are
+                there stay.
             detection_box: Look only at this part: `x_min`, `x_max`, `y_min`, `y_max` in pixels.
                 Boxes are those of the whole frame, as tuples.
             lang: Accepted; labels are English.
@@ -114,7 +115,8 @@ class Video:
 
         Raises:
             ImportError: If pandas is asked for and not installed.
-            ValueError: If an argument breaks its rule, or a frame cannot be decoded.
+            ValueError: If an argument breaks its rule, a frame cannot be decoded, or `images.zip`
+                is there and no zip archive.
         """
         del use_async_io
         check_choice("output", output, ("csv", "pandas"))
@@ -135,6 +137,12 @@ class Video:
             every = max(1, int(self._fps() // save_fps))
         part = None if detection_box is None else _part(detection_box)
         stem = video_id or Path(self.filepath).stem
+        archive = Path(self.outdir) / "images.zip"
+        if save_frames and zip_images and archive.exists() and not zipfile.is_zipfile(archive):
+            raise ValueError(
+                "`outdir` must not hold an images.zip that is no zip archive: move it away. "
+                f"Received: outdir={os.fspath(self.outdir)!r}"
+            )
         rows, pictures = [], []
         with self._writer(every) if save_video else contextlib.nullcontext() as writer:
             for frame, faces in self._looked_at(detector, every, max_results, batch_size, part):
@@ -147,7 +155,7 @@ class Video:
                 if faces:
                     rows.append(faces)
         if save_frames and zip_images:
-            _pack(Path(self.outdir) / "images.zip", pictures)
+            _pack(archive, pictures, stem)
         return self.to_csv(rows) if output == "csv" else self.to_pandas(rows)
 
     def to_csv(
@@ -166,7 +174,8 @@ class Video:
         """
         found = _rows(data)
         names = {name for row in found for name in row}
-        columns = sorted(names, key=_name_and_number)
+        known = _names_and_numbers(names)
+        columns = sorted(names, key=lambda column: known.get(column, (column, 0)))
         write_table(filename, columns, ([row.get(name) for name in columns] for row in found))
         return found
 
@@ -196,11 +205,11 @@ class Video:
         Args:
             df: As from `to_pandas`; one with no numbers comes back as it is.
         """
-        numbered = [name for name in df.columns if _NUMBERED.match(name)]
-        if not numbered:
+        known = _names_and_numbers(df.columns)
+        if not known:
             return df
-        first = [name for name in numbered if _name_and_number(name)[1] == 0]
-        return df[first].rename(columns={name: name[:-1] for name in first})
+        first = {column: name for column, (name, number) in known.items() if number == 0}
+        return df[list(first)].rename(columns=first)
 
     @staticmethod
     def get_emotions(df: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -252,9 +261,22 @@ def _rows(data):
     ]
 
 
-def _name_and_number(column):
-    name, number = _NUMBERED.match(column).groups()
-    return name, int(number)
+def _names_and_numbers(columns):
+    """Return name and number of the face of each column, such as "happy" and 12 of "happy12".
+
+    Names of classes may end in digits: a number is that of a face with a box, and the name one
+    that the first face has too.
+    """
+    columns = [column for column in columns if isinstance(column, str)]
+    numbers = [box[1] for column in columns if (box := _BOX.fullmatch(column))]
+    found = {}
+    for column in columns:
+        for number in sorted(numbers, key=len, reverse=True):
+            name = column.removesuffix(number)
+            if name not in ("", column) and (number == "0" or f"{name}0" in columns):
+                found[column] = name, int(number)
+                break
+    return found
 
 
 def _part(box):
@@ -296,8 +318,15 @@ def _annotated(image, faces):
     return draw(image, expressions)
 
 
-def _pack(path, pictures):
+def _pack(path, pictures, stem):
+    """Move pictures into an archive, in the place of those of an earlier call with this video."""
+    own = re.compile(re.escape(stem) + r"\d+\.jpg")
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
+        if path.exists():
+            with zipfile.ZipFile(path) as earlier:
+                for name in earlier.namelist():
+                    if not own.fullmatch(name):
+                        packed.writestr(name, earlier.read(name))
         for picture in pictures:
             packed.write(picture, picture.name)
     for picture in pictures:

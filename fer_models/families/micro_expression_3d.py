@@ -124,7 +124,8 @@ _DOC = """Build {summary}.
         dense_units: Units of the dense layer of each path. Default {dense_units}.
         dropout: Rate of the dropout after that layer{early_too}. Default {dropout}.
         head: `"flatten"`, as published: its dense layer has millions of weights. `"grid"`: the mean
-            in each cell of a 4x4 grid, frame by frame. `"avg"` or `"max"`, over space and time: a
+            in each cell of a grid, frame by frame: 4x4 for the default size, and overlapping where
+            cells do not divide the map. `"avg"` or `"max"`, over space and time: a
             thousandth of the weights. Default `"flatten"`.
         seed: Seed of the dropout.
 
@@ -272,13 +273,19 @@ def _path(prefix, variant, knobs, include_top, inputs, seed):
     else:
         if knobs["head"] == "grid":
             rows, columns = _pooled(_sizes(inputs.shape[1:]), knobs)[1:]
-            cell = (1, max(1, rows // GRID), max(1, columns // GRID))
-            path.append(keras.layers.AveragePooling3D(cell, name=f"{prefix}_grid"))
+            cells, strides = zip((1, 1), _cells(rows), _cells(columns), strict=True)
+            path.append(keras.layers.AveragePooling3D(cells, strides, name=f"{prefix}_grid"))
         path.append(keras.layers.Flatten(name=f"{prefix}_flatten"))
     path.append(keras.layers.Dense(knobs["dense_units"], "relu", name=f"{prefix}_dense"))
     if knobs["dropout"]:
         path.append(keras.layers.Dropout(knobs["dropout"], seed=seed, name=f"{prefix}_dropout"))
     return path
+
+
+def _cells(side):
+    """Return size and stride of the grid's cells: all rows are read, where need be some twice."""
+    stride = max(1, side // GRID)
+    return stride + side % stride, stride
 
 
 def _moved(seed, places):

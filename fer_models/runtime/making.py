@@ -105,7 +105,18 @@ def sources(names: list[str] | None = None) -> Iterator[Source]:
 
     Args:
         names: Names of the networks. Default: all.
+
+    Raises:
+        ValueError: If there is no network of a name.
     """
+    bundled = {f"{model}_{tag}" for model, own in registry.MODELS.items() for tag in own.weights}
+    unknown = set(names or ()) - bundled - compiled_mtcnn.INPUTS.keys() - {RETINAFACE}
+    if unknown:
+        known_names = sorted([*bundled, *compiled_mtcnn.INPUTS, RETINAFACE])
+        raise ValueError(
+            f"`names` must be out of {', '.join(known_names)}. "
+            f"Received: {', '.join(sorted(unknown))}"
+        )
     for model, entry in registry.MODELS.items():
         for tag, known in entry.weights.items():
             if names is None or f"{model}_{tag}" in names:

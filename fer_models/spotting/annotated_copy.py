@@ -40,7 +40,7 @@ def annotated_copy(
         video: A video file, or a folder of pictures, as for `fer_data.video.Video`.
         line: The result of `Spotter.video`.
         path: File to write, ending in .mp4, .avi or .mkv.
-        fps: Frames per second, instead of the file's own; needed for a folder.
+        fps: Frames per second, as in the search: instead of the file's own; needed for a folder.
         on_bad: `"error"`, or `"skip"` for frames that cannot be decoded.
         on_frame: Function that is called after every frame.
 
@@ -49,8 +49,9 @@ def annotated_copy(
 
     Raises:
         FileNotFoundError: If there is no such video.
-        ValueError: If it cannot be read, a file of that ending cannot be written, or the copy
-            would take the place of the video, or lie in the folder of its frames.
+        ValueError: If it cannot be read, a file of that ending cannot be written, the copy would
+            take the place of the video, or lie in the folder of its frames, or the search had
+            another number of frames per second.
 
     Example:
 
@@ -67,6 +68,7 @@ def annotated_copy(
             f"Received: path={str(path)!r}"
         )
     source = Video(video, fps=fps, on_bad=on_bad)
+    _check_rate(line, source.info.fps)
     intervals = line.intervals()
     tints = dict(zip(line.class_names, map(_rgb, _endless(len(line.class_names))), strict=True))
     with VideoWriter(path, source.info.fps) as writer:  # type: ignore[arg-type]
@@ -79,6 +81,19 @@ def annotated_copy(
             if on_frame is not None:
                 on_frame()
     return path
+
+
+def _check_rate(line, fps):
+    """Raise an error if the times of the line are of another rate: its bands would be misplaced."""
+    if not len(line):
+        return
+    window = line[-1]
+    searched = window.last / window.end if window.end else fps
+    if abs(searched - fps) > 0.01 * fps:
+        raise ValueError(
+            f"`fps` must be that of the search, {searched:.4g} frames per second. Received: "
+            f"{fps:g} frames per second"
+        )
 
 
 def drawn(

@@ -50,10 +50,10 @@ class Rule:
 
     def __str__(self) -> str:
         return (
-            f"within a window a brow or lip corner moves away and at least {self.back:.0%} of the "
-            f"way back, by {self.least:g} px or more of a face of 128 px and {self.times:g} times "
-            f"the median of the windows within {self.around:g} s around that do not overlap it, "
-            f"while the nose moves by {self.head:g} px at most"
+            f"within a window a brow or lip corner moves away and at least {100 * self.back:g}% of "
+            f"the way back, by {self.least:g} px or more of a face of 128 px and {self.times:g} "
+            f"times the median of the windows within {self.around:g} s around that do not overlap "
+            f"it, while the nose moves by {self.head:g} px at most"
         )
 
     def thresholds(

@@ -40,8 +40,8 @@ def write_spotted(
         about: Further entries of `report.json`, of JSON's types.
 
     Returns:
-        The content of `report.json`: the intervals, the rule in words, and the times without a
-        face.
+        The content of `report.json`: the intervals, the rule in words, and the gaps: times without
+        a face, cuts, and parts that could not be decoded.
 
     Raises:
         ValueError: If there is no window; nothing is written then.

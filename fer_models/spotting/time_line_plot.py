@@ -17,6 +17,7 @@ MOST_LABELS = 12
 # Most entries in a row of the legend: more would run out of the picture.
 MOST_COLUMNS = 7
 COLOURS = ("#5b7fd6", "#e8a33d", "#d1559b", "#4aa88f", "#8a6fc9", "#c96f53", "#7d8b99")
+_HATCHES = {"no face": "///", "not decoded": "xxx"}
 _DARK, _GREY, _LIGHT, _GAP, _FAINT = "#1b2a3a", "#5b6875", "#d9dee4", "#eceff2", "#a9b3bd"
 
 
@@ -30,7 +31,7 @@ def plot_time_line(line: TimeLine, path: str | os.PathLike[str], title: str | No
     line; a grey ground where the head moves too much for the rule. A coloured band with the
     network's class marks each micro-expression that the rule finds. Below: the network's
     probabilities, pale where the rule finds nothing, since they have no meaning there. Hatched: no
-    face.
+    face, or frames that could not be decoded. Dotted: a cut.
 
     Args:
         line: `TimeLine` with one window or more.
@@ -68,7 +69,7 @@ def plot_time_line(line: TimeLine, path: str | os.PathLike[str], title: str | No
         axes.spines[["left", "bottom"]].set_color(_LIGHT)
         axes.tick_params(colors=_GREY, labelsize=9, length=3)
     below.xaxis.set_major_formatter(lambda seconds, place: clock(seconds))
-    _legend(figure, line.class_names, colours)
+    _legend(figure, line.class_names, colours, {gap.reason for gap in line.gaps})
     if title:
         figure.suptitle(title, fontsize=12, color=_DARK, x=0.01, ha="left", parse_math=False)
     return save_figure(figure, path)
@@ -91,7 +92,8 @@ def _motion(axes, columns, middle, limits, line):
     top = 1.5 * max(motion[~spoilt].max(initial=0.5), limits[~spoilt].max(initial=0.5))
     for part in _stretches(middle, line.gaps):
         x, (most, limit, bad) = _thinned(middle[part], motion[part], limits[part], spoilt[part])
-        axes.fill_between(x, 0, top, where=bad > 0, color=_LIGHT, alpha=0.6, linewidth=0)
+        for start, end in _ground(columns["start"][part], columns["end"][part], spoilt[part]):
+            axes.axvspan(start, end, color=_LIGHT, alpha=0.6, linewidth=0)
         axes.plot(x, most, color=_FAINT, linewidth=1.2)
         counts = np.where(bad > 0, np.nan, most)
         axes.plot(x, counts, color=_DARK, linewidth=1.5, marker="." if len(x) < 60 else None)
@@ -110,6 +112,8 @@ def _probabilities(axes, columns, middle, gaps, intervals, colours):
         for low, high, colour in zip(bottoms, tops, colours, strict=True):
             axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
             for start, end in inside:
+                if end < x[0] or start > x[-1]:
+                    continue
                 fine = np.unique(np.concatenate([np.linspace(start, end, 32), x]))
                 fine = fine[(fine >= max(start, x[0])) & (fine <= min(end, x[-1]))]
                 edges = np.interp(fine, x, low), np.interp(fine, x, high)
@@ -117,6 +121,20 @@ def _probabilities(axes, columns, middle, gaps, intervals, colours):
     axes.set_ylim(0, 1)
     axes.set_ylabel("the network's\nprobabilities", color=_GREY, fontsize=9)
     axes.set_xlabel("time", color=_GREY, fontsize=9)
+
+
+def _ground(starts, ends, spoilt):
+    """Yield the times that windows cover in which the head moves too much, joined."""
+    begin = end = None
+    for start, stop in zip(starts[spoilt], ends[spoilt], strict=True):
+        if end is not None and start <= end:
+            end = max(end, stop)
+            continue
+        if end is not None:
+            yield begin, end
+        begin, end = start, stop
+    if end is not None:
+        yield begin, end
 
 
 def _bands(labelled, other, intervals, colours):
@@ -158,10 +176,17 @@ def _empty(axes, gaps):
             axes.axvline((gap.start + gap.end) / 2, color=_GREY, linewidth=1, linestyle=":")
         else:
             end = max(gap.end, gap.start + 1e-3)
-            axes.axvspan(gap.start, end, facecolor=_GAP, edgecolor=_LIGHT, hatch="///", linewidth=0)
+            axes.axvspan(
+                gap.start,
+                end,
+                facecolor=_GAP,
+                edgecolor=_LIGHT,
+                hatch=_HATCHES[gap.reason],
+                linewidth=0,
+            )
 
 
-def _legend(figure, names, colours):
+def _legend(figure, names, colours, reasons):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -170,8 +195,12 @@ def _legend(figure, names, colours):
         Line2D([], [], color=_DARK, linewidth=1.4, label="motion"),
         Line2D([], [], color=_GREY, linewidth=1, linestyle=(0, (4, 3)), label="threshold"),
         Patch(color=_LIGHT, label="the head moves"),
-        Patch(facecolor=_GAP, edgecolor=_GREY, hatch="///", label="no face"),
     ]
+    hatched = [reason for reason in ("no face", "not decoded") if reason in reasons]
+    for reason in hatched:
+        marks.append(Patch(facecolor=_GAP, edgecolor=_GREY, hatch=_HATCHES[reason], label=reason))
+    if "cut" in reasons:
+        marks.append(Line2D([], [], color=_GREY, linewidth=1, linestyle=":", label="cut"))
     legend = figure.legend(
         handles=marks,
         loc="outside lower center",

@@ -124,7 +124,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
             dictionary that has one as its entry `"state_dict"`.
 
     Returns:
-        Dictionary from names to PyTorch tensors on the processor.
+        Dictionary from names to PyTorch tensors on the processor, and to whatever else the file
+        has at its top level.
 
     Raises:
         ValueError: If the path names no file, or a file that is damaged or holds other objects

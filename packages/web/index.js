@@ -18,7 +18,7 @@ const OPTIONS = {
   smoothing: seconds,
   detectEvery: seconds,
   workingSize: [(value) => whole(value, 32), "32 or more whole pixels"],
-  minScore: [(value) => value >= 0 && value <= 1, "a number from 0 to 1"],
+  minScore: [(value) => Number.isFinite(value) && value >= 0 && value <= 1, "a number from 0 to 1"],
   maxFaces: [(value) => value === null || whole(value, 1), "null, 1 or more"],
   threads: [(value) => whole(value, 0), "0 or more"],
 };
@@ -61,6 +61,7 @@ class Engine {
   #canvas = blankCanvas();
   #count = 0;
   #closed = false;
+  #stopped = null;
 
   constructor(engine, model, detector) {
     this.#engine = engine;
@@ -73,6 +74,7 @@ class Engine {
 
   async recognise(source) {
     if (this.#closed) throw new Error(CLOSED);
+    if (this.#stopped) throw this.#stopped;
     this.#count += 1;
     const when = { frame: this.#count, timestamp: performance.now() / 1000 };
     const picture = this.#picture(source);
@@ -82,7 +84,9 @@ class Engine {
     } catch (error) {
       // A picture from elsewhere taints a canvas for good.
       this.#canvas = blankCanvas();
-      throw error;
+      if (!error.fatal) throw error;
+      this.#stopped = new Error(`${error.message}. Load another engine.`);
+      throw this.#stopped;
     }
     if (answer === null) throw new Error(CLOSED);
     this.milliseconds = answer.milliseconds;
@@ -134,7 +138,7 @@ function sizeOf(source) {
 }
 
 function check(name, value) {
-  if (!(name in OPTIONS)) {
+  if (!Object.hasOwn(OPTIONS, name)) {
     const names = ["model", "detector", "baseUrl", "backend", "onStatus", ...Object.keys(OPTIONS)];
     throw new TypeError(`\`load\` takes ${names.join(", ")}. Received: ${name}`);
   }

@@ -121,9 +121,16 @@ def names(width: float = 1.0, depth: float = 1.0) -> list[tuple[str, str]]:
 
 def read(path: Path) -> Arrays:
     """Return the arrays of a `.pth` file without those of its classifier and its counters."""
+    entries = torch_import.read_checkpoint(path)
+    others = [name for name, value in entries.items() if not hasattr(value, "numpy")]
+    if others:
+        raise ValueError(
+            "The file of a trunk must hold tensors alone, as PyTorch's `state_dict()` gives them. "
+            f"Received: {str(path)!r} with {', '.join(map(str, others[:10]))}"
+        )
     return {
         name: value.numpy()
-        for name, value in torch_import.read_checkpoint(path).items()
+        for name, value in entries.items()
         if not name.startswith("_fc") and not name.endswith("num_batches_tracked")
     }
 

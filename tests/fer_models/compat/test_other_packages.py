@@ -1,6 +1,7 @@
 """The names and types that `fer` and `deepface` give, as they were recorded from them."""
 
 import base64
+import contextlib
 import io
 import json
 import zipfile
@@ -113,6 +114,35 @@ def test_parts_of_a_video(fer, video, tmp_path, monkeypatch):
         assert packed.namelist() == [f"portrait{number}.jpg" for number in (0, 5, 10)]
 
 
+def test_tables_know_classes_whose_names_end_in_digits(video, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    names = ["class 2", "au12_smile", "class 20"]
+    faces = [
+        {"box": (number, 0, 9, 9), "emotions": dict.fromkeys(names, number / 10)}
+        for number in range(11)
+    ]
+    rows = Video(video).to_csv([faces[:1], faces], tmp_path / "data.csv")
+    head = (tmp_path / "data.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert head == [f"{name}{number}" for name in sorted(["box", *names]) for number in range(11)]
+    table = Video.get_first_face(pandas.DataFrame(rows))
+    assert sorted(table.columns) == sorted(["box", *names])
+    assert list(table["class 2"]) == [0, 0]
+
+
+def test_an_archive_keeps_the_pictures_of_other_videos(fer, video, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    few = {"max_results": 2, "save_video": False}
+    Video(video).analyze(fer, **few, video_id="a")
+    Video(video).analyze(fer, **few, video_id="b")
+    Video(video).analyze(fer, **few, video_id="a", frequency=5)
+    with zipfile.ZipFile("output/images.zip") as packed:
+        assert sorted(packed.namelist()) == ["a0.jpg", "a5.jpg", "b0.jpg", "b1.jpg"]
+    Path("output/images.zip").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"an images\.zip that is no zip archive"):
+        Video(video).analyze(fer, **few)
+    assert [path.name for path in Path("output").iterdir()] == ["images.zip"]
+
+
 def test_deepface_gives_what_deepface_gives(portrait, photo):
     recorded = PEERS["deepface"]
     found = DeepFace.analyze(portrait, actions=["emotion"])
@@ -172,6 +202,24 @@ def test_stream_of_a_video(video, tmp_path, monkeypatch):
     monkeypatch.setattr(deepface_package, "_window", lambda: None)
     with pytest.raises(ImportError, match="fer webcam"):
         DeepFace.stream(source=video)
+
+
+def test_the_copy_of_a_camera_is_as_long_as_the_recording_and_outlives_ctrl_c(
+    tmp_path, monkeypatch
+):
+    def frames():
+        for seconds in (0.0, 0.3, 0.34, 1.0):
+            yield np.full((64, 64, 3), 90, "uint8"), seconds
+        raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def opened(source):
+        yield 10.0, frames(), True
+
+    monkeypatch.setattr(deepface_package, "_opened", opened)
+    monkeypatch.setattr(deepface_package, "_window", lambda: None)
+    DeepFace.stream(source=0, output_path=tmp_path / "copy.avi")
+    assert Video(tmp_path / "copy.avi")._video.count() == 11
 
 
 def test_a_stream_that_fails_leaves_nothing_open(tmp_path, monkeypatch):

@@ -219,6 +219,16 @@ def test_heads(head):
     assert not names(model, keras.layers.Dropout)
 
 
+@pytest.mark.parametrize("side", [24, 48, 56, 60, 64])
+def test_cells_of_a_grid_read_all_of_a_map(side):
+    model = tiny("mer_3dcnn", head="grid", input_shape=(side, side, 1))
+    grid = model.get_layer("face_grid")
+    rows, cells = grid.input.shape[2], grid.output.shape[2]
+    assert (cells - 1) * grid.strides[1] + grid.pool_size[1] == rows
+    # As before this held: the dense layers of files that are there fit.
+    assert cells == rows // max(1, rows // 4)
+
+
 def test_seeds_differ_between_the_dropouts():
     model = tiny(seed=0)
     assert [model.get_layer(f"{region}_dropout").seed for region in REGIONS[3]] == [0, 2, 4]

@@ -162,6 +162,11 @@ def test_the_committed_networks_are_those_that_are_made_now(tmp_path):
         np.testing.assert_allclose(new(pictures), old(pictures), atol=1e-5)
 
 
+def test_a_name_of_no_network_is_refused():
+    with pytest.raises(ValueError, match=r"ghostface_ferplus, .*Received: ghostface_ferpls"):
+        list(making.sources(["mtcnn_rnet", "ghostface_ferpls"]))
+
+
 @pytest.mark.slow
 def test_a_network_that_differs_is_not_written(monkeypatch, tmp_path):
     monkeypatch.setattr(making, "TOLERANCE", 1e-12)

@@ -353,6 +353,10 @@ class TestRule:
         assert Rule().spot(columns(motions, head=3.1)) == []
         assert Rule().spot(columns(motions, back=0.4)) == []
 
+    def test_its_words_do_not_round_the_share(self):
+        for back, shown in ((0.5, "50%"), (0.025, "2.5%"), (0.001, "0.1%")):
+            assert f"and at least {shown} of the way back, by 0.3 px" in str(Rule(back=back))
+
     def test_a_restless_face_asks_for_more(self):
         motions = np.full(60, 0.3)
         motions[20] = 0.7
@@ -509,6 +513,35 @@ class TestTimeLine:
         for path in (tmp_path / "copy.mp4", tmp_path / "spotted" / "copy.mp4"):
             with pytest.raises(ValueError, match="`path` must not lie in the folder of frames"):
                 annotated_copy(tmp_path, line, path, fps=25)
+
+    def test_a_copy_has_the_rate_of_the_search(self, line, tmp_path):
+        write_video(tmp_path / "scene.avi", np.zeros((9, 32, 32, 3), np.uint8))
+        with pytest.raises(ValueError, match=r"that of the search, 24.74 frames .* 50 frames"):
+            annotated_copy(tmp_path / "scene.avi", line, tmp_path / "copy.mp4", fps=50)
+        assert not (tmp_path / "copy.mp4").exists()
+
+    def test_each_gap_and_a_single_spoilt_window_are_seen(self, tmp_path, monkeypatch):
+        from fer_models.spotting import time_line_plot
+
+        figures = []
+        monkeypatch.setattr(
+            time_line_plot, "save_figure", lambda figure, path: figures.append(figure)
+        )
+        line = TimeLine(NAMES)
+        for first in (0, 25, 50):
+            window = a_window(first)
+            line.add(dataclasses.replace(window, head=99.0 if first == 25 else window.head))
+        plot_time_line(line, tmp_path / "line.png")
+        line.add(Gap(100, 4.0, 101, 4.04, "cut"))
+        line.add(Gap(110, 4.4, 120, 4.8, "not decoded"))
+        plot_time_line(line, tmp_path / "line.png")
+        plain, marked = ({text.get_text() for text in f.legends[0].get_texts()} for f in figures)
+        assert marked - plain == {"cut", "not decoded"}
+        assert "no face" not in plain
+        spoilt = a_window(25)
+        grounds = [patch.get_extents().x0 for patch in figures[0].axes[0].patches]
+        here = figures[0].axes[0].transData.transform((spoilt.start, 0))[0]
+        assert any(abs(x - here) < 1 for x in grounds)
 
     def test_clock(self):
         assert [clock(s) for s in (0, 59.96, 61.5, 3600)] == ["0:00", "1:00", "1:01.5", "60:00"]

@@ -48,6 +48,7 @@ BAD_ARGUMENTS = """
     for (const options of [
       { model: "fer" }, { backend: "cuda" }, { smoothing: 0, speed: 1 }, { detector: "hog" },
       { smoothing: -1 }, { minScore: 2 }, { workingSize: 8 }, { maxFaces: 0 }, { threads: 0.5 },
+      { minScore: "0.5" }, { toString: 1 },
     ]) {
       said.push(await web.load(options).catch((error) => `${error.name}: ${error.message}`));
     }
@@ -55,18 +56,55 @@ BAD_ARGUMENTS = """
 """
 
 
+# A worker that starts, and dies at the first picture, as where memory ends.
+DYING_WORKER = """
+    globalThis.location = { href: "http://localhost/" };
+    globalThis.ImageData = class {
+      width = 1; height = 1; data = new Uint8ClampedArray(4);
+    };
+    globalThis.OffscreenCanvas = class {
+      getContext() {}
+    };
+    globalThis.Worker = class {
+      postMessage({ id, call }) {
+        setTimeout(() => call === "start"
+          ? this.onmessage({ data: { id, result: { classNames: ["happy"] } } })
+          : this.onerror({ message: "out of memory", preventDefault() {} }));
+      }
+      terminate() {}
+    };
+    const { load } = await import("PACKAGE/index.js");
+    const engine = await load();
+    const said = [];
+    for (let call = 0; call < 2; call += 1) {
+      said.push(await engine.recognise(new ImageData()).catch((error) => error.message));
+    }
+    console.log(JSON.stringify(said));
+"""
+
+
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
-    """What the module says in Node.js: its names, and its answers to bad arguments."""
+def node(tmp_path_factory):
+    """A function that runs a script with the module in Node.js, and returns what it prints."""
     if shutil.which("node") is None:
         pytest.skip("Node.js is not installed")
     package = copied(tmp_path_factory.mktemp("npm") / "package")
     shutil.copytree(ENGINE, package / "engine")
-    script = BAD_ARGUMENTS.replace("PACKAGE", package.as_uri())
-    command = ["node", "--input-type=module", "-e", script]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=package, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+
+    def run(script):
+        script = script.replace("PACKAGE", package.as_uri())
+        command = ["node", "--input-type=module", "-e", script]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=package, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def asked(node):
+    """What the module says in Node.js: its names, and its answers to bad arguments."""
+    return node(BAD_ARGUMENTS)
 
 
 class TestSources:
@@ -96,7 +134,13 @@ class TestSources:
             "`workingSize` must be 32 or more whole pixels. Received: workingSize=8",
             "`maxFaces` must be null, 1 or more. Received: maxFaces=0",
             "`threads` must be 0 or more. Received: threads=0.5",
+            "`minScore` must be a number from 0 to 1. Received: minScore=0.5",
+            option.removeprefix("TypeError: ").replace("speed", "toString"),
         ]
+
+    def test_an_engine_that_has_stopped_says_so_at_every_call(self, node):
+        said = "The engine has stopped: out of memory. Load another engine."
+        assert node(DYING_WORKER) == [said, said]
 
     def test_the_types_are_those_of_the_module(self, asked):
         types = (PACKAGE / "index.d.ts").read_text(encoding="utf-8")

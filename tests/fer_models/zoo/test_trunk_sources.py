@@ -151,6 +151,9 @@ def test_a_checkpoint_of_efficientnet_lite_loses_its_classifier_and_counters(mon
     }
     monkeypatch.setattr(torch_import, "read_checkpoint", lambda path: given)
     assert list(trunks.about("lite1").read(Path("lite1.pth"))) == ["_conv_stem.weight"]
+    given |= {"epoch": 3, "optimizer": {}}
+    with pytest.raises(ValueError, match=r"tensors alone.*lite1\.pth' with epoch, optimizer"):
+        trunks.about("lite1").read(Path("lite1.pth"))
 
 
 def test_a_file_of_another_trunk_is_refused():
