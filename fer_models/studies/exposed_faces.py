@@ -148,7 +148,7 @@ def run_exposed_faces(
     """
     from fer_models.studies import exposed_faces_models as models
     from fer_models.studies.exposed_faces_content import attacked_treatments, content_of
-    from fer_models.studies.exposed_faces_exposure import write_faces
+    from fer_models.studies.exposed_faces_exposure import remove_faces, write_faces
     from fer_models.studies.exposed_faces_pictures import draw_sheet, plot
     from fer_models.studies.exposed_faces_report import SHEET, summary
     from fer_models.studies.outcome import about_run
@@ -181,6 +181,7 @@ def run_exposed_faces(
         "sheet": drawn or settings.sheet,
     }
     content, exposures = content_of(about, settings, results, attacked, pools)
+    remove_faces(output, exposures)
     for treatment, own in exposures.items():
         write_faces(output / f"faces_{treatment}.csv", own, {s: pools[s].faces for s in pools})
     plot(content, output / PICTURE)

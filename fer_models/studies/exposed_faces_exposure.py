@@ -1,7 +1,7 @@
 """Exposure of faces: in how many of the models trained on a face the attack finds it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from fer_data.files import write_table
 from fer_data.pipelines import face_arrays
 from fer_models.studies.exposed_faces_attacks import MAIN, Attacked, accuse
 from fer_models.studies.exposed_faces_models import Faces
+from fer_models.studies.exposed_faces_settings import is_treatment
 
 # Vote entropy in nats: one voter in ten who differs makes 0.33, two halves 0.69.
 ENTROPIES = {
@@ -187,6 +188,8 @@ def described(exposure: Exposure, faces: Faces, places: np.ndarray) -> list[dict
 def write_faces(path: Path, exposures: Sequence[Exposure], pools: Mapping[int, Faces]) -> Path:
     """Write the exposure of every face, the most exposed first, as CSV.
 
+    Faces that no judged model was trained on come last in each seed, without a score.
+
     Args:
         path: The file.
         exposures: By seed.
@@ -197,6 +200,8 @@ def write_faces(path: Path, exposures: Sequence[Exposure], pools: Mapping[int, F
         voted = faces.votes is not None
         entropy = vote_entropy(faces.votes) if faces.votes is not None else None
         agreement = vote_agreement(faces) if voted else None
+        order = exposure.order()
+        rest = np.setdiff1d(np.arange(len(faces.labels)), order)
         rows += [
             (
                 seed,
@@ -206,15 +211,27 @@ def write_faces(path: Path, exposures: Sequence[Exposure], pools: Mapping[int, F
                 int(exposure.found[place]),
                 int(exposure.others[place]),
                 int(exposure.accused[place]),
-                f"{exposure.score[place]:.4f}",
                 *(
                     "" if own is None or np.isnan(own[place]) else f"{own[place]:.4f}"
-                    for own in (entropy, agreement)
+                    for own in (exposure.score, entropy, agreement)
                 ),
             )
-            for place in exposure.order()
+            for place in (*order, *rest)
         ]
     return write_table(path, HEADER, rows)
+
+
+def remove_faces(folder: Path, treatments: Collection[str]) -> None:
+    """Delete the files of earlier settings that `write_faces` wrote of other treatments.
+
+    Args:
+        folder: Folder of the study.
+        treatments: Names of the treatments whose files stay.
+    """
+    for path in folder.glob("faces_*.csv"):
+        treatment = path.stem.removeprefix("faces_")
+        if treatment not in treatments and is_treatment(treatment):
+            path.unlink()
 
 
 def _number(value):

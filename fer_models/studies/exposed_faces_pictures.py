@@ -31,19 +31,16 @@ def plot(content: Mapping[str, Any], path: Path) -> Path:
 
     treatments = content["treatments"]
     first = next(iter(treatments.values()))
-    bars = [("by class", lambda own: _by_class(own["attacks"][MAIN]["classes"]))]
+    bars = [("by class", RATES[0], lambda own: _by_class(own["attacks"][MAIN]["classes"]))]
     if first["exposure"].get("by_entropy"):
-        bars.append(
-            ("by the votes on the face", lambda own: _by_group(own["exposure"]["by_entropy"]))
-        )
+        title, rate = "by the votes on the face", first["exposure"]["rate"]
+        bars.append((title, rate, lambda own: _by_group(own["exposure"]["by_entropy"])))
     figure = Figure(figsize=(6.2 * (1 + len(bars)), 5), layout="constrained")
     curves, *panels = figure.subplots(1, 1 + len(bars))
     _draw_curves(curves, treatments)
-    for axes, (title, groups) in zip(panels, bars, strict=True):
-        _draw_bars(axes, {name: groups(own) for name, own in treatments.items()})
-        axes.set_title(
-            f"Found by LiRA at {100 * RATES[0]:g} % false positives, {title}", fontsize=11
-        )
+    for axes, (title, rate, groups) in zip(panels, bars, strict=True):
+        _draw_bars(axes, {name: groups(own) for name, own in treatments.items()}, rate)
+        axes.set_title(f"Found by LiRA at {100 * rate:g} % false positives, {title}", fontsize=11)
         axes.set_ylabel("members found, %")
     return save_figure(figure, path)
 
@@ -96,8 +93,8 @@ def _draw_curves(axes, treatments):
     axes.legend(fontsize=8, loc="lower right")
 
 
-def _draw_bars(axes, groups):
-    """Draw bars in the colours of the curves, whose legend they share."""
+def _draw_bars(axes, groups, rate):
+    """Draw bars in the colours of the curves, whose legend they share, and a line for guessing."""
     wide = 0.8 / len(groups)
     for number, own in enumerate(groups.values()):
         known = [(place, *each[1:]) for place, each in enumerate(own) if each[2]]
@@ -115,7 +112,7 @@ def _draw_bars(axes, groups):
         )
     names = [each[0] for each in next(iter(groups.values()))]
     axes.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=8)
-    axes.axhline(100 * RATES[0], color="#8d99a6", linestyle=":")
+    axes.axhline(100 * rate, color="#8d99a6", linestyle=":")
 
 
 def _by_class(classes):

@@ -255,7 +255,7 @@ def _exposure(treatments):
 
 def _examples(content):
     treatment, rows = content["examples"]["treatment"], content["examples"]["most"]
-    voted = rows and rows[0]["vote_entropy"] is not None
+    voted = any(each["vote_entropy"] is not None for each in rows)
     lines = [
         f"The most exposed faces of the treatment {treatment}, by their number in the training "
         "split (from 0). `faces_TREATMENT.csv` has all faces.",

@@ -190,6 +190,24 @@ def base(treatment: str) -> str:
     return BARE if treatment.split("+")[0] == BARE else PLAIN
 
 
+def is_treatment(name: str) -> bool:
+    """Return whether a name is that of a treatment.
+
+    Args:
+        name: Any text.
+
+    Example:
+
+    >>> is_treatment("bare+votes"), is_treatment("mine")
+    (True, False)
+    """
+    try:
+        parts(name)
+    except ValueError:
+        return False
+    return True
+
+
 def parts(treatment: str) -> tuple[str, ...]:
     """Return what a treatment adds to its base.
 

@@ -44,8 +44,6 @@ SIGNALS, SCATTER = "signals.npz", "correlation.png"
 PARTS = ("members", "non_members", "population")
 # A threshold at the tolerated rate needs so many losses on its lower side.
 LEAST_BELOW = 2
-# The attack takes the threshold of a class from so many losses or more.
-LEAST_OF_CLASS = 2
 COLUMNS = (
     Column("tp", "TP, %", digits=1),
     Column("fp", "FP, %", digits=1),
@@ -205,6 +203,7 @@ def divide(
     import numpy as np
 
     from fer_models.privacy import different_pictures
+    from fer_models.studies.population_classes import check_classes
     from fer_models.studies.study_splits import StudySplits
 
     train, test = faces.parts["train"], faces.parts["test"]
@@ -225,7 +224,7 @@ def divide(
         "non_members": np.sort(order[:members]),
         "population": np.sort(order[members : members + population]),
     }
-    _check_classes(
+    check_classes(
         faces.names,
         np.concatenate([train.labels[judged["members"]], test.labels[judged["non_members"]]]),
         test.labels[judged["population"]],
@@ -240,21 +239,6 @@ def divide(
     )
     parts = {**faces.parts, "validation": test.some(watched)}
     return StudySplits(parts, faces.names, remarks), judged
-
-
-def _check_classes(names, judged, population):
-    """Raise an error if the population has too few faces of a class that is judged."""
-    import numpy as np
-
-    counts = np.bincount(population, minlength=len(names))
-    short = [names[label] for label in np.unique(judged) if counts[label] < LEAST_OF_CLASS]
-    if short:
-        raise ValueError(
-            f"The population must hold {LEAST_OF_CLASS} faces or more of every class that is "
-            "judged, since the attack has a threshold for each. Take a larger `population`, or "
-            f"another `seed`. Received: population={len(population)}, too few of "
-            f"{', '.join(short)}"
-        )
 
 
 def augmentation_of(row: str) -> Any:

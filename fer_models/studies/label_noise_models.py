@@ -13,10 +13,11 @@ import numpy as np
 
 from fer_data import files
 from fer_data.pipelines.split_arrays import split_arrays
-from fer_data.protocols import stratified
+from fer_data.protocols import group_folds
 from fer_models import robustness
+from fer_models.privacy import content_hashes
 from fer_models.studies.label_noise_settings import Cell, LabelNoiseSettings
-from fer_models.studies.study_faces import study_faces
+from fer_models.studies.study_faces import fewer_faces, study_faces
 from fer_models.training.face_settings import FaceSettings
 from fer_models.training.face_training import build_model
 from fer_models.training.recipes import Cosine
@@ -90,7 +91,7 @@ def load(
         data_dir: Where prepared data sets are kept.
 
     Raises:
-        ValueError: If the data set has no validation split.
+        ValueError: If the data set has no validation split, or `train` does not fit its faces.
     """
     height, width, channels = recipe.input_shape
     few = max(7, round(SHARE * (settings.train or 0)))
@@ -116,8 +117,7 @@ def load(
     ids = list(map(_text, faces.column("train", "id"))) if _has_ids(faces) else None
     ids = ids or [str(place) for place in range(faces.counts["train"])]
     if settings.train is not None and settings.train < faces.counts["train"]:
-        share = settings.train / faces.counts["train"]
-        chosen = stratified(splits["train"][1], {"train": share, "rest": 1 - share})["train"]
+        chosen = fewer_faces(splits["train"][1], settings.train)
         splits["train"] = tuple(values[chosen] for values in splits["train"])
         ids = [ids[place] for place in chosen]
     return NoisyFaces(splits, faces.class_names, ids)
@@ -296,21 +296,21 @@ def out_of_sample(
 ) -> np.ndarray:
     """Return probabilities for the training faces, each by a model that has not seen it.
 
+    Copies of a picture, mirrored or not, are in one part, or a copy would confirm a wrong label.
+
     Args:
         settings: The settings.
         trainings: The network and the faces.
         labels: The labels of the faces, some of which may be wrong.
         folder: Where they are kept.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     done = folder / "probabilities.npz"
     if not done.exists():
         faces = trainings.faces
         pictures = faces.splits["train"][0]
         found = np.zeros((len(labels), len(faces.names)))
-        parts = StratifiedKFold(settings.folds, shuffle=True, random_state=SEED)
-        for number, (seen, unseen) in enumerate(parts.split(labels, labels)):
+        parts = _parts(pictures, labels, settings.folds)
+        for number, (seen, unseen) in enumerate(parts):
             part = folder / f"fold_{number + 1}"
             renewed, _ = trainings.fit(
                 (pictures[seen], labels[seen]), settings.augmentations[-1], SEED, part
@@ -321,6 +321,17 @@ def out_of_sample(
         for part in folder.glob("fold_*"):
             shutil.rmtree(part)
     return files.read_arrays(done, ["probabilities"])["probabilities"]
+
+
+def _parts(pictures, labels, folds):
+    """Return the faces to train on and the others, for each part."""
+    from sklearn.model_selection import StratifiedKFold
+
+    plain, mirrored = content_hashes(pictures), content_hashes(pictures[:, :, ::-1])
+    groups = np.where(plain < mirrored, plain, mirrored)
+    if len(np.unique(groups)) < len(groups):
+        return group_folds(labels, groups, folds, SEED)
+    return StratifiedKFold(folds, shuffle=True, random_state=SEED).split(labels, labels)
 
 
 def _has_ids(faces):

@@ -12,6 +12,7 @@ from fer_models.studies.label_noise_models import NoisyFaces, flip, predictions
 from fer_models.studies.label_noise_settings import KINDS, Cell, LabelNoiseSettings
 
 SHOWN = 24
+OVERRULED, GAINED = "overruled.png", "only_with.png"
 
 
 def plot(rows: Sequence[Mapping[str, Any]], scored: str, path: Path) -> Path:
@@ -27,18 +28,19 @@ def plot(rows: Sequence[Mapping[str, Any]], scored: str, path: Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    # Labels as they are belong to every kind, whatever their row calls them.
+    kinds = list(dict.fromkeys(row["kind"] for row in rows if row["rate"])) or KINDS[:1]
     figure = Figure(figsize=(6 * len(kinds), 4.6), layout="constrained")
     panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
     names = list(dict.fromkeys(row["augmentation"] for row in rows))
     for axes, kind in zip(panels, kinds, strict=True):
         for number, name in enumerate(names):
-            # Labels as they are belong to every kind.
             own = [
                 row
                 for row in rows
                 if row["augmentation"] == name and (row["kind"] == kind or not row["rate"])
             ]
+            own.sort(key=lambda row: row["rate"])
             rates = [100 * row["rate"] for row in own]
             for epoch, style in (("best", "-"), ("last", "--")):
                 axes.errorbar(
@@ -61,6 +63,8 @@ def plot(rows: Sequence[Mapping[str, Any]], scored: str, path: Path) -> Path:
 def draw(settings: LabelNoiseSettings, faces: NoisyFaces, output: Path) -> None:
     """Draw what the model overrules, and what only the last augmentation gets right.
 
+    Pictures of earlier settings that these do not ask for are deleted.
+
     Args:
         settings: The settings.
         faces: The faces.
@@ -70,10 +74,14 @@ def draw(settings: LabelNoiseSettings, faces: NoisyFaces, output: Path) -> None:
     kind, worst = settings.kinds[0] if settings.rates else KINDS[0], settings.worst
     draw_overruled(faces, Cell(KINDS[0], 0.0, best, 1), output, "overruled_as_given.png")
     if worst:
-        draw_overruled(faces, Cell(kind, worst, best, 1), output, "overruled.png")
+        draw_overruled(faces, Cell(kind, worst, best, 1), output, OVERRULED)
+    else:
+        (output / OVERRULED).unlink(missing_ok=True)
     if plain != best:
         cells = {each: Cell(kind, worst, each, 1) for each in (plain, best)}
         draw_gained(faces, cells, output)
+    else:
+        (output / GAINED).unlink(missing_ok=True)
 
 
 def draw_overruled(faces: NoisyFaces, cell: Cell, output: Path, name: str) -> None:
@@ -121,7 +129,7 @@ def draw_gained(faces: NoisyFaces, cells: Mapping[str, Cell], output: Path) -> N
         faces.names,
         truth[chosen],
         said[0][chosen],
-        output / "only_with.png",
+        output / GAINED,
         f"Right with {best} only, and the answer of the model with {plain}: {gained.sum()} of "
         f"{len(truth):,} (the other way round {lost.sum()})",
     )

@@ -135,7 +135,7 @@ def _table(rows, where):
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        noise = f"{row['kind'].replace('_', '-')} {row['rate']:.0%}" if row["rate"] else "none"
+        noise = f"{row['kind'].replace('_', '-')} {100 * row['rate']:g}%" if row["rate"] else "none"
         cells = [
             _percent(row.get(name))
             for name in ("best_accuracy", "last_accuracy", "last_learnt_by_heart", "last_corrected")
@@ -156,7 +156,7 @@ def _ranking(found):
     """Return what the list of suspects found, as lines of Markdown."""
     lines = [
         "",
-        f"Ranking by normalised margin, symmetric {found['rate']:.0%}: of the first "
+        f"Ranking by normalised margin, symmetric {100 * found['rate']:g}%: of the first "
         f"{found['flipped']} suspects {found['precision_at_flipped']:.1%} are flipped labels, "
         f"of the first half of them {found['precision_at_half']:.1%}; by chance it would be "
         f"{found['base_rate']:.1%}.",

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from fer_models.studies.label_noise_models import NoisyFaces
 
 PACKAGES = ("sklearn",)
+# The rankings of suspects, by whether labels were flipped.
+TABLES = {False: "suspects.csv", True: "suspects_flipped.csv"}
 
 
 def describe() -> str:
@@ -172,9 +174,12 @@ def run_label_noise_study(
         folder = output / settings.ranking(rate)
         found = models.out_of_sample(settings, trainings, noisy, folder)
         ranked = robustness.rank_suspects(noisy, found)
-        file = "suspects_flipped.csv" if rate else "suspects.csv"
-        robustness.write_suspects(ranked, output / file, faces.names, faces.ids)
+        robustness.write_suspects(ranked, output / TABLES[rate > 0], faces.names, faces.ids)
         suspects[rate] = (ranked, flipped)
+    for flips, name in TABLES.items():
+        if flips not in [rate > 0 for rate in rates]:
+            # Of earlier settings.
+            (output / name).unlink(missing_ok=True)
     outcome = report.write_report(
         about_run(record.record, command), settings, recipe, faces, results, suspects, output
     )

@@ -7,10 +7,10 @@ chance, so that an attack can find nothing but the training, and the models of t
 of which saw any given face, serve as references for LiRA and RMIA without more training (the design
 of Carlini et al., S&P 2022). Faces equal pixel by pixel, or mirrored, are used once.
 
-Every finished model is kept: the same command goes on after an interruption, more --seeds add to
-what is there, and several processes may share the work by --rows. The output folder gets report.md,
-report.json and report.png, a membership report of each row under rows/, and the answers of each
-model for all faces under runs/.
+Every finished model is kept: the same command goes on after an interruption, and more --seeds or
+--rows add to what is there. The report is of the rows that are given. The output folder gets
+report.md, report.json and report.png, a membership report of each row under rows/, and the answers
+of each model for all faces under runs/.
 """
 
 import argparse
@@ -105,7 +105,8 @@ def run_privacy_study(
         `Outcome`.
 
     Raises:
-        ValueError: If there are too few different faces, or the folder holds another study.
+        ValueError: If there are too few different faces, in all or of a class in the population,
+            or the folder holds another study.
 
     Example:
 
@@ -128,6 +129,7 @@ def run_privacy_study(
     compared: dict[str, Any] = {name: getattr(settings, name) for name in COMPARED}
     record = Run(output, compared, {"faces": study.digest()})
     record.open()
+    models.check(settings, study)
     record.begin(packages=PACKAGES)
     runs = [
         models.ModelRun(row, seed, Path(output) / "runs" / row / f"seed{seed}")

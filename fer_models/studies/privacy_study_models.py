@@ -14,6 +14,7 @@ import numpy as np
 from fer_data import files
 from fer_data.pipelines.split_arrays import split_arrays
 from fer_models import privacy
+from fer_models.studies.population_classes import check_classes
 from fer_models.studies.privacy_study_settings import ROWS, PrivacySettings
 from fer_models.studies.study_faces import study_faces
 from fer_models.training import recipes
@@ -161,6 +162,22 @@ def model_seed(settings: PrivacySettings, row: str, seed: int) -> int:
     """
     state = np.random.SeedSequence([settings.seed, seed, list(ROWS).index(row)]).generate_state(1)
     return int(state[0] >> 1)
+
+
+def check(settings: PrivacySettings, faces: Faces) -> None:
+    """Raise an error for what would stop the study after hours: before anything is trained.
+
+    Args:
+        settings: The settings.
+        faces: The faces.
+
+    Raises:
+        ValueError: If a network cannot be built, or the population has too few faces of a class.
+    """
+    check_classes(faces.names, faces.labels, faces.population_labels)
+    # One row for each number of noise layers: the augmentations are none of the network's.
+    for row in {row.split("-")[0]: row for row in settings.chosen_rows()}.values():
+        recipe_of(settings, row, faces.images.shape[-1]).build(len(faces.names))
 
 
 def train_all(

@@ -260,8 +260,8 @@ def _paper_table(content, rows):
     lines = [
         "## The paper's table",
         "",
-        f"Population attack at {content['tolerated_fpr']:.0%} tolerated false positives, in % of "
-        "all faces. Advantage: true- minus false-positive rate.",
+        f"Population attack at {100 * content['tolerated_fpr']:g}% tolerated false positives, in "
+        "% of all faces. Advantage: true- minus false-positive rate.",
         "",
         "| noise, augmentation | members right | non-members right | gap | TP | FP | TN | FN "
         "| advantage | paper: TP, FP, TN, FN | paper: advantage |",

@@ -158,12 +158,12 @@ def run_private_features(
         digest.update(made.features[split].tobytes() + made.labels[split].tobytes())
     record = Run(output, compared, {"features": digest.hexdigest()})
     record.open()
+    study = trainings.Trainings(settings, made)
     record.begin(packages=PACKAGES)
     # After the record: without it the folder would be taken for one of something else.
     kept = output / trainings.FEATURES
     if settings.features is None and not kept.exists():
         made.write(kept)
-    study = trainings.Trainings(settings, made)
     chosen = finish_runs(
         plan_runs(list(settings.rows), 1, output / "choices"),
         study.choose,

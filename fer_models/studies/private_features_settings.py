@@ -54,7 +54,8 @@ class PrivateFeaturesSettings:
             `trunk_weights` and `size` are then None. None to compute the features.
         seeds: Number of repetitions.
         epsilons: The guarantees; a row without privacy is always added.
-        delta: Delta of each guarantee, below 1 / training faces.
+        delta: Delta of each guarantee, below 1 / (training faces + canaries): the audit trains on
+            both.
         batch_size: Mean number of faces in a batch.
         steps: Number of batches.
         learning_rates: Rates of stochastic gradient descent to choose from; each epsilon takes the

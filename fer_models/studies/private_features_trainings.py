@@ -123,6 +123,10 @@ class Trainings:
     Args:
         settings: The settings.
         features: The features, with a split `train` and one to score on.
+
+    Raises:
+        ValueError: If there are too many canaries for the features, or delta is too large for the
+            faces and the canaries.
     """
 
     def __init__(self, settings: PrivateFeaturesSettings, features: FaceFeatures) -> None:
@@ -131,6 +135,23 @@ class Trainings:
         split = scored_split(features)
         self.train = unit(features.features["train"]), features.labels["train"]
         self.scored = unit(features.features[split]), features.labels[split]
+        self._check_audit(*self.train[0].shape)
+
+    def _check_audit(self, faces, directions):
+        """Refuse an audit that cannot be, which would show only after the other trainings."""
+        settings = self.settings
+        most, examples = directions * self.classes, faces + settings.canaries
+        if settings.canaries > most:
+            raise ValueError(
+                f"`canaries` must be at most {most} for {directions} features and {self.classes} "
+                f"classes. Received: canaries={settings.canaries}"
+            )
+        if settings.delta >= 1 / examples:
+            raise ValueError(
+                f"`delta` must be below 1 / {examples:,} = {1 / examples:.2g} for {faces:,} "
+                f"training faces and {settings.canaries:,} canaries: give a smaller one, or fewer "
+                f"canaries. Received: delta={settings.delta!r}"
+            )
 
     def choose(self, run: PlannedRun) -> dict[str, Any]:
         """Return the best learning rate on a part of the training faces, and all scores.
@@ -201,12 +222,6 @@ class Trainings:
         _, directions = np.linalg.eigh(x.T @ x)
         shared = min(self.classes, -(-count // len(directions)) * 2)
         most = -(-count // shared)
-        if most > len(directions):
-            raise ValueError(
-                f"`canaries` must be at most {len(directions) * self.classes} for "
-                f"{len(directions)} features and {self.classes} classes. "
-                f"Received: canaries={count}"
-            )
         places = np.arange(count) % most
         orders = generator.permuted(np.tile(np.arange(self.classes), (most, 1)), axis=1)
         labels = orders[places, np.arange(count) // most]

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import math
 import os
 from pathlib import Path
@@ -64,7 +65,8 @@ def read_rivals(path: str | os.PathLike[str]) -> list[Rival]:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If a column is missing or a line breaks a rule; it names the line.
+        ValueError: If the file is not in UTF-8, a column is missing or a line breaks a rule; it
+            names the line.
 
     Example:
 
@@ -77,15 +79,22 @@ def read_rivals(path: str | os.PathLike[str]) -> list[Rival]:
     >>> [(rival.method, rival.scores) for rival in read_rivals(path)]
     [('Some net', {'accuracy': 0.5})]
     """
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-        if lacking:
-            raise ValueError(
-                f"`rivals` must have the columns {', '.join(COLUMNS)}. "
-                f"Received: {path} without {', '.join(lacking)}"
-            )
-        return [_rival(row, f"{path}, line {rows.line_num}") for row in rows]
+    try:
+        # With or without a byte-order mark.
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            "`rivals` must be a CSV file in UTF-8: save it as one. "
+            f"Received: {str(path)!r} ({error})"
+        ) from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if lacking:
+        raise ValueError(
+            f"`rivals` must have the columns {', '.join(COLUMNS)}. "
+            f"Received: {path} without {', '.join(lacking)}"
+        )
+    return [_rival(row, f"{path}, line {rows.line_num}") for row in rows]
 
 
 def _rival(row, where):

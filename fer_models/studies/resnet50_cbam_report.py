@@ -44,6 +44,8 @@ QUICK = {
     "batch_size": 28,
     "weights": "none",
 }
+# Values of `weights` that are no path.
+NO_FILE = ("imagenet", "none")
 ROW = "resnet50_cbam"
 # How the test faces are halved, as `load_faces` takes it.
 HALVED = {"validation_from": "test", "validation_fraction": 0.5}
@@ -77,7 +79,7 @@ class ResNet50CBAMSettings(FaceStudySettings):
 
     Attributes:
         weights: Where the training starts: `"imagenet"`, `"none"` for random weights, or the path
-            of a `.weights.h5` or `.keras` file.
+            of a `.weights.h5` or `.keras` file, which a finished study does not need any more.
 
     The others are those of `FaceStudySettings`.
 
@@ -100,12 +102,8 @@ class ResNet50CBAMSettings(FaceStudySettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weights not in ("imagenet", "none"):
-            if not Path(self.weights).is_file():
-                raise ValueError(
-                    "`weights` must be 'imagenet', 'none' or the path of a file. "
-                    f"Received: weights={self.weights!r}"
-                )
+        if self.weights not in NO_FILE:
+            # The dataclass is frozen for everyone else.
             object.__setattr__(self, "weights", str(Path(self.weights).resolve()))
 
     def training(self, seed: int, division: Mapping[str, Any] | None = None, **model: Any) -> Any:
@@ -200,8 +198,8 @@ def run_resnet50_cbam_report(
         `Outcome`.
 
     Raises:
-        ValueError: If the data set has no test faces or cannot be halved, or the folder holds
-            another study.
+        ValueError: If the data set has no test faces or cannot be halved, the file of weights is
+            missing, or the folder holds another study.
 
     Example:
 
@@ -224,7 +222,8 @@ def run_resnet50_cbam_report(
     # The next seed's faces are other ones, and one division at a time is enough in memory.
     split = functools.lru_cache(maxsize=1)(lambda seed: slides_split(settings, seed, data_dir))
     done = all(run.done for run in runs)
-    inputs = compared_faces(output, settings.path, lambda: split(1)[0], finished=done)
+    inputs = _weights_of(settings, done)
+    inputs |= compared_faces(output, settings.path, lambda: split(1)[0], finished=done)
     record = Run(output, settings.compared(), inputs)
     record.open(ignore=("path",) if done else ())
     record.begin(packages=("sklearn",))
@@ -354,6 +353,22 @@ def report_tables(
         PaperTable("Classes", CLASSES, _class_rows(classes, results)),
         PaperTable("Training", TRAINING, [Row("training", stated, course)], differs),
     ]
+
+
+def _weights_of(settings, done):
+    """Return what the record of the study compares of a file of weights."""
+    from fer_models.training.runs import sha256_of
+
+    if settings.weights in NO_FILE:
+        return {}
+    if Path(settings.weights).is_file():
+        return {"file of weights": sha256_of(settings.weights)[0]}
+    if done:
+        return {}
+    raise ValueError(
+        "`weights` must be 'imagenet', 'none' or the path of a file, which a training needs. "
+        f"Received: weights={settings.weights!r}"
+    )
 
 
 def _scores(title, published, results, key):

@@ -396,22 +396,20 @@ def _digest(source):
 
 
 def _plain(source):
+    """Return a name for the files of a source, which no other source has."""
     from fer_models.zoo import bundled
 
     found = bundled.located(source)
     if isinstance(found, tuple):
         return "_".join(found)
-    return "_".join(found.with_suffix("").parts[-2:])
+    # The root is no name, and would lead out of the folder of the study.
+    last = [part for part in found.with_suffix("").parts if part != found.anchor][-2:]
+    # Two files may have the same last names.
+    return "_".join([*last, _digest(source)[:8]])
 
 
 def _answers_file(output, source):
-    from fer_models.zoo import bundled
-
-    name = _plain(source)
-    if not isinstance(bundled.located(source), tuple):
-        # Two files may have the same last names.
-        name += f"_{_digest(source)[:8]}"
-    return output / "answers" / f"{name}.npz"
+    return output / "answers" / f"{_plain(source)}.npz"
 
 
 def _write_card(source, found, picture, about):

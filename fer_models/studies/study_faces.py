@@ -2,8 +2,11 @@
 
 import os
 
+import numpy as np
+
 from fer_data import datasets
 from fer_data.pipelines.labelled_faces import FACES, RENDERED, LabelledFaces, load_faces
+from fer_data.protocols import stratified
 
 
 def study_faces(
@@ -54,3 +57,35 @@ def study_faces(
         class_names=tuple(builder.info.features["label"].names),
         source=str(builder.data_path),
     )
+
+
+def fewer_faces(labels: np.ndarray, train: int, seed: int = 0) -> np.ndarray:
+    """Return the places of some training faces, with every class in its share.
+
+    Args:
+        labels: Class of every training face; there are more than `train`.
+        train: Number of faces to keep.
+        seed: Of the choice.
+
+    Raises:
+        ValueError: If so many cannot be kept, or left out, with every class in its share.
+
+    Example:
+
+    >>> fewer_faces(np.array([0, 0, 0, 0, 1, 1]), 3).shape
+    (3,)
+    """
+    counts, total = np.unique(labels, return_counts=True)[1], len(labels)
+    if counts.min() < 2:
+        raise ValueError(
+            f"`train` must be {total:,}, all training faces, where a class has a single one, which "
+            f"cannot be both kept and left out. Received: train={train}"
+        )
+    if not len(counts) <= train <= total - len(counts):
+        raise ValueError(
+            f"`train` must be {total:,}, all training faces, or from {len(counts)} to "
+            f"{total - len(counts):,}, so that one face of each class or more is kept, and as many "
+            f"are left out. Received: train={train}"
+        )
+    share = train / total
+    return stratified(labels, {"train": share, "rest": 1 - share}, seed=seed)["train"]

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from fer_data.pipelines.split_arrays import SplitArrays, split_arrays
-from fer_data.protocols import stratified
 from fer_data.protocols.setting_apart import set_apart
-from fer_models.studies.study_faces import study_faces
+from fer_models.studies.study_faces import fewer_faces, study_faces
 
 # Drawn faces to score on, as a share of those to train on.
 SHARE = 0.5
@@ -77,8 +76,8 @@ def load_splits(
         `StudySplits`.
 
     Raises:
-        ValueError: If the data set has neither test nor validation faces, or fewer training faces
-            than `train`.
+        ValueError: If the data set has neither test nor validation faces, or `train` does not fit
+            its training faces.
     """
     wanted = train or 1000
     few = max(7, round(SHARE * wanted))
@@ -115,7 +114,7 @@ def load_splits(
     found = split_arrays(faces, "train", **options)
     if train is not None and train < len(found):
         remarks.append(f"{train:,} of {len(found):,} training faces, every class in its share.")
-        found = found.some(_share(found.labels, train, seed))
+        found = found.some(fewer_faces(found.labels, train, seed))
     elif train is not None and train > len(found):
         raise ValueError(
             f"`train` must be at most {len(found):,}, the training faces of {data!r}. "
@@ -129,6 +128,12 @@ def load_splits(
             seed,
         )
         chosen = np.array([split == "validation" for split in goes])
+        if not chosen.any():
+            raise ValueError(
+                "`train` must be larger, or more faces given: the epoch is chosen on a tenth of "
+                "the different training faces of each class, which would be none. Received: "
+                f"train={train}, {len(found):,} training faces"
+            )
         parts |= {
             "train": found.some(np.flatnonzero(~chosen)),
             "validation": found.some(np.flatnonzero(chosen)),
@@ -140,8 +145,3 @@ def load_splits(
     else:
         parts["train"] = found
     return StudySplits(parts, tuple(faces.class_names), tuple(remarks))
-
-
-def _share(labels, count, seed):
-    share = count / len(labels)
-    return stratified(labels, {"train": share, "rest": 1 - share}, seed=seed)["train"]

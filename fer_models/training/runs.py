@@ -102,7 +102,8 @@ class Run:
             restart: Whether an earlier run is to be deleted, whatever its settings. `begin` does
                 that, or `clear`.
             replaceable: Whether the earlier run has nothing worth keeping yet, so that one with
-                other settings may take its place.
+                other settings may take its place. One that left nothing but its record, as when a
+                setting is refused, is always replaced by one with other settings.
             may_change: Names of settings that the run may go on with although they changed, such
                 as a larger number of epochs.
             ignore: Names of settings and inputs that do not matter any more, such as the place of
@@ -127,11 +128,13 @@ class Run:
             return False
         record = read(path)
         other = self._differences(record, {*may_change, *ignore})
+        if other and not record.get("finished") and self._only_begun():
+            return False
         if other:
             raise ValueError(
                 f"{self.folder} holds a run with other settings ({'; '.join(other)}): choose "
-                "another output folder, give the settings it was begun with, or restart it, which "
-                "deletes what is there"
+                "another output folder, give the settings it was begun with, or delete the folder "
+                "(`--restart`, where the command has it, does so)"
             )
         self.record = record
         return True
@@ -185,6 +188,10 @@ class Run:
         self.record = self.record | about
         self._write(finished=True)
 
+    def _only_begun(self):
+        others = (path for path in self.folder.iterdir() if path.name != RECORD)
+        return all(map(files.is_unfinished, others))
+
     def _write(self, finished):
         # Last in the file: whoever opens it looks there.
         self.record.pop("finished", None)
@@ -233,7 +240,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not held:
         raise ValueError(
             f"{path} is no {RECORD} of a run, a JSON file with the settings under `settings`: "
-            "put the file back, or restart the run (`--restart`), which deletes what is there"
+            "put the file back, or delete the folder (`--restart`, where the command has it, does "
+            "so)"
         )
     return record
 

@@ -16,9 +16,10 @@ from fer_models import privacy
 from fer_models.studies import exposed_faces_attacks as attacks
 from fer_models.studies import exposed_faces_exposure as exposing
 from fer_models.studies import exposed_faces_models as models
+from fer_models.studies import exposed_faces_pictures
 from fer_models.studies.exposed_faces import run_exposed_faces
 from fer_models.studies.exposed_faces_predictions import PREDICTIONS, judged
-from fer_models.studies.exposed_faces_report import changes
+from fer_models.studies.exposed_faces_report import _examples, changes
 from fer_models.studies.exposed_faces_settings import ExposedFacesSettings, parts
 from fer_models.training import runs
 
@@ -96,7 +97,9 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_unbroken_one(study, tmp_pat
     with (tmp_path / "whole" / "faces_bare.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {int(row["face"]) for row in rows} <= set(range(220))
-    shares = [int(row["found_by"]) / int(row["models_trained_on_it"]) for row in rows]
+    assert len(rows) == 2 * TINY["members"]
+    known = [row for row in rows if row["mean_score_where_trained"]]
+    shares = [int(row["found_by"]) / int(row["models_trained_on_it"]) for row in known]
     assert shares == sorted(shares, reverse=True)
 
     ask, count = privacy.signals, 0
@@ -187,7 +190,7 @@ def test_faces_with_too_few_references_are_not_judged():
     assert not {0, 1} & set(exposure.order().tolist())
 
 
-def test_which_faces_are_found():
+def test_which_faces_are_found(tmp_path):
     exposure = exposing.Exposure(
         trained=np.array([4, 2, 0, 4]),
         found=np.array([4, 1, 0, 0]),
@@ -217,6 +220,54 @@ def test_which_faces_are_found():
     assert exposing.described(exposure, faces, exposure.order()[:1]) == [
         {"face": 7, "class": "angry", "trained": 4, "found": 4, "vote_entropy": 0.0}
     ]
+    path = exposing.write_faces(tmp_path / "faces_plain.csv", [exposure], {1: faces})
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["face"] for row in rows] == ["7", "8", "10", "9"]
+    assert [row["mean_score_where_trained"] for row in rows] == ["2.0000", "1.0000", "-1.0000", ""]
+    assert (rows[-1]["models_trained_on_it"], rows[-1]["other_models"]) == ("0", "5")
+
+
+def test_files_of_other_treatments_are_removed(tmp_path):
+    names = ("faces_plain.csv", "faces_bare+votes.csv", "faces_mine.csv", "faces_erasing.txt")
+    for name in names:
+        (tmp_path / name).touch()
+    exposing.remove_faces(tmp_path, ["plain"])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"faces_plain.csv", "faces_mine.csv", "faces_erasing.txt"}
+
+
+def test_each_panel_names_its_own_rate(tmp_path, monkeypatch):
+    monkeypatch.setattr(exposed_faces_pictures, "save_figure", lambda figure, path: figure)
+    at = {"found": 20, "members": 100, "accused": 0, "non_members": 100}
+    attack = {
+        "auc": [0.6],
+        "counts": {"0.01": at},
+        "classes": [{"name": "happy", "counts": at}],
+        "roc": {"fpr": [0.1, 1], "tpr": [0.2, 1]},
+    }
+    groups = [{"name": "all voters agree", "found": 30, "trained": 100}]
+    treatment = {
+        "attacks": {attacks.MAIN: attack},
+        "member_accuracy": [0.5],
+        "exposure": {"rate": 0.05, "by_entropy": groups},
+    }
+    figure = exposed_faces_pictures.plot({"treatments": {"plain": treatment}}, tmp_path)
+    _, by_class, by_votes = figure.axes
+    for axes, rate in ((by_class, 1), (by_votes, 5)):
+        assert f"at {rate} % false positives" in axes.get_title()
+        (guessing,) = (line for line in axes.lines if line.get_linestyle() == ":")
+        assert list(guessing.get_ydata()) == [rate, rate]
+
+
+def test_votes_are_shown_where_any_of_the_named_faces_has_some():
+    row = {"face": 3, "class": "happy", "trained": 8, "found": 4}
+    rows = [{**row, "vote_entropy": None}, {**row, "vote_entropy": 0.25}]
+    *_, first, second, _ = _examples({"examples": {"treatment": "plain", "most": rows}})
+    assert first == "| 3 | happy | 4 of 8 |  |"
+    assert second == "| 3 | happy | 4 of 8 | 0.25 |"
+    *_, only, _ = _examples({"examples": {"treatment": "plain", "most": rows[:1]}})
+    assert only == "| 3 | happy | 4 of 8 |"
 
 
 def test_halves_are_drawn_one_by_one():

@@ -111,6 +111,8 @@ def test_a_folder_holds_one_study(faces, tmp_path, monkeypatch, quick):
     monkeypatch.setattr(ghostface_trainings, "finish_runs", never)
     with pytest.raises(AssertionError):
         run_accuracy_table(TINY, tmp_path, faces=faces, progress=False)
+    # The record alone would be replaced.
+    (tmp_path / "runs").mkdir()
     with pytest.raises(ValueError, match="study"):
         run_ghostface_figures(TINY, tmp_path, faces=faces, progress=False)
 
@@ -256,6 +258,13 @@ def test_the_data_set_s_own_division(tmp_path):
     assert any("no test faces" in remark for remark in found.remarks)
     with pytest.raises(ValueError, match="`train` must be at most 60"):
         load_splits("fer2013", path, size=48, train=70)
+    # Too few of each class to keep, or to leave out.
+    for train in (2, 58):
+        with pytest.raises(ValueError, match=rf"`train` must be .* Received: train={train}"):
+            load_splits("fer2013", path, size=48, train=train)
+    assert len(load_splits("fer2013", path, size=48, train=57, choosing=False).parts["train"]) == 57
+    with pytest.raises(ValueError, match=r"`train` must be larger.* a tenth .*Received: train=9"):
+        load_splits("fer2013", path, size=48, train=9)
     face_arrays.write(path, {"train": splits["train"]}, NAMES, {"data": "fer2013"})
     with pytest.raises(ValueError, match="must have test or validation faces"):
         load_splits("fer2013", path, size=48)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import shutil
 import types
@@ -12,8 +13,9 @@ import pytest
 from helpers.bars import NAMES, bar_arrays
 from helpers.fake_datasets import write_fer_csv
 
+from fer_data.pipelines import face_arrays
 from fer_models.studies import label_noise_models as models
-from fer_models.studies import label_noise_study
+from fer_models.studies import label_noise_pictures, label_noise_report, label_noise_study
 from fer_models.studies.label_noise_models import NoisyFaces
 from fer_models.studies.label_noise_settings import LabelNoiseSettings
 from fer_models.studies.label_noise_study import run_label_noise_study
@@ -107,6 +109,8 @@ def test_the_study_finds_what_was_flipped(faces, tmp_path, quick):
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(list(tmp_path.glob("*/result.json"))) == 5
     assert again.content["rows"][0]["seeds"] == 2
+    left = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert left == {"run.json", "report.md", "report.json", "report.png"}
     assert not list(tmp_path.rglob("*.h5"))
     # Other settings do not mix.
     with pytest.raises(ValueError, match="epochs was 6, now 3"):
@@ -138,6 +142,110 @@ def test_a_killed_study_goes_on_within_a_training(faces, tmp_path, quick, monkey
     assert len(broken["validation_accuracy"]) == 3
 
 
+def test_tables_and_pictures_of_earlier_settings_are_removed(faces, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(models, "train_cell", lambda *given: {})
+    monkeypatch.setattr(
+        models, "out_of_sample", lambda settings, trainings, labels, folder: np.eye(3)[labels]
+    )
+    monkeypatch.setattr(label_noise_report, "write_report", lambda *given: None)
+    monkeypatch.setattr(
+        label_noise_pictures, "draw_overruled", lambda *given: (tmp_path / given[-1]).touch()
+    )
+    monkeypatch.setattr(
+        label_noise_pictures, "draw_gained", lambda *given: (tmp_path / "only_with.png").touch()
+    )
+
+    def written(**changes):
+        study(faces, tmp_path, **changes)
+        return {path.name for path in tmp_path.iterdir()} - {"run.json"}
+
+    pictures = {"overruled_as_given.png", "overruled.png", "only_with.png"}
+    tables = {"suspects.csv", "suspects_flipped.csv"}
+    assert written() == pictures | tables
+    (tmp_path / "mine.png").touch()
+    assert written(folds=0) == pictures | {"mine.png"}
+    written()
+    assert written(rates=()) == {
+        *("overruled_as_given.png", "only_with.png", "suspects.csv", "mine.png")
+    }
+    assert written(augmentations=("none",)) == {
+        *("overruled_as_given.png", "overruled.png", "mine.png"),
+        *tables,
+    }
+
+
+def summary_rows(kinds, rates):
+    known = {"augmentation": "none"} | {
+        f"{epoch}_accuracy": {"mean": 0.5, "deviation": None} for epoch in ("best", "last")
+    }
+    noise = [("symmetric", 0.0), *itertools.product(kinds, rates)]
+    return [{"kind": kind, "rate": rate, "best_epoch": 1} | known for kind, rate in noise]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "rates"),
+    [
+        (("class_dependent",), (0.3, 0.1)),
+        (("symmetric", "class_dependent"), (0.2, 0.05, 0.1)),
+        (("symmetric",), ()),
+    ],
+)
+def test_curves_run_forward_and_each_kind_that_was_trained_has_one(kinds, rates, monkeypatch):
+    monkeypatch.setattr(label_noise_pictures, "save_figure", lambda figure, path: figure)
+    figure = label_noise_pictures.plot(summary_rows(kinds, rates), "test", None)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == [f"{kind.replace('_', '-')} noise" for kind in kinds]
+    for axes in figure.axes:
+        for container in axes.containers:
+            found = list(container.lines[0].get_xdata())
+            assert found == pytest.approx([100 * rate for rate in sorted((0, *rates))])
+
+
+def test_rates_are_not_rounded():
+    rows = summary_rows(("class_dependent",), (0.025, 0.001, 0.3))
+    table = "\n".join(label_noise_report._table(rows, "test"))
+    for shown in ("2.5%", "0.1%", "30%"):
+        assert f"| class-dependent {shown} | none |" in table
+    found = {"precision_at_flipped": 1, "precision_at_half": 1, "base_rate": 0.025}
+    lines = label_noise_report._ranking({"rate": 0.025, "flipped": 1, "confident": 0, **found})
+    assert "symmetric 2.5%: of the first 1" in lines[1]
+
+
+def test_train_names_itself_where_it_does_not_fit_the_faces(tmp_path):
+    splits = {"train": bar_arrays(0, 20), "validation": bar_arrays(1, 7)}
+    face_arrays.write(tmp_path / "f.npz", splits, NAMES, {"data": "fer2013"})
+
+    def loaded(train):
+        settings = LabelNoiseSettings(data="fer2013", path=tmp_path / "f.npz", train=train)
+        return len(models.load(settings, models.recipe_of(settings)).splits["train"][1])
+
+    assert [loaded(train) for train in (3, 57, 60)] == [3, 57, 60]
+    for train in (2, 58):
+        with pytest.raises(ValueError, match=rf"must be 60, .* from 3 to 57.*train={train}"):
+            loaded(train)
+
+
+def test_copies_of_a_face_are_ranked_by_one_network(faces, tmp_path):
+    images, labels = faces.splits["train"]
+    images, labels = images[:14], labels[:14]
+    twice = np.concatenate([images, images[:, :, ::-1]]), np.concatenate([labels, labels])
+    settings = LabelNoiseSettings(**TINY)
+    seen = []
+
+    def fit(data, *others):
+        seen.append(data[0])
+        network = small_network((*images.shape[1:3], 1), len(NAMES))
+        return types.SimpleNamespace(model=network, load_best=lambda part: None), None
+
+    own = NoisyFaces({**faces.splits, "train": twice}, NAMES, ["a"] * 28)
+    trainings = types.SimpleNamespace(faces=own, fit=fit)
+    models.out_of_sample(settings, trainings, twice[1], tmp_path)
+    assert len(seen) == settings.folds
+    for pictures in seen:
+        here = {picture.tobytes() for picture in pictures}
+        assert here == {picture[:, ::-1].tobytes() for picture in pictures}
+
+
 def test_another_ranking_is_not_taken_for_this_one(tmp_path):
     trained = []
 
@@ -148,7 +256,8 @@ def test_another_ranking_is_not_taken_for_this_one(tmp_path):
             pass
 
     class Fake:
-        faces = NoisyFaces({"train": (np.zeros((12, 4, 4, 1)), np.arange(12) % 3)}, NAMES, [])
+        pictures = np.arange(192.0).reshape(12, 4, 4, 1)
+        faces = NoisyFaces({"train": (pictures, np.arange(12) % 3)}, NAMES, [])
 
         def fit(self, data, augmentation, seed, folder):
             trained.append((augmentation, len(data[1])))

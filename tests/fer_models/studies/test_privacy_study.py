@@ -12,7 +12,7 @@ from fer_models import privacy
 from fer_models.studies import privacy_study_attacks as attacks
 from fer_models.studies import privacy_study_models as models
 from fer_models.studies.privacy_study import run_privacy_study
-from fer_models.studies.privacy_study_report import correlation, effects
+from fer_models.studies.privacy_study_report import _paper_table, correlation, effects
 from fer_models.studies.privacy_study_settings import ROWS, PrivacySettings
 
 pytestmark = pytest.mark.skipif(
@@ -136,6 +136,22 @@ def test_one_model_is_trained_once_and_reported(run, tmp_path):
     assert result["recipe"]["augmentation"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # Three faces of noise and not one of each class among them: found after all trainings.
+        ({"population": 3}, "too few of angry, happy, sad|too few of (angry|happy|sad)"),
+        ({"width": 0.0}, "width"),
+    ],
+)
+def test_what_would_end_the_study_late_ends_it_early(run, tmp_path, changes, message, monkeypatch):
+    if "width" in changes:
+        monkeypatch.undo()
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_model_has_a_seed_of_its_own():
     settings = PrivacySettings(seed=7)
     seeds = {models.model_seed(settings, row, seed) for row in ROWS for seed in range(9)}
@@ -167,6 +183,12 @@ def test_references_give_nothing_away_where_the_models_know_nothing():
     (online,) = (each for each in results if each.name == "lira_online")
     # Of five references, two or three saw it: 20 of 32 faces.
     assert len(online.member_scores) == pytest.approx(700 * 20 / 32, abs=50)
+
+
+def test_the_tolerated_rate_is_not_rounded():
+    for rate, shown in ((0.1, "10%"), (0.025, "2.5%"), (0.001, "0.1%")):
+        text = "\n".join(_paper_table({"tolerated_fpr": rate, "runs": []}, []))
+        assert f"at {shown} tolerated false positives" in text
 
 
 def test_correlation_and_effects():

@@ -10,6 +10,7 @@ from fer_models.cli import main
 from fer_models.studies.private_features import run_private_features
 from fer_models.studies.private_features_report import _source
 from fer_models.studies.private_features_settings import PrivateFeaturesSettings
+from fer_models.studies.private_features_trainings import Trainings
 from fer_models.training.trunk_features import FaceFeatures
 
 pytest.importorskip("jax_privacy")
@@ -64,8 +65,6 @@ def test_the_study_and_its_second_call(tmp_path, monkeypatch):
     assert (record["data"], record["trunk"], record["size"]) == (None, None, None)
     assert (tmp_path / "report.png").stat().st_size > 5000
     # A second call, with one more epsilon, trains only that.
-    from fer_models.studies.private_features_trainings import Trainings
-
     fitted, fit = [], Trainings.fit
     monkeypatch.setattr(
         Trainings, "fit", lambda own, run, rate: fitted.append(run.row) or fit(own, run, rate)
@@ -88,6 +87,24 @@ def test_odd_settings_are_named():
         settings(epsilons=())
     with pytest.raises(ValueError, match="`canaries` must be an integer >= 16"):
         settings(canaries=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # 12 features and 3 classes.
+        ({"canaries": 37}, "`canaries` must be at most 36 for 12 features and 3 classes"),
+        # Below 1 / 240, and not below 1 / 264.
+        (
+            {"delta": 1 / 250},
+            "`delta` must be below 1 / 264 = 0.0038 for 240 training faces and 24",
+        ),
+    ],
+)
+def test_audits_that_cannot_be_are_refused_before_any_training(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Trainings(settings(**changes), made_up())
+    Trainings(settings(canaries=36, delta=1 / 280), made_up())
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,36 @@ def test_quick_on_drawn_faces(tmp_path, quick, capsys):
     assert "fer reproduce resnet50-cbam-report --quick" in printed
 
 
+def test_the_file_of_weights_is_known_again(packed, tmp_path, monkeypatch):
+    file, out, trained = tmp_path / "mine.weights.h5", tmp_path / "out", []
+    result = found(0.5) | {"seconds": 1}
+
+    def training(run, *given, **options):
+        trained.append(run.seed)
+        return dict(result)
+
+    monkeypatch.setattr(scored_training, "scored_training", training)
+
+    def run(**changes):
+        return report(packed, out, **{"weights": str(file), "seeds": 1, **changes})
+
+    with pytest.raises(ValueError, match="`weights` must be 'imagenet', 'none' or the path"):
+        run()
+    assert not out.exists()
+    file.write_text("weights")
+    text = run().text
+    file.write_text("others")
+    for seeds in (1, 2):
+        with pytest.raises(ValueError, match=r"other settings \(another file of weights\)"):
+            run(seeds=seeds)
+    # A finished study needs no file; one with a training before it does.
+    file.unlink()
+    assert run().text == text
+    with pytest.raises(ValueError, match="or the path of a file, which a training needs"):
+        run(seeds=2)
+    assert trained == [1]
+
+
 def test_where_a_training_starts(tmp_path):
     settings = ResNet50CBAMSettings()
     assert settings.train == 2000
@@ -252,7 +282,6 @@ def test_where_a_training_starts(tmp_path):
         ({"seeds": 0}, "`seeds` must be an integer >= 1"),
         ({"epochs": 0}, "`epochs` must be an integer >= 1"),
         ({"precision": "float8"}, "`precision` must be one of"),
-        ({"weights": "no/such/file"}, "`weights` must be 'imagenet', 'none' or the path"),
         ({"data": "raf_db"}, "`path` must name the data set"),
         ({"path": "faces"}, "drawn faces take none"),
         ({"data": "raf_db", "path": "x", "train": 9}, "`train` is the number of drawn faces"),

@@ -6,7 +6,7 @@ import re
 import pytest
 from helpers.shared import ROOT
 
-from fer_models.studies.published_rivals import Rival, bundled_rivals
+from fer_models.studies.published_rivals import Rival, bundled_rivals, read_rivals
 from fer_models.studies.rivals_table import in_groups, rivals_table
 from fer_models.training.ha3dnet_published import TITLES
 
@@ -45,6 +45,20 @@ def test_protocols_are_not_mixed_and_scores_do_not_decide_the_order(dataset):
     for protocol in protocols:
         methods = [each.method.casefold() for each in shown if each.protocol == protocol]
         assert methods == sorted(methods)
+
+
+def test_a_file_must_be_in_utf_8(tmp_path):
+    file = tmp_path / "rivals.csv"
+    text = (
+        "dataset,method,accuracy,f1,protocol,source\n"
+        "casme2,Réseau,0.5,,one split of clips,Somebody\n"
+    )
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_bytes(text.encode(encoding))
+        assert [rival.method for rival in read_rivals(file)] == ["Réseau"]
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"in UTF-8: save it as one. Received: .*rivals\.csv"):
+        read_rivals(file)
 
 
 def test_a_row_shows_what_is_given():

@@ -105,6 +105,43 @@ def test_files_of_the_same_last_names_have_answers_of_their_own(tmp_path, monkey
     assert all(name.startswith("seed1_last_") for name in names)
 
 
+def test_files_of_the_same_last_names_have_pictures_of_their_own(tmp_path, monkeypatch):
+    files = [tmp_path / run / "best" / "model.keras" for run in ("one", "two")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text(str(file))
+    monkeypatch.setattr(bundled, "located", Path)
+    monkeypatch.setattr(smile_curve, "_network", lambda source: None)
+
+    def told(networks, *given):
+        return {
+            source: all_answers() | {"sha256": np.array(smile_curve._digest(source))}
+            for source in networks
+        }
+
+    drawn = []
+    monkeypatch.setattr(smile_curve, "_ask", told)
+    monkeypatch.setattr(
+        smile_curve_picture, "plot_smile_curves", lambda found, path, title: drawn.append(path)
+    )
+    options = {"levels": 3, "people": 4, "resamples": 10, "progress": False}
+    outcome = run_smile_curve(tmp_path / "out", weights=[str(file) for file in files], **options)
+    assert len(set(drawn)) == 2
+    assert {path.name for path in drawn} == set(outcome.content["pictures"].values())
+    assert all(path.name.startswith("smile_curve_best_model_") for path in drawn)
+
+
+def test_a_file_at_the_root_is_written_about_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(smile_curve, "_digest", lambda source: "0123456789")
+    monkeypatch.setattr(bundled, "located", Path)
+    assert smile_curve._plain("/model.keras") == "model_01234567"
+    assert smile_curve._answers_file(tmp_path, "/model.keras").is_relative_to(tmp_path)
+
+
+def test_names_of_bundled_weights():
+    assert smile_curve._plain("ghostface:ferplus") == "ghostface_ferplus"
+
+
 @pytest.mark.slow
 def test_the_command_on_bundled_weights(tmp_path, capsys):
     words = ["reproduce", "smile-curve", "--quick", "--output", str(tmp_path), "--json"]

@@ -21,6 +21,7 @@ def begun(tmp_path):
     run = Run(tmp_path / "run", SETTINGS, INPUTS)
     assert not run.open()
     run.begin(command="fer train", packages=["scipy"], faces={"train": 3})
+    (run.folder / "history.csv").write_text("epoch\n1\n")
     return run
 
 
@@ -98,6 +99,21 @@ def test_a_run_with_nothing_worth_keeping_is_replaced_and_nothing_deleted(begun)
     run.begin()
     assert runs.read(begun.folder)["settings"]["seed"] == 2
     assert (begun.folder / "notes.txt").exists()
+
+
+def test_a_setting_that_was_refused_does_not_keep_the_folder_from_the_right_one(begun):
+    other = Run(begun.folder, {**SETTINGS, "model": {"width": 1}}, INPUTS)
+    with pytest.raises(ValueError, match="holds a run with other settings"):
+        other.open()
+    (begun.folder / "history.csv").unlink()
+    files.unfinished(begun.folder / "history.csv").touch()
+    assert not other.open()
+    other.begin()
+    assert runs.read(begun.folder)["settings"]["model"] == {"width": 1}
+    # A report is all that some runs leave, and their folder has been looked through by then.
+    other.finish()
+    with pytest.raises(ValueError, match="holds a run with other settings"):
+        Run(begun.folder, SETTINGS, INPUTS).open()
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
