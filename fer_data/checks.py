@@ -285,8 +285,29 @@ def check_attribute(owner: object, name: str, valid: bool, rule: str) -> None:
         )
 
 
-def checked_images(images: ArrayLike, shape: Sequence[int | None] | None = None) -> np.ndarray:
-    """Return images as an array after checking rank, range and, if given, the shape of one."""
+def check_scale(name: str, pixels: np.ndarray) -> None:
+    """Raise `ValueError` where pixels look scaled to [0, 1]: floats, none above 1.
+
+    Zeros alone pass: they are the same in either range.
+    """
+    if pixels.dtype.kind == "f" and 0 < pixels.max() <= 1:
+        raise ValueError(
+            f"`{name}` must hold pixels in [0, 255]; these look scaled to [0, 1]: multiply them "
+            f"by 255. Received: values from {pixels.min()} to {pixels.max()}"
+        )
+
+
+def checked_images(
+    images: ArrayLike, shape: Sequence[int | None] | None = None, *, whole: bool = True
+) -> np.ndarray:
+    """Return images as an array after checking rank and values and, if given, the shape of one.
+
+    Args:
+        images: `(examples, height, width, channels)` in [0, 255].
+        shape: Of one image, with None for a length that is free.
+        whole: Whether they are a whole set, which must not look scaled to [0, 1]. A few images of
+            one, such as those that an attack left over, may all be nearly black.
+    """
     images = as_array("images", images)
     if images.ndim != 4 or not images.size or images.dtype.kind not in "uif":
         raise ValueError(
@@ -303,6 +324,8 @@ def checked_images(images: ArrayLike, shape: Sequence[int | None] | None = None)
         raise ValueError(
             f"`images` must be in [0, 255]. Received: values from {images.min()} to {images.max()}"
         )
+    if whole:
+        check_scale("images", images)
     return images
 
 

@@ -325,7 +325,11 @@ def write_arrays(
 
 
 def read_arrays(
-    path: str | os.PathLike[str], names: Iterable[str], limits: FileLimits = LIMITS
+    path: str | os.PathLike[str],
+    names: Iterable[str],
+    limits: FileLimits = LIMITS,
+    *,
+    optional: Iterable[str] = (),
 ) -> dict[str, np.ndarray]:
     """Read the named arrays of an `.npz` file.
 
@@ -333,9 +337,10 @@ def read_arrays(
         path: Name of the file.
         names: Names of all the arrays that it must hold.
         limits: How much may be read: `files` counts the arrays, `array_bytes` their bytes together.
+        optional: Names of arrays that it may hold besides, such as those that older files lack.
 
     Returns:
-        Dictionary from name to array.
+        Dictionary from name to array, without the optional ones that are not there.
 
     Raises:
         FileNotFoundError: If there is no file.
@@ -349,7 +354,7 @@ def read_arrays(
         raise ValueError(
             f"A file of arrays cannot be read; {remedy}. Received: {str(path)!r} ({error})"
         ) from error
-    names = list(names)
+    names = [*names, *(name for name in optional if name in found)]
     if sorted(found) != sorted(names):
         raise ValueError(
             f"A file of arrays must hold {', '.join(names)}. "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_data import arguments, picture
-from fer_data.checks import as_array
+from fer_data.checks import as_array, check_scale
 from fer_data.file_limits import PHOTO, read_file
 
 
@@ -98,9 +98,5 @@ def _as_uint8(pixels, name):
         raise ValueError(
             f"`{name}` must hold pixels in [0, 255]. Received: values from {low} to {high}"
         )
-    if 0 < high <= 1:
-        raise ValueError(
-            f"`{name}` must hold pixels in [0, 255]; these look scaled to [0, 1]: multiply them "
-            f"by 255. Received: values from {low} to {high}"
-        )
+    check_scale(name, pixels)
     return np.rint(pixels).astype(np.uint8)

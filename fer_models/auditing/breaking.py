@@ -18,7 +18,12 @@ _SHOWN = 12
 
 
 def adversarial(
-    model: "keras.Model", images: np.ndarray, labels: ArrayLike, seed: int, verbose: int
+    model: "keras.Model",
+    images: np.ndarray,
+    labels: ArrayLike,
+    seed: int,
+    verbose: int,
+    batch_size: int,
 ) -> Section:
     """Return the section on adversarial examples.
 
@@ -28,8 +33,11 @@ def adversarial(
         labels: Their classes.
         seed: Of the attacks.
         verbose: 0 or 1.
+        batch_size: Faces at a time.
     """
-    report = robustness.adversarial_accuracy(model, images, labels, seed=seed, verbose=verbose)
+    report = robustness.adversarial_accuracy(
+        model, images, labels, seed=seed, batch_size=batch_size, verbose=verbose
+    )
     middle = report.epsilons[len(report.epsilons) // 2]
     rows = [
         (name, *(Bar(row[epsilon].value, str(row[epsilon])) for epsilon in report.epsilons))
@@ -76,10 +84,17 @@ def adversarial(
 
 
 def corruptions(
-    model: "keras.Model", images: np.ndarray, labels: ArrayLike, seed: int, verbose: int
+    model: "keras.Model",
+    images: np.ndarray,
+    labels: ArrayLike,
+    seed: int,
+    verbose: int,
+    batch_size: int,
 ) -> Section:
     """Return the section on corruptions and occlusions; arguments as in `adversarial`."""
-    report = robustness.corruption_accuracy(model, images, labels, seed=seed, verbose=verbose)
+    report = robustness.corruption_accuracy(
+        model, images, labels, seed=seed, batch_size=batch_size, verbose=verbose
+    )
     severities = list(next(iter(report.accuracies.values())))
     rows = tuple(
         (
@@ -99,7 +114,8 @@ def corruptions(
                 f"{percent(middle.value)}, from {percent(report.clean.value)}."
             )
     # A face of the model's own input is drawn, so the sheet shows what the model saw.
-    face = images[0]
+    # As whole numbers: floats of a face that is nearly black would look scaled to [0, 1].
+    face = np.rint(images[0]).astype("uint8")
     return Section(
         key="corruptions",
         title="Corruptions and occlusions",
@@ -146,8 +162,7 @@ def suspects(
         class_names: Names in class order.
         where: What the faces are, in words.
     """
-    every = robustness.rank_suspects(labels, probabilities)
-    ranked = [each for each in every if each.margin < 0]
+    ranked = [each for each in robustness.rank_suspects(labels, probabilities) if each.margin < 0]
     shown = ranked[:_SHOWN]
     content: list[dict[str, Any]] = [
         {
@@ -202,16 +217,16 @@ def suspects(
         )
     else:
         blocks.append(Text("The model overrules no label."))
-    sure = sum(each.confident for each in every)
+    sure = sum(each.confident for each in ranked)
     return Section(
         key="suspects",
         title="Suspect labels",
         blocks=tuple(blocks),
         how=f"fer_models.robustness.rank_suspects on {where}: the faces whose predicted class is "
         "not the given one, by the probability of the label minus that of the predicted class. "
-        "Confident learning (Northcutt et al. 2021) counts those where another class is more "
-        "probable than it is on average for that class's own faces. A model that errs in a class "
-        "makes suspects of it too: this is a list to look through, no finding.",
+        "Of these, confident learning (Northcutt et al. 2021) counts those where another class is "
+        "at least as probable as it is on average for that class's own faces. A model that errs in "
+        "a class makes suspects of it too: this is a list to look through, no finding.",
         figures=(
             Figure("suspect labels", f"{sure:,}", f"by confident learning, of {len(labels):,}"),
         ),

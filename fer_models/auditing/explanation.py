@@ -25,6 +25,7 @@ def explanation(
     class_names: Sequence[str],
     samples: int,
     seed: int,
+    batch_size: int,
 ) -> Section:
     """Return the section with Grad-CAM, its checks, and attention gates.
 
@@ -37,9 +38,10 @@ def explanation(
         class_names: Names in class order.
         samples: How many faces are drawn.
         seed: Of the random maps and weights.
+        batch_size: Faces at a time.
     """
     predicted = probabilities.argmax(axis=1)
-    heat = cam(images, predicted)
+    heat = cam(images, predicted, batch_size)
     shown = slice(0, samples)
     labels_of = [class_names[label] for label in labels[shown]]
     said = [
@@ -58,10 +60,15 @@ def explanation(
             wide=True,
         )
     ]
-    table, faithful, warnings = _deletion(model, images, heat, predicted, seed)
+    table, faithful, warnings = _deletion(model, images, heat, predicted, seed, batch_size)
     blocks.append(table)
     found = explain.weight_randomization(
-        model, images[: min(len(images), 32)], predicted[:32], stages=_STAGES, seed=seed
+        model,
+        images[: min(len(images), 32)],
+        predicted[:32],
+        stages=_STAGES,
+        seed=seed,
+        batch_size=batch_size,
     )
     means = found.means()
     blocks.append(
@@ -79,7 +86,7 @@ def explanation(
             f"With all weights randomised the maps stay alike (correlation {means[-1]:.2f}): they "
             "show the faces more than the model."
         )
-    blocks += _gates(model, pictures, labels_of, said)
+    blocks += _gates(model, pictures, labels_of, said, batch_size)
     return Section(
         key="explanation",
         title="Explanation",
@@ -93,10 +100,12 @@ def explanation(
     )
 
 
-def _deletion(model, images, heat, predicted, seed):
+def _deletion(model, images, heat, predicted, seed, batch_size):
     chance_maps = np.random.default_rng(seed).random(heat.shape)
     ours, chance = (
-        explain.deletion_insertion(model, images, maps, predicted, steps=16, seed=seed)
+        explain.deletion_insertion(
+            model, images, maps, predicted, steps=16, seed=seed, batch_size=batch_size
+        )
         for maps in (heat, chance_maps)
     )
     rows, data, warnings = [], {"faces": len(images)}, []
@@ -138,8 +147,9 @@ def _deletion(model, images, heat, predicted, seed):
     return table, data, warnings
 
 
-def _gates(model, pictures, labels, predictions):
-    gates = [gate for gate in explain.attention_gates(model, pictures) if gate.space() is not None]
+def _gates(model, pictures, labels, predictions, batch_size):
+    gates = explain.attention_gates(model, pictures, batch_size)
+    gates = [gate for gate in gates if gate.space() is not None]
     # Gates of a few positions show squares; those that do not differ over the faces show nothing.
     gates = [gate for gate in gates if np.ptp(gate.space()) > 0]
     if not gates:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fer_models import privacy
 from fer_models.auditing.blocks import Bar, Figure, Section, Table, Text, drawn, percent
 from fer_models.privacy.membership_audit import enough_of_each_class
+from fer_models.privacy.metrics import LEAST
 from fer_models.privacy.signals import Signals
 
 # Other quantiles of the population order the faces as the loss does.
@@ -116,11 +117,12 @@ def membership(
                     f"{each.members:,}",
                     f"{each.non_members:,}",
                     Bar(each.auc.value, f"{each.auc.value:.3f}") if each.auc else Bar(None, "-"),
-                    f"{each.auc.low:.3f} to {each.auc.high:.3f}" if each.auc else "-",
+                    f"{each.auc.low:.3f} to {each.auc.high:.3f}" if each.auc else "too few",
                 )
                 for each in strongest.classes
             ),
-            f"The strongest attack, {strongest.name.replace('_', ' ')}, by class.",
+            f"The strongest attack, {strongest.name.replace('_', ' ')}, by class; too few means "
+            f"fewer than {LEAST} members or non-members.",
         )
     )
     return Section(

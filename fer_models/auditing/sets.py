@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fer_data.checks import as_array
+from fer_data.checks import as_array, check_scale
 from fer_models.privacy import content_hashes, overlaps
 from fer_models.privacy.overlap import OverlapError
 
@@ -71,6 +71,7 @@ def checked_faces(
             f"`{name}` must hold images in [0, 255]. Received: values from {images.min()} to "
             f"{images.max()}"
         )
+    check_scale(name, images)
     if labels.shape == (len(images), classes):
         labels = labels.argmax(axis=-1)
     if labels.shape != (len(images),) or labels.dtype.kind not in "ui":

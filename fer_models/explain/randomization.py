@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fer_data import arguments
+from fer_data.checks import check_integer
 from fer_models.explain.grad_cam import GradCAM, checked_inputs, visual_inputs
 
 
@@ -53,6 +54,7 @@ def weight_randomization(
     method: str = "grad_cam",
     stages: int | None = None,
     seed: int = 0,
+    batch_size: int = 32,
 ) -> WeightRandomization:
     """Randomise a model's layers from the output down, and compare its heat maps with those before.
 
@@ -73,12 +75,14 @@ def weight_randomization(
         stages: Number of comparisons, evenly spread over the layers, the last with all layers
             randomised; `None` compares after every layer.
         seed: Seed of the permutations.
+        batch_size: Examples at a time.
 
     Returns:
         A `WeightRandomization`.
 
     Raises:
-        ValueError: As in `grad_cam`; if the model has no weights or `stages` is below 1.
+        ValueError: As in `grad_cam`; if the model has no weights, or `stages` or `batch_size` is
+            below 1.
 
     Example:
 
@@ -96,6 +100,7 @@ def weight_randomization(
         raise ValueError(
             f"`stages` must be None or an integer of 1 or more. Received: stages={stages!r}"
         )
+    check_integer("batch_size", batch_size, 1)
     explain = GradCAM(model, layer, method)
     layers = _with_weights(model)[::-1]
     if not layers:
@@ -110,9 +115,10 @@ def weight_randomization(
         raise ValueError("`images` must hold at least one example. Received: none")
     if class_index is None:
         batch = keras.tree.pack_sequence_as(specs, arrays)
-        probabilities = keras.ops.convert_to_numpy(model.predict(batch, verbose=0))
+        predicted = model.predict(batch, batch_size=batch_size, verbose=0)
+        probabilities = keras.ops.convert_to_numpy(predicted)
         class_index = probabilities.argmax(axis=-1)
-    before = _flat(explain(images, class_index))
+    before = _flat(explain(images, class_index, batch_size))
     generator = np.random.default_rng(seed)
     kept = model.get_weights()
     correlation = []
@@ -120,7 +126,7 @@ def weight_randomization(
         for number, each in enumerate(layers, 1):
             each.set_weights([_permuted(values, generator) for values in each.get_weights()])
             if number in ends:
-                after = _flat(explain(images, class_index))
+                after = _flat(explain(images, class_index, batch_size))
                 correlation.append(
                     [_rank_correlation(*pair) for pair in zip(before, after, strict=True)]
                 )

@@ -81,7 +81,8 @@ def lira_offline(
 
     The attacker needs no model trained on the example: a normal distribution is fitted to the
     reference models without it, and the score is minus the logarithm of the one-sided p-value;
-    those of several queries add up (Fisher's method).
+    those of several queries add up (as in Fisher's method, whose chi-squared does not hold here:
+    the copies of one picture are not independent).
 
     Args:
         margins: As in `lira_online`.
@@ -91,7 +92,8 @@ def lira_offline(
         fixed_variance: As in `lira_online`.
 
     Returns:
-        Scores `(examples,)`, 0 or more; with one query exp(-score) is the p-value.
+        Scores `(examples,)`, 0 or more; with one query exp(-score) is the p-value. Few models tell
+        the mean only roughly, so that small p-values are then too frequent.
 
     Raises:
         ValueError: If shapes do not fit, values are not finite, or an example has fewer than two

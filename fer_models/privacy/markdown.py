@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fer_models.privacy.metrics import LEAST
+
 
 def membership_tables(report: Any) -> str:
     """Return a `MembershipReport` as Markdown tables."""
@@ -72,10 +74,11 @@ def _classes(report):
         f"|---|---:|---:|{'---:|' * len(names)}",
     ]
     for rows in zip(*(attack.classes for attack in report.attacks), strict=True):
-        cells = " | ".join("-" if row.auc is None else _figure(row.auc) for row in rows)
+        cells = " | ".join("too few" if row.auc is None else _figure(row.auc) for row in rows)
         name = rows[0].name.replace("|", "\\|")
         lines.append(f"| {name} | {rows[0].members:,} | {rows[0].non_members:,} | {cells} |")
-    return [*lines, "", "AUC among the examples of each class."]
+    few = f"too few means fewer than {LEAST} members or non-members."
+    return [*lines, "", f"AUC among the examples of each class; {few}"]
 
 
 def _name(attack):

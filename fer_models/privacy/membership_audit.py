@@ -1,6 +1,7 @@
 """An audit by membership inference: all possible attacks, in one report."""
 
 import importlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,7 +83,7 @@ def audit_membership(
     Raises:
         OverlapError: If two of the sets share pictures.
         ValueError: If an attack is unknown or lacks its inputs, signals and references differ in
-            queries, or an argument is out of range.
+            queries or in the seed of their shifts, or an argument is out of range.
 
     Example:
 
@@ -99,6 +100,7 @@ def audit_membership(
     if population is not None:
         sets["population"] = population.hashes
     refuse_overlap(sets)
+    _check_queries(members, non_members, population, references)
     if engine == "fer_models":
         results = run_attacks(
             members, non_members, population, references, attacks, tolerated_fpr=tolerated_fpr
@@ -139,8 +141,10 @@ def run_attacks(
     """Run attacks of this package on signals.
 
     Some attacks set a threshold beforehand: the population attack its own; LiRA online a
-    log-likelihood ratio of 0; LiRA offline and RMIA the score that a share `tolerated_fpr` of
-    non-members should reach. The others set none.
+    log-likelihood ratio of 0; RMIA the score that a share `tolerated_fpr` of non-members should
+    reach. LiRA offline takes the score that this share of the population reaches, if the references
+    answered about a population. Without one it takes the p-value `tolerated_fpr` for one query,
+    which few models keep only roughly, and sets no threshold for several. The others set none.
 
     Args:
         members: As in `audit_membership`, like all other arguments.
@@ -207,13 +211,15 @@ class _Material:
         self.margin = np.concatenate([members.margin, non_members.margin])
         self.labels = np.concatenate([members.labels, non_members.labels])
         self.population = population
+        self.population_margins = None
         self.models = 0 if references is None else len(references)
         if references is not None:
             both = references.of(members), references.of(non_members)
             self.reference_margins = np.concatenate([margins for margins, _ in both], axis=1)
             self.inside = np.concatenate([inside for _, inside in both], axis=1)
             if population is not None and len(references.population_labels):
-                self.population_references = _probability(references.of_population(population))
+                self.population_margins = references.of_population(population)
+                self.population_references = _probability(self.population_margins)
 
 
 def _run(name, material, rate):
@@ -246,12 +252,11 @@ def _run(name, material, rate):
         scores = lira_online(material.margin, material.reference_margins, material.inside)
         return scores, 0.0, details
     if name == "lira_offline":
-        from scipy.stats import chi2
-
         scores = lira_offline(material.margin, material.reference_margins, material.inside)
-        # Twice the sum of -log(p) over q queries is chi-squared with 2 q degrees of freedom.
-        threshold = float(chi2.ppf(1 - rate, 2 * material.margin.shape[1]) / 2)
-        return scores, threshold, {**details, "tolerated_fpr": rate}
+        threshold = _offline_threshold(material, rate)
+        if threshold is not None:
+            details["tolerated_fpr"] = rate
+        return scores, threshold, details
     references = _probability(material.reference_margins)
     known = material.population.true_probability, material.population_references
     if name == "rmia_online":
@@ -260,6 +265,22 @@ def _run(name, material, rate):
         scores = rmia_offline(material.true_probability, references, *known, material.inside)
     # The score is a rank among the population: a non-member's is about uniform.
     return scores, 1 - rate, {**details, "tolerated_fpr": rate}
+
+
+def _offline_threshold(material, rate):
+    """Return the score that a share `rate` of non-members reaches, or None where it is not known.
+
+    The copies of one picture are not independent, so the scores of several queries have no known
+    distribution (Fisher's chi-squared would accuse far more): the population shows it.
+    """
+    if material.population_margins is not None:
+        known = material.population.margin
+        # The fewer models judge an example, the wider its scores vary: as many judge the
+        # population as judge the examples.
+        rows = np.arange(len(known)) % material.inside.shape[1]
+        scores = lira_offline(known, material.population_margins, material.inside[:, rows])
+        return float(np.quantile(scores, 1 - rate))
+    return -math.log(rate) if material.margin.shape[1] == 1 else None
 
 
 def _possible(population, references):
@@ -288,10 +309,21 @@ def _probability(margins):
 
 
 def _check_queries(members, non_members, population, references):
-    counts = {"members": members.queries, "non_members": non_members.queries}
-    if population is not None:
-        counts["population"] = population.queries
-    if references is not None:
-        counts["references"] = references.queries
+    given = {
+        "members": members,
+        "non_members": non_members,
+        "population": population,
+        "references": references,
+    }
+    given = {name: each for name, each in given.items() if each is not None}
+    counts = {name: each.queries for name, each in given.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"All signals must come of as many queries. Received: {counts}")
+    seeds = {name: each.query_seed for name, each in given.items() if each.query_seed is not None}
+    # The first two queries, the picture and its mirror image, are the same for every seed.
+    if members.queries > 2 and len(set(seeds.values())) > 1:
+        raise ValueError(
+            "All signals must come of the same queries, and the seed decides the shifts of the "
+            "third and all further ones: give `signals` and `train_references` the same `seed`. "
+            f"Received: {seeds}"
+        )

@@ -14,7 +14,7 @@ from fer_data.checks import checked_rate
 from fer_data.files import write_text
 from fer_models.privacy import markdown
 from fer_models.privacy.attack_result import AttackResult
-from fer_models.privacy.metrics import Interval, auc_interval, rate_at, roc
+from fer_models.privacy.metrics import LEAST, Interval, auc_interval, rate_at, roc
 from fer_models.privacy.overlap import refuse_overlap
 from fer_models.privacy.signals import Signals
 
@@ -81,9 +81,10 @@ class ClassRisk:
         name: Name of the class.
         members: Number of members.
         non_members: Number of non-members.
-        auc: `Interval`, or `None` where members or non-members are missing, as below.
-        tpr_at: Tuple of `RateAt`.
-        advantage: Largest true- minus false-positive rate over all thresholds.
+        auc: `Interval`, or `None` with fewer than 10 members or non-members, as below: so few say
+            nothing.
+        tpr_at: Tuple of `RateAt`, or `None`.
+        advantage: Largest true- minus false-positive rate over all thresholds, or `None`.
     """
 
     name: str
@@ -101,7 +102,7 @@ class AttackReport:
     Attributes:
         name: Name of the attack.
         engine: The package that ran it.
-        auc: `Interval` of the area under the ROC curve, by bootstrap.
+        auc: `Interval` of the area under the ROC curve, as `auc_interval` gives it.
         tpr_at: Tuple of `RateAt`, at 1 % and 0.1 % false positives.
         advantage: Largest true- minus false-positive rate over all thresholds; never below 0, and
             a little above it by chance alone.
@@ -360,7 +361,7 @@ def score_attack(
 
 
 def _class_risk(name, inside, outside, confidence, resamples, seed):
-    if not len(inside) or not len(outside):
+    if min(len(inside), len(outside)) < LEAST:
         return ClassRisk(name, len(inside), len(outside), None, None, None)
     fpr, tpr, _ = roc(inside, outside)
     return ClassRisk(

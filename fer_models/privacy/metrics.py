@@ -9,6 +9,9 @@ from fer_data import arguments
 from fer_data.checks import check_integer, checked_rate
 from fer_models.evaluation.intervals import Interval, binomial_interval
 
+# Members, and non-members, of a part of the examples below which its figures say nothing.
+LEAST = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class RateAt:
@@ -65,8 +68,10 @@ def auc_interval(
     """Return the area under the ROC curve with its bootstrap interval.
 
     Members and non-members are drawn again, each among themselves, with replacement; the interval
-    is that of the percentiles. It covers the choice of examples alone: a model trained with another
-    seed may lie outside.
+    is that of the percentiles. Where all draws agree, as they do if every member scores above every
+    non-member, it would have no width: there it is Newcombe's, from the area and the numbers alone.
+    The interval covers the choice of examples alone: a model trained with another seed may lie
+    outside.
 
     Args:
         member_scores: `(members,)`.
@@ -82,7 +87,9 @@ def auc_interval(
         ValueError: If an argument is out of range.
 
     Reference:
-        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+        Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Newcombe,
+        "Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part
+        2", Statistics in Medicine 25, 2006, method 5.
     """
     confidence = checked_rate("confidence", confidence)
     check_integer("resamples", resamples, 2)
@@ -99,7 +106,10 @@ def auc_interval(
     ]
     tail = (1 - confidence) / 2
     low, high = np.quantile(areas, [tail, 1 - tail])
-    return Interval(auc(member_scores, non_member_scores), float(low), float(high))
+    area = auc(member_scores, non_member_scores)
+    if low == high:
+        low, high = _newcombe(area, len(members), len(others), tail)
+    return Interval(area, float(low), float(high))
 
 
 @arguments.checked(
@@ -171,6 +181,26 @@ def _positions(member_scores, non_member_scores):
     scores = np.concatenate([member_scores, non_member_scores])
     values, ranks = np.unique(scores, return_inverse=True)
     return ranks[: len(member_scores)], ranks[len(member_scores) :], len(values)
+
+
+def _newcombe(area, members, others, tail):
+    """Return the smallest and the largest true area with which the observed one agrees."""
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    if area < 0.5:
+        low, high = _newcombe(1 - area, members, others, tail)
+        return 1 - high, 1 - low
+    more = (members + others) / 2 - 1
+    width = norm.isf(tail) ** 2 / (members * others)
+
+    def excess(true):
+        variance = true * (1 - true) * (1 + more * ((1 - true) / (2 - true) + true / (1 + true)))
+        return (area - true) ** 2 - width * variance
+
+    # At 0 and at 1 nothing varies; an observed area of 1 is one end itself.
+    low = brentq(excess, 0, min(area, 1 - 1e-12))
+    return low, 1.0 if area == 1 else brentq(excess, area, 1)
 
 
 def _auc_of_counts(member_counts, others, values):

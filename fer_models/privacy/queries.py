@@ -64,6 +64,18 @@ def augmentation_queries(
     )
 
 
+def seed_of_queries(
+    queries: int | Sequence[Callable[[np.ndarray], np.ndarray]], seed: int
+) -> int | None:
+    """Return the seed that made the queries, or `None` for functions of the caller's own.
+
+    Args:
+        queries: As in `augmentation_queries`.
+        seed: Likewise.
+    """
+    return int(seed) if isinstance(queries, (int, np.integer)) else None
+
+
 def original(images: np.ndarray) -> np.ndarray:
     """Return the images as they are."""
     return images

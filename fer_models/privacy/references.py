@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import hashlib
+import numbers
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import REAL, as_array, is_whole, shown
+from fer_data.checks import REAL, as_array, shown
 from fer_data.files import read_arrays, remove_unfinished, write_arrays
 from fer_models.privacy.overlap import refuse_overlap
-from fer_models.privacy.queries import Shifted, augmentation_queries
+from fer_models.privacy.queries import Shifted, augmentation_queries, seed_of_queries
 from fer_models.privacy.signals import Signals, content_hashes, signals
 
 PLAN = "plan.npz"
@@ -35,6 +36,7 @@ class References:
         population_margins: `(models, population, queries)`; a population of 0 without one.
         population_labels: Integers `(population,)`.
         population_hashes: Strings `(population,)`.
+        query_seed: Seed of the shifted copies, as in `Signals`, or `None`.
     """
 
     inside: np.ndarray
@@ -44,6 +46,7 @@ class References:
     population_margins: np.ndarray
     population_labels: np.ndarray
     population_hashes: np.ndarray
+    query_seed: int | None = None
 
     def __len__(self) -> int:
         return len(self.inside)
@@ -132,7 +135,9 @@ def train_references(
         population: Pair `(images, labels)` that no model is trained on, for RMIA; or `None`.
         queries: As in `signals`, and as in the target's signals. Functions of your own are told
             from others by their names alone when the references are continued.
-        seed: Integer of 0 or more; decides the halves and the seeds of the models.
+        seed: Integer of 0 or more; decides the halves, the seeds of the models and, with 3 queries
+            or more, the shifts of the copies. Give it to `signals` of the target too, or the
+            attacks would compare copies that were shifted differently, which they refuse.
         batch_size: As in `signals`.
         from_logits: As in `signals`.
         progress: Whether to show a bar.
@@ -148,6 +153,7 @@ def train_references(
 
     ```python
     references = train_references(build_and_train, images, labels, "out/references", count=16)
+    # `signals` has the same seed, 0, and as many queries.
     margins, inside = references.of(signals(target, images, labels))
     ```
 
@@ -157,10 +163,12 @@ def train_references(
     """
     from tqdm import tqdm
 
-    if not is_whole(count) or count % 2:
+    whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+    if not whole or count < 2 or count % 2:
         raise ValueError(
             f"`count` must be an even integer of 2 or more. Received: count={shown(count)}"
         )
+    count = int(count)
     augmentation_queries(queries, seed)
     images, labels, hashes = _checked_examples("images", images, labels)
     if population is None:
@@ -170,7 +178,9 @@ def train_references(
         refuse_overlap({"examples": hashes, "population": known_hashes})
     inside = _halves(hashes, count, seed)
     folder = Path(folder)
-    fingerprint = _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed)
+    fingerprint = _claim(
+        folder, inside, hashes, labels, known_hashes, known_labels, queries, seed, from_logits
+    )
     remove_unfinished(folder)
     asked: dict[str, Any] = {
         "queries": queries,
@@ -214,6 +224,7 @@ def train_references(
         population_margins=np.stack(population_margins),
         population_labels=known_labels,
         population_hashes=known_hashes,
+        query_seed=seed_of_queries(queries, seed),
     )
 
 
@@ -242,7 +253,7 @@ def _halves(hashes, count, seed):
     return (ranks < count // 2)[:, group]
 
 
-def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed):
+def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, seed, from_logits):
     """Note in the folder which references it holds; raise `ValueError` if it holds others.
 
     Returns:
@@ -256,17 +267,20 @@ def _claim(folder, inside, hashes, labels, known_hashes, known_labels, queries, 
             hint = ", or made before shifts were told apart; give another folder"
     text += f"\n{asked}\n{seed}\n{len(inside)}"
     print_of = np.array(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
-    path = folder / PLAN
+    path, logits = folder / PLAN, np.array(str(from_logits))
     if path.exists():
-        plan = read_arrays(path, ("fingerprint", "inside"))
+        # Plans of before it was noted say nothing of the outputs.
+        plan = read_arrays(path, ("fingerprint", "inside"), optional=["from_logits"])
         same = str(plan["fingerprint"]) == str(print_of)
+        same = same and str(plan.get("from_logits", logits)) == str(logits)
         if not same or not np.array_equal(plan["inside"], inside):
             raise ValueError(
                 "`folder` must be empty or hold references of the same examples, population, "
-                f"queries, seed and count. Received: folder={str(folder)!r} with others{hint}"
+                "queries, seed, count and `from_logits`. "
+                f"Received: folder={str(folder)!r} with others{hint}"
             )
     else:
-        write_arrays(path, {"fingerprint": print_of, "inside": inside})
+        write_arrays(path, {"fingerprint": print_of, "inside": inside, "from_logits": logits})
     return str(print_of)
 
 

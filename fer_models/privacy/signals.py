@@ -11,13 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import as_array, as_numbers, check_integer, check_sequence, shown
+from fer_data.checks import (
+    WHOLE,
+    as_array,
+    as_numbers,
+    check_integer,
+    check_sequence,
+    checked_array,
+    shown,
+)
 from fer_data.files import read_arrays, write_arrays
 from fer_models.evaluation.classification import checked_labels_or_distributions
-from fer_models.privacy.queries import augmentation_queries
+from fer_models.privacy.queries import augmentation_queries, seed_of_queries
 from fer_models.zoo.face_outputs import expression_labels, expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts
 
+_SEED = "query_seed"
 # Rows of a half-precision softmax sum to one only to about two digits.
 _SUM_TOLERANCE = 1e-2
 
@@ -37,6 +46,8 @@ class Signals:
             is about normally distributed, which p and the loss are not.
         entropy: Entropy of the prediction, in nats, `(examples, queries)`.
         hashes: Content hash of every example, strings `(examples,)`.
+        query_seed: Seed of the shifted copies, which are the queries from the third on; `None`
+            where it is not known.
     """
 
     labels: np.ndarray
@@ -46,6 +57,7 @@ class Signals:
     margin: np.ndarray
     entropy: np.ndarray
     hashes: np.ndarray
+    query_seed: int | None = None
 
     @classmethod
     def from_outputs(
@@ -137,7 +149,8 @@ class Signals:
         """Return the signals of some examples: a slice, an array of indices or a mask."""
         if isinstance(index, (int, np.integer)):
             index = [index]
-        return Signals(**{name: value[index] for name, value in self._arrays().items()})
+        chosen = {name: value[index] for name, value in self._arrays().items()}
+        return Signals(**chosen, query_seed=self.query_seed)
 
     @property
     def queries(self) -> int:
@@ -156,7 +169,8 @@ class Signals:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an `.npz` file, under a temporary name first."""
-        write_arrays(path, self._arrays())
+        known = {} if self.query_seed is None else {_SEED: np.array(self.query_seed)}
+        write_arrays(path, self._arrays() | known)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -165,11 +179,19 @@ class Signals:
         Raises:
             ValueError: If the file is damaged or holds something else.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**read_arrays(path, names))
+        # Files of before the seed was kept lack it.
+        found = read_arrays(path, _array_names(cls), optional=[_SEED])
+        seed = found.pop(_SEED, None)
+        if seed is not None:
+            seed = int(checked_array(f"{_SEED} of {os.fspath(path)}", seed, (), kinds=WHOLE))
+        return cls(**found, query_seed=seed)
 
     def _arrays(self):
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in _array_names(self)}
+
+
+def _array_names(kind):
+    return [field.name for field in dataclasses.fields(kind) if field.name != _SEED]
 
 
 @arguments.checked(
@@ -207,7 +229,8 @@ def signals(
         queries: Number of pictures to ask about for each example, or functions that make them:
             see `augmentation_queries`.
         batch_size: Images at a time, for arrays.
-        seed: Seed of the augmented copies.
+        seed: Seed of the shifted copies, of 3 queries or more. Take the same one for all sets of an
+            audit and for its reference models.
         from_logits: Whether the model gives logits; `None` finds out by looking at the outputs.
         progress: Whether to show a bar.
 
@@ -251,9 +274,10 @@ def signals(
         truth.append(np.asarray(expression_labels(batch[1])))
     if not outputs:
         raise ValueError("`images` must hold at least one example. Received: none")
-    return Signals.from_outputs(
+    found = Signals.from_outputs(
         np.concatenate(outputs), np.concatenate(truth), np.concatenate(hashes), from_logits
     )
+    return dataclasses.replace(found, query_seed=seed_of_queries(queries, seed))
 
 
 def content_hashes(images: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from fer_models.privacy.attack_result import AttackResult
+from fer_models.privacy.metrics import LEAST
 from fer_models.privacy.signals import Signals
 
 ENGINE = "tensorflow_privacy"
@@ -26,7 +27,6 @@ FEATURES = ("class", "correctness", "entropy")
 # The package tests its trained attackers on a quarter of the examples.
 _FOLDS = 4
 _ENTROPY_PARTS = 4
-_LEAST = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +175,7 @@ def slices(
             sizes = part.get_train_size(), part.get_test_size()
             for name in wanted:
                 result = None
-                if min(sizes) >= _LEAST:
+                if min(sizes) >= LEAST:
                     result = _run(package, part, name)
                 found.append(
                     SliceResult(

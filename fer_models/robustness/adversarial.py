@@ -180,7 +180,8 @@ def adversarial_accuracy(
         arXiv:1902.06705.
     """
     gradients = as_gradients(model)
-    images = checked_images(images, gradients.input_shape)
+    images = checked_images(images, gradients.input_shape, whole=gradients.whole)
+    gradients = gradients.of_parts()
     labels = checked_labels(labels, len(images), gradients.classes)
     levels = _checked_epsilons(epsilons)
     for name, value in (("steps", steps), ("apgd_steps", apgd_steps), ("queries", queries)):

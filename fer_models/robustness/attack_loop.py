@@ -42,8 +42,10 @@ class Attack:
         name: str,
         steps: int,
     ) -> None:
-        self.gradients = as_gradients(model)
-        images = checked_images(images, self.gradients.input_shape)
+        gradients = as_gradients(model)
+        images = checked_images(images, gradients.input_shape, whole=gradients.whole)
+        # Further on only some of the images are looked at together.
+        self.gradients = gradients.of_parts()
         self.images = images.astype("float32")
         self.labels = checked_labels(labels, len(images), self.gradients.classes)
         check_integer("batch_size", batch_size, 1)

@@ -92,8 +92,8 @@ def emotion_transition(class_names: Sequence[str]) -> np.ndarray:
     """Return the matrix of class-dependent noise between expressions that people confuse.
 
     Anger and disgust, fear and surprise, sadness and neutral become each other; happiness and
-    contempt become neutral. A class of another name becomes the next class, and the last class the
-    first.
+    contempt become neutral. A class of another name, or one of these whose counterpart is not among
+    the classes, becomes the next class, and the last class the first.
 
     Args:
         class_names: Names of the classes in order, two or more, different.
@@ -135,4 +135,5 @@ def _checked_transition(transition: ArrayLike, classes: int) -> np.ndarray:
             f"`transition` must be of shape {(classes, classes)}, of probabilities whose rows sum "
             f"to one, with zeros on the diagonal. Received: {transition.tolist()}"
         )
-    return transition
+    # Sums of rounded or float32 probabilities are too far from one for NumPy's draw.
+    return transition / transition.sum(axis=1, keepdims=True)

@@ -1,5 +1,6 @@
 """Scores of a model, and their gradients with respect to the pixels, for attacks."""
 
+import copy
 import functools
 
 import keras
@@ -33,6 +34,7 @@ class InputGradients:
         from_probabilities: Whether the model returns probabilities from a layer that could not be
             removed. The scores are then their logarithms, which lack the digits that the softmax
             rounded away.
+        whole: Whether each array of images is a whole set, which must not look scaled to [0, 1].
 
     Raises:
         ValueError: If the model has another kind of input or output.
@@ -60,12 +62,22 @@ class InputGradients:
         compiled, self._sizes = _BACKENDS[keras.backend.backend()](self)
         self._compiled = functools.lru_cache(maxsize=None)(compiled)
         self.from_probabilities = False
+        self.whole = True
         if not self._logits.removed:
             shape = (8, *(128 if size is None else size for size in self.input_shape))
             found = self.scores(np.random.default_rng(0).uniform(0, 255, shape))
             sums = found.sum(axis=-1)
             self.from_probabilities = bool(found.min() >= 0 and np.abs(sums - 1).max() < 1e-4)
             self._compiled.cache_clear()
+
+    def of_parts(self) -> "InputGradients":
+        """Return the same for parts of a set of images that was checked as a whole.
+
+        Then a few images that are all nearly black do not count as scaled to [0, 1].
+        """
+        same = copy.copy(self)
+        same.whole = False
+        return same
 
     def forward(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Return the scores of a tensor of images, as a tensor."""
@@ -76,7 +88,7 @@ class InputGradients:
 
     def scores(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Return the scores of images: float32 `(examples, classes)`."""
-        images = checked_images(images, self.input_shape)
+        images = checked_images(images, self.input_shape, whole=self.whole)
         check_integer("batch_size", batch_size, 1)
         return self._in_batches(None, images, np.zeros(len(images), "int32"), batch_size)[0]
 
@@ -105,7 +117,7 @@ class InputGradients:
             Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of
             diverse parameter-free attacks", ICML 2020, equation 6 (DLR).
         """
-        images = checked_images(images, self.input_shape)
+        images = checked_images(images, self.input_shape, whole=self.whole)
         labels = checked_labels(labels, len(images), self.classes)
         check_loss(loss, self.classes)
         check_integer("batch_size", batch_size, 1)

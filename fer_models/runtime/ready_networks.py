@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from fer_data.checks import check_text
 from fer_data.compiled import lite_runner, ready_files
 from fer_models.runtime.face_network import FaceNetwork
 from fer_models.zoo import bundled
@@ -24,7 +25,7 @@ def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwo
         from other weights than those that are bundled now.
 
     Raises:
-        ValueError: If the file is damaged.
+        ValueError: If `model` is no text, or the file is damaged.
 
     Example:
 
@@ -32,6 +33,7 @@ def ready_network(source: str | os.PathLike[str] | Any, model: str) -> FaceNetwo
     >>> network.size, network.channels, network.class_names[3]
     (48, 1, 'happy')
     """
+    check_text("model", model)
     if not isinstance(source, str):
         return None
     name, tag = bundled.split(source, model)

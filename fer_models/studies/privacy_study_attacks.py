@@ -81,6 +81,7 @@ def references_of(
         population_margins=margins[:, count:],
         population_labels=some.labels[count:],
         population_hashes=some.hashes[count:],
+        query_seed=some.query_seed,
     )
 
 

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from fer_data.checks import check_choice, check_integer, check_number, checked_rate
+
 SAMPLINGS = ("shuffled", "poisson")
 ACCOUNTANTS = ("pld", "rdp")
 
@@ -56,14 +58,8 @@ def epsilon(
         Implementations?", ICML 2024.
     """
     for name, value in (("examples", examples), ("batch_size", batch_size), ("epochs", epochs)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer of 1 or more. Received: {name}={value!r}"
-            )
-    if isinstance(noise_multiplier, bool) or not 0 <= noise_multiplier < math.inf:
-        raise ValueError(
-            f"`noise_multiplier` must be 0 or more. Received: noise_multiplier={noise_multiplier!r}"
-        )
+        check_integer(name, value, 1)
+    check_number("noise_multiplier", noise_multiplier, 0)
     if checked_delta(delta) >= 1 / examples:
         raise ValueError(
             f"`delta` must be below 1 / `examples` = {1 / examples:.2g}, or one face may be given "
@@ -73,18 +69,17 @@ def epsilon(
         ("sampling", sampling, SAMPLINGS),
         ("accountant", accountant, ACCOUNTANTS),
     ):
-        if word not in known:
-            raise ValueError(f"`{name}` must be one of {known}. Received: {name}={word!r}")
+        check_choice(name, word, known)
     if noise_multiplier == 0:
         return math.inf
     accounting = _dp_accounting()
     step = accounting.GaussianDpEvent(noise_multiplier)
     if sampling == "shuffled":
         # One step of each epoch sees the example; the others do not depend on it.
-        event = accounting.SelfComposedDpEvent(step, epochs)
+        event = accounting.SelfComposedDpEvent(step, int(epochs))
     else:
         probability = min(1.0, batch_size / examples)
-        steps = math.ceil(examples / batch_size) * epochs
+        steps = math.ceil(examples / batch_size) * int(epochs)
         event = accounting.SelfComposedDpEvent(
             accounting.PoissonSampledDpEvent(probability, step), steps
         )
@@ -112,11 +107,12 @@ def guarantee(dp: Any, *, examples: int, batch_size: int, epochs: int) -> dict[s
         ImportError: If dp-accounting is not installed.
         ValueError: If an argument is out of range.
     """
+    check_integer("epochs", epochs, 1)
     known = {
         "noise_multiplier": dp.noise_multiplier,
         "l2_norm_clip": dp.l2_norm_clip,
         "delta": dp.delta,
-        "epochs": epochs,
+        "epochs": int(epochs),
     }
     for name, sampling in (("epsilon", "shuffled"), ("epsilon_if_poisson_sampled", "poisson")):
         value = epsilon(
@@ -134,9 +130,7 @@ def guarantee(dp: Any, *, examples: int, batch_size: int, epochs: int) -> dict[s
 
 def checked_delta(delta: float) -> float:
     """Return delta, or raise `ValueError`."""
-    if isinstance(delta, bool) or not 0 < delta < 1:
-        raise ValueError(f"`delta` must be between 0 and 1. Received: delta={delta!r}")
-    return delta
+    return checked_rate("delta", delta)
 
 
 def _dp_accounting():

@@ -1,7 +1,6 @@
 """DP-SGD: training in which no single face can move the weights by more than noise hides."""
 
 import dataclasses
-import math
 import secrets
 from typing import Any
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from fer_data.checks import check_integer, check_number, shown
 from fer_models.training.accountant import checked_delta
 from fer_models.zoo.batch_norm import batch_norm_layers
 
@@ -47,9 +47,12 @@ class DPSGD:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        noise, clip = self.noise_multiplier, self.l2_norm_clip
-        _check("noise_multiplier", noise, 0 <= noise < math.inf, "0 or more and finite")
-        _check("l2_norm_clip", clip, 0 < clip < math.inf, "above 0 and finite")
+        for name in ("noise_multiplier", "l2_norm_clip"):
+            check_number(name, getattr(self, name), 0)
+        if self.l2_norm_clip == 0:
+            raise ValueError(
+                f"`l2_norm_clip` must be above 0. Received: l2_norm_clip={self.l2_norm_clip!r}"
+            )
         checked_delta(self.delta)
         if self.seed is not None and (
             isinstance(self.seed, bool) or not isinstance(self.seed, int)
@@ -83,8 +86,9 @@ class DPTrainer(keras.Model):
 
     Raises:
         ValueError: If `network` is no such model; in `compile`, if its batch norm is not frozen, it
-            has layers with a state that training changes, or loss scaling is in use; in `fit`,
-            where there are sample or class weights or several replicas.
+            has other layers with a state that training changes, such as `SpectralNormalization`, or
+            XLA (`jit_compile=True`) or loss scaling is in use; in `fit`, where there are sample or
+            class weights or several replicas.
         NotImplementedError: On other backends than TensorFlow. `fer_models.training.private_fit`
             does it on JAX.
 
@@ -111,10 +115,7 @@ class DPTrainer(keras.Model):
             )
         if not isinstance(options, DPSGD):
             raise ValueError(f"`options` must be a `DPSGD`. Received: options={options!r}")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be an integer of 1 or more. Received: batch_size={batch_size!r}"
-            )
+        check_integer("batch_size", batch_size, 1)
         single = isinstance(network, keras.Model) and all(
             len(getattr(network, end, None) or ()) == 1 for end in ("inputs", "outputs")
         )
@@ -126,7 +127,7 @@ class DPTrainer(keras.Model):
         super().__init__(name=name)
         self.network = network
         self.options = options
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)
         self.generator = keras.random.SeedGenerator(options.seed or 0)
         if options.seed is None:
             # Both halves of the state: whoever sees the steps could try all seeds of 31 bits.
@@ -140,15 +141,37 @@ class DPTrainer(keras.Model):
     def call(self, images: keras.KerasTensor, training: bool | None = False) -> keras.KerasTensor:
         return self.network(images, training=training)
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Set up the training, as `keras.Model.compile`."""
+    def compile(self, *args: Any, jit_compile: bool | str = "auto", **kwargs: Any) -> None:
+        """Set up the training, as `keras.Model.compile`, but never with XLA.
+
+        Args:
+            args: As in `keras.Model.compile`.
+            jit_compile: `"auto"` or False.
+            kwargs: As in `keras.Model.compile`.
+
+        Raises:
+            ValueError: As said of the class.
+        """
+        # Keras would take XLA wherever there is a GPU.
+        if jit_compile not in ("auto", False, None):
+            raise ValueError(
+                '`jit_compile` must be False or "auto" for DP-SGD: XLA cannot compile its loop '
+                f"over the examples of a batch. Received: jit_compile={jit_compile!r}"
+            )
         mixing = [layer.name for layer in batch_norm_layers(self.network) if layer.trainable]
         if mixing:
             raise ValueError(
                 "Batch norm must be frozen for DP-SGD (`freeze_batch_norm`): it mixes the examples "
                 f"of a batch. Received: {len(mixing)} layers that train, the first {mixing[0]!r}"
             )
-        super().compile(*args, **kwargs)
+        changed = _changed_by_training(self.network)
+        if changed:
+            raise ValueError(
+                "The layers of a network for DP-SGD must have no state that training changes, such "
+                "as moving statistics: it would keep faces without noise. Replace these layers. "
+                f"Received: {shown(changed)}"
+            )
+        super().compile(*args, jit_compile=False, **kwargs)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError(
                 "DP-SGD must run without loss scaling, which changes what is clipped: use float32 "
@@ -287,6 +310,28 @@ def _is_seed(variable):
     return variable.path.endswith("seed_generator_state")
 
 
-def _check(name, value, valid, rule):
-    if isinstance(value, bool) or not valid:
-        raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}")
+def _changed_by_training(network):
+    """Return the paths of the layers with variables, other than seeds, that a training step sets.
+
+    Weights that are only frozen, and constants such as those of `Normalization`, stay as they are.
+    """
+    import tensorflow as tf
+
+    variables = network.non_trainable_variables
+    if all(_is_seed(variable) for variable in variables):
+        return []
+    found = {}
+
+    def look(image):
+        values = [tf.convert_to_tensor(v.value) for v in network.trainable_variables]
+        state = [tf.convert_to_tensor(v.value) for v in variables]
+        _, after = network.stateless_call(values, state, image, training=True)
+        for variable, old, new in zip(variables, state, after, strict=True):
+            if new is not old and not _is_seed(variable):
+                found[variable.path.rpartition("/")[0]] = True
+
+    image = network.inputs[0]
+    tf.function(look, autograph=False).get_concrete_function(
+        tf.TensorSpec((1, *image.shape[1:]), image.dtype)
+    )
+    return list(found)

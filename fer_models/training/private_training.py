@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fer_data import arguments, whole
-from fer_data.checks import check_integer, check_number, check_seed
+from fer_data.checks import check_integer, check_number, check_seed, shown
 from fer_models.training.accountant import checked_delta, epsilon
 
 # Steps of the privacy loss distribution, and the tolerance of the noise multiplier.
@@ -122,7 +122,8 @@ class PrivateTraining:
 
         Raises:
             ImportError: If jax-privacy is not installed.
-            ValueError: If there are fewer examples than `batch_size`, or delta is too large.
+            ValueError: If there are fewer examples than `batch_size`, delta is too large, `earlier`
+                alone spends the wanted epsilon, or no noise suffices for it.
         """
         self.probability(examples)
         if self.epsilon is None:
@@ -133,6 +134,14 @@ class PrivateTraining:
                 f"given away whole. Received: delta={self.delta!r}"
             )
         known = self._known(examples)
+        if self.earlier:
+            spent = _spent_earlier(known.earlier, self.delta)
+            if spent >= self.epsilon:
+                raise ValueError(
+                    "`epsilon` must be above what the releases of `earlier` spend alone, "
+                    f"{spent:.4g} at this delta: allow a larger epsilon, or give `earlier` more "
+                    f"noise. Received: epsilon={self.epsilon!r}, earlier={shown(self.earlier)}"
+                )
         # Accounting without truncation is much faster, and its noise almost always suffices.
         noise = _calibrated(self.epsilon, dataclasses.replace(known, places=None))
         if _spent(noise, known) > self.epsilon:
@@ -175,11 +184,11 @@ class PrivateTraining:
             "noise_multiplier": noise,
             "l2_norm_clip": self.l2_norm_clip if noise else None,
             "earlier": list(self.earlier),
-            "examples": examples,
-            "batch_size": self.batch_size,
-            "largest_batch": self.places(examples),
-            "sampling_probability": self.probability(examples),
-            "steps": self.steps,
+            "examples": int(examples),
+            "batch_size": int(self.batch_size),
+            "largest_batch": int(self.places(examples)),
+            "sampling_probability": float(self.probability(examples)),
+            "steps": int(self.steps),
         }
 
     def _known(self, examples):
@@ -196,20 +205,33 @@ class PrivateTraining:
 @functools.lru_cache(maxsize=64)
 def _calibrated(target, known):
     accounting = _accounting()
-    return accounting.calibrate_dp_mechanism(
-        _counter,
-        lambda noise: _event(noise, known),
-        target,
-        known.delta,
-        # The second number is a first guess, which is doubled until it suffices.
-        accounting.LowerEndpointAndGuess(0.0, 2.0),
-        tol=TOLERANCE,
-    )
+    try:
+        return accounting.calibrate_dp_mechanism(
+            _counter,
+            lambda noise: _event(noise, known),
+            target,
+            known.delta,
+            # The second number is a first guess, which is doubled until it suffices.
+            accounting.LowerEndpointAndGuess(0.0, 2.0),
+            tol=TOLERANCE,
+        )
+    except accounting.mechanism_calibration.NoBracketIntervalFoundError as error:
+        raise ValueError(
+            "`epsilon` must be larger for so many steps: no noise up to a thousand million times "
+            f"the clip suffices. Received: epsilon={target!r}, steps={known.steps}"
+        ) from error
 
 
 @functools.lru_cache(maxsize=64)
 def _spent(noise, known):
     return float(_counter().compose(_event(noise, known)).get_epsilon(known.delta))
+
+
+@functools.lru_cache(maxsize=64)
+def _spent_earlier(earlier, delta):
+    accounting = _accounting()
+    events = [accounting.GaussianDpEvent(each) for each in earlier]
+    return float(_counter().compose(accounting.ComposedDpEvent(events)).get_epsilon(delta))
 
 
 def _event(noise, known):

@@ -204,6 +204,11 @@ IMAGES = np.zeros((2, 4, 4, 1), "uint8")
         (lambda: checks.checked_images(IMAGES, (None, 4, 3)), r"shape \(None, 4, 3\).*\(4, 4, 1\)"),
         (lambda: checks.checked_images(IMAGES - 1.0), r"in \[0, 255\].*from -1.0 to -1.0"),
         (lambda: checks.checked_images(np.full((1, 2, 2, 1), np.nan)), r"in \[0, 255\].*nan"),
+        (
+            lambda: checks.checked_images(IMAGES + 0.5),
+            "`images`.*scaled to .* multiply them by 255",
+        ),
+        (lambda: checks.checked_images(IMAGES + 1.0), "Received: values from 1.0 to 1.0"),
         (lambda: checks.checked_labels([0.0, 1], 2, 3), "must be 2 integers.*dtype=float64"),
         (lambda: checks.checked_labels([0], 2, 3), r"must be 2 integers.*shape=\(1,\)"),
         (lambda: checks.checked_labels([0, 3], 2, 3), "from 0 to 2.*from 0 to 3"),
@@ -226,6 +231,10 @@ def test_what_the_checks_say(call, said):
 def test_what_the_checks_return():
     assert checks.checked_names("names", ("a", np.str_("b")), 2) == ("a", "b")
     assert checks.checked_images(IMAGES, (4, None, 1)) is IMAGES
+    # Black, whole numbers, and some faces of a set that was checked.
+    for dark in (IMAGES + 0.0, IMAGES + np.uint8(1)):
+        assert checks.checked_images(dark) is dark
+    assert checks.checked_images(IMAGES + 1.0, whole=False).max() == 1
     found = checks.checked_labels([2, 0], 2, 3)
     assert found.tolist() == [2, 0]
     assert found.dtype == np.int32

@@ -138,6 +138,16 @@ def test_a_damaged_file_of_arrays_is_named_wherever_the_damage_is(tmp_path):
         files.read_arrays(tmp_path / "absent.npz", ("a",))
 
 
+def test_arrays_that_older_files_lack(tmp_path):
+    path = tmp_path / "plan.npz"
+    for held in ({"a": 1}, {"a": 1, "b": 2}):
+        files.write_arrays(path, held)
+        found = files.read_arrays(path, ["a"], optional=["b"])
+        assert {name: int(value) for name, value in found.items()} == held
+    with pytest.raises(ValueError, match="must hold c"):
+        files.read_arrays(path, ["c"], optional=["b"])
+
+
 def test_tables_and_numbers(tmp_path):
     path = files.write_table(
         tmp_path / "a" / "table.csv", ["name", "n"], [["é, ü", 1], ["b", None]]

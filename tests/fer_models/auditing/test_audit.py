@@ -1,8 +1,10 @@
 import csv
+import inspect
 import io
 import itertools
 import json
 import re
+import sys
 
 import keras
 import numpy as np
@@ -12,12 +14,17 @@ from keras import layers
 
 import fer_models
 from fer_layers import CBAM
-from fer_models.auditing import Audit, audit, by_group, scores
+from fer_models import explain, robustness
+from fer_models.auditing import Audit, audit, breaking, by_group, cost, explanation, scores
 from fer_models.auditing import membership as membership_section
 from fer_models.auditing.blocks import Bar, Figure, Picture, Section, Table, Text
+from fer_models.auditing.card import suspects_csv
 from fer_models.auditing.membership import membership
 from fer_models.privacy import OverlapError, Signals
+from fer_models.robustness import rank_suspects
 
+# The package has the function of the same name.
+audit_module = sys.modules["fer_models.auditing.audit"]
 CLASSES = ("sad", "<happy>", "a|b")
 NO_EXTRAS = {"adversarial_faces": 0, "corruption_faces": 0, "explained_faces": 0, "verbose": 0}
 SECTIONS = ("accuracy", "calibration", "complexity", "membership", "suspects")
@@ -76,7 +83,7 @@ def undrawn(monkeypatch):
     def drawn(draw, alt, caption, wide=False):
         return Picture(b"", alt, caption, wide)
 
-    for module in (by_group, membership_section, scores):
+    for module in (breaking, by_group, explanation, membership_section, scores):
         monkeypatch.setattr(module, "drawn", drawn)
 
 
@@ -240,6 +247,7 @@ def test_training_faces_outside_are_refused_and_counted(model, sets, name):
         ({"test": (np.zeros((0, 24, 24, 1)), np.zeros(0, int))}, "`test` must hold images"),
         ({"test": (np.full((2, 24, 24, 1), -1), [0, 1])}, r"`test` must hold images in \[0, 255"),
         ({"test": (np.full((2, 24, 24, 1), np.nan), [0, 1])}, "`test` must hold finite numbers"),
+        ({"non_members": (faces(2, 2)[0] / 255, [0, 1])}, "`non_members`.* multiply them by 255"),
         ({"population": (faces(5, 1)[0], [0, 1])}, "`population` must hold one integer label"),
         ({"population": (faces(2, 1)[0], [0, 3])}, "`population` must hold labels from 0 to 2"),
         ({"population": (faces(2, 1)[0], [0.0, 1])}, "`population` must hold one integer label"),
@@ -292,6 +300,91 @@ def test_a_population_that_lacks_a_class_goes_without_thresholds_for_each(undraw
     names = [attack["name"] for attack in found.data["attacks"]]
     assert names == ["population", "loss", "entropy", "modified_entropy"]
     assert "fewer than 10, so that thresholds for each class were left out" in found.how
+
+
+def test_suspects_are_counted_as_they_are_listed(undrawn):
+    labels = np.array([0, 0, 0, 0, 1, 1, 1])
+    # The fourth face is surely of its label, and yet above the mean of the second class; the fifth
+    # is overruled, but by less than the mean of the first.
+    second = [0.01, 0.01, 0.9, 0.45, 0.4, 0.3, 0.3]
+    probabilities = np.stack([1 - np.array(second), second, np.zeros(7)], axis=1)
+    assert rank_suspects(labels, probabilities)[-3].confident
+    section = breaking.suspects(np.zeros((7, 8, 8, 1)), labels, probabilities, CLASSES, "here")
+    data = section.data
+    assert data["overruled"] == len(data["suspects"]) == 4
+    listed = sum(each["confident"] for each in data["suspects"])
+    assert data["confident"] == listed == int(section.figures[0].value) == 3
+    assert len(list(csv.DictReader(io.StringIO(suspects_csv(data["suspects"]))))) == 4
+
+
+def test_the_batch_size_reaches_every_section(model, sets, monkeypatch):
+    seen = {}
+
+    def note(module, name):
+        signature = inspect.signature(getattr(module, name))
+
+        def noted(*args):
+            seen[name] = signature.bind(*args).arguments.get("batch_size")
+            return Section(name, name, (), "how")
+
+        monkeypatch.setattr(module, name, noted)
+
+    for name in ("adversarial", "corruptions", "suspects"):
+        note(breaking, name)
+    for module, name in ((audit_module, "explanation"), (audit_module, "membership")):
+        note(module, name)
+    note(cost, "complexity")
+    asked = {name: sets[name] for name in ("members", "non_members")}
+    audit(model, **asked, batch_size=7, verbose=0)
+    obeyed = dict.fromkeys(("adversarial", "corruptions", "explanation"), 7)
+    assert seen == obeyed | dict.fromkeys(("suspects", "membership", "complexity"))
+
+
+@pytest.mark.slow
+def test_faces_are_taken_so_many_at_a_time_everywhere(model, sets, undrawn, monkeypatch):
+    seen = {}
+
+    def watch(module, name, **quick):
+        real = getattr(module, name)
+        signature = inspect.signature(real)
+
+        def watched(*args, **options):
+            given = signature.bind(*args, **options)
+            seen.setdefault(name, set()).add(given.arguments["batch_size"])
+            return real(*args, **options, **quick)
+
+        monkeypatch.setattr(module, name, watched)
+
+    few = {"epsilons": (4,), "steps": 2, "apgd_steps": 2, "queries": 3}
+    watch(robustness, "adversarial_accuracy", **few)
+    watch(robustness, "corruption_accuracy", kinds=("blur", "mask"), severities=(1,))
+    for name in ("deletion_insertion", "weight_randomization", "attention_gates"):
+        watch(explain, name)
+    watch(explain.GradCAM, "__call__")
+    # Of these, one takes its time to measure times, and one asks nothing.
+    for module, name in ((cost, "complexity"), (audit_module, "membership")):
+        monkeypatch.setattr(module, name, lambda *_, key=name: Section(key, key, (), "how"))
+    found = [
+        audit(
+            model,
+            members=sets["members"],
+            non_members=sets["non_members"],
+            adversarial_faces=10,
+            corruption_faces=10,
+            explained_faces=10,
+            samples=5,
+            batch_size=size,
+            verbose=0,
+        )
+        for size in (4, 64)
+    ]
+    assert set(map(len, seen.values())) == {2}, seen
+    assert seen["adversarial_accuracy"] == seen["__call__"] == {4, 64}
+    for key in ("accuracy", "adversarial", "corruptions", "suspects", "explanation"):
+        few, many = (re.split(r"(-?\d+\.\d+(?:e-?\d+)?)", json.dumps(each[key])) for each in found)
+        assert few[::2] == many[::2], key
+        numbers = (np.array(each[1::2], float) for each in (few, many))
+        np.testing.assert_allclose(*numbers, rtol=1e-3, atol=1e-4, err_msg=key)
 
 
 @pytest.mark.slow

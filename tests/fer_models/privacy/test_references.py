@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import types
 
@@ -9,8 +10,10 @@ from helpers.crashes import every_change, go_on_in_each
 from fer_models.privacy import (
     OverlapError,
     References,
+    Signals,
     audit_membership,
     augmentation_queries,
+    run_attacks,
     signals,
     train_references,
 )
@@ -69,7 +72,7 @@ def train(pool, folder, build=Remembering, **options):
 
 
 def arrays(references):
-    return [getattr(references, name) for name in References.__dataclass_fields__]
+    return [np.asarray(getattr(references, name)) for name in References.__dataclass_fields__]
 
 
 def test_every_example_is_in_half_of_the_models_and_the_books_are_right(pool, population, tmp_path):
@@ -164,6 +167,91 @@ def test_a_folder_of_something_else_is_refused(pool, population, tmp_path):
             )
 
 
+def test_outputs_read_otherwise_are_refused(pool, tmp_path):
+    first = train(pool, tmp_path)
+    with pytest.raises(ValueError, match=r"`folder` must be empty or hold.* and `from_logits`"):
+        train_references(Remembering, *pool, tmp_path, count=4, progress=False)
+    # A folder of before it was noted.
+    with np.load(tmp_path / "plan.npz") as plan:
+        old = {name: plan[name] for name in ("fingerprint", "inside")}
+    np.savez(tmp_path / "plan.npz", **old)
+    again = train_references(Remembering, *pool, tmp_path, count=4, progress=False)
+    assert np.array_equal(first.margins, again.margins)
+
+
+def test_copies_that_were_shifted_otherwise_are_not_compared(pool, tmp_path):
+    target = Remembering(pool[0][:20], pool[1][:20], 99)
+
+    def both(seed, queries=3):
+        found = signals(target, *pool, queries=queries, seed=seed, progress=False)
+        return found[:20], found[20:]
+
+    references = train(pool, tmp_path / "0", queries=3, seed=7)
+    assert references.query_seed == 7
+    message = "'members': 0, 'non_members': 0, 'references': 7"
+    with pytest.raises(ValueError, match=f"the same `seed`.*{message}"):
+        audit_membership(*both(0), references=references)
+    with pytest.raises(ValueError, match=message):
+        run_attacks(*both(0), references=references)
+    with pytest.raises(ValueError, match="'members': 0, 'non_members': 1"):
+        run_attacks(both(0)[0], both(1)[1])
+    assert run_attacks(*both(7), references=references)
+    unknown = dataclasses.replace(references, query_seed=None)
+    assert run_attacks(*both(0), references=unknown)
+    # The mirror image is the same for every seed, and own functions know none.
+    references = train(pool, tmp_path / "1", queries=2, seed=7)
+    assert run_attacks(*both(0, 2), references=references)
+    references = train(pool, tmp_path / "2", queries=augmentation_queries(3, seed=7), seed=7)
+    assert references.query_seed is None
+
+
+def test_the_threshold_of_offline_lira_keeps_what_is_tolerated():
+    generator = np.random.default_rng(0)
+    # The copies of a picture are answered alike; four models tell the mean only roughly.
+    models, examples, queries, apart = 4, 2000, 6, 1000
+
+    def answers(*shape):
+        own = generator.normal(0, 0.95, (*shape, 1))
+        return own + generator.normal(0, 0.3, (*shape, queries))
+
+    def asked(count, name):
+        scores = np.zeros((count, queries, CLASSES))
+        scores[..., 0] = answers(count)
+        labels, hashes = np.zeros(count, int), [f"{name} {i}" for i in range(count)]
+        return Signals.from_outputs(scores, labels, hashes, from_logits=True)
+
+    both, known = asked(examples, "face"), asked(apart, "other")
+    ranks = generator.random((models, examples)).argsort(axis=0).argsort(axis=0)
+    references = References(
+        inside=ranks < 2,
+        margins=answers(models, examples) - np.log(2),
+        labels=both.labels,
+        hashes=both.hashes,
+        population_margins=answers(models, apart) - np.log(2),
+        population_labels=known.labels,
+        population_hashes=known.hashes,
+    )
+    for rate in (0.1, 0.02):
+        (found,) = run_attacks(
+            both[:1000], both[1000:], known, references, ["lira_offline"], tolerated_fpr=rate
+        )
+        # Three standard deviations of the population's quantile and of the faces' share.
+        room = 3 * np.sqrt(rate * (1 - rate) * (1 / 1000 + 1 / 2000))
+        scores = np.concatenate([found.member_scores, found.non_member_scores])
+        assert abs((scores >= found.threshold).mean() - rate) < room
+        assert found.details == {"models": 4, "tolerated_fpr": rate}
+    # Without a population nothing tells the scores of several queries; of one it is the p-value.
+    (found,) = run_attacks(
+        both[:1000], both[1000:], references=references, attacks=["lira_offline"]
+    )
+    assert found.threshold is None
+    assert found.details == {"models": 4}
+    single = dataclasses.replace(references, margins=references.margins[..., :1])
+    one = Signals.from_outputs(both.probabilities[:, 0], both.labels, both.hashes)
+    (found,) = run_attacks(one[:1000], one[1000:], None, single, ["lira_offline"])
+    assert found.threshold == pytest.approx(-np.log(0.1))
+
+
 def test_other_shifts_are_other_queries(pool, tmp_path):
     queries = augmentation_queries(4, seed=1)
     first = train(pool, tmp_path, queries=queries)
@@ -252,7 +340,7 @@ def test_a_real_network_and_progress(pool, tmp_path, capsys):
         seen.append(model.get_weights()[0])
         return model
 
-    references = train_references(build, *pool, tmp_path / "0", count=2)
+    references = train_references(build, *pool, tmp_path / "0", count=np.int64(2))
     assert "2/2" in capsys.readouterr().err
     assert references.margins.shape == (2, EXAMPLES, 1)
     train(pool, tmp_path / "1", build, count=2)

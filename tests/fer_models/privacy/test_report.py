@@ -105,6 +105,31 @@ def test_bootstrap_agrees_with_scipys():
     assert wide.low < found.low < found.high < wide.high
 
 
+@pytest.mark.parametrize(("members", "others"), [(1, 1), (3, 5), (100, 100), (2000, 1000)])
+def test_the_interval_of_a_perfect_attack_stays_open(members, others):
+    above, below = np.arange(members) + others, np.arange(others)
+    found = auc_interval(above, below, resamples=20)
+    assert found.low < found.value == found.high == 1
+    # Newcombe's method 5: the true area from which 1 lies just 1.96 standard errors away.
+    more, low = (members + others) / 2 - 1, found.low
+    error = low * (1 - low) * (1 + more * ((1 - low) / (2 - low) + low / (1 + low)))
+    assert 1 - low == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(error / members / others))
+    turned = auc_interval(below, above, resamples=20)
+    assert turned.low == turned.value == 0
+    assert turned.high == pytest.approx(
+        1 - auc_interval(np.arange(others) + members, np.arange(members), resamples=20).low
+    )
+    narrow = auc_interval(above, below, confidence=0.5, resamples=20)
+    assert found.low < narrow.low < 1
+    if members == others == 1:
+        assert found.low == pytest.approx(1 / (1 + stats.norm.ppf(0.975) ** 2))
+
+
+def test_equal_scores_say_nothing():
+    found = auc_interval([1.0, 1.0], [1.0], resamples=20)
+    assert found.low < found.value == 0.5 < found.high
+
+
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 @settings(max_examples=25)
 def test_exact_interval_by_the_beta_distribution(case):
@@ -203,13 +228,18 @@ def test_classes_are_scored_alone(sets, report):
     )
 
 
-def test_a_class_without_examples_has_no_figures(sets):
+@pytest.mark.parametrize("few", [0, 9])
+def test_a_class_of_few_examples_has_no_figures(sets, few):
     members, others, _ = sets
-    report = audit_membership(members, others[others.labels != 2], resamples=10)
+    chosen = np.r_[np.flatnonzero(others.labels == 2)[:few], np.flatnonzero(others.labels < 2)]
+    report = audit_membership(members, others[chosen], attacks=["loss"], resamples=10)
     row = report["loss"].classes[2]
     assert row.auc is row.tpr_at is row.advantage is None
-    assert (row.members, row.non_members) == ((members.labels == 2).sum(), 0)
-    assert "| 2 | " in report.to_markdown()
+    assert (row.members, row.non_members) == ((members.labels == 2).sum(), few)
+    assert f"| 2 | {row.members} | {few} | too few |" in report.to_markdown()
+    chosen = np.r_[np.flatnonzero(others.labels == 2)[:10], np.flatnonzero(others.labels < 2)]
+    report = audit_membership(members, others[chosen], attacks=["loss"], resamples=10)
+    assert report["loss"].classes[2].auc is not None
 
 
 @pytest.mark.parametrize(

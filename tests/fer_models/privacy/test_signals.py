@@ -198,9 +198,20 @@ def test_save_load_and_select(tmp_path, model, pictures):
     assert found[3].loss.shape == (1, 2)
     assert (found[found.labels == 1].labels == 1).all()
     assert (found[2:4].hashes == found.hashes[2:4]).all()
+    assert again.query_seed == found.query_seed == found[2:4].query_seed == 0
+    # Files of before the seed was kept.
+    old = {name: getattr(found, name) for name in Signals.__dataclass_fields__}
+    del old["query_seed"]
+    np.savez(tmp_path / "old.npz", **old)
+    again = Signals.load(tmp_path / "old.npz")
+    assert again.query_seed is None
+    assert (again.loss == found.loss).all()
+    again.save(tmp_path / "old.npz")
+    assert Signals.load(tmp_path / "old.npz").query_seed is None
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 not whole")
     np.savez(tmp_path / "other.npz", loss=found.loss)
-    for name in ("bad", "other"):
+    np.savez(tmp_path / "seeds.npz", **old, query_seed=[1, 2])
+    for name in ("bad", "other", "seeds"):
         with pytest.raises(ValueError, match=f"{name}.npz"):
             Signals.load(tmp_path / f"{name}.npz")
     with pytest.raises(ValueError, match=r"end in \.npz"):

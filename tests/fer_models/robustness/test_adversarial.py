@@ -188,6 +188,18 @@ def test_nothing_right_is_nothing_to_attack():
     assert report.warnings == ()
 
 
+def test_a_dark_face_that_alone_withstands_is_not_taken_for_a_scaled_one():
+    model = model_with()
+    images = np.concatenate([np.random.default_rng(0).random((1, *SHAPE)), faces(model, 3)[0]])
+    labels = ops.convert_to_numpy(model(images.astype("float32"))).argmax(-1)
+    labels[1:] = (labels[1:] + 1) % 3
+    report = adversarial_accuracy(model, images, labels, epsilons=0.1, verbose=0)
+    assert report.clean.correct == 1
+    for scaled in (images / 255, images[:1]):
+        with pytest.raises(ValueError, match="multiply them by 255"):
+            adversarial_accuracy(model, scaled, labels[: len(scaled)], verbose=0)
+
+
 @pytest.mark.parametrize("epsilons", [(), (2, 2), (0,), (200,), ("2",)])
 def test_bad_epsilons(epsilons):
     model = model_with()

@@ -351,6 +351,7 @@ def test_progress_is_shown(three, capsys):
         ({"images": np.full((2, *SHAPE), 256.0)}, r"`images` must be in \[0, 255\]"),
         ({"images": np.full((2, *SHAPE), np.nan)}, r"`images` must be in \[0, 255\]"),
         ({"images": np.zeros((0, *SHAPE))}, "one example or more"),
+        ({"images": pictures(2) / 255}, "`images` .* multiply them by 255"),
         ({"labels": [0]}, "`labels` must be 2 integers"),
         ({"labels": [0.0, 1.0]}, "`labels` must be 2 integers"),
         ({"labels": [0, 3]}, "`labels` must be from 0 to 2"),
@@ -373,6 +374,18 @@ def test_bad_arguments(three, change, message):
     given = {"images": pictures(2), "labels": [0, 1], "epsilon": 2, **change}
     with pytest.raises(ValueError, match=message):
         attack(gradients, **given)
+
+
+@pytest.mark.parametrize("attack", list(ATTACKS))
+def test_black_faces_are_not_taken_for_scaled_ones(three, attack):
+    gradients, model, _ = three
+    dark = np.zeros((2, *SHAPE), "uint8")
+    dark[1] = 1
+    found = ATTACKS[attack](gradients, dark, predicted(model, dark), 0.5)
+    assert found.max() <= 1.5
+    with pytest.raises(ValueError, match="multiply them by 255"):
+        gradients.scores(dark / 2.0)
+    assert gradients.of_parts().scores(dark / 2.0).shape == (2, 3)
 
 
 def test_bad_models():

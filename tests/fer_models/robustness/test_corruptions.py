@@ -271,6 +271,7 @@ def test_sheet(faces, tmp_path):
         ({"images": np.zeros((4, 4, 1))}, "`images` must be numbers of shape"),
         ({"images": np.zeros((1, 9, 9, 2))}, "1 or 3 channels"),
         ({"images": np.full((1, 9, 9, 1), -1)}, r"in \[0, 255\]"),
+        ({"images": np.full((1, 9, 9, 1), 0.5)}, "multiply them by 255"),
         ({"kind": "rain"}, "`kind` must be of"),
         ({"severity": 0}, "`severity` must be of"),
         ({"severity": 6}, "`severity` must be of"),

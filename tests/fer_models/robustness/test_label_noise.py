@@ -65,6 +65,15 @@ def test_expressions_become_those_they_are_confused_with():
     np.testing.assert_array_equal(emotion_transition(["happy", "sad"]), [[0, 1], [1, 0]])
 
 
+@pytest.mark.parametrize("rounded", [np.float32, lambda matrix: np.round(matrix, 6)])
+def test_probabilities_that_sum_to_one_roughly_are_taken(rounded):
+    labels = np.arange(700) % 7
+    matrix = (1 - np.eye(7)) / 6
+    noisy, flipped = flip_labels(labels, 0.5, 7, transition=rounded(matrix))
+    assert flipped.sum() == 350
+    np.testing.assert_array_equal(noisy, flip_labels(labels, 0.5, 7, transition=matrix)[0])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -173,3 +173,8 @@ def test_a_network_that_differs_is_not_written(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="'mtcnn_rnet' must give what TensorFlow gives"):
         making.make(tmp_path, ["mtcnn_rnet"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_is_no_text_is_named():
+    with pytest.raises(ValueError, match=r"`model` must be a text\. Received: model=array"):
+        ready_network("fer2013", np.array(["ghostface"] * 3))

@@ -155,6 +155,63 @@ def test_batch_norm_is_frozen_everywhere():
     DPTrainer(model, DPSGD(noise_multiplier=1.0), 8).compile("sgd", "mse")
 
 
+class MovingMean(keras.layers.Layer):
+    """Subtracts a mean that training moves."""
+
+    def build(self, input_shape):
+        self.mean = self.add_weight(shape=input_shape[-1:], initializer="zeros", trainable=False)
+
+    def call(self, inputs, training=False):
+        if training:
+            self.mean.assign(0.9 * self.mean + 0.1 * keras.ops.mean(inputs, axis=0))
+        return inputs - self.mean
+
+
+@ON_TENSORFLOW
+def test_layers_with_a_state_that_training_changes_are_refused():
+    def made(*layers):
+        ends = keras.Input((SIZE, SIZE, 1)), keras.layers.Dense(CLASSES, activation="softmax")
+        network = keras.Sequential([ends[0], *layers, ends[1]])
+        return DPTrainer(network, DPSGD(noise_multiplier=1.0), 8)
+
+    flat = keras.layers.Flatten()
+    for frozen in (False, True):
+        moving = MovingMean(name="moving", trainable=not frozen)
+        spectral = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3), name="spectral")
+        spectral.trainable = not frozen
+        for layers, name in (((flat, moving), "moving"), ((spectral, flat), "spectral")):
+            with pytest.raises(ValueError, match=f"no state that training changes.*{name}"):
+                made(*layers).compile("sgd", "mse")
+    # Constants, seeds and frozen weights are none.
+    constants = keras.layers.Normalization(mean=[1.0], variance=[2.0])
+    dense = keras.layers.Dense(4, trainable=False)
+    made(constants, flat, keras.layers.Dropout(0.5), dense).compile("sgd", "mse")
+
+
+@ON_TENSORFLOW
+def test_xla_is_never_taken(monkeypatch):
+    import tensorflow as tf
+
+    class Card:
+        device_type, name = "GPU", "/physical_device:GPU:0"
+
+    real = tf.config.list_physical_devices
+    monkeypatch.setattr(
+        tf.config,
+        "list_physical_devices",
+        lambda *kind: real(*kind) if kind else [*real(), Card()],
+    )
+    plain = network(norm=False)
+    plain.compile("sgd", "mse")
+    assert plain.jit_compile is True  # as Keras decides where there is a card
+    made = DPTrainer(network(norm=False), DPSGD(noise_multiplier=1.0), 8)
+    for options in ({}, {"jit_compile": "auto"}, {"jit_compile": False}):
+        made.compile("sgd", "mse", **options)
+        assert made.jit_compile is False
+    with pytest.raises(ValueError, match=r"`jit_compile` must be False.*jit_compile=True"):
+        made.compile("sgd", "mse", jit_compile=True)
+
+
 def small(**changes):
     settings = {
         "name": "small",
@@ -194,13 +251,14 @@ def test_bad_trainers():
     options = DPSGD(noise_multiplier=1.0)
     with pytest.raises(ValueError, match="`options` must be a `DPSGD`"):
         DPTrainer(network(), {"noise_multiplier": 1.0}, 8)
-    with pytest.raises(ValueError, match="`batch_size` must be an integer of 1 or more"):
+    with pytest.raises(ValueError, match="`batch_size` must be an integer >= 1"):
         DPTrainer(network(), options, 0)
     teaching = distiller(network(), network())
     for bad in (keras.Sequential(), "model", teaching):
         with pytest.raises(ValueError, match="`network` must be a functional or a built"):
             DPTrainer(bad, options, 8)
-    made = DPTrainer(network(norm=False), options, 8)
+    made = DPTrainer(network(norm=False), options, np.int64(8))
+    assert type(made.batch_size) is int
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match="without loss scaling"):
         made.compile(scaled, "mse")
@@ -225,15 +283,18 @@ def test_other_backends_are_told_where_to_go():
         ("noise_multiplier", True),
         ("noise_multiplier", np.inf),
         ("noise_multiplier", np.nan),
+        ("noise_multiplier", "1"),
         ("l2_norm_clip", 0),
+        ("l2_norm_clip", "1"),
         ("l2_norm_clip", np.inf),
         ("delta", 0),
         ("delta", 1.0),
+        ("delta", "1e-5"),
         ("seed", 0.5),
     ],
 )
 def test_bad_options(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be.*{name}={value}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be.*{name}={value!r}"):
         DPSGD(**{"noise_multiplier": 1.0} | {name: value})
 
 
@@ -294,6 +355,10 @@ def test_epsilon_falls_with_noise_and_chance_and_is_infinite_without():
     assert epsilon(2.0, **options) < epsilon(1.0, **options)
     assert epsilon(1.0, **options, sampling="poisson") < epsilon(1.0, **options)
     assert epsilon(0.0, **options) == np.inf
+    for sampling in ("shuffled", "poisson"):
+        numbers = {name: np.int64(options[name]) for name in ("examples", "batch_size", "epochs")}
+        same = epsilon(1.0, **options | numbers, sampling=sampling)
+        assert same == epsilon(1.0, **options, sampling=sampling)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +369,7 @@ def test_epsilon_falls_with_noise_and_chance_and_is_infinite_without():
         ("epochs", True),
         ("noise_multiplier", -1),
         ("noise_multiplier", float("nan")),
+        ("noise_multiplier", "1"),
         ("delta", 0.01),
         ("sampling", "random"),
         ("accountant", "moments"),

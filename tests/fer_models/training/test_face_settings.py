@@ -129,7 +129,7 @@ def test_bad_settings(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"dp_noise_multiplier": -1.0}, "`noise_multiplier` must be 0 or more"),
+        ({"dp_noise_multiplier": -1.0}, "`noise_multiplier` must be a number >= 0"),
         ({"dp_noise_multiplier": 2.0, "augmentation": "mixup"}, "without MixUp"),
         ({"dp_noise_multiplier": 2.0, "class_weights": True}, "must be False with `dp`"),
         ({"ema": 1.5}, "`ema` of a Recipe must be None or between 0 and 1"),

@@ -1,9 +1,11 @@
 """The guarantee of Poisson sampling: the noise of an epsilon, and the epsilon of that noise."""
 
+import json
 import sys
 
 import dp_accounting
 import dp_accounting.pld
+import numpy as np
 import pytest
 
 from fer_models.training.private_training import PrivateTraining
@@ -65,6 +67,7 @@ def test_without_privacy_nothing_is_promised():
         ({"epsilon": 0}, "`epsilon` must be above 0"),
         ({"epsilon": float("nan")}, "`epsilon` must be"),
         ({"epsilon": 1.0, "delta": 1}, "`delta` must be between 0 and 1"),
+        ({"epsilon": 1.0, "delta": "x"}, "`delta` must be between 0 and 1.*delta='x'"),
         ({"epsilon": 1.0, "steps": 0}, "`steps` must be an integer >= 1"),
         ({"epsilon": 1.0, "l2_norm_clip": 0}, "`l2_norm_clip` must be above 0"),
         ({"epsilon": 1.0, "largest_batch": 5}, "`largest_batch` must be an integer >= 1024"),
@@ -83,6 +86,20 @@ def test_what_does_not_fit_the_examples_is_named():
         PrivateTraining(epsilon=1.0).noise_multiplier(50)
     with pytest.raises(ValueError, match="`delta` must be below 1 / examples"):
         PrivateTraining(epsilon=1.0, batch_size=10, delta=0.1).noise_multiplier(50)
+
+
+def test_an_epsilon_that_cannot_be_kept_is_named():
+    options = {"delta": 1e-4, "batch_size": 100, "steps": 10}
+    with pytest.raises(ValueError, match=r"`earlier` spend alone, 3.*epsilon=0.5, earlier=.1.0,."):
+        PrivateTraining(epsilon=0.5, earlier=(1.0,), **options).noise_multiplier(2000)
+    with pytest.raises(ValueError, match=r"`epsilon` must be larger.*epsilon=1e-09, steps=10"):
+        PrivateTraining(epsilon=1e-9, **options | {"delta": 1e-12}).noise_multiplier(2000)
+
+
+def test_numbers_of_numpy_are_plain_in_the_guarantee():
+    training = PrivateTraining(epsilon=None, batch_size=np.int64(10), steps=np.int64(3))
+    found = json.loads(json.dumps(training.guarantee(np.int64(50))))
+    assert [found[name] for name in ("examples", "batch_size", "steps")] == [50, 10, 3]
 
 
 def test_a_missing_package_is_named(monkeypatch):
