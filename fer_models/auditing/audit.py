@@ -91,8 +91,8 @@ def audit(
         explained_faces: Number of test faces on which heat maps are measured; 0 leaves
             explanation out.
         samples: Number of faces whose heat maps are drawn, 1 or more.
-        batch_size: Faces at a time, wherever the model is asked or explained; the times of
-            batches of 1 and 32 under complexity are measured as they are.
+        batch_size: Faces at a time, wherever the model is asked or explained. The times under
+            complexity are always those of batches of 1 and 32.
         seed: Seed of everything random.
         verbose: 0 is silent, 1 shows progress on standard error.
 

@@ -130,7 +130,8 @@ def membership(
         title="Membership",
         blocks=tuple(blocks),
         how="Attacks of fer_models.privacy on the model's answers to the faces as they are, one "
-        "query each. AUC intervals are bootstrapped (500 draws), those of rates exact. "
+        "query each. AUC intervals are bootstrapped (500 draws; of a perfect attack Newcombe's), "
+        "those of rates exact. "
         + (
             f"The population attacks take their thresholds from {report.population:,} further "
             "faces. "

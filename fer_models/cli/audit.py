@@ -44,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--adversarial-faces", type=int, default=64, help="number of faces to attack; 0: none")
     add("--corruption-faces", type=int, default=256, help="number of faces to corrupt; 0: none")
     add("--explained-faces", type=int, default=32, help="number of faces to explain; 0: none")
-    add("--batch-size", type=int, default=64, help="faces at a time; not of the times measured")
+    add(
+        "--batch-size",
+        type=int,
+        default=64,
+        help="faces at a time; measured times have batches of 1 and 32",
+    )
     add("--json", action="store_true", help="print what audit.json holds, not the warnings")
     add_group_arguments(parser)
     add_data_arguments(parser, split=False)

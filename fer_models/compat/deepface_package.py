@@ -44,7 +44,7 @@ _STREAM = {
     "frame_threshold": 5,
     "debug": False,
 }
-_STREAM_WHY = "Nobody is recognised, and the picture is not frozen: every frame is answered."
+_STREAM_WHY = "Nobody is recognised, and the picture is not frozen."
 _WINDOW = "fer: press q to stop"
 
 
@@ -141,10 +141,10 @@ class DeepFace:
         """Show the expressions of a camera or a video in a window, and write them into a video.
 
         Every frame of a video is answered, and of a camera as many as there is time for: there is
-        no countdown, and the picture does not freeze. The key q ends it, and so does Ctrl-C, which
-        keeps what is written. Without windows (OpenCV's headless builds, which fer-keras brings) a
-        video is written to `output_path`; for a camera `fer webcam` shows a page. The copy of a
-        camera lasts as long as the recording: each picture stays until the next one is answered.
+        no countdown, and the picture does not freeze. The key q ends it. Ctrl-C ends it too, and
+        keeps the copy of a camera, which lasts as long as the recording: each picture stays until
+        the next one is answered. Without windows (OpenCV's headless builds, which fer-keras brings)
+        a video is written to `output_path`; for a camera `fer webcam` shows a page.
 
         Args:
             db_path: Must be empty: nobody is recognised here.
@@ -194,12 +194,13 @@ class DeepFace:
                     _follow(session, frames, show, lambda drawn, seconds: None)
                 else:
                     with VideoWriter(output_path, fps) as writer:
-                        write = (
-                            _Paced(writer, fps) if live else lambda drawn, _: writer.write(drawn)
-                        )
-                        # Without a window a camera has no other end, and the copy is wanted.
-                        with contextlib.suppress(KeyboardInterrupt):
+                        write = _Paced(writer, fps, live)
+                        try:
                             _follow(session, frames, show, write)
+                        except KeyboardInterrupt:
+                            # Without a window a camera has no other end, and the copy is wanted.
+                            if not (live and write.written):
+                                raise
             finally:
                 if show is not None:
                     show.close()
@@ -320,17 +321,18 @@ def _follow(session, frames, show, write):
 
 
 class _Paced:
-    """Writes pictures so that the copy lasts as long as the time in which they were taken."""
+    """Writes pictures, those of a camera so that the copy lasts as long as the recording."""
 
-    def __init__(self, writer, fps):
-        self._writer, self._fps, self._written, self._last = writer, fps, 0, None
+    def __init__(self, writer, fps, live):
+        self._writer, self._fps, self._live = writer, fps, live
+        self._last, self.written = None, 0
 
     def __call__(self, picture, seconds):
-        due = int(seconds * self._fps) + 1 - self._written
+        due = int(seconds * self._fps) + 1 - self.written if self._live else 1
         for number in range(due):
             last = picture if number == due - 1 or self._last is None else self._last
             self._writer.write(last)
-        self._written += max(0, due)
+        self.written += max(0, due)
         self._last = picture
 
 

@@ -25,6 +25,7 @@ _ACCEPTED = {"lang": "en", "size_multiplier": 1}
 _WHY = "Labels are drawn in English, in letters that grow with the picture."
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 _BOX = re.compile(r"box(\d+)")
+_DIGITS = re.compile(r"(?<=[^\d])\d+$")
 
 
 class Video:
@@ -246,19 +247,21 @@ class Video:
 
 
 def _rows(data):
-    return [
-        faces
-        if isinstance(faces, dict)
-        else {
-            key: value
-            for place, face in enumerate(faces)
-            for key, value in (
-                (f"box{place}", face["box"]),
-                *((f"{name}{place}", value) for name, value in face["emotions"].items()),
-            )
-        }
-        for faces in data
-    ]
+    return [faces if isinstance(faces, dict) else _row(faces) for faces in data]
+
+
+def _row(faces):
+    row = {}
+    for place, face in enumerate(faces):
+        for name, value in {"box": face["box"], **face["emotions"]}.items():
+            column = f"{name}{place}"
+            if column in row:
+                raise ValueError(
+                    "Names of classes must make columns of their own with the numbers of the "
+                    f"faces. Received: {len(faces)} faces, two columns {column!r}"
+                )
+            row[column] = value
+    return row
 
 
 def _names_and_numbers(columns):
@@ -269,6 +272,10 @@ def _names_and_numbers(columns):
     """
     columns = [column for column in columns if isinstance(column, str)]
     numbers = [box[1] for column in columns if (box := _BOX.fullmatch(column))]
+    if not numbers:
+        # Of a table without boxes only the names are left.
+        numbers = {last[0] for column in columns if (last := _DIGITS.search(column))}
+        numbers = list(numbers) if "0" in numbers else []
     found = {}
     for column in columns:
         for number in sorted(numbers, key=len, reverse=True):
@@ -320,14 +327,18 @@ def _annotated(image, faces):
 
 def _pack(path, pictures, stem):
     """Move pictures into an archive, in the place of those of an earlier call with this video."""
-    own = re.compile(re.escape(stem) + r"\d+\.jpg")
+    # The names alone do not tell: "a" and "a1" both have a picture "a10.jpg".
+    video = os.fsencode(stem)
+    new = {picture.name for picture in pictures}
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
         if path.exists():
             with zipfile.ZipFile(path) as earlier:
-                for name in earlier.namelist():
-                    if not own.fullmatch(name):
-                        packed.writestr(name, earlier.read(name))
+                for entry in earlier.infolist():
+                    if entry.comment != video and entry.filename not in new:
+                        packed.writestr(entry, earlier.read(entry))
         for picture in pictures:
-            packed.write(picture, picture.name)
+            entry = zipfile.ZipInfo.from_file(picture, picture.name)
+            entry.comment = video
+            packed.writestr(entry, picture.read_bytes())
     for picture in pictures:
         picture.unlink()

@@ -56,7 +56,8 @@ def _strength(report):
         )
     level = f"{100 * report.confidence:g} %"
     notes = (
-        f"In brackets {level} intervals: of the AUC by bootstrap, of the rates exact binomial. "
+        f"In brackets {level} intervals: of the AUC by bootstrap (of a perfect attack Newcombe's), "
+        "of the rates exact binomial. "
         "Balanced accuracy and advantage at the best threshold."
     )
     if report.non_members < 1000:

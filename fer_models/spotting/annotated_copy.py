@@ -68,7 +68,6 @@ def annotated_copy(
             f"Received: path={str(path)!r}"
         )
     source = Video(video, fps=fps, on_bad=on_bad)
-    _check_rate(line, source.info.fps)
     intervals = line.intervals()
     tints = dict(zip(line.class_names, map(_rgb, _endless(len(line.class_names))), strict=True))
     with VideoWriter(path, source.info.fps) as writer:  # type: ignore[arg-type]
@@ -76,6 +75,7 @@ def annotated_copy(
             if frame.time > line.seconds:  # type: ignore[operator]
                 # The time line ends here.
                 break
+            _check_time(line, frame)
             picture = drawn(frame.image, frame.time, intervals, line.seconds, tints)  # type: ignore[arg-type]
             writer.write(picture)
             if on_frame is not None:
@@ -83,17 +83,15 @@ def annotated_copy(
     return path
 
 
-def _check_rate(line, fps):
-    """Raise an error if the times of the line are of another rate: its bands would be misplaced."""
-    if not len(line):
-        return
-    window = line[-1]
-    searched = window.last / window.end if window.end else fps
-    if abs(searched - fps) > 0.01 * fps:
-        raise ValueError(
-            f"`fps` must be that of the search, {searched:.4g} frames per second. Received: "
-            f"{fps:g} frames per second"
-        )
+def _check_time(line, frame):
+    """Raise an error if the search saw a frame at another time: bands would be misplaced."""
+    if len(line) and frame.number == line[0].last:
+        end = line[0].end
+        if abs(frame.time - end) > 0.01 * max(end, frame.time):
+            raise ValueError(
+                "`fps` must be that of the search, or left out if it was. Received: frame "
+                f"{frame.number} at {frame.time:.4g} s, in the search at {end:.4g} s"
+            )
 
 
 def drawn(

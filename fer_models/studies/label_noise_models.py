@@ -304,34 +304,39 @@ def out_of_sample(
         labels: The labels of the faces, some of which may be wrong.
         folder: Where they are kept.
     """
-    done = folder / "probabilities.npz"
+    from sklearn.model_selection import StratifiedKFold
+
+    faces = trainings.faces
+    pictures = faces.splits["train"][0]
+    groups = _copies(pictures)
+    # What an earlier version left had copies in several parts.
+    mark = "" if groups is None else "_copies_together"
+    done = folder / f"probabilities{mark}.npz"
     if not done.exists():
-        faces = trainings.faces
-        pictures = faces.splits["train"][0]
         found = np.zeros((len(labels), len(faces.names)))
-        parts = _parts(pictures, labels, settings.folds)
+        parts = (
+            StratifiedKFold(settings.folds, shuffle=True, random_state=SEED).split(labels, labels)
+            if groups is None
+            else group_folds(labels, groups, settings.folds, SEED)
+        )
         for number, (seen, unseen) in enumerate(parts):
-            part = folder / f"fold_{number + 1}"
+            part = folder / f"fold{mark}_{number + 1}"
             renewed, _ = trainings.fit(
                 (pictures[seen], labels[seen]), settings.augmentations[-1], SEED, part
             )
             renewed.load_best(part)
             found[unseen] = predict(renewed.model, pictures[unseen])
         files.write_arrays(done, {"probabilities": found})
-        for part in folder.glob("fold_*"):
+        for part in folder.glob("fold*"):
             shutil.rmtree(part)
     return files.read_arrays(done, ["probabilities"])["probabilities"]
 
 
-def _parts(pictures, labels, folds):
-    """Return the faces to train on and the others, for each part."""
-    from sklearn.model_selection import StratifiedKFold
-
+def _copies(pictures):
+    """Return a number or name for each picture, the same for copies; None where there are none."""
     plain, mirrored = content_hashes(pictures), content_hashes(pictures[:, :, ::-1])
     groups = np.where(plain < mirrored, plain, mirrored)
-    if len(np.unique(groups)) < len(groups):
-        return group_folds(labels, groups, folds, SEED)
-    return StratifiedKFold(folds, shuffle=True, random_state=SEED).split(labels, labels)
+    return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def _has_ids(faces):

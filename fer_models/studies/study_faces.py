@@ -68,7 +68,7 @@ def fewer_faces(labels: np.ndarray, train: int, seed: int = 0) -> np.ndarray:
         seed: Of the choice.
 
     Raises:
-        ValueError: If so many cannot be kept, or left out, with every class in its share.
+        ValueError: If so many cannot be kept, or left out, or a class would lose all its faces.
 
     Example:
 
@@ -84,8 +84,14 @@ def fewer_faces(labels: np.ndarray, train: int, seed: int = 0) -> np.ndarray:
     if not len(counts) <= train <= total - len(counts):
         raise ValueError(
             f"`train` must be {total:,}, all training faces, or from {len(counts)} to "
-            f"{total - len(counts):,}, so that one face of each class or more is kept, and as many "
-            f"are left out. Received: train={train}"
+            f"{total - len(counts):,}, so that as many are kept as there are classes, and as many "
+            f"left out. Received: train={train}"
         )
     share = train / total
-    return stratified(labels, {"train": share, "rest": 1 - share}, seed=seed)["train"]
+    chosen = stratified(labels, {"train": share, "rest": 1 - share}, seed=seed)["train"]
+    if len(np.unique(labels[chosen])) < len(counts):
+        raise ValueError(
+            f"`train` must be larger: the rarest class has {counts.min():,} of {total:,} training "
+            f"faces, and none would be kept. Received: train={train}"
+        )
+    return chosen

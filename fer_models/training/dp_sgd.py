@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_data.checks import check_integer, check_number, shown
+from fer_data.checks import check_integer, check_number
 from fer_models.training.accountant import checked_delta
+from fer_models.training.changed_state import check_unchanged, is_seed
 from fer_models.zoo.batch_norm import batch_norm_layers
 
 # Examples whose gradients are held in memory at once.
@@ -164,13 +165,7 @@ class DPTrainer(keras.Model):
                 "Batch norm must be frozen for DP-SGD (`freeze_batch_norm`): it mixes the examples "
                 f"of a batch. Received: {len(mixing)} layers that train, the first {mixing[0]!r}"
             )
-        changed = _changed_by_training(self.network)
-        if changed:
-            raise ValueError(
-                "The layers of a network for DP-SGD must have no state that training changes, such "
-                "as moving statistics: it would keep faces without noise. Replace these layers. "
-                f"Received: {shown(changed)}"
-            )
+        check_unchanged(self.network)
         super().compile(*args, jit_compile=False, **kwargs)
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError(
@@ -259,7 +254,7 @@ class DPTrainer(keras.Model):
         values = [variable.value for variable in self.network.trainable_variables]
         state = [
             # Each generator its own numbers, as they count on from the same seed.
-            ops.add(seed, [0, number]) if _is_seed(v) else v.value
+            ops.add(seed, [0, number]) if is_seed(v) else v.value
             for number, v in enumerate(self.network.non_trainable_variables)
         ]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -304,34 +299,3 @@ def freeze_batch_norm(model: keras.Model) -> int:
     for layer in layers:
         layer.trainable = False
     return len(layers)
-
-
-def _is_seed(variable):
-    return variable.path.endswith("seed_generator_state")
-
-
-def _changed_by_training(network):
-    """Return the paths of the layers with variables, other than seeds, that a training step sets.
-
-    Weights that are only frozen, and constants such as those of `Normalization`, stay as they are.
-    """
-    import tensorflow as tf
-
-    variables = network.non_trainable_variables
-    if all(_is_seed(variable) for variable in variables):
-        return []
-    found = {}
-
-    def look(image):
-        values = [tf.convert_to_tensor(v.value) for v in network.trainable_variables]
-        state = [tf.convert_to_tensor(v.value) for v in variables]
-        _, after = network.stateless_call(values, state, image, training=True)
-        for variable, old, new in zip(variables, state, after, strict=True):
-            if new is not old and not _is_seed(variable):
-                found[variable.path.rpartition("/")[0]] = True
-
-    image = network.inputs[0]
-    tf.function(look, autograph=False).get_concrete_function(
-        tf.TensorSpec((1, *image.shape[1:]), image.dtype)
-    )
-    return list(found)

@@ -136,8 +136,8 @@ def anew(state: Path) -> str:
         state: The state folder.
     """
     return (
-        f"begin anew: restart the run (`--restart`), or delete {state} and the history.csv "
-        "beside it"
+        f"begin anew: delete {state} and the history.csv beside it (`--restart`, where the command "
+        "has it, deletes the run)"
     )
 
 

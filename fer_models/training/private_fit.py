@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from fer_data import arguments, whole
 from fer_data.checks import checked_array, checked_labels
+from fer_models.training.changed_state import check_unchanged
 from fer_models.training.private_training import PrivateTraining
 from fer_models.zoo.batch_norm import batch_norm_layers
 
@@ -65,7 +66,8 @@ def fit_private(
         ImportError: If jax-privacy is not installed.
         NotImplementedError: On other backends than JAX; `DPTrainer` clips and adds noise on
             TensorFlow, with shuffled batches.
-        ValueError: If an argument breaks its rule, or the model has batch norm that is not frozen.
+        ValueError: If an argument breaks its rule, or the model has batch norm that is not frozen,
+            or other layers with a state that training changes, such as `SpectralNormalization`.
 
     Example:
 
@@ -98,6 +100,7 @@ def fit_private(
             f"of a batch. Received: {len(mixing)} layers that train, the first {mixing[0]!r}"
         )
     inputs = checked_array("inputs", inputs, (None, *model.input_shape[1:]))
+    check_unchanged(model, inputs.shape[1:])
     labels = checked_labels(labels, len(inputs), model.output_shape[-1])
     left_out = np.zeros(len(inputs), bool)
     if absent is not None:

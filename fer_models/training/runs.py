@@ -102,8 +102,8 @@ class Run:
             restart: Whether an earlier run is to be deleted, whatever its settings. `begin` does
                 that, or `clear`.
             replaceable: Whether the earlier run has nothing worth keeping yet, so that one with
-                other settings may take its place. One that left nothing but its record, as when a
-                setting is refused, is always replaced by one with other settings.
+                other settings may take its place. One that ended and left nothing but its record,
+                as when a setting is refused, is always replaced by one with other settings.
             may_change: Names of settings that the run may go on with although they changed, such
                 as a larger number of epochs.
             ignore: Names of settings and inputs that do not matter any more, such as the place of
@@ -128,7 +128,7 @@ class Run:
             return False
         record = read(path)
         other = self._differences(record, {*may_change, *ignore})
-        if other and not record.get("finished") and self._only_begun():
+        if other and not record.get("finished") and self._only_begun(record):
             return False
         if other:
             raise ValueError(
@@ -175,6 +175,7 @@ class Run:
             }
         else:
             self.record = self.record | {"settings": self.settings} | about
+        self.record["process"] = [platform.node(), os.getpid()]
         self._write(finished=False)
 
     def finish(self, **about: Any) -> None:
@@ -186,9 +187,12 @@ class Run:
         if self.record is None:
             raise ValueError("`begin` must be called before `finish`.")
         self.record = self.record | about
+        self.record.pop("process", None)
         self._write(finished=True)
 
-    def _only_begun(self):
+    def _only_begun(self, record):
+        if _may_run(*record.get("process", (None, None))):
+            return False
         others = (path for path in self.folder.iterdir() if path.name != RECORD)
         return all(map(files.is_unfinished, others))
 
@@ -212,6 +216,22 @@ class Run:
             for name, value in self.inputs.items()
             if name not in left_out and given.get(name, value) != value
         ]
+
+
+def _may_run(host, number):
+    """Return whether another process, which began a run, may still be at work."""
+    if host is None or (host, number) == (platform.node(), os.getpid()):
+        return False
+    # Windows has no signal that only asks.
+    if host != platform.node() or os.name == "nt":
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

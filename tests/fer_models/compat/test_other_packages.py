@@ -124,6 +124,13 @@ def test_tables_know_classes_whose_names_end_in_digits(video, tmp_path):
     rows = Video(video).to_csv([faces[:1], faces], tmp_path / "data.csv")
     head = (tmp_path / "data.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert head == [f"{name}{number}" for name in sorted(["box", *names]) for number in range(11)]
+    with pytest.raises(ValueError, match="11 faces, two columns 'class 210'"):
+        Video(video).to_csv(
+            [[face | {"emotions": {"class 2": 1.0, "class 21": 0.0}} for face in faces]],
+            tmp_path / "data.csv",
+        )
+    plain = pandas.DataFrame({"happy0": [1.0], "sad0": [0.0], "happy1": [0.5], "sad1": [0.5]})
+    assert list(Video.get_first_face(plain).columns) == ["happy", "sad"]
     table = Video.get_first_face(pandas.DataFrame(rows))
     assert sorted(table.columns) == sorted(["box", *names])
     assert list(table["class 2"]) == [0, 0]
@@ -133,10 +140,10 @@ def test_an_archive_keeps_the_pictures_of_other_videos(fer, video, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     few = {"max_results": 2, "save_video": False}
     Video(video).analyze(fer, **few, video_id="a")
-    Video(video).analyze(fer, **few, video_id="b")
+    Video(video).analyze(fer, **few, video_id="a1")
     Video(video).analyze(fer, **few, video_id="a", frequency=5)
     with zipfile.ZipFile("output/images.zip") as packed:
-        assert sorted(packed.namelist()) == ["a0.jpg", "a5.jpg", "b0.jpg", "b1.jpg"]
+        assert sorted(packed.namelist()) == ["a0.jpg", "a10.jpg", "a11.jpg", "a5.jpg"]
     Path("output/images.zip").write_bytes(b"mine")
     with pytest.raises(ValueError, match=r"an images\.zip that is no zip archive"):
         Video(video).analyze(fer, **few)
@@ -219,6 +226,16 @@ def test_the_copy_of_a_camera_is_as_long_as_the_recording_and_outlives_ctrl_c(
     monkeypatch.setattr(deepface_package, "_opened", opened)
     monkeypatch.setattr(deepface_package, "_window", lambda: None)
     DeepFace.stream(source=0, output_path=tmp_path / "copy.avi")
+    assert Video(tmp_path / "copy.avi")._video.count() == 11
+
+    @contextlib.contextmanager
+    def file(source):
+        yield 10.0, frames(), False
+
+    # Of a file the copy would be cut, and a loop over files would go on.
+    monkeypatch.setattr(deepface_package, "_opened", file)
+    with pytest.raises(KeyboardInterrupt):
+        DeepFace.stream(source="a.mp4", output_path=tmp_path / "copy.avi")
     assert Video(tmp_path / "copy.avi")._video.count() == 11
 
 

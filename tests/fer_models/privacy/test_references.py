@@ -177,6 +177,9 @@ def test_outputs_read_otherwise_are_refused(pool, tmp_path):
     np.savez(tmp_path / "plan.npz", **old)
     again = train_references(Remembering, *pool, tmp_path, count=4, progress=False)
     assert np.array_equal(first.margins, again.margins)
+    # That call has decided.
+    with pytest.raises(ValueError, match=r"`folder` must be empty or hold.* and `from_logits`"):
+        train(pool, tmp_path)
 
 
 def test_copies_that_were_shifted_otherwise_are_not_compared(pool, tmp_path):

@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import itertools
+import sys
+import types
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from fer_data.faces import align_clip, alignment, transform_points
 from fer_data.pipelines import clips
+from fer_data.video import Frame, Video
 from fer_models.spotting import (
     Gap,
     NoFaceError,
@@ -515,10 +518,31 @@ class TestTimeLine:
                 annotated_copy(tmp_path, line, path, fps=25)
 
     def test_a_copy_has_the_rate_of_the_search(self, line, tmp_path):
-        write_video(tmp_path / "scene.avi", np.zeros((9, 32, 32, 3), np.uint8))
-        with pytest.raises(ValueError, match=r"that of the search, 24.74 frames .* 50 frames"):
+        write_video(tmp_path / "scene.avi", np.zeros((20, 32, 32, 3), np.uint8))
+        line.seconds = 5.0
+        with pytest.raises(
+            ValueError, match=r"that of the search.* frame 12 at 0\.24 s, .* 0\.5 s"
+        ):
             annotated_copy(tmp_path / "scene.avi", line, tmp_path / "copy.mp4", fps=50)
         assert not (tmp_path / "copy.mp4").exists()
+
+    def test_a_video_of_uneven_times_has_a_copy(self, tmp_path, monkeypatch):
+        times = [number / 25 for number in range(8)] + [0.32 + number / 12 for number in range(8)]
+        frames = [Frame(n, t, np.zeros((32, 32, 3), np.uint8)) for n, t in enumerate(times)]
+
+        class Uneven:
+            info = types.SimpleNamespace(fps=len(times) / times[-1])
+
+            def __iter__(self):
+                return iter(frames)
+
+        module = sys.modules[annotated_copy.__module__]
+        monkeypatch.setattr(module, "Video", lambda *args, **options: Uneven())
+        line = TimeLine(NAMES)
+        line.add(dataclasses.replace(a_window(0), last=12, end=times[12]))
+        line.seconds = times[-1]
+        annotated_copy("phone.mp4", line, tmp_path / "copy.avi")
+        assert Video(tmp_path / "copy.avi").count() == len(times)
 
     def test_each_gap_and_a_single_spoilt_window_are_seen(self, tmp_path, monkeypatch):
         from fer_models.spotting import time_line_plot

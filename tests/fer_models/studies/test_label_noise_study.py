@@ -19,6 +19,7 @@ from fer_models.studies import label_noise_pictures, label_noise_report, label_n
 from fer_models.studies.label_noise_models import NoisyFaces
 from fer_models.studies.label_noise_settings import LabelNoiseSettings
 from fer_models.studies.label_noise_study import run_label_noise_study
+from fer_models.studies.study_faces import fewer_faces
 from fer_models.training import resume
 from fer_models.zoo import registry
 
@@ -348,3 +349,10 @@ def test_errors_show_before_anything_is_written(faces, tmp_path, quick, monkeypa
     monkeypatch.setattr(models, "study_faces", lambda *args, **options: only_train)
     with pytest.raises(ValueError, match="must have a validation split"):
         study(None, tmp_path / "out")
+
+
+def test_no_class_is_lost_where_faces_are_fewer():
+    labels = np.repeat(np.arange(4), [17, 5, 3, 17])
+    with pytest.raises(ValueError, match=r"the rarest class has 3 of 42.*train=4"):
+        fewer_faces(labels, 4)
+    assert set(labels[fewer_faces(labels, 20)]) == {0, 1, 2, 3}

@@ -122,6 +122,9 @@ def test_what_it_refuses():
         fit_private(mixing, inputs, labels, everybody())
     mixing.layers[0].trainable = False
     fit_private(mixing, inputs, labels, everybody())
+    moving = head(keras.layers.SpectralNormalization(keras.layers.Dense(4), name="spectral"))
+    with pytest.raises(ValueError, match=r"no state that training changes.*spectral"):
+        fit_private(moving, inputs, labels, everybody())
     with pytest.raises(ValueError, match="`labels` must be from 0 to 2"):
         fit_private(head(), inputs, labels + 1, everybody())
     with pytest.raises(ValueError, match="`inputs` must be of shape"):

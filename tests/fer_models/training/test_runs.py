@@ -3,7 +3,11 @@
 import hashlib
 import json
 import math
+import os
+import platform
 import shutil
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -107,11 +111,24 @@ def test_a_setting_that_was_refused_does_not_keep_the_folder_from_the_right_one(
         other.open()
     (begun.folder / "history.csv").unlink()
     files.unfinished(begun.folder / "history.csv").touch()
+    record = runs.read(begun.folder)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        # Another process that is still at its first step.
+        files.write_json(
+            begun.folder / RECORD, record | {"process": [platform.node(), process.pid]}
+        )
+        with pytest.raises(ValueError, match="holds a run with other settings"):
+            other.open()
+        process.communicate()
+    if os.name != "nt":
+        assert not other.open()
+    files.write_json(begun.folder / RECORD, record)
     assert not other.open()
     other.begin()
     assert runs.read(begun.folder)["settings"]["model"] == {"width": 1}
     # A report is all that some runs leave, and their folder has been looked through by then.
     other.finish()
+    assert "process" not in runs.read(begun.folder)
     with pytest.raises(ValueError, match="holds a run with other settings"):
         Run(begun.folder, SETTINGS, INPUTS).open()
 
