@@ -181,9 +181,10 @@ class Signals:
         """
         # Files of before the seed was kept lack it.
         found = read_arrays(path, _array_names(cls), optional=[_SEED])
-        seed = found.pop(_SEED, None)
-        if seed is not None:
-            seed = int(checked_array(f"{_SEED} of {os.fspath(path)}", seed, (), kinds=WHOLE))
+        seed = None
+        if _SEED in found:
+            kept = found.pop(_SEED)
+            seed = int(checked_array(f"{_SEED} of {os.fspath(path)}", kept, (), kinds=WHOLE))
         return cls(**found, query_seed=seed)
 
     def _arrays(self):
