@@ -127,7 +127,7 @@ def _fit_sets(source, options, as_json):
     for rule in fitted["rules"]:
         found = rule["cross_fitted"]
         print(
-            f"coverage {rule['coverage']:.0%}: {found['coverage']['value']:.1%} reached, "
+            f"coverage {100 * rule['coverage']:g}%: {found['coverage']['value']:.1%} reached, "
             f"{found['mean_size']:.2f} classes in a set, {found['single']:.1%} of the answers sure"
         )
 

@@ -67,7 +67,7 @@ class CrossData:
                 lines.append(f"| {cell(model)} | {' | '.join(cells)} |")
             lines.append("")
         lines += [
-            f"In brackets {self.level:.0%} intervals over the faces: of the accuracy exact "
+            f"In brackets {100 * self.level:g}% intervals over the faces: of the accuracy exact "
             "binomial, of the others by bootstrap. The choice of the training faces and of the "
             "seed is not in them.",
             "",

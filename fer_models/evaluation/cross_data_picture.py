@@ -93,7 +93,7 @@ def plot_cross_data(
                 _frame(axes, row, column)
     panels[0].set_ylabel("model")
     figure.supxlabel(
-        f"data set; {found.level:.0%} intervals"
+        f"data set; {100 * found.level:g}% intervals"
         + ("; framed: what the model was trained on" if any((trained_on or {}).values()) else ""),
         fontsize=9,
     )

@@ -98,7 +98,7 @@ class GroupReport:
         """Return tables of the groups and of the recall of each class, and the gaps, as text."""
         scores = list(self.groups.values())
         lines = [
-            f"| group | examples | accuracy | {self.level:.0%} interval | "
+            f"| group | examples | accuracy | {100 * self.level:g}% interval | "
             "confidence less accuracy | calibration error |",
             "|---|---:|---:|---:|---:|---:|",
         ]

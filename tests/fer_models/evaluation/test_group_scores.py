@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_models.evaluation import classification_report, evaluate, score_split
-from fer_models.evaluation.group_scores import group_names, largest_gap
+from fer_models.evaluation.group_scores import group_names, largest_gap, score_groups
 from fer_models.evaluation.intervals import binomial_interval
 
 NAMES = ("happy", "neutral", "sad")
@@ -77,6 +77,12 @@ def test_a_report_with_groups_as_text_and_json():
     assert alone.groups is None
     assert "groups" not in alone.to_dict()
     assert "group" not in alone.to_markdown()
+
+
+@pytest.mark.parametrize(("level", "text"), [(0.95, "95%"), (0.975, "97.5%")])
+def test_the_level_of_the_intervals_is_not_rounded(level, text):
+    found = score_groups(LABELS, PROBABILITIES, GROUPS, NAMES, confidence=level)
+    assert f"| {text} interval |" in found.to_markdown()
 
 
 def test_groups_follow_the_batches_and_the_copies():
