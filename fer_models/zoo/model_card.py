@@ -117,7 +117,8 @@ def _sets(card):
         least = min(of_class, key=lambda name: of_class[name]["value"])
         lines.append(
             f"| {100 * rule['coverage']:g}% | {reached['value']:.1%} | "
-            f"{100 * reached['low']:.1f} to {100 * reached['high']:.1f} % | {least} {of_class[least]['value']:.1%} | "
+            f"{100 * reached['low']:.1f} to {100 * reached['high']:.1f} % | "
+            f"{least} {of_class[least]['value']:.1%} | "
             f"{found['mean_size']:.2f} | {found['single']:.1%} | "
             f"{'-' if single is None else format(single['value'], '.1%')} |"
         )
