@@ -270,7 +270,7 @@ def _names_and_numbers(columns):
     Names of classes may end in digits: a number is that of a face with a box, and the name one
     that the first face has too.
     """
-    columns = [column for column in columns if isinstance(column, str)]
+    columns = {column: None for column in columns if isinstance(column, str)}
     numbers = [box[1] for column in columns if (box := _BOX.fullmatch(column))]
     if not numbers:
         # Of a table without boxes only the names are left.

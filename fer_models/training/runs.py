@@ -191,7 +191,7 @@ class Run:
         self._write(finished=True)
 
     def _only_begun(self, record):
-        if _may_run(*record.get("process", (None, None))):
+        if _may_run(*record.get("process", ("", 0))):
             return False
         others = (path for path in self.folder.iterdir() if path.name != RECORD)
         return all(map(files.is_unfinished, others))
@@ -220,7 +220,7 @@ class Run:
 
 def _may_run(host, number):
     """Return whether another process, which began a run, may still be at work."""
-    if host is None or (host, number) == (platform.node(), os.getpid()):
+    if not number or (host, number) == (platform.node(), os.getpid()):
         return False
     # Windows has no signal that only asks.
     if host != platform.node() or os.name == "nt":
@@ -255,6 +255,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         held = isinstance(record["settings"], dict)
         held &= isinstance(record.get("inputs", {}), dict)
         held &= isinstance(record.get("finished", False), bool)
+        host, number = record.get("process", ("", 0))
+        held &= isinstance(host, str) and isinstance(number, int) and 0 <= number < 2**31
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         held = False
     if not held:

@@ -174,6 +174,8 @@ NO_RECORDS = (
     *("", "null", "{", "[]", "{}", "[" * 100_000, '{"settings": 3}'),
     '{"settings": {}, "inputs": []}',
     '{"settings": {}, "finished": "yes"}',
+    '{"settings": {}, "process": 3}',
+    '{"settings": {}, "process": ["here", -1]}',
 )
 
 
