@@ -92,8 +92,8 @@ def _motion(axes, columns, middle, limits, line):
     top = 1.5 * max(motion[~spoilt].max(initial=0.5), limits[~spoilt].max(initial=0.5))
     for part in _stretches(middle, line.gaps):
         x, (most, limit, bad) = _thinned(middle[part], motion[part], limits[part], spoilt[part])
-        for start, end in _ground(columns["start"][part], columns["end"][part], spoilt[part]):
-            axes.axvspan(start, end, color=_LIGHT, alpha=0.6, linewidth=0)
+        ground = _ground(columns["start"][part], columns["end"][part], spoilt[part])
+        axes.broken_barh(ground, (0, top), color=_LIGHT, alpha=0.6, linewidth=0)
         axes.plot(x, most, color=_FAINT, linewidth=1.2)
         counts = np.where(bad > 0, np.nan, most)
         axes.plot(x, counts, color=_DARK, linewidth=1.5, marker="." if len(x) < 60 else None)
@@ -124,17 +124,14 @@ def _probabilities(axes, columns, middle, gaps, intervals, colours):
 
 
 def _ground(starts, ends, spoilt):
-    """Yield the times that windows cover in which the head moves too much, joined."""
-    begin = end = None
-    for start, stop in zip(starts[spoilt], ends[spoilt], strict=True):
-        if end is not None and start <= end:
-            end = max(end, stop)
-            continue
-        if end is not None:
-            yield begin, end
-        begin, end = start, stop
-    if end is not None:
-        yield begin, end
+    """Return start and length of the times in which the head moves too much: windows, joined."""
+    found = []
+    for start, end in zip(starts[spoilt], ends[spoilt], strict=True):
+        if found and start <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
+        else:
+            found.append([start, end])
+    return [(start, end - start) for start, end in found]
 
 
 def _bands(labelled, other, intervals, colours):
