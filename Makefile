@@ -45,6 +45,8 @@ test-slow: .venv/test.installed
 	@echo "== Slow tests, TensorFlow backend"
 	KERAS_BACKEND=tensorflow $(PYTEST) --dist loadfile -m "slow and not alone"
 	KERAS_BACKEND=tensorflow $(PY) -m pytest -m alone
+	@echo "== Examples in docstrings"
+	KERAS_BACKEND=tensorflow $(PYTEST) --doctest-modules fer_layers fer_data fer_models
 	@echo "== Slow tests of what computes with Keras, JAX backend"
 	KERAS_BACKEND=jax $(PYTEST) -m "backend and slow and not alone"
 

@@ -3,8 +3,8 @@
     python examples/export_to_phone.py runs/mine/best.keras my_faces
 
 MY_FACES holds train and test (or validation) folders with a folder for each class, or is the .npz
-file that was packed from them. If it holds only class folders, the faces that train_on_a_folder.py
-did not train on are measured.
+file that was packed from them. If it holds only class folders, the faces that the run.json beside
+the model sets apart from training are measured, else a fifth of the faces.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import fer_models
 from fer_data.pipelines.labelled_faces import load_faces
 from fer_data.pipelines.split_arrays import draw_places, split_arrays
 from fer_models.export import accuracy_lost, export, load
+from fer_models.training.trained_on import check_same_faces, sets_of, trained_on
 
 # Name of the file, format, and how many training faces show the range of the activations.
 WAYS = (("whole", "litert", 0), ("small", "litert-int8", 0), ("smallest", "litert-int8", 200))
@@ -28,11 +29,15 @@ def main(argv=None):
 
     model, names = fer_models.load_model(args.model)
     height, width, channels = model.input_shape[1:]
-    faces = load_faces("folder", args.faces, size=max(height, width))
-    if set(faces.counts) == {"train"}:
-        # The share and the seed of train_on_a_folder.py, so the same faces.
-        apart = {"validation_fraction": 0.2, "seed": 1}
-        faces = load_faces("folder", args.faces, size=max(height, width), **apart)
+    division, source = {"data": "folder", "path": args.faces}, ""
+    # To a model that was trained on a published data set all of these faces are new.
+    if any(known["data"] == "folder" for known in sets_of(args.model)):
+        division, source = trained_on(args.model, **division)
+    faces = load_faces(**division, size=max(height, width))
+    if source:
+        check_same_faces(args.model, faces.counts)
+    elif set(faces.counts) == {"train"}:
+        faces = load_faces(**division, validation_fraction=0.2, size=max(height, width))
     shape = {"size": (height, width), "channels": channels, "class_names": names}
     held_out = split_arrays(faces, "test" if "test" in faces.counts else "validation", **shape)
     places = draw_places(faces.counts["train"], max(count for *_, count in WAYS))

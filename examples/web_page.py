@@ -7,10 +7,8 @@ Then open http://127.0.0.1:8000/ in a browser of this machine. `fer webcam` serv
 with options instead of code.
 """
 
-import uvicorn
-
 from fer_models import Recognizer
-from fer_models.web import Limits, create_app
+from fer_models.web import Limits, serve
 
 
 class LargestFace:
@@ -41,16 +39,11 @@ class OwnRecognizer:
 
 
 def main():
-    limits = Limits(max_clients=4)
-    app = create_app(OwnRecognizer(), limits, settings={"weights": "ferplus, the largest face"})
-    print("Open http://127.0.0.1:8000/")
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=8000,
-        ws_max_size=limits.max_message_bytes,
-        ws_per_message_deflate=False,
-        log_level="warning",
+    serve(
+        OwnRecognizer(),
+        limits=Limits(max_clients=4),
+        settings={"weights": "ferplus, the largest face"},
+        on_listening=lambda: print("Open http://127.0.0.1:8000/"),
     )
 
 

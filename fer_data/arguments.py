@@ -132,7 +132,6 @@ seed: Rule = checks.check_seed
 text: Rule = checks.check_text
 path: Rule = checks.check_path
 function: Rule = checks.check_callable
-names: Rule = checks.checked_names
 
 
 def mapping(of: Rule | None = None) -> Rule:
@@ -265,6 +264,9 @@ class _OfEntries:
 
     def __call__(self, name: str, value: Any) -> object:
         return self._check(name, value)
+
+
+names: Rule = _OfEntries(checks.checked_names)
 
 
 def _like(rules, check):

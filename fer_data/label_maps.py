@@ -134,6 +134,7 @@ def label_of(name: str, classes: Sequence[str] = EMOTIONS) -> int | None:
     (5, None, None)
     """
     spelt = canonical(name) if is_emotion(name) else name
+    classes = tuple(classes)
     return classes.index(spelt) if spelt in classes else None
 
 

@@ -13,7 +13,7 @@ import pytest
 from helpers.pages import PAGES
 from helpers.shared import ROOT
 
-from fer_models.cli import train
+from fer_models.cli import export, train
 from fer_models.cli.main import COMMANDS, EPILOG, main
 
 pytestmark = pytest.mark.skipif(
@@ -98,6 +98,20 @@ def test_a_training_on_a_folder_sets_validation_faces_apart():
     on_folders = [words for words in known if words[:1] == ["train"] and "folder" in words]
     assert len(on_folders) > 4
     assert [words for words in on_folders if "--validation-fraction" not in words] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_export_of_a_page_meets_the_file_of_another(page):
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    calls = [CALL.match(line) for line, is_fenced in lines(page.read_text("utf-8")) if is_fenced]
+    exports = [words_of(call[3])[1:] for call in calls if call and (call[3] or "")[:6] == "export"]
+    written = [
+        (given.output, export.name_of(given.model), given.format.partition("-")[0])
+        for given in map(parser.parse_args, exports)
+        if not given.overwrite
+    ]
+    assert len(set(written)) == len(written)
 
 
 def check_fer(words, is_whole, monkeypatch, capsys):

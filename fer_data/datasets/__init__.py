@@ -73,7 +73,7 @@ def prepare(
 
     Raises:
         ValueError: If the name is unknown, the path is missing or does not hold the data set, an
-            option is out of range, or fewer than two classes have usable pictures.
+            option is unknown or out of range, or fewer than two classes have usable pictures.
         OSError: If the disk is full.
 
     Example:

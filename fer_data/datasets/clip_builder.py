@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from fer_data.checks import check_choice, check_integer
+from fer_data.checks import check_choice, check_flag, check_integer
 from fer_data.datasets.clip_preparation import Recipe, kept, read_member
 from fer_data.datasets.clip_rows import BadRow, count_labels
 from fer_data.datasets.clip_runs import import_beam, prepare_all
@@ -88,7 +88,7 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
             change the data.
 
     Raises:
-        ValueError: If the data set is not there, or an option is out of range.
+        ValueError: If the data set is not there, or an option is unknown or out of range.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -121,11 +121,13 @@ class ClipBuilder(ReportedBuilder, skip_registration=True):
         beam_options: Any = None,
         **options: Any,
     ) -> None:
+        self._check_options(options)
         self._policy = self._policy_of(
             on_bad=on_bad, on_duplicate=on_duplicate, on_conflict=on_conflict
         )
         self._pictures = self.pictures_of[0] if pictures is None else pictures
         check_choice("pictures", self._pictures, self.pictures_of)
+        check_flag("align", align)
         check_integer("size", size, 16)
         if max_frames is not None:
             check_integer("max_frames", max_frames, 0)

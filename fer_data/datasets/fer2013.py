@@ -67,9 +67,7 @@ class Fer2013(LocalBuilder):
             path, named, beside = table.parent, table.name, (VOTES,)
         return super()._opened(path, limits, follow_links, data_dir, named, beside)
 
-    def _find(self, **options):
-        if options:
-            raise ValueError(f"fer2013 has no options of the names {sorted(options)}.")
+    def _find(self):
         names = sorted(self._source.names, key=lambda name: (name.count("/"), name))
         by_name = {PurePosixPath(name).name: name for name in reversed(names)}
         self._csv = next((by_name[name] for name in TABLES if name in by_name), None)

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from fer_data import picture
+from fer_data.checks import check_number, check_seed
 from fer_data.datasets.policy import FilePolicy, count_copies, examine
 from fer_data.datasets.preparation_report import Report, plain
 from fer_data.datasets.source import open_source
@@ -122,6 +124,23 @@ class ReportedBuilder(OfflineBuilder, skip_registration=True):
             report.read += 1
             self._policy.bad(report, reason, self._source.where(name), detail)
 
+    def _check_options(self, options):
+        """Raise `ValueError` for options that neither a `_find` nor an `__init__` has."""
+        kinds = type(self).__mro__
+        parameters = [
+            parameter
+            for kind in kinds[: kinds.index(ReportedBuilder)]
+            for method in ("__init__", "_find")
+            if method in vars(kind)
+            for parameter in inspect.signature(vars(kind)[method]).parameters.values()
+        ]
+        known = {each.name for each in parameters if each.kind != each.VAR_KEYWORD} - {"self"}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise ValueError(
+                f"The options of {self.name!r} must be of {sorted(known)}. Received: {unknown}"
+            )
+
     def _policy_of(self, **options):
         """Return the `FilePolicy` of options of which those that are `None` have the default."""
         given = {key: value for key, value in options.items() if value is not None}
@@ -199,7 +218,10 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         validation_from: `"train"`, or `"test"` to take that share from the test pictures, as the
             papers do that keep all training pictures.
         test_fraction: The same for a test split.
-        seed: Seed of that division.
+        seed: Seed of that division, 0 or more.
+
+    Raises:
+        ValueError: If the data set is not there, or an option is unknown or out of range.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -221,9 +243,13 @@ class LocalBuilder(ReportedBuilder, skip_registration=True):
         seed: int = 0,
         **options: Any,
     ) -> None:
+        self._check_options(options)
         self._policy = self._policy_of(
             on_bad=on_bad, on_duplicate=on_duplicate, on_conflict=on_conflict
         )
+        check_number("validation_fraction", validation_fraction)
+        check_number("test_fraction", test_fraction)
+        check_seed("seed", seed)
         self._fractions = {"validation": validation_fraction, "test": test_fraction}
         self._seed = seed
         check_shares(validation_fraction, test_fraction, validation_from)

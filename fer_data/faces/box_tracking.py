@@ -30,9 +30,9 @@ MOST_GROWTH, MOST_TURN = 1.4, 45
 LEAST_OVERLAP = 0.3
 # Two tracks that overlap more than this are the same face.
 SAME_FACE = 0.6
-# Most faces out of sight that are kept, the last ones seen. Where a stream's time stands still,
-# none would ever expire.
-MOST_HIDDEN = 32
+# Most faces that a detection did not find and that are kept: the visible ones, then the last ones
+# seen. Where a stream's time stands still, none would ever expire.
+MOST_NOT_FOUND = 256
 # Detectors jitter: a detection that hardly differs from the followed box moves it half-way.
 NEAR, GAIN = 0.75, 0.5
 
@@ -267,8 +267,13 @@ class BoxTracker:
             and timestamp - track.seen <= self.forget_after
             and not any(overlap(track.box, other.box) > SAME_FACE for other in matched)
         ]
+        most = getattr(self.detector, "max_faces", None)
+        if most is not None and len(matched) >= most:
+            # The detector may have left them out for these, and there may be no more.
+            for track in kept:
+                track.visible = False
         kept = sorted(kept, key=lambda track: (track.visible, track.seen, track.number))
-        self._tracks = sorted(matched + kept[-MOST_HIDDEN:], key=lambda track: track.number)
+        self._tracks = sorted(matched + kept[-MOST_NOT_FOUND:], key=lambda track: track.number)
 
     def _update(self, track, face, common, timestamp):
         near = track.visible and common > NEAR

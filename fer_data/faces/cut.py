@@ -135,6 +135,11 @@ def cut_points(
     check_integer("size", size, 1)
     box, roll, framing = _place(face, roll, framing)
     points = as_numbers("points", points)
+    if points.shape[-1:] != (2,):
+        raise ValueError(
+            "`points` must have the shape (..., 2), x and y of each. "
+            f"Received: shape={points.shape}"
+        )
     left, top, side = square(box, framing)
     if abs(roll) > MOST_ROLL:
         cx, cy, _ = _centre(box, framing)

@@ -17,7 +17,7 @@ import numpy as np
 
 from fer_data import picture
 from fer_data.checks import check_choice, check_integer
-from fer_data.faces.base import FindsFaces
+from fer_data.faces.base import Detector, FindsFaces
 from fer_data.faces.cut import FRAMINGS, WHOLE, cut_face
 from fer_data.faces.detectors import detector as make_detector
 from fer_data.files import UNFINISHED, is_free, read_json, whole_file, write_json, write_table
@@ -118,9 +118,15 @@ class Cutting(NamedTuple):
     every_face: bool = False
 
     def check(self) -> None:
-        """Raise `ValueError` if the size or the channels break their rule."""
+        """Raise `ValueError` if the size, the channels or the options break their rule."""
         check_integer("size", self.size, 1)
         check_choice("channels", self.channels, (1, 3))
+        if self.options and not isinstance(self.detector, str):
+            raise ValueError(
+                f"`{next(iter(self.options))}` must be an argument of this function, or an option "
+                "of a detector given by name: your own detector takes none. "
+                f"Received: {self.options}"
+            )
 
     def make(self) -> FindsFaces:
         """Return the detector."""
@@ -133,9 +139,17 @@ class Cutting(NamedTuple):
         own = self.detector
         name = own if isinstance(own, str) else getattr(own, "name", None) or type(own).__name__
         framing = getattr(own, "framing", None) or FRAMINGS.get(name)
+        settings = self.options
+        if isinstance(own, Detector):
+            plain = (bool, int, float, str, type(None))
+            settings = {
+                key: value
+                for key, value in sorted(vars(own).items())
+                if key[0] != "_" and isinstance(value, plain)
+            }
         rule = {
             "detector": name,
-            "options": self.options,
+            "options": settings,
             "framing": None if framing is None else framing._asdict(),
             "size": self.size,
             "channels": self.channels,

@@ -105,7 +105,7 @@ def region_sheet(
 
     >>> import numpy as np
     >>> grey = np.full((5, 64, 64, 3), 128, np.uint8)
-    >>> region_sheet(grey, grey, grey, titles="abcde", columns=5).ndim
+    >>> region_sheet(grey, grey, grey, titles=list("abcde"), columns=5).ndim
     3
     """
     check_integer("columns", columns, 1)

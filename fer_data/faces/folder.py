@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import itertools
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -159,8 +160,9 @@ def cut_folder(
     Raises:
         FileNotFoundError: If there is no such folder.
         ImportError: If the detector's package is missing; the message names it.
-        ValueError: If an argument breaks its rule, the folder has no photo, the faces in `target`
-            were cut by another rule, or a face of your own detector has no `framing`.
+        ValueError: If an argument breaks its rule, the folder has no photo or holds a folder that
+            cannot be read, the faces in `target` were cut by another rule, or a face of your own
+            detector has no `framing`.
 
     Example:
 
@@ -237,7 +239,7 @@ def _photos(source, target, follow_links, every_face):
             f"Received: source={str(source)!r}, target={str(target)!r}"
         )
     photos, misses = [], []
-    for path in sorted(source.rglob("*")):
+    for path in _below(source):
         file = path.relative_to(source).as_posix()
         if any(part[0] == "." for part in PurePosixPath(file).parts):
             continue
@@ -258,6 +260,20 @@ def _photos(source, target, follow_links, every_face):
             f"Received: {str(source)!r} with {len(misses)} other files"
         )
     return _named(photos, every_face), misses
+
+
+def _below(source):
+    """Return all files and folders of a folder, sorted, or raise if one cannot be listed."""
+
+    def unreadable(error):
+        # Faces that an earlier call cut from there would be deleted, as if their photos had gone.
+        raise ValueError(
+            "`source` must hold no folder that cannot be read: change its permissions, or move it "
+            f"elsewhere. Received: {printable(error.filename)} ({error.strerror})"
+        ) from error
+
+    walk = os.walk(source, onerror=unreadable)
+    return sorted(Path(top, name) for top, *names in walk for name in itertools.chain(*names))
 
 
 def _refusal(path, source, follow_links):

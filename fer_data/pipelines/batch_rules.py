@@ -18,6 +18,10 @@ BATCH_RULES: dict[str, arguments.Rule] = {
     "initial_epoch": arguments.integer(0),
     "repeat": arguments.flag,
     "drop_remainder": arguments.flag,
-    "workers": arguments.integer(-1),
+    "workers": arguments.either(
+        arguments.integer(1),
+        arguments.integer(-1, -1),
+        rule="an integer >= 1, or -1 for as many as TensorFlow chooses",
+    ),
     "prefetch": arguments.integer(-1),
 }

@@ -129,14 +129,16 @@ def pipeline(
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's.
         cache: `True` keeps the prepared clips in memory (uint8, 786 kB per clip at the defaults), a
-            path keeps them in that folder, `False` makes them anew.
+            path keeps them in that folder (written whole at the first call, and read again by later
+            ones; those made with other frames, size, channels or classes are refused: give every
+            data set and split its own), `False` makes them anew.
         shuffle: `True` over the whole data set, an integer over a buffer of so many clips,
             `False` for the given order; `None` means `training`.
         seed: Integer from which all randomness follows.
         initial_epoch: Number of the first epoch.
         repeat: Whether to go on without end; give `fit` its `steps_per_epoch` then.
         drop_remainder: Whether to leave out a last batch that is not full.
-        workers: Parallel calls of each step.
+        workers: Parallel calls of each step, 1 or more; -1 for as many as TensorFlow chooses.
         prefetch: Batches prepared ahead; 0 for none.
 
     Returns:
@@ -200,7 +202,9 @@ def pipeline(
             parts.append(region_windows(points, size, regions))
         return *parts, _checked_label(element["label"], classes)
 
-    examples = cached(dataset.map(prepare, num_parallel_calls=workers, deterministic=True), cache)
+    examples = dataset.map(prepare, num_parallel_calls=workers, deterministic=True)
+    # Labels are checked before they are cached.
+    examples = cached(examples, cache, {"classes": int(classes)})
 
     def finish(*batch):
         *parts, label, seed = batch

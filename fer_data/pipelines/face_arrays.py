@@ -4,13 +4,14 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from fer_data import arguments
-from fer_data.checks import check_choice, check_mapping, checked_array, checked_names
+from fer_data.checks import check_choice, check_mapping, checked_array, checked_names, shown
 from fer_data.file_limits import FileLimits, UnreadableError
 from fer_data.files import write_arrays
 from fer_data.labels import (
@@ -47,12 +48,12 @@ def write(
         path: The file, ending in `.npz`.
         splits: For each name a dictionary of arrays of one length: `image`, uint8
             `(faces, height, width, channels)`; `label`, integers; and other features of the faces,
-            such as `votes` or `copy_in_train`.
+            numbers or texts, such as `votes` or `subject`.
         class_names: Names of the classes.
         about: The origin of the faces, a dictionary of JSON's types.
 
     Raises:
-        ValueError: If an array breaks its rule.
+        ValueError: If the name does not end in `.npz`, or an array breaks its rule.
 
     Example:
 
@@ -60,6 +61,9 @@ def write(
     write("faces.npz", {"train": {"image": images, "label": labels}}, EMOTIONS)
     ```
     """
+    # Before the faces are encoded for nothing.
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"`path` must end in .npz. Received: path={str(path)!r}")
     content = {"class_names": np.array(class_names), "about": np.array(json.dumps(about or {}))}
     for split, arrays in splits.items():
         images = np.asarray(arrays["image"])
@@ -72,7 +76,7 @@ def write(
             )
         for name, values in arrays.items():
             if name != "image":
-                content[f"{split}/{name}"] = np.asarray(values)
+                content[f"{split}/{name}"] = _plain(f"splits[{split!r}][{name!r}]", values)
         content[f"{split}/shape"] = np.array(images.shape)
         if max(images.shape[1:3]) > LARGEST:
             raise ValueError(
@@ -209,7 +213,8 @@ def targets(
         float32 `(faces, classes)`, rows that sum to one.
 
     Raises:
-        ValueError: If a label is outside the classes, or the votes do not fit them.
+        ValueError: If a label is outside the classes, its weights are negative or all zero, or the
+            votes do not fit the classes.
     """
     check_choice("labels", labels, ("one_hot", "soft"))
     if "label" not in faces:
@@ -221,6 +226,18 @@ def targets(
                 f"Labels must be in [0, {classes}). Received: {weights.min()} to {weights.max()}"
             )
         weights = np.eye(classes)[weights]
+    elif weights.ndim != 2 or weights.shape[1] != classes:
+        raise ValueError(
+            f"`label` must be integers (faces,), or weights (faces, {classes}). "
+            f"Received: shape={weights.shape}"
+        )
+    else:
+        wrong = np.flatnonzero((weights < 0).any(axis=1) | ~(weights.sum(axis=1) > 0))
+        if wrong.size:
+            raise ValueError(
+                "`label` weights must not be negative, nor all zero. "
+                f"Received: {weights[wrong[0]]} at {wrong[0]}, {wrong.size} in all"
+            )
     if labels == "soft" and "votes" not in faces and np.ndim(faces["label"]) == 1:
         raise ValueError(
             "Soft labels need `votes`, or `label` as weights (faces, classes). "
@@ -283,6 +300,20 @@ def valence_arousal(faces: Mapping[str, np.ndarray]) -> np.ndarray:
             f"Received: {int(outside.sum())} values outside, such as {values[outside][0]}"
         )
     return values
+
+
+def _plain(name, values):
+    """Return an array without Python objects, which no file is read with."""
+    array = np.asarray(values)
+    if not array.dtype.hasobject:
+        return array
+    wrong = [each for each in array.flat if not isinstance(each, str)]
+    if wrong:
+        raise ValueError(
+            f"`{name}` must be numbers by its dtype, or texts alone, '' for what is unknown. "
+            f"Received: dtype={array.dtype} with {shown(wrong[0])}"
+        )
+    return np.array(array.tolist(), dtype=str)
 
 
 def _side(shape):

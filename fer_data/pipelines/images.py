@@ -131,8 +131,9 @@ def pipeline(
         valence_arousal: Whether to give the features `valence` and `arousal` as targets too, for a
             model of `fer_models.with_valence_arousal`: in `[-1, 1]`, or NaN where they are not
             known. MixUp mixes them like the labels.
-        vote_order: The place in `votes` of each class. By default the votes are in the order of
-            the classes, or FER+'s ten for the seven classes of `fer_data.labels.EMOTIONS`.
+        vote_order: The place in `votes` of each class, for soft labels made of them. By default
+            the votes are in the order of the classes, or FER+'s ten for the seven classes of
+            `fer_data.labels.EMOTIONS`.
         channels: 1 or 3 converts (grey weights of ITU-R 601; grey is repeated); `None` keeps the
             data set's channels, and decodes encoded pictures to 3.
         framing: How the faces lie in their boxes, as one of `fer_data.faces.FRAMINGS`; needed where
@@ -148,7 +149,7 @@ def pipeline(
         initial_epoch: Number of the first epoch.
         repeat: Whether to go on without end; give `fit` its `steps_per_epoch` then.
         drop_remainder: Whether to leave out a last batch that is not full.
-        workers: Parallel calls of each step.
+        workers: Parallel calls of each step, 1 or more; -1 for as many as TensorFlow chooses.
         prefetch: Batches prepared ahead; 0 for none.
         dtype: `"float32"` or `"uint8"` images; the values are the same whole numbers.
 
@@ -420,8 +421,9 @@ def _decoded(data, channels):
 
     if channels != 1:
         return decoded(channels)
-    # TensorFlow gives no grey of these, nor of JPEG files of four colours of ink.
+    # TensorFlow gives no grey of BMP, GIF and WebP, nor of JPEG files of four colours of ink.
     colour = (tf.strings.substr(data, 0, 2) == b"BM") | (tf.strings.substr(data, 0, 3) == b"GIF")
+    colour |= tf.strings.substr(data, 0, 4) == b"RIFF"
     colour |= tf.cond(
         tf.strings.substr(data, 0, 2) == b"\xff\xd8",
         lambda: tf.io.extract_jpeg_shape(data)[2] == 4,
@@ -460,6 +462,12 @@ def _resize(image, size, channels, interpolation):
 
 
 def _vote_order(vote_order, spec, labels, classes):
+    if vote_order is not None and (labels != "soft" or "votes" not in spec):
+        raise ValueError(
+            '`vote_order` needs `labels="soft"` and the feature `votes`; leave it out for other '
+            f"labels. Received: vote_order={vote_order}, labels={labels!r}, "
+            f"the features {sorted(spec)}"
+        )
     if labels != "soft":
         return None
     if "votes" not in spec:
@@ -495,8 +503,10 @@ def _label(element, classes, labels, smoothing, vote_order):
             ["`label` weights must not be negative, nor all zero. Received: label =", label],
         )
     else:
+        # `tf.one_hot` takes few kinds of integers.
+        label = tf.cast(label, tf.int64)
         tf.debugging.Assert(
-            (label >= 0) & (label < tf.cast(classes, label.dtype)),
+            (label >= 0) & (label < classes),
             [f"`label` must be in [0, {classes}). Received: label =", label],
         )
         if labels == "sparse":

@@ -256,6 +256,7 @@ def load_faces(
         `LabelledFaces`.
 
     Raises:
+        ImportError: If TensorFlow or tensorflow-datasets is missing, and `path` is not packed.
         ValueError: If an argument breaks its rule, the path does not hold the data set, a packed
             file was made of another data set, or a share is set apart for a split that the data
             already has.
@@ -311,7 +312,18 @@ def load_faces(
             f"Received: data_options={data_options!r}"
         )
     options |= data_options
-    return faces_of_builder(datasets.prepare(FACES[data], path=path, data_dir=data_dir, **options))
+    try:
+        builder = datasets.prepare(FACES[data], path=path, data_dir=data_dir, **options)
+        return faces_of_builder(builder)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("tensorflow", "tensorflow_datasets"):
+            raise
+        folder = "" if data == "synthetic" else " --path FOLDER"
+        raise ImportError(
+            "`path` must be a file of packed faces, since others need TensorFlow: pack them "
+            f"where it is installed (`fer prepare {data}{folder} --pack FILE.npz`) and give "
+            f"`--path FILE.npz`. Received: data={data!r}, path={path!r} ({error})"
+        ) from error
 
 
 def faces_of_builder(builder: Any) -> LabelledFaces:

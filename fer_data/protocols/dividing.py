@@ -18,7 +18,7 @@ from fer_data.checks import check_integer
 @arguments.checked(
     labels=arguments.categories,
     fractions=arguments.mapping(arguments.number()),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
 )
 def stratified(
     labels: ArrayLike, fractions: Mapping[str, float], seed: int = 0
@@ -84,7 +84,7 @@ def stratified(
     labels=arguments.categories,
     groups=arguments.categories,
     fractions=arguments.mapping(arguments.number()),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
     folds=arguments.integer(2),
 )
 def group_disjoint(
@@ -164,7 +164,7 @@ def group_disjoint(
     labels=arguments.categories,
     groups=arguments.categories,
     folds=arguments.integer(2),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
 )
 def group_folds(
     labels: ArrayLike, groups: ArrayLike, folds: int = 5, seed: int = 0
@@ -231,7 +231,7 @@ def leave_one_group_out(groups: ArrayLike) -> Iterator[tuple[Any, np.ndarray, np
     if len(np.unique(groups)) < 2:
         raise ValueError(f"`groups` must hold at least two groups. Received: {np.unique(groups)}")
     for train, test in LeaveOneGroupOut().split(groups, groups=groups):
-        yield groups[test[0]].item(), train, test
+        yield groups[test[:1]].tolist()[0], train, test
 
 
 def best_folds(shares: ArrayLike, most: int) -> int:

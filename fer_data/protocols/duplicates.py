@@ -38,9 +38,11 @@ class DuplicateReport:
 
     Attributes:
         pairs: Tuple of `Copy`.
+        near: Whether near copies were looked for.
     """
 
     pairs: tuple[Copy, ...]
+    near: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.pairs)
@@ -161,7 +163,7 @@ def duplicates_across(
             pairs += _exact(first, second)
             if near:
                 pairs += _near(first, second, distance, correlation)
-    return DuplicateReport(tuple(pairs))
+    return DuplicateReport(tuple(pairs), near)
 
 
 @arguments.checked(
@@ -187,6 +189,8 @@ def guard(
 
     Raises:
         DuplicateError: With the counts and the first names; all are in its `report`.
+        ValueError: If near copies are refused and not looked for, or there are options for a
+            report made before.
 
     Example:
 
@@ -197,11 +201,24 @@ def guard(
     refuse = (refuse,) if isinstance(refuse, str) else tuple(refuse)
     if not refuse or not set(refuse) <= {EXACT, NEAR}:
         raise ValueError(f'`refuse` must hold "exact", "near" or both. Received: refuse={refuse}')
+    looked_for = options.get("near", True)
     if isinstance(splits, DuplicateReport):
-        report = splits
-    else:
+        if options:
+            raise ValueError(
+                "Options must be given to `duplicates_across`, which has made this report. "
+                f"Received: {', '.join(options)}"
+            )
+        report, looked_for = splits, splits.near
+    if NEAR in refuse and not looked_for:
+        raise ValueError(
+            '`refuse` must be "exact" where near copies are not looked for. '
+            f"Received: refuse={refuse}, near=False"
+        )
+    if not isinstance(splits, DuplicateReport):
         report = duplicates_across(splits, **{"near": NEAR in refuse, **options})
-    refused = DuplicateReport(tuple(pair for pair in report.pairs if pair.kind in refuse))
+    refused = DuplicateReport(
+        tuple(pair for pair in report.pairs if pair.kind in refuse), report.near
+    )
     if refused:
         shown = "; ".join(
             f"{p.kind} {p.parts[0]}:{p.ids[0]} = {p.parts[1]}:{p.ids[1]}"

@@ -226,7 +226,7 @@ def guard_subjects(
 @arguments.checked(
     clips=arguments.instance(Clips, "`Clips`"),
     proportions=arguments.choice(PROPORTIONS),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
     allow_leaks=arguments.flag,
 )
 def random_clips(
@@ -266,7 +266,7 @@ def random_clips(
 @arguments.checked(
     clips=arguments.instance(Clips, "`Clips`"),
     proportions=arguments.choice(PROPORTIONS),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
     allow_leaks=arguments.flag,
 )
 def subject_disjoint(
@@ -307,7 +307,7 @@ def subject_disjoint(
 @arguments.checked(
     clips=arguments.instance(Clips, "`Clips`"),
     validation=arguments.number(0, 1),
-    seed=arguments.seed,
+    seed=arguments.integer(0, 2**32 - 1),
     allow_leaks=arguments.flag,
 )
 def leave_one_subject_out(
@@ -393,11 +393,12 @@ def _copies(parts, clips):
     """Yield pairs of clips with the same frames in two parts."""
     if clips.content is None:
         return
-    seen = {}
+    seen: dict = {}
+    ids, content = clips.ids.tolist(), clips.content.tolist()
     for part, places in parts.items():
         for place in places.tolist():
-            here = (part, clips.ids[place].item())
-            digest = clips.content[place].item()
+            here = (part, ids[place])
+            digest = content[place]
             for other in seen.get(digest, ()):
                 if other[0] != part:
                     yield other, here

@@ -92,11 +92,15 @@ class FileFrames:
 
         try:
             whole = self._frames_before_tear() if self._missing else math.inf
-            number, time, times = -1, -math.inf, None
+            number, time, step, times = -1, -math.inf, 0.0, None
             while True:
                 following = number + 1
                 if capture.grab():
-                    time = capture.get(cv2.CAP_PROP_POS_MSEC)
+                    now = capture.get(cv2.CAP_PROP_POS_MSEC)
+                    if now < time - TICK:
+                        # Of some formats the last frame has no time stamp, which OpenCV gives as 0.
+                        now = time + step
+                    step, time = (now - time if number >= 0 else 0.0), now
                     if times is not None:
                         # After damage, a frame's place among the time stamps is its number.
                         following = max(following, int(np.searchsorted(times, time - TICK)))
@@ -113,7 +117,8 @@ class FileFrames:
                     times, failures = np.sort(self._packet_times()), 0
                 failures += 1
                 if number + failures >= len(times):
-                    lost = len(times) - int(np.searchsorted(times, time + TICK))
+                    after = max(following, int(np.searchsorted(times, time + TICK)))
+                    lost = max(0, len(times) - after)
                     self._lose(range(following, following + lost))
                     self._total = min(following + lost, whole)
                     return

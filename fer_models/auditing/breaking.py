@@ -65,8 +65,9 @@ def adversarial(
             Table(
                 ("attack", *(f"up to {epsilon:g} of 255" for epsilon in report.epsilons)),
                 tuple(rows),
-                f"Accuracy in percent with exact 95 % intervals, {report.examples:,} faces. From "
-                "PGD on each row counts the faces that stand this attack and those above it.",
+                f"Accuracy in percent with exact 95 % intervals, {report.examples:,} faces. FGSM "
+                "and PGD are each tried on all faces that the model names right; a row under PGD "
+                "counts the faces that stand its attack and those from PGD down to it.",
             ),
         ),
         how=f"fer_models.robustness.adversarial_accuracy on {report.examples:,} test faces drawn "

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, default=256, help="faces at a time")
     add("--output", type=Path, default=Path("runs/answers.npz"), help="file to write")
     add("--json", action="store_true", help="print the result as JSON")
-    add_data_arguments(parser, split=False)
+    place = "packed faces of the data set, a .npz file of fer prepare --pack"
+    add_data_arguments(parser, split=False, same=True, place=place)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="print what audit.json holds, not the warnings")
     add_group_arguments(parser)
-    add_data_arguments(parser, split=False)
+    add_data_arguments(parser, split=False, same=True)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -99,7 +99,7 @@ def _measure(args):
         ]
     )
     reports = {name: report.to_dict() for name, report in scores.reports.items()}
-    content = json.dumps(about | {"scores": reports}, indent=1, ensure_ascii=False)
+    content = json.dumps(about | {"scores": reports}, indent=1)
     write_text(args.output / "evaluation.md", text)
     write_json(args.output / "evaluation.json", json.loads(content))
     plot_confusion(next(iter(scores.reports.values())), args.output / "confusion.png")

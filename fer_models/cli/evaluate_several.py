@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
             tell=bar.update,
         )
     about = _facts(args, models, known, faces, splits, drawn) | {"warnings": warnings}
-    content = json.dumps(about | found.to_dict(), indent=1, ensure_ascii=False)
+    content = json.dumps(about | found.to_dict(), indent=1)
     text = "\n".join([*_heading(about), found.to_markdown(), ""])
     write_text(args.output / "cross_data.md", text)
     write_json(args.output / "cross_data.json", json.loads(content))
@@ -150,7 +150,7 @@ def _model(word, flip):
 def _faces(args, data, path, trained, size):
     """Return the faces of a set, divided as for the models trained on it, and the split to take."""
     from fer_data.pipelines.labelled_faces import load_faces
-    from fer_models.training.trained_on import trained_on
+    from fer_models.training.trained_on import check_same_faces, trained_on
 
     given = {"data": data, "path": path, "data_dir": args.data_dir, "seed": args.split_seed}
     if data == "synthetic":
@@ -167,6 +167,8 @@ def _faces(args, data, path, trained, size):
     # Standard output is for results, and the preparation prints what it dropped.
     with contextlib.redirect_stdout(sys.stderr):
         faces = load_faces(**settings, size=size)
+    for word in words:
+        check_same_faces(word, faces.counts)
     split = args.split or default_split(faces, "run.json" if words else "")
     for word in words[1:]:
         if _chance(divisions[words[0]], split) != _chance(divisions[word], split):

@@ -1,9 +1,10 @@
-"""Write a model for other programs, and say what it loses there on real faces.
+"""Write a model for other programs, and say how much accuracy it loses there.
 
 The output folder gets the model and two reports, with .md and .json behind the model's name: how
-far its outputs are from Keras's, and the accuracy of both on labelled faces. litert-int8 has
-weights of 8 bits; with --representative N it has activations of 8 bits too, in the ranges that N
-training faces show. The exit status is 1 where more than --limit points of accuracy are lost.
+far its outputs are from Keras's, and the accuracy of both on labelled faces. These are drawn ones
+where no run.json beside the model and no --data names others, as for bundled weights. litert-int8
+has weights of 8 bits; with --representative N it has activations of 8 bits too, in the ranges that
+N training faces show. The exit status is 1 where more than --limit points of accuracy are lost.
 """
 
 import argparse

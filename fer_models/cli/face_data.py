@@ -33,7 +33,12 @@ def add_model_argument(parser: argparse.ArgumentParser, several: bool = False) -
 
 
 def add_data_arguments(
-    parser: argparse.ArgumentParser, split: bool = True, several: bool = False
+    parser: argparse.ArgumentParser,
+    split: bool = True,
+    several: bool = False,
+    *,
+    same: bool = False,
+    place: str = "folder or archive of the data set, or its packed .npz",
 ) -> None:
     """Add the arguments that say which labelled faces a model is measured on.
 
@@ -42,11 +47,13 @@ def add_data_arguments(
         split: Whether there is to be a --split.
         several: Whether there may be several data sets; `args.data` and `args.path` are lists then,
             of which nothing is checked yet.
+        same: As for `measured`.
+        place: What --path names.
     """
+    otherwise = "; without it give --data" if same else ", else synthetic"
     add = parser.add_argument_group(
-        "data (default: as in run.json beside the model, else synthetic)"
+        f"data (default: as in run.json beside the model{otherwise})"
     ).add_argument
-    place = "folder or archive of the data set, or its packed .npz"
     if several:
         add(
             "--data",
@@ -170,7 +177,7 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     """
     from fer_data.pipelines.labelled_faces import load_faces
     from fer_data.pipelines.split_arrays import check_split
-    from fer_models.training.trained_on import trained_on
+    from fer_models.training.trained_on import check_same_faces, trained_on
     from fer_models.zoo import class_names
     from fer_models.zoo.face_outputs import expression_part
     from fer_models.zoo.loading import load_model
@@ -196,6 +203,8 @@ def measured(args: argparse.Namespace, training: int = FEW, same: bool = False) 
     # Standard output is for results, and the preparation prints what it dropped.
     with contextlib.redirect_stdout(sys.stderr):
         faces = load_faces(**settings, size=size)
+    if source:
+        check_same_faces(args.model, faces.counts, args.config)
     outputs = class_names.of_outputs(model.output_shape[-1], known, faces.class_names)
     split = getattr(args, "split", None) or default_split(faces, source)
     check_split(faces, split)

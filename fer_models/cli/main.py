@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fer_models.cli.running import UsageError, guarded
 
@@ -44,7 +44,13 @@ TRACEBACK = "--traceback"
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` where argparse would print its usage, with the error below it."""
+    """Raises `UsageError` where argparse would print its usage, with the error below it.
+
+    Options must be whole: the command lines in records are read again, by the options' names.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False} | options)
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`, which `main` prints in one line."""

@@ -170,6 +170,11 @@ def _class_shares(words):
     if words in (None, ["even"]):
         return None if words is None else "even"
     shares = {}
+    if "even" in words:
+        raise UsageError(
+            "--class-shares must be even alone, or NAME=SHARE words without even. "
+            f"Received: {' '.join(words)}"
+        )
     for word in words:
         name, _, share = word.partition("=")
         if name in shares:

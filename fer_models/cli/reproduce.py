@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         data = getattr(module, "DATA", DATA)
         # A single name is a study's default, not what it takes.
-        add_study_arguments(own, name, DATA if isinstance(data, str) else data)
+        data = DATA if isinstance(data, str) else data
+        add_study_arguments(own, name, data, seeds=module.FULL["seeds"])
         module.add_arguments(own)
         # Of `fer` itself: a study takes all words that follow its name.
         own.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
@@ -66,6 +67,6 @@ def run(args: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         remark("\nWhat is finished is kept: the same command goes on from there.")
         raise
-    content = json.dumps(outcome.content, indent=1, ensure_ascii=False)
+    content = json.dumps(outcome.content, indent=1)
     print(content if args.json else outcome.text)
     remark(f"Tables and pictures are in {outcome.folder}")

@@ -98,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher",
         nargs="+",
         metavar="FILE",
-        help=".keras files of trained models; their mean answers replace the labels",
+        help=".keras files of trained models of the same classes; their mean answers replace the "
+        "labels",
     )
     setting(
         "--answers",
@@ -142,7 +143,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     setting("--batch-size", type=int, help="images a step")
     setting("--optimizer", choices=OPTIMIZERS)
-    setting("--learning-rate", type=float, help="highest learning rate")
+    setting(
+        "--learning-rate",
+        type=float,
+        help="highest learning rate; rates of the recipe's stages keep their proportions",
+    )
     setting("--weight-decay", type=float)
     setting("--schedule", choices=SCHEDULES, help="schedule of the learning rate")
     setting("--ema", type=float, help="momentum of a moving average of the weights, such as 0.999")
@@ -361,13 +366,14 @@ def _describe(recipe):
 
 def _words(args):
     """Return the words of the command line after `fer train`, without those of the processes."""
+    from fer_models.training.run_history import options_apart
+
     words, skip = [], False
-    for word in shlex.split(args.command_line)[2:]:
-        name, equals, _ = word.partition("=")
+    for word in options_apart(shlex.split(args.command_line)[2:]):
         if skip:
             skip = False
-        elif name in PROCESSES:
-            skip = not equals
+        elif word in PROCESSES:
+            skip = True
         else:
             words.append(word)
     return words

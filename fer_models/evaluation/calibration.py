@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fer_data import arguments
-from fer_data.checks import as_array, as_numbers, check_integer
+from fer_data.checks import check_integer, checked_labels
+from fer_models.evaluation.probability_checks import checked_probabilities
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +40,16 @@ def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15)
     """Put examples into bins by the probability of their predicted class.
 
     Args:
-        labels: Integer array `(examples,)`.
-        probabilities: Array `(examples, classes)`, rows summing to one.
+        labels: Class numbers `(examples,)`.
+        probabilities: Array `(examples, classes)` from 0 to 1, rows summing to one.
         bins: Number of bins of equal width from 0 to 1, 1 or more.
 
     Returns:
         `ConfidenceBins`.
 
     Raises:
-        ValueError: If `bins` is below 1.
+        ValueError: If there are no examples, a row of `probabilities` does not sum to one, a label
+            is outside the classes, the lengths differ, or `bins` is below 1.
 
     Example:
 
@@ -55,14 +57,10 @@ def confidence_bins(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15)
     array([nan, 0.5])
     """
     check_integer("bins", bins, 1)
-    probabilities = as_numbers("probabilities", probabilities)
+    probabilities = checked_probabilities(probabilities)
+    labels = checked_labels(labels, *probabilities.shape)
     confidence = probabilities.max(axis=1)
-    if np.size(labels) != len(probabilities):
-        raise ValueError(
-            "`labels` and `probabilities` must be of one length. "
-            f"Received: {np.size(labels)} labels, {len(probabilities)} rows of probabilities"
-        )
-    correct = probabilities.argmax(axis=1) == as_array("labels", labels)
+    correct = probabilities.argmax(axis=1) == labels
     # A confidence of exactly 1 belongs to the last bin.
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(index, minlength=bins)
@@ -79,15 +77,15 @@ def calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 1
     error is the mean of |accuracy - mean confidence| over the bins, weighted by their examples.
 
     Args:
-        labels: Integer array `(examples,)`.
-        probabilities: Array `(examples, classes)`, rows summing to one.
+        labels: Class numbers `(examples,)`.
+        probabilities: Array `(examples, classes)` from 0 to 1, rows summing to one.
         bins: Number of bins, 1 or more.
 
     Returns:
         A float from 0 (calibrated) to 1.
 
     Raises:
-        ValueError: If `bins` is below 1.
+        ValueError: As `confidence_bins`.
 
     Example:
 

@@ -200,10 +200,10 @@ def complexity(
     weights_seen = set()
     layers, uncounted = [], []
     for call in calls:
-        counts = _count(call.layer, call.input_shape, call.output_shape, call.path)
+        counts = _count(call.layer, call.input_shape, call.output_shape, call.path, uncounted)
         own = [w for w in call.layer.weights if id(w) not in weights_seen]
         weights_seen.update(id(w) for w in own)
-        if counts is None and _has_products(call.layer, own) and call.path not in uncounted:
+        if counts is None and _has_products(call.layer, own):
             uncounted.append(call.path)
         counts = {"macs": 0, "bias": 0, "batch_norm": 0, **(counts or {})}
         trainable = {id(w) for w in call.layer.trainable_weights}
@@ -226,7 +226,7 @@ def complexity(
         trainable=sum(_size(w) for w in model.trainable_weights),
         non_trainable=sum(_size(w) for w in model.non_trainable_weights),
         layers=tuple(layers),
-        uncounted=tuple(uncounted),
+        uncounted=tuple(dict.fromkeys(uncounted)),
     )
 
 
@@ -236,13 +236,16 @@ def _is_counted_whole(layer):
     )
 
 
-def _count(layer, input_shape, output_shape, path):
-    """Return the operations of one layer call, or `None` where the layer's kind is not covered."""
+def _count(layer, input_shape, output_shape, path, uncounted):
+    """Return the operations of one layer call, or `None` where the layer's kind is not covered.
+
+    The paths of uncounted layers that a wrapper hides are appended to `uncounted`.
+    """
     if hasattr(layer, "count_operations"):
         counts = layer.count_operations(input_shape)
         return {key: value * input_shape[0] for key, value in counts.items()}
     if isinstance(layer, keras.layers.TimeDistributed):
-        return _count_time_distributed(layer, input_shape, output_shape, path)
+        return _count_time_distributed(layer, input_shape, output_shape, path, uncounted)
     if isinstance(layer, keras.layers.BatchNormalization):
         return {"batch_norm": _elements(output_shape, path)}
     if isinstance(layer, keras.layers.Dense):
@@ -275,25 +278,28 @@ def _convolution_macs(layer, input_shape, output_shape, path):
     return outputs * kernel * (channels // layer.groups)
 
 
-def _count_time_distributed(layer, input_shape, output_shape, path):
+def _count_time_distributed(layer, input_shape, output_shape, path, uncounted):
     # The wrapper calls `layer.layer.call` for every step, past `__call__`, so it is traced here.
     steps = input_shape[1]
     inner = layer.layer
     step_input = (input_shape[0], *input_shape[2:])
     step_output = (output_shape[0], *output_shape[2:])
-    counts = _count(inner, step_input, step_output, path)
+    counts = _count(inner, step_input, step_output, path, uncounted)
     if counts is not None:
         return {key: steps * value for key, value in counts.items()}
     totals = {"macs": 0, "bias": 0, "batch_norm": 0}
-    covered = not _has_products(inner, inner.weights)
+    weights_seen = set()
     specs = keras.KerasTensor(step_input, dtype=inner.compute_dtype)
     for call in trace_calls(inner, specs, is_whole=_is_counted_whole):
-        counts = _count(call.layer, call.input_shape, call.output_shape, call.path)
-        if counts is not None:
-            covered = True
-            for key, value in counts.items():
-                totals[key] += steps * value
-    return totals if covered else None
+        inside = f"{path}/{inner.name}/{call.path}" if call.path else path
+        counts = _count(call.layer, call.input_shape, call.output_shape, inside, uncounted)
+        own = [w for w in call.layer.weights if id(w) not in weights_seen]
+        weights_seen.update(id(w) for w in own)
+        if counts is None and _has_products(call.layer, own):
+            uncounted.append(inside)
+        for key, value in (counts or {}).items():
+            totals[key] += steps * value
+    return totals
 
 
 def _contracted(layer, input_shape):

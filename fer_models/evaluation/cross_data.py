@@ -147,10 +147,14 @@ def cross_data(
 
     models = _checked_models(models)
     _check_data(data)
-    chosen = {name: default_split(faces.counts) for name, faces in data.items()}
-    for name in splits or {}:
+    splits = splits or {}
+    for name in splits:
         check_choice("splits", name, tuple(data))
-    chosen |= splits or {}
+    # A data set without a default has a split by name alone.
+    chosen = {
+        name: splits[name] if name in splits else default_split(faces.counts)
+        for name, faces in data.items()
+    }
     for name, faces in data.items():
         check_split(faces, chosen[name])
     found: dict[str, dict[str, SharedScores]] = {name: {} for name in models}

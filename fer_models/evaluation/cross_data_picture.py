@@ -74,8 +74,9 @@ def plot_cross_data(
             f"{heading[0].lower()}{heading[1:]}{' (0 is best)' if error else ''}", fontsize=11
         )
         turn = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-        axes.set_xticks(range(columns), found.data, **turn)
-        axes.set_yticks(range(rows), found.models)
+        # A name may hold dollar signs, which are no formula.
+        axes.set_xticks(range(columns), found.data, parse_math=False, **turn)
+        axes.set_yticks(range(rows), found.models, parse_math=False)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
@@ -98,7 +99,7 @@ def plot_cross_data(
         fontsize=9,
     )
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(title, fontsize=12, parse_math=False)
     return save_figure(figure, path)
 
 

@@ -11,6 +11,7 @@ from fer_data.checks import check_sequence, checked_labels, checked_names, check
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import ClassScores, Scored, scored
 from fer_models.evaluation.intervals import Interval, binomial_interval
+from fer_models.evaluation.probability_checks import checked_probabilities
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +161,8 @@ def score_groups(
         A `GroupReport`.
 
     Raises:
-        ValueError: If an argument breaks its rule, `groups` has another length than the labels, or
-            no example has a group.
+        ValueError: If an argument breaks its rule, a row of `probabilities` does not sum to one,
+            `groups` has another length than the labels, or no example has a group.
 
     Example:
 
@@ -174,7 +175,7 @@ def score_groups(
         Clopper and Pearson, Biometrika 1934.
     """
     confidence = checked_rate("confidence", confidence)
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    probabilities = checked_probabilities(probabilities)
     class_names = checked_names("class_names", class_names, probabilities.shape[1])
     labels = checked_labels(labels, len(probabilities), len(class_names))
     named = group_names(groups, len(labels))

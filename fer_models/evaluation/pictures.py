@@ -57,12 +57,15 @@ def plot_confusion(
     figure = Figure(figsize=(side + 0.5, side), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(count), names, rotation=40, ha="right", rotation_mode="anchor")
+    # A name may hold dollar signs, which are no formula.
+    axes.set_xticks(
+        range(count), names, rotation=40, ha="right", rotation_mode="anchor", parse_math=False
+    )
     labels = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
-    axes.set_yticks(range(count), labels)
+    axes.set_yticks(range(count), labels, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (examples)")
-    axes.set_title(title or _heading(report), fontsize=11)
+    axes.set_title(title or _heading(report), fontsize=11, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
@@ -166,7 +169,7 @@ def plot_curves(
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="best")
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(title, fontsize=12, parse_math=False)
     return save_figure(figure, path)
 
 

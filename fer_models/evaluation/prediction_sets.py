@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from fer_data import arguments
 from fer_data.checks import checked_array, checked_names, checked_rate
-from fer_models.evaluation.classification import (
+from fer_models.evaluation.intervals import Interval, binomial_interval
+from fer_models.evaluation.probability_checks import (
     checked_labels_or_distributions,
     checked_probabilities,
 )
-from fer_models.evaluation.intervals import Interval, binomial_interval
 from fer_models.zoo.set_rule import SetRule, set_scores
 
 # The coverages that are fitted for bundled weights.

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from fer_data import arguments
 from fer_data.files import save_figure
 from fer_models.evaluation.calibration import confidence_bins
-from fer_models.evaluation.classification import (
+from fer_models.evaluation.probability_checks import (
     checked_labels_or_distributions,
     checked_probabilities,
 )
@@ -127,5 +127,5 @@ def plot_reliability(
         f"accuracy {accuracy @ counts / total:.1%}, mean confidence "
         f"{confidence @ counts / total:.1%}"
     )
-    axes.set_title(title or heading, fontsize=11)
+    axes.set_title(title or heading, fontsize=11, parse_math=False)
     return save_figure(figure, path)

@@ -7,6 +7,7 @@ from fer_data.checks import checked_labels, checked_rate
 from fer_models.evaluation.calibration import calibration_error
 from fer_models.evaluation.class_scores import mean_of, scored
 from fer_models.evaluation.intervals import Interval
+from fer_models.evaluation.probability_checks import checked_probabilities
 
 BINS = 15
 
@@ -43,7 +44,7 @@ def score_intervals(
         `(macro F1, calibration error)`, each an `Interval`.
 
     Raises:
-        ValueError: If an argument breaks its rule.
+        ValueError: If an argument breaks its rule, or a row of `probabilities` does not sum to one.
 
     Example:
 
@@ -56,7 +57,7 @@ def score_intervals(
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
     confidence = checked_rate("confidence", confidence)
-    probabilities = np.asarray(probabilities, dtype="float64")
+    probabilities = checked_probabilities(probabilities)
     count, classes = probabilities.shape
     labels = checked_labels(labels, count, classes)
     predictions, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)

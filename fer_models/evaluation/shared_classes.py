@@ -10,12 +10,9 @@ from numpy.typing import ArrayLike
 from fer_data import arguments
 from fer_data.checks import checked_labels, checked_names
 from fer_data.labels import index_map
-from fer_models.evaluation.classification import (
-    Report,
-    checked_probabilities,
-    classification_report,
-)
+from fer_models.evaluation.classification import Report, classification_report
 from fer_models.evaluation.intervals import Interval, binomial_interval
+from fer_models.evaluation.probability_checks import checked_probabilities
 from fer_models.evaluation.score_intervals import score_intervals
 
 

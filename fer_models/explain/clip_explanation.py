@@ -18,7 +18,7 @@ from fer_models.explain.contact_sheet import (
 )
 from fer_models.explain.gate_sheet import over_time
 from fer_models.explain.gates import attention_gates
-from fer_models.explain.grad_cam import grad_cam
+from fer_models.explain.grad_cam import grad_cam, visual_inputs
 from fer_models.explain.picture_grid import PictureGrid
 from fer_models.zoo.model_checks import check_model
 
@@ -95,6 +95,12 @@ def clip_explanation(
     """
     check_model(model)
     inputs = [as_array("inputs", each) for each in (inputs if _several(inputs) else [inputs])]
+    wanted = len(keras.tree.flatten(visual_inputs(model)))
+    if len(inputs) != wanted:
+        raise ValueError(
+            f"`inputs` must be {wanted} arrays, one for each input of model {model.name!r}. "
+            f"Received: {len(inputs)}"
+        )
     shown = inputs if frames is None else list(frames if _several(frames) else [frames])
     if method not in (None, *METHODS):
         raise ValueError(

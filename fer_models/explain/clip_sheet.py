@@ -101,16 +101,14 @@ def clip_sheet(
     times = checked_names("times", times, frames) or [str(number) for number in range(frames)]
     check_integer("columns", columns, 1)
     shown = np.unique(np.linspace(0, frames - 1, min(columns, frames)).round().astype(int))
-    both = label is not None and prediction is not None
-    # In a single column the prediction finds no room beside the label.
-    line = 2 if both and len(shown) == 1 else 1
-    lines = 1 if label is None and prediction is None else 1 + line
+    label = None if label is None else str(label)
+    prediction = None if prediction is None else str(prediction)
     grid = PictureGrid(
         count,
         len(shown),
         regions[0].shape[1:3],
         row_names=names,
-        above=lines,
+        above=lines_above(label, prediction, len(shown)),
         title=title,
         bar=heat_maps is not None,
     )
@@ -118,14 +116,34 @@ def clip_sheet(
         for column, frame in enumerate(shown):
             heat = None if heat_maps is None else heat_maps[row][frame]
             grid.show(row, column, region[frame], heat, alpha)
-    for column, frame in enumerate(shown):
-        grid.above(column, 0, times[frame])
-    if label is not None:
-        grid.above(0, 1, str(label), color="#1b2a3a")
-    if prediction is not None:
-        column = 1 if both and line == 1 else 0
-        colour = prediction_colour(None if label is None else str(label), str(prediction))
-        grid.above(column, line, str(prediction), color=colour, fontweight="bold")
+    write_above(grid, [times[frame] for frame in shown], label, prediction)
     if heat_maps is not None:
         grid.color_bar(("0", "1"))
     return save_figure(grid.figure, path)
+
+
+def lines_above(label: str | None, prediction: str | None, columns: int) -> int:
+    """Return how many lines `write_above` needs."""
+    if label is None and prediction is None:
+        return 1
+    return 1 + _prediction_line(label, prediction, columns)
+
+
+def write_above(
+    grid: PictureGrid, times: Sequence[str], label: str | None, prediction: str | None
+) -> None:
+    """Write the time of each column above it, and over them the label and the prediction."""
+    for column, time in enumerate(times):
+        grid.above(column, 0, time)
+    if label is not None:
+        grid.above(0, 1, label, color="#1b2a3a")
+    if prediction is not None:
+        line = _prediction_line(label, prediction, len(times))
+        column = 1 if label is not None and line == 1 else 0
+        colour = prediction_colour(label, prediction)
+        grid.above(column, line, prediction, color=colour, fontweight="bold")
+
+
+def _prediction_line(label, prediction, columns):
+    # In a single column the prediction finds no room beside the label.
+    return 2 if columns == 1 and label is not None and prediction is not None else 1

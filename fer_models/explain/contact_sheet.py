@@ -123,12 +123,15 @@ def contact_sheet(
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=0)
     if title:
-        figure.text(0.5, 1 - 0.2 / figure_height, title, ha="center", va="center", fontsize=11)
+        y = 1 - 0.2 / figure_height
+        figure.text(0.5, y, title, ha="center", va="center", fontsize=11, parse_math=False)
     return save_figure(figure, path)
 
 
 def _write_labels(axes, label, prediction):
     common = {"transform": axes.transAxes, "ha": "center", "va": "bottom", "clip_on": False}
+    # A name may hold dollar signs, which are no formula.
+    common["parse_math"] = False
     one_line = 0.17 / (axes.get_position().height * axes.figure.get_figheight())
     if prediction is not None:
         colour = prediction_colour(label, prediction)

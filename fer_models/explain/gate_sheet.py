@@ -9,6 +9,7 @@ import numpy as np
 from fer_data import arguments
 from fer_data.checks import as_array, check_integer
 from fer_data.files import save_figure
+from fer_models.explain.clip_sheet import lines_above, write_above
 from fer_models.explain.contact_sheet import (
     checked_drawable_images,
     checked_names,
@@ -117,19 +118,23 @@ def gate_sheet(
         f"{_short(gate.path)}\n{gate.kind}\n{maps.min():.3f} to {maps.max():.3f}"
         for gate, _, maps in rows
     ]
-    heads = [] if clips else [predictions, labels]
+    if clips:
+        label = None if labels is None else labels[example]
+        prediction = None if predictions is None else predictions[example]
+        above = lines_above(label, prediction, len(shown))
+    else:
+        above = sum(head is not None for head in (predictions, labels))
     grid = PictureGrid(
         1 + len(rows) if not clips else len(rows),
         len(shown),
         pictures[0].shape[1:3],
         row_names=names if clips else ["", *names],
-        above=1 if clips else sum(head is not None for head in heads),
+        above=above,
         title=title,
         bar=True,
     )
     if clips:
-        for column, frame in enumerate(shown):
-            grid.above(column, 0, str(frame))
+        write_above(grid, [str(frame) for frame in shown], label, prediction)
     else:
         for column, index in enumerate(shown):
             grid.show(0, column, pictures[0][index])
@@ -182,9 +187,8 @@ def plot_channel_gates(
     panels = np.atleast_1d(figure.subplots(len(strips), 1))
     for axes, (gate, values) in zip(panels, strips, strict=True):
         shown = axes.imshow(values, cmap="viridis", aspect="auto", interpolation="nearest")
-        axes.set_title(
-            f"{gate.path} ({gate.kind}): {values.shape[1]} channels", fontsize=8, loc="left", pad=3
-        )
+        heading = f"{gate.path} ({gate.kind}): {values.shape[1]} channels"
+        axes.set_title(heading, fontsize=8, loc="left", pad=3, parse_math=False)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
@@ -193,7 +197,7 @@ def plot_channel_gates(
         bar.ax.tick_params(labelsize=7, length=0)
         bar.outline.set_visible(False)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, parse_math=False)
     return save_figure(figure, path)
 
 

@@ -217,6 +217,9 @@ def input_format(calls: Sequence[LayerCall], shape: Sequence[int]) -> str:
 
 def _own_format(call):
     layer = call.layer.layer if _is_distributed(call.layer) else call.layer
+    # A `Flatten` that was given none has that of Keras, whatever it flattens.
+    if isinstance(layer, keras.layers.Flatten):
+        return None
     return getattr(layer, "data_format", None)
 
 

@@ -71,7 +71,8 @@ class PictureGrid:
             x / self.width,
             1 - y / self.height,
             text,
-            **{"va": "center", "linespacing": 1.25, **style},
+            # A name may hold dollar signs, which are no formula.
+            **{"va": "center", "linespacing": 1.25, "parse_math": False, **style},
         )
 
     def _axes(self, x, y, wide, tall):

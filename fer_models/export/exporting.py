@@ -239,11 +239,13 @@ def _check_representative(representative, faces):
                 "`representative` must show the range of later inputs. "
                 f"Received: every value is {low:g}"
             )
-        # Divided by 255, say, where the model takes pixels as they are.
-        if high - low < 0.1 * float(other.max() - other.min()):
+        # Divided by 255, say, where the model takes pixels as they are, or multiplied.
+        least, most = float(other.min()), float(other.max())
+        span = most - least
+        if high - low < 0.1 * span or low < least - span or high > most + span:
             raise ValueError(
                 "`representative` must have the range of `faces`. Received: "
-                f"[{low:g}, {high:g}] where `faces` have [{other.min():g}, {other.max():g}]"
+                f"[{low:g}, {high:g}] where `faces` have [{least:g}, {most:g}]"
             )
 
 

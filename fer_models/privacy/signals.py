@@ -21,7 +21,7 @@ from fer_data.checks import (
     shown,
 )
 from fer_data.files import read_arrays, write_arrays
-from fer_models.evaluation.classification import checked_labels_or_distributions
+from fer_models.evaluation.probability_checks import checked_labels_or_distributions
 from fer_models.privacy.queries import augmentation_queries, seed_of_queries
 from fer_models.zoo.face_outputs import expression_labels, expression_part
 from fer_models.zoo.model_checks import check_one_output, check_predicts

@@ -181,6 +181,8 @@ def _each_annotated(recognizer, photos, copies):
 def _copies(photos, folder):
     """Return where the copy of each photo goes, by the photo's name."""
     copies, owners = {}, {}
+    paths = [photo for photo in photos.values() if isinstance(photo, (str, os.PathLike))]
+    read = {os.path.realpath(path): path for path in paths}
     for name, photo in photos.items():
         copies[name] = copy = Path(folder) / copy_name(name)
         owner = owners.setdefault(copy, name)
@@ -191,6 +193,8 @@ def _copies(photos, folder):
             )
         if isinstance(photo, (str, os.PathLike)):
             check_not_read("folder", copy, photo)
+        if os.path.realpath(copy) in read:
+            check_not_read("folder", copy, read[os.path.realpath(copy)])
     return copies
 
 

@@ -90,9 +90,11 @@ def _for_tensorflow(function, shape):
 
 def _for_jax(model):
     import jax
+    from jax import numpy as jnp
 
-    trainable = [variable.value for variable in model.trainable_variables]
-    others = [variable.value for variable in model.non_trainable_variables]
+    # Copies: `fit`, `evaluate` and `predict` give the model's own arrays away.
+    trainable = [jnp.array(variable.value) for variable in model.trainable_variables]
+    others = [jnp.array(variable.value) for variable in model.non_trainable_variables]
 
     @jax.jit
     def compiled(trainable, others, images):

@@ -5,13 +5,20 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from fer_data import arguments
-from fer_data.checks import check_integer, check_number, checked_names, checked_rate
+from fer_data.checks import (
+    as_array,
+    check_integer,
+    check_number,
+    check_scale,
+    checked_names,
+    checked_rate,
+)
 from fer_data.compiled.lite_runner import LiteNetwork
 from fer_data.faces.cut import cut_face
 from fer_data.faces.detectors import detector as make_detector
@@ -358,8 +365,12 @@ class Recognizer:
             float32 `(faces, classes)`, in the order of `class_names`.
 
         Raises:
-            ValueError: If the shape or the type is another one.
+            ValueError: If the shape or the type is another one, or the values look scaled to [0, 1]
+                or [-1, 1].
         """
+        crops = as_array("crops", crops)
+        if crops.size:
+            check_scale("crops", crops)
         return self._classifier(crops)
 
     @arguments.checked(
@@ -377,7 +388,7 @@ class Recognizer:
         Returns:
             float32 `(faces, classes)`, all faces of the first picture first.
         """
-        return self.classify(self._cuts(pictures, faces))
+        return self._classifier(self._cuts(pictures, faces))
 
     @arguments.checked(
         pictures=arguments.sequence(), faces=arguments.sequence(arguments.sequence())
@@ -510,6 +521,8 @@ class _Finder:
         # A lock by process: a forked child does not wait for a thread that stayed in its parent.
         self._locks = {}
         self.name = getattr(detector, "name", None)
+        # The tracker asks for it.
+        self.max_faces = getattr(detector, "max_faces", None) if most is None else most
 
     def __getstate__(self):
         state = self.__dict__ | {"_locks": {}}
@@ -553,8 +566,12 @@ class _Follower(_Finder):
 def _batches(images, batch_size):
     """Yield lists of uint8 RGB pictures."""
     waiting, held = [], 0
+    listed = isinstance(images, (Sequence, np.ndarray))
     for place, image in enumerate(images):
         picture = as_rgb(image, f"images[{place}]")
+        if not listed and isinstance(image, np.ndarray) and np.may_share_memory(picture, image):
+            # A camera or a generator may write the next picture into the same array.
+            picture = picture.copy()
         waiting.append(picture)
         held += picture.nbytes
         if len(waiting) == batch_size or held >= MOST_WAITING:

@@ -6,7 +6,8 @@ A study is a module of this package with three functions, which imports nothing 
 - `add_arguments(parser)` adds its own options; `study_options` holds those that all studies have.
 - `run(args)` does it and returns an `Outcome`. It can be stopped: the same call goes on.
 
-`DATA` in it names the data sets that it takes, where these are not the faces of `study_options`.
+`FULL` in it has the defaults of a whole study, among them `seeds`. `DATA` in it names the data sets
+that it takes, where these are not the faces of `study_options`.
 """
 
 import importlib

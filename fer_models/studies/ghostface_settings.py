@@ -55,7 +55,7 @@ class GhostfaceSettings:
 
     Example:
 
-    >>> GhostfaceSettings(size=48, width=0.5).differences()
+    >>> GhostfaceSettings(size=48, width=0.5).differences()[1:]
     ['Faces of 48x48 in the place of 224x224.', "GhostFace's channels times 0.5."]
     """
 

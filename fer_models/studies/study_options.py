@@ -14,7 +14,7 @@ class Several(tuple):
 
 
 def add_study_arguments(
-    parser: argparse.ArgumentParser, name: str, data: Sequence[str] = DATA
+    parser: argparse.ArgumentParser, name: str, data: Sequence[str] = DATA, *, seeds: int
 ) -> None:
     """Add the options that all studies have.
 
@@ -22,6 +22,8 @@ def add_study_arguments(
         parser: Parser of the study.
         name: Name of the study.
         data: Names of the data sets that it takes; `Several` where it takes more than one.
+        seeds: How often a whole study repeats everything, for the help alone: `settled` fills the
+            option in.
     """
     add = parser.add_argument
     if isinstance(data, Several):
@@ -32,8 +34,11 @@ def add_study_arguments(
         add("--data", choices=data, default="synthetic", help="which data set (default: synthetic)")
         add("--path", help="folder or archive of the data set; none for synthetic")
     add("--data-dir", help="where prepared data sets are kept (default: tensorflow-datasets')")
-    add("--output", default=f"runs/{name}", help="folder for everything that is written")
-    add("--seeds", type=int, metavar="N", help="how often everything is repeated")
+    output = f"runs/{name}"
+    written = f"folder for everything that is written (default: {output})"
+    add("--output", default=output, help=written)
+    words = f"how often everything is repeated (default: {seeds})"
+    add("--seeds", type=int, metavar="N", help=words)
     add("--quick", action="store_true", help="run all of it in minutes on few, drawn faces")
     add("--json", action="store_true", help="print what report.json holds, not the tables")
 

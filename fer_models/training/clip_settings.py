@@ -113,7 +113,7 @@ class ClipSettings:
         self._check_protocol()
         self._check_numbers()
         if self.path is not None:
-            self._set(path=tuple(str(Path(path).resolve()) for path in self.path))
+            self._set(path=tuple(str(Path(path).expanduser().resolve()) for path in self.path))
         # The rules of a recipe and of the options of the data.
         self.scenario()
         self.sources()

@@ -56,7 +56,8 @@ class FaceSettings:
         joined_classes: For several sets, the classes to learn: `"shared"`, those that all of them
             have, or `"all"`; None for `"shared"`.
         teacher: `.keras` files of trained models, whose mean answers are learned instead of the
-            labels; None for none.
+            labels; None for none. It cannot go with `vote_share`, `label_smoothing` or
+            `labels="soft"`, which would change nothing.
         answers: File of `fer answers` (`fer_models.training.teacher_answers`) with the answers of
             teachers to these faces, which are learned instead of the labels; None for none.
         size: Height and width of the faces in pixels.
@@ -69,8 +70,10 @@ class FaceSettings:
         epochs: Epochs at most, all stages together.
         passes: Passes over the faces in an epoch; more mean fewer validations and checkpoints.
         batch_size: Images a step.
-        optimizer: `"sgd"`, `"adam"` or `"adamw"`.
-        learning_rate: The highest learning rate.
+        optimizer: `"sgd"`, `"adam"` or `"adamw"`. Another one than the recipe's has the highest
+            rate 0.1, 0.001 or 0.002, in this order, unless `learning_rate` is given.
+        learning_rate: The highest learning rate. Where stages of the recipe have rates of their
+            own, all rates keep their proportions.
         weight_decay: Weight decay of the optimizer.
         schedule: Schedule of the learning rate: `"constant"`, `"cosine"` or `"plateau"`.
         ema: Momentum of a moving average of the weights, such as 0.999.
@@ -257,6 +260,8 @@ class FaceSettings:
         self._check_adversarial()
         if self.valence_arousal is not None:
             self._check_valence_arousal()
+        if self.teacher is not None:
+            self._check_teacher()
         if self.answers is not None:
             self._check_answers()
         elif self.answer_share is not None:
@@ -374,6 +379,20 @@ class FaceSettings:
                 f"valence_arousal={self.valence_arousal}, {given[0]}={getattr(self, given[0])!r}"
             )
 
+    def _check_teacher(self):
+        others = {
+            "vote_share": self.vote_share or None,
+            "labels": self.labels if self.labels == "soft" else None,
+            "label_smoothing": self.label_smoothing or None,
+        }
+        given = [name for name, value in others.items() if value is not None]
+        if given:
+            raise ValueError(
+                f"`teacher` and `{given[0]}` cannot go together: the teacher's answers are all "
+                f"that is learned. Received: teacher={self.teacher!r}, "
+                f"{given[0]}={others[given[0]]!r}"
+            )
+
     def _check_answers(self):
         others = {
             "teacher": self.teacher,
@@ -447,7 +466,7 @@ class FaceSettings:
         Raises:
             ValueError: If a change breaks a rule of the recipe.
         """
-        recipe = recipes.get(self.recipe)
+        plain = recipe = recipes.get(self.recipe)
         names = (
             *("batch_size", "learning_rate", "augmentation", "labels", "label_smoothing", "ema"),
             *("class_weights", "valence_arousal"),
@@ -487,6 +506,8 @@ class FaceSettings:
             # Layers without trained weights are not worth keeping as they are.
             stages = (recipes.Stage("all", recipe.epochs),)
             recipe = recipe.replace(freeze_batch_norm=False, stages=stages)
+        elif "learning_rate" in changes:
+            recipe = _with_highest_rate(recipe, plain)
         return recipe
 
     def _attack(self):
@@ -495,11 +516,24 @@ class FaceSettings:
         return AdversarialTraining(epsilon=self.adversarial_epsilon, seed=self.seed, **given)
 
 
+def _with_highest_rate(recipe, plain):
+    """Return a recipe whose rate is the highest of all stages, in the proportions of the plain."""
+    own = [stage.learning_rate for stage in plain.stages]
+    if set(own) == {None}:
+        return recipe
+    ratio = recipe.learning_rate / max(rate or plain.learning_rate for rate in own)
+    stages = tuple(
+        dataclasses.replace(stage, learning_rate=rate and rate * ratio)
+        for stage, rate in zip(recipe.stages, own, strict=False)
+    )
+    return recipe.replace(learning_rate=plain.learning_rate * ratio, stages=stages)
+
+
 def _absolute(name, path):
     if path is None:
         return None
     check_path(name, path)
-    return str(Path(path).resolve())
+    return str(Path(path).expanduser().resolve())
 
 
 def face_recipes() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class TrainedFaces:
         """Return the folder and the scores of the report, of JSON's types."""
         found: dict[str, Any] = {"folder": str(self.folder.resolve())}
         if self.report is not None:
-            found |= json.loads((self.folder / training_report.SCORES).read_text())
+            found |= json.loads((self.folder / training_report.SCORES).read_text("utf-8"))
         return found
 
 
@@ -248,18 +248,19 @@ class FaceTraining:
                 f"({', '.join(names)}). Received: classes={classes}"
             )
         self.class_names = names + tuple(f"class {n}" for n in range(len(names), classes or 0))
-        if self.over:
+        if self.run.record is not None:
             self._check_same_faces()
 
     def _check_same_faces(self):
-        """Refuse to score a finished run on the faces of another."""
+        """Refuse to go on with a run, or to score it, on the faces of another."""
         for name, now in (("faces", self.faces.counts), ("classes", self.class_names)):
             held = self.run.record.get(name)
             now = json.loads(json.dumps(now))
             if held is not None and held != now:
                 raise ValueError(
-                    f"{self.folder} holds a finished training of other {name}, {held}: give the "
-                    f"data it was trained on, or another output folder. Received: {now}"
+                    f"{self.folder} holds a training on other {name}, {held}: give the data as "
+                    "they were when it began, since other photos change the splits, or another "
+                    f"output folder. Received: {now}"
                 )
 
     def _load_set(self):
@@ -345,7 +346,7 @@ class FaceTraining:
         train = training_batches(
             recipe, faces, classes, seed=settings.seed, passes=settings.passes, share=share
         )
-        model = build_model(settings, self._with_training_faces(recipe), classes)
+        model = build_model(settings, self._with_training_faces(recipe), classes, self.class_names)
         # A bad setting shows here, before anything is written.
         endless = not isinstance(train(done), FaceBatches)
         self._say_privacy(model)
@@ -552,13 +553,20 @@ class FaceTraining:
         return self.faces.column(split, "copy_in_train")
 
 
-def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.Model:
+def build_model(
+    settings: FaceSettings,
+    recipe: Recipe,
+    classes: int,
+    names: Sequence[str] | None = None,
+) -> keras.Model:
     """Return the model to train: the recipe's, with a second output, or it and its teacher.
 
     Args:
         settings: The settings, of which `seed` and `teacher` matter here.
         recipe: The recipe, with the changes of the settings.
         classes: Number of classes.
+        names: Their names, which a teacher that holds names must have in the same order; None
+            where they are unknown.
 
     Raises:
         ValueError: If the builder does not take an option, or the teacher does not fit.
@@ -597,11 +605,24 @@ def build_model(settings: FaceSettings, recipe: Recipe, classes: int) -> keras.M
             f"`teacher` has outputs of shape {teacher.output_shape}, and the data (with `classes`) "
             f"needs {model.output_shape}"
         )
+    if names is not None:
+        _check_teachers(settings.teacher, tuple(names))
     return distiller(
         model,
         teacher_for(teacher, model.input_shape[1:]),
         class_mean=recipe.loss == "label_distribution",
     )
+
+
+def _check_teachers(paths, names):
+    for path in paths:
+        known = class_names.read(path)
+        if known not in (None, names):
+            raise ValueError(
+                "`teacher` must have the classes of the data in the same order, "
+                f"{', '.join(names)}: take a teacher of these classes. "
+                f"Received: {path} of {', '.join(known)}"
+            )
 
 
 def _only_begun(record):

@@ -61,7 +61,7 @@ class LabelDistributionLoss(keras.losses.Loss):
 
     >>> loss = LabelDistributionLoss()
     >>> votes = [[8.0, 2.0, 0.0]]  # ten people looked at the face
-    >>> float(loss(votes, [[0.8, 0.1, 0.1]]))
+    >>> round(float(loss(votes, [[0.8, 0.1, 0.1]])), 3)
     0.639
 
     Reference:
@@ -82,6 +82,7 @@ class LabelDistributionLoss(keras.losses.Loss):
         self.class_mean = _checked_flag("class_mean", class_mean)
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         shapes = tuple(y_true.shape), tuple(y_pred.shape)
         classes = shapes[1][-1] if shapes[1] else None
         if len(shapes[0]) != len(shapes[1]) or shapes[0][-1:] != (classes,) or classes == 1:

@@ -16,6 +16,8 @@ import numpy as np
 
 from fer_data.checks import check_choice
 from fer_data.files import write_json
+from fer_data.pipelines.joined_faces import DRAWN
+from fer_data.pipelines.labelled_faces import is_packed
 from fer_models import evaluation
 from fer_models.evaluation.split_scores import score_split
 from fer_models.training import ancestry, run_history, runs
@@ -24,6 +26,7 @@ from fer_models.training.face_training import MODELS, FaceTraining
 from fer_models.training.recipe_batches import scoring_batches
 from fer_models.training.recipes.recipe import Recipe
 from fer_models.training.set_fitting import sets_of
+from fer_models.training.trained_on import DIVIDING
 from fer_models.training.training_report import trained_model
 from fer_models.zoo import registry
 from fer_models.zoo.bundled import FOLDER
@@ -44,6 +47,10 @@ SPLITS = dict.fromkeys(
     ("fer2013", "ferplus"),
     "FER2013's own: trained on Training, scored and calibrated on PublicTest, PrivateTest not used",
 )
+# What divides the faces, beside the data and the seed, which a card has already.
+DIVIDED = [name for name in DIVIDING if name not in ("data", "path", "seed")]
+# Arguments of the builders that name files of this machine.
+PLACES = {"weights", "trunk_weights", "faces"}
 # Arguments of the builders that shape the network.
 SHAPING = {
     *("width", "stem_strides", "regularized", "dense_units", "cbam", "reduction"),
@@ -101,8 +108,9 @@ def pack_weights(
 
     Raises:
         FileNotFoundError: If there is no run.
-        ValueError: If the run is not finished, its model gives valence and arousal or has no layer
-            "logits", or a weight does not fit into half precision.
+        ValueError: If the run is not finished, its model gives valence and arousal, does not
+            prepare its images itself or has no layer "logits", or a weight does not fit into half
+            precision.
 
     Example:
 
@@ -132,6 +140,12 @@ def pack_weights(
             "`run` must be of classes alone: bundled weights are read into a builder's network, "
             f"which gives no valence and arousal. Share {epoch}.keras of the run itself. "
             f"Received: {run}, of valence_arousal={training.recipe.valence_arousal}"
+        )
+    if not training.recipe.model_options.get("include_preprocessing", True):
+        raise ValueError(
+            "`run` must be of a network that prepares its images itself, as a builder's network "
+            f"with bundled weights does. Share {epoch}.keras of the run itself. Received: {run}, "
+            "of include_preprocessing=False"
         )
     training.load()
     _check_faces(record, training, path)
@@ -183,7 +197,8 @@ def pack_weights(
             "epoch": epoch,
             "commands": commands(run),
         }
-        card = {**known, **_training(record, settings, recipe), **_scores(scored.reports)}
+        trained = _training(record, settings, recipe, _epochs_done(training))
+        card = {**known, **trained, **_scores(scored.reports)}
         # Of the weights as they are read back. The cross-fitting finds its own temperatures.
         rounded = cross_fitted(labels, _logits(packed, batches))
         calibration["error_cross_fitted"] = evaluation.calibration_error(labels, rounded)
@@ -220,12 +235,41 @@ def _check_faces(record, training, path):
             )
 
 
-def _training(record, settings, recipe):
+def _epochs_done(training):
+    """Return how many epochs a run was trained for; None where its folder does not tell."""
+    try:
+        return training.epochs_done or None
+    except ValueError:
+        # A copy of the folder may lack the state.
+        return None
+
+
+def _split(record, settings):
+    """Return in words how the faces were divided."""
+    words = SPLITS.get(settings.data, "the data set's own splits")
+    packed = (record.get("packed") or {}).get("options", {})
+    source = "training" if settings.validation_from == "train" else "test"
+    made = []
+    for name, begun in (("validation", source), ("test", "training")):
+        share = getattr(settings, f"{name}_fraction") or packed.get(f"{name}_fraction")
+        if not share and settings.data == "raf_db" and name == "validation":
+            # As `load_faces` has it.
+            share = 0.1 if source == "training" else 0.5
+        if share:
+            made.append(f"{share:g} of the {begun} faces set apart for {name}")
+    return f"{words}, but {' and '.join(made)}" if made else words
+
+
+def _training(record, settings, recipe, epochs):
     """Return the card's description of the training."""
-    options = {k: v for k, v in recipe.model_options.items() if k != "weights"}
+    options = {k: v for k, v in recipe.model_options.items() if k not in PLACES}
+    dividing = {name: getattr(settings, name) for name in DIVIDED}
     return {
         "data": settings.data,
-        "split": SPLITS.get(settings.data, "the data set's own splits"),
+        "dividing": {name: value for name, value in dividing.items() if value is not None},
+        "split": _split(record, settings),
+        "epochs": epochs,
+        "teacher": None if settings.teacher is None else [kept(each) for each in settings.teacher],
         "passes": settings.passes,
         "seed": settings.seed,
         "date": datetime.date.today().isoformat(),
@@ -337,27 +381,28 @@ def _led_to(model):
 
 def _portable(record):
     """Return the words of a run's command without this machine's paths, and what went before."""
-    words, earlier, packing, skip, teachers = [], [], [], False, False
-    for word in shlex.split(record["command"]):
+    words, earlier, packing, skip, option, places = [], [], [], False, None, 0
+    for word in run_history.options_apart(shlex.split(record["command"])):
         name, equals, value = word.partition("=")
-        teachers = word == "--teacher" or (teachers and not word.startswith("--"))
+        option = word if word.startswith("--") else option
+        places = 0 if word == "--path" else places
         if skip:
             skip = False
         elif word == "--no-report":
             continue
         elif word == "--data-dir":
             skip = True
-        elif teachers and word != "--teacher":
+        elif option == "--teacher" and word != option:
             earlier = joined(earlier, _led_to(word))
             words.append(kept(word))
         elif words[-1:] == ["--answers"]:
             earlier = joined(earlier, record.get("answers", {}).get("commands", []))
             words.append(Path(word).name)
-        elif words[-1:] == ["--path"] and Path(word).suffix == ".npz":
-            words.append(_packed_faces(record))
-            packing = [packing_command(record)]
-        elif words[-1:] == ["--path"]:
-            words.append("FOLDER")
+        elif option == "--path" and word != option:
+            packed = is_packed(word)
+            words.append(_packed_sets(record)[places][1] if packed else "FOLDER")
+            packing += [packing_command(record, places)] if packed else []
+            places += 1
         elif words[-1:] == ["--output"]:
             words.append(f"runs/{Path(word).name}")
         elif words[-1:] == ["--config"] and Path(word).name == runs.RECORD:
@@ -369,7 +414,7 @@ def _portable(record):
         elif name == "trunk_weights" and equals:
             words.append(f"{name}={Path(value).name}")
         elif name == "faces" and equals:
-            words.append(f"faces={_packed_faces(record)}")
+            words.append(f"faces={_packed_file(record, value)}")
         else:
             words.append(word)
     return words, joined(earlier, packing)
@@ -401,24 +446,45 @@ def kept(path: str | os.PathLike[str]) -> str:
     return f"runs/{Path(path).parent.name}/{Path(path).name}"
 
 
-def packing_command(record: Mapping[str, Any]) -> str:
-    """Return the command that made the file of faces that a run read.
+def packing_command(record: Mapping[str, Any], place: int = 0) -> str:
+    """Return the command that made a file of faces that a run read.
 
     Args:
         record: Content of the run's `run.json`.
+        place: Which file, of a run on several data sets: its place among the words of `--path`.
     """
-    # Records of the first such runs do not say how.
-    about = record.get("packed") or {}
-    words = ["fer", "prepare", record["settings"]["data"], "--path", "FOLDER"]
+    data, file, about = _packed_sets(record)[place]
+    words = ["fer", "prepare", data, "--path", "FOLDER"]
     for name, value in about.get("options", {}).items():
         values = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return shlex.join([*words, "--pack", _packed_faces(record)])
+    return shlex.join([*words, "--pack", file])
 
 
-def _packed_faces(record):
+def _packed_sets(record):
+    """Return for each path of a run its data set, the name of its packed file, and how it came."""
     data = record["settings"]["data"]
-    return run_history.packed_faces(data if isinstance(data, str) else "_".join(data))
+    # Records of the first such runs do not say how.
+    about = record.get("packed") or {}
+    if isinstance(data, str):
+        return [(data, run_history.packed_faces(data), about)]
+    each = list(about.values()) or [None] * len(data)
+    sets = [(name, of_set or {}) for name, of_set in zip(data, each, strict=True)]
+    sets = [(name, of_set) for name, of_set in sets if name not in DRAWN]
+    found = []
+    for place, (name, of_set) in enumerate(sets, 1):
+        known = name if [other for other, _ in sets].count(name) == 1 else f"{name}_{place}"
+        found.append((name, run_history.packed_faces(known), of_set))
+    return found
+
+
+def _packed_file(record, path):
+    """Return the name of the packed file at a path, which the run may have read as a set."""
+    paths = record["settings"].get("path")
+    paths = paths if isinstance(paths, list) else [paths]
+    lying = [each for each in paths if each is not None]
+    place = lying.index(path) if path in lying else 0
+    return _packed_sets(record)[place][1]
 
 
 def joined(earlier: Iterable[str], more: Iterable[str]) -> list[str]:

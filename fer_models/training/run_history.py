@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_models.training.face_settings import DEFAULT_RECIPE
@@ -21,11 +21,31 @@ def output_of(command: str) -> str:
     >>> output_of("fer train --recipe emotion_cnn --output runs/cnn")
     'runs/cnn'
     """
-    words = shlex.split(command)
+    words = options_apart(shlex.split(command))
     if "--output" in words:
         return words[words.index("--output") + 1]
     recipe = words[words.index("--recipe") + 1] if "--recipe" in words else DEFAULT_RECIPE
     return f"runs/{recipe}"
+
+
+def options_apart(words: Iterable[str]) -> list[str]:
+    """Return the words of a command with options and their values apart.
+
+    Args:
+        words: The words, some of which may be `--name=value`.
+
+    Example:
+
+    >>> options_apart(["fer", "train", "--output=runs/mine", "--model", "width=1"])
+    ['fer', 'train', '--output', 'runs/mine', '--model', 'width=1']
+    """
+    found: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        # A value that begins as an option does would be read as one.
+        apart = name.startswith("--") and equals and not value.startswith("-")
+        found += [name, value] if apart else [word]
+    return found
 
 
 def of_card(card: Mapping[str, Any]) -> dict[str, Any]:

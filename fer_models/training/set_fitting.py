@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fer_data.files import write_json
-from fer_data.pipelines.labelled_faces import load_faces
+from fer_data.pipelines.labelled_faces import is_packed, load_faces
 from fer_models.evaluation.prediction_sets import COVERAGES, set_table
 from fer_models.evaluation.split_scores import score_split
 from fer_models.training.run_history import packed_faces
@@ -42,8 +42,8 @@ def fit_bundled_sets(
         The card's new entry of the sets: `prediction_sets`.
 
     Raises:
-        ValueError: If there are no such weights, the path does not hold their data set, or there
-            are too few faces.
+        ValueError: If there are no such weights, the path does not hold the faces of their
+            training, or there are too few faces.
 
     Example:
 
@@ -54,7 +54,19 @@ def fit_bundled_sets(
     """
     name, tag = bundled.split(source)
     card = bundled.weights(name, tag).card
-    faces = load_faces(card["data"], path, data_dir=data_dir, seed=card.get("seed", 1))
+    # Cards of before have no word of the division: theirs was that of the data set.
+    options = dict(card.get("dividing", {}))
+    if is_packed(path):
+        # Options of preparing.
+        options.pop("data_options", None)
+    seed = card.get("seed", 1)
+    faces = load_faces(card["data"], path, data_dir=data_dir, seed=seed, **options)
+    counts = {split: faces.counts.get(split, 0) for split in card["faces"]}
+    if counts != card["faces"]:
+        raise ValueError(
+            f"`path` must hold the faces of the training of {name}:{tag}, divided as they were: "
+            f"{card['faces']}. Received: {counts} in {path}"
+        )
     height, width, channels = card["input_shape"]
     model, names = load_model(f"{name}:{tag}")
     batches = faces.batches(SPLIT, size=(height, width), channels=channels, classes=len(names))  # type: ignore[arg-type]

@@ -99,6 +99,37 @@ def trained_on(
     return DEFAULTS | given, ""
 
 
+def check_same_faces(
+    model: str | os.PathLike[str],
+    counts: Mapping[str, int],
+    record: str | os.PathLike[str] | None = None,
+) -> None:
+    """Refuse faces that are divided in another way than at the training, by their numbers.
+
+    Photos that are added to a folder, or deleted, divide it anew: faces that the model was trained
+    on come into other splits. Of one of several data sets the record does not tell the numbers.
+
+    Args:
+        model: As in `trained_on`, with a record.
+        counts: Number of faces by split now.
+        record: As in `trained_on`.
+
+    Raises:
+        ValueError: If a split has another number of faces than at the training.
+    """
+    path = Path(record or Path(model).parent / runs.RECORD)
+    content = runs.read(path)
+    held = content.get("faces") or {}
+    if not isinstance(content["settings"].get("data"), str):
+        return
+    if any(held[split] != counts[split] for split in held.keys() & counts.keys()):
+        raise ValueError(
+            "the data must be divided as at the training, whose numbers of faces were "
+            f"{held}, says {path}: give the data as they were then. On new faces measure a copy of "
+            f"the model that does not lie beside its {runs.RECORD}. Received: {dict(counts)}"
+        )
+
+
 def sets_of(model: str | os.PathLike[str]) -> tuple[dict[str, Any], ...]:
     """Return the data sets that a model was trained on, as far as that is known.
 

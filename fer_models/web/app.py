@@ -201,7 +201,9 @@ def create_app(
     Args:
         recognizer: Looks at the pictures: a `fer_models.Recognizer`, or anything that has
             `class_names` and gives each browser a `session()`.
-        limits: Limits on browsers' requests. Default: `Limits()`.
+        limits: Limits on browsers' requests. Default: `Limits()`. Of these `max_control_rate` and
+            `max_fragments` hold only under `serve` and `Server`: no application sees the frames
+            that they count.
         origins: Pages from elsewhere that may use the WebSocket, as in `https://example.org`.
         hosts: Names by which the server may be called, `*` for any. They keep out a foreign page
             whose host name is made to point at this machine.

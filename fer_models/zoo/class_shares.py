@@ -85,7 +85,7 @@ def estimate_class_shares(
     Example:
 
     >>> estimate_class_shares([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]], [0.5, 0.5]).round(2)
-    array([0.67, 0.33])
+    array([0.68, 0.32])
 
     Reference:
         As for `shift_class_shares`, equation 2.9.

@@ -28,7 +28,7 @@ def hub_card(name: str, tag: str) -> str:
 
     Example:
 
-    >>> print(hub_card("ghostface", "fer2013")[:33])
+    >>> print(hub_card("ghostface", "fer2013")[:36])
     ---
     license: mit
     library_name: keras

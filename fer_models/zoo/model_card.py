@@ -176,7 +176,8 @@ def _share(point):
 
 
 def _epochs(card):
-    epochs = f"{card['recipe']['stages'][-1]['epochs']} epochs"
+    # Cards of before have the most epochs alone, of a training of one stage.
+    epochs = f"{card.get('epochs') or card['recipe']['stages'][-1]['epochs']} epochs"
     # Cards of before have no word of passes.
     passes = card.get("passes", 1)
     return epochs if passes == 1 else f"{epochs} of {passes} passes over the faces"
@@ -187,9 +188,9 @@ def _targets(card):
     # Cards of before have no word of answers, nor of their share.
     if card.get("answers"):
         answers = card.get("answer_share") or 1
-    if not votes and not answers:
+    if not votes and not answers and not card.get("teacher"):
         return f"labels {card['recipe']['labels']}"
-    if answers == 1:
+    if answers == 1 or card.get("teacher"):
         return "targets the answers of teachers"
     parts = {"answers of teachers": answers}
     if votes or card["recipe"]["labels"] == "one_hot":

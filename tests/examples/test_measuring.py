@@ -1,5 +1,6 @@
 """The examples that measure a model: export_to_phone.py and audit_a_model.py."""
 
+import json
 import types
 
 import keras
@@ -30,8 +31,9 @@ def test_export_to_phone(tmp_path, capsys):
     assert "int8 weights and activations" in lines[2]
 
 
-def test_export_to_phone_of_class_folders_alone(tmp_path, capsys, monkeypatch):
-    """It measures the faces that train_on_a_folder.py sets apart, and shows the others."""
+@pytest.mark.parametrize("has_record", [False, True])
+def test_export_to_phone_of_class_folders_alone(has_record, tmp_path, capsys, monkeypatch):
+    """It measures what run.json, or else train_on_a_folder.py, sets apart, and shows the others."""
     program, loaded = load_example("export_to_phone"), []
 
     def load(*args, **options):
@@ -42,6 +44,9 @@ def test_export_to_phone_of_class_folders_alone(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(program, "WAYS", program.WAYS[:1])
     faces = write_bars(tmp_path / "bars", ["."], count=10)
     bar_model(0.1).save(tmp_path / "bars.keras")
+    if has_record:
+        record = {"data": "folder", "path": str(faces), "validation_fraction": 0.1, "seed": 3}
+        (tmp_path / "run.json").write_text(json.dumps({"settings": record}))
     words = [str(tmp_path / "bars.keras"), str(faces), "--output", str(tmp_path / "phone")]
     program.main(words)
     assert "accuracy 100.0%" in capsys.readouterr().out
@@ -54,11 +59,12 @@ def test_export_to_phone_of_class_folders_alone(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == "the report\n"
     ((settings, output),) = given
     assert output == str(tmp_path / "run")
+    share, seed = (0.1, 3) if has_record else (settings.validation_fraction, settings.seed)
     theirs = load_faces(
-        "folder", settings.path, data_dir=tmp_path / "data", seed=settings.seed,
-        validation_fraction=settings.validation_fraction,
-    )  # fmt: skip
-    assert loaded[-1].counts == theirs.counts == {"train": 24, "validation": 6}
+        "folder", settings.path, data_dir=tmp_path / "data", seed=seed, validation_fraction=share
+    )
+    apart = 3 if has_record else 6
+    assert loaded[-1].counts == theirs.counts == {"train": 30 - apart, "validation": apart}
     for split in theirs.counts:
         pictures = [each.column(split, "image") for each in (loaded[-1], theirs)]
         assert (pictures[0] == pictures[1]).all()

@@ -14,19 +14,14 @@ from fer_models import web
 
 
 def test_its_page_shows_one_face(monkeypatch):
-    made, served = [], []
-    create_app = web.create_app
-
-    def create(recognizer, limits, **options):
-        made.append(recognizer)
-        return create_app(recognizer, limits, **options)
-
+    served = []
     monkeypatch.setattr("fer_models.Recognizer", lambda **options: FakeRecognizer(faces=3))
-    monkeypatch.setattr(web, "create_app", create)
-    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.append(options))
+    # Of `serve` and `Server` all limits hold.
+    monkeypatch.setattr(web, "serve", lambda own, **options: served.append((own, options)))
     runpy.run_path(str(ROOT / "examples" / "web_page.py"), run_name="__main__")
-    assert served[0]["host"] == "127.0.0.1"
-    with serving(made[0]) as running, running.connect() as live:
+    ((own, options),) = served
+    assert options.keys() == {"limits", "settings", "on_listening"}
+    with serving(own, limits=options["limits"]) as running, running.connect() as live:
         live.send(frame(1))
         answer = json.loads(live.recv(timeout=20))
     assert len(answer["faces"]) == 1

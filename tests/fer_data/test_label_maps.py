@@ -1,5 +1,6 @@
 """The one map of labels: every code of the owners, and what stands for no emotion."""
 
+import numpy as np
 import pytest
 
 from fer_data import label_maps
@@ -41,6 +42,8 @@ def test_labels_of_the_owners_codes():
         names = [label_maps.owners_class(dataset, code) for code in codes]
         assert tuple(label_maps.label_of(name) for name in names) == labels, dataset
     assert label_maps.label_of("contempt", EMOTIONS_WITH_CONTEMPT) == 7
+    assert label_maps.label_of("happy", (name for name in ("sad", "happy"))) == 1
+    assert label_maps.label_of("happy", np.array(["sad", "happy"])) == 1
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def load_weights(model: "keras.Model", path: str | os.PathLike[str]) -> None:
 
     >>> from fer_data.faces.retinaface.network import retinaface_mobilenet025
     >>> model = retinaface_mobilenet025()
-    >>> load_weights(model, find_weights())  # fetches 2 MB the first time
+    >>> load_weights(model, find_weights())  # doctest: +SKIP
     """
     stored = _read(path)
     names = _our_names(path, stored)

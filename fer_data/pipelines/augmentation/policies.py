@@ -63,6 +63,14 @@ def _fraction(name, value, upper=1.0, open_end=False):
         )
 
 
+def _check_settings(what, kind, settings):
+    """Raise `ValueError` for settings that the class of a policy, or of its part, has not."""
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise ValueError(f"The settings of {what} must be of {known}. Received: {unknown}")
+
+
 @arguments.checked_class(names=arguments.sequence(arguments.plain))
 @dataclasses.dataclass(frozen=True)
 class RandAug:
@@ -259,13 +267,16 @@ class Augmentation:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
-        """Return the policy that `to_dict` described (tuples may have become lists)."""
+        """Return the policy that `to_dict` described (tuples may have become lists).
+
+        Raises:
+            ValueError: For a setting that is unknown or breaks its rule.
+        """
         config = dict(config)
-        unknown = set(config) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise ValueError(f"Unknown augmentation settings. Received: {sorted(unknown)}")
+        _check_settings("an augmentation", cls, config)
         for field, kind in PARTS.items():
             if isinstance(config.get(field), dict):
+                _check_settings(f"`{field}`", kind, config[field])
                 config[field] = kind(**config[field])
         return cls(**config)
 

@@ -204,7 +204,7 @@ function redraw(time = state.shown?.timestamp ?? 0) {
 
 function showNumbers() {
   const now = performance.now();
-  const recent = state.arrivals.filter(([at]) => at > now - RATE_SPAN);
+  const recent = state.arrivals.filter(([at]) => at > Math.max(now - RATE_SPAN, state.liveSince));
   state.arrivals = recent;
   if (recent.length > 1) {
     const times = recent.map(([, milliseconds]) => milliseconds).sort((a, b) => a - b);

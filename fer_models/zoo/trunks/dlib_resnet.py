@@ -86,8 +86,9 @@ class FillUp(keras.layers.Layer):
 
     Example:
 
-    >>> FillUp()([np.ones((1, 2, 2, 3)), np.ones((1, 3, 3, 4))]).shape
-    TensorShape([1, 3, 3, 4])
+    >>> maps = [keras.ops.ones((1, 2, 2, 3)), keras.ops.ones((1, 3, 3, 4))]
+    >>> tuple(FillUp()(maps).shape)
+    (1, 3, 3, 4)
     """
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:

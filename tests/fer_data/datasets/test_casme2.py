@@ -124,6 +124,8 @@ def test_cropped_pictures(root, tmp_path):
     [
         ({"pictures": "aligned"}, "`pictures` must be one of"),
         ({"size": 8}, "`size` must be an integer >= 16"),
+        ({"align": "no"}, "`align` must be True or False. Received: align='no'"),
+        ({"aligned": False}, r"options of 'casme2' must be of .*'align'.* Received: \['aligned'\]"),
         ({"max_frames": -1}, "`max_frames` must be an integer >= 0"),
         ({"detector": "haar"}, "`detector` must be one of"),
         ({"detector": 3}, "`detector` must be a name or an object"),

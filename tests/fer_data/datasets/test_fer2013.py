@@ -269,7 +269,7 @@ def test_nothing_of_the_kind(tmp_path):
     (tmp_path / "other.txt").write_text("x")
     with pytest.raises(ValueError, match=r"expected fer2013\.csv .*other\.txt"):
         prepare("fer2013", path=tmp_path, data_dir=tmp_path / "out")
-    with pytest.raises(ValueError, match=r"no options of the names \['color'\]"):
+    with pytest.raises(ValueError, match=r"options of 'fer2013' .* Received: \['color'\]"):
         prepare("fer2013", path=tmp_path, data_dir=tmp_path / "out", color=1)
 
 

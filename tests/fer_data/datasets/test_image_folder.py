@@ -166,6 +166,13 @@ def test_every_picture_kind_becomes_rgb_or_grey(tmp_path):
         ({"happy": 2, "sad": 2}, {"on_bad": "ignore"}, "`on_bad` must be one of"),
         ({"happy": 2, "sad": 2}, {"on_duplicate": "skip"}, "`on_duplicate` must be one of"),
         ({"happy": 2, "sad": 2}, {"validation_fraction": 1}, r"\[0, 1\)"),
+        ({"happy": 2, "sad": 2}, {"validation_fraction": "0.5"}, "`validation_fraction` must be a"),
+        ({"happy": 2, "sad": 2}, {"validation_fraction": 0.5, "seed": -1}, "`seed` must be an int"),
+        (
+            {"happy": 2, "sad": 2},
+            {"color": 1},
+            r"must be of .*'color_mode'.* Received: \['color'\]",
+        ),
         (
             {"happy": 2, "sad": 2},
             {"validation_fraction": 0.5, "test_fraction": 0.5},

@@ -174,6 +174,30 @@ def test_two_faces_keep_their_numbers_when_the_detector_changes_their_order():
         assert left == first
 
 
+def test_a_face_that_a_full_detection_leaves_out_is_out_of_sight():
+    scene = Scene(count=2)
+    scene.max_faces = 1
+    tracker = BoxTracker(scene, detect_every=0.1)
+    places, seen = [(20, 40), (200, 60)], []
+    for step in range(12):
+        picture = scene.picture(*places, shown=places[step // 3 % 2 :][:1])
+        seen.append([one.track for one in tracker.step(picture, step * 0.04)])
+    assert [len(each) for each in seen] == [1] * 12
+    assert {each[0] for each in seen} == {0, 1}
+
+
+def test_a_crowd_keeps_its_numbers_where_one_detection_finds_nobody():
+    scene = Scene()
+    tracker = BoxTracker(scene, detect_every=0)
+    picture = scene.picture()
+    scene.found = [face(8 * n, 0, 6) for n in range(40)]
+    first = [one.track for one in tracker.step(picture, 0)]
+    scene.found, crowd = [], scene.found
+    tracker.step(picture, 0.04)
+    scene.found = crowd
+    assert [one.track for one in tracker.step(picture, 0.08)] == first == list(range(40))
+
+
 def test_a_new_face_gets_a_new_number():
     scene = Scene(count=2)
     tracker = BoxTracker(scene, detect_every=0)

@@ -214,3 +214,10 @@ def test_cutting_needs_no_tensorflow():
     script = "import sys; from fer_data.faces import cut_face; print('tensorflow' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert found.stdout.strip() == "False", found.stderr
+
+
+@pytest.mark.parametrize("points", [[[1], [2]], 3.0, [[1, 2, 3]]])
+@pytest.mark.parametrize("roll", [0, 90])
+def test_points_of_another_shape_are_refused(points, roll):
+    with pytest.raises(ValueError, match=r"`points` must have the shape \(\.\.\., 2\)"):
+        cut.cut_points(points, (5, 5, 20, 20), 8, roll=roll, framing=FRAMING)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.photos import Finder, photo
 
-from fer_data.faces import cut_folder
+from fer_data.faces import cut_folder, detector
 from fer_data.faces.cut import WHOLE, cut_face
 from fer_data.faces.cutting import RULE
 from fer_data.faces.image import read_image
@@ -366,3 +366,36 @@ def test_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match="`workers` must be 1 for your own detector"):
         cut(tmp_path, workers=2)
     assert not (tmp_path / "faces").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_its_faces_stay(tmp_path, monkeypatch):
+    photo(tmp_path / "photos" / "happy" / "one.png", (10, 12, 20))
+    photo(tmp_path / "photos" / "sad" / "two.png", (10, 12, 20))
+    assert cut(tmp_path).faces == 2
+    listed = os.scandir
+
+    def scandir(path="."):
+        if os.path.basename(os.fspath(path)) == "sad":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ValueError, match=r"`source` must .*sad \(Permission denied\)"):
+        cut(tmp_path)
+    monkeypatch.undo()
+    assert files(tmp_path / "faces") == ["happy/one.png", "sad/two.png"]
+
+
+def test_options_of_a_detector_of_ones_own_are_refused(tmp_path):
+    photo(tmp_path / "photos" / "one.png", (10, 12, 20))
+    with pytest.raises(ValueError, match="`sizes` must be an argument of this function"):
+        cut(tmp_path, sizes=48)
+    assert not (tmp_path / "faces").exists()
+
+
+def test_another_setting_of_a_detector_is_another_rule(tmp_path):
+    photo(tmp_path / "photos" / "one.png")
+    cut(tmp_path, detector("yunet", min_score=0.9))
+    cut(tmp_path, detector("yunet", min_score=0.9))
+    with pytest.raises(ValueError, match="were cut by the rule"):
+        cut(tmp_path, detector("yunet", min_score=0.1))

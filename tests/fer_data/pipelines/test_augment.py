@@ -444,7 +444,8 @@ def test_none_means_nothing():
         (lambda: MixUp(blend=-0.2), "`blend`"),
         (lambda: policy("heavy"), "`augmentation` must be an Augmentation"),
         (lambda: policy(3), "`augmentation` must be an Augmentation"),
-        (lambda: policy({"flips": 0.5}), r"Unknown augmentation settings.*flips"),
+        (lambda: policy({"flips": 0.5}), r"must be of \['flip', .* Received: \['flips'\]"),
+        (lambda: policy({"mixup": {"alfa": 1}}), r"`mixup` must be of .*'alpha'.*: \['alfa'\]"),
         (lambda: augment(noise() / 255.0, one_hot(8), "basic", (1, 2)), "`images` must be uint8"),
         (lambda: augment(noise()[0], one_hot(8), "basic", (1, 2)), "`images` must be uint8"),
         (

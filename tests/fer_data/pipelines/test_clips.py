@@ -357,6 +357,13 @@ def test_cache_in_memory_and_in_a_folder(tmp_path, two_epochs):
         epochs(1, cache=tmp_path / "cache", frames=5)
 
 
+def test_a_folder_of_clips_with_other_classes_is_refused(tmp_path):
+    data = faces(), labels()
+    pipeline(data, cache=tmp_path / "cache", classes=3)
+    with pytest.raises(ValueError, match=r"`cache` must be .*{'classes': 3}, not {'classes': 2}"):
+        pipeline({"frames": data[0], "label": data[1] % 2}, cache=tmp_path / "cache", classes=2)
+
+
 def test_weights_and_smoothing():
     own = np.array([0, 0, 0, 1, 2, 2])
     weights = class_weights(own, 3)

@@ -36,14 +36,25 @@ def test_what_is_written_is_read_exactly(tmp_path, channels, count):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["faces.npz"]
 
 
+def test_texts_may_be_python_objects_as_tables_hold_them(tmp_path):
+    subjects = np.array(["ann", "bo", "", "ann", "cy"], dtype=object)
+    face_arrays.write(tmp_path / "faces.npz", {"train": split() | {"subject": subjects}}, EMOTIONS)
+    found = face_arrays.read(tmp_path / "faces.npz")[0]["train"]["subject"]
+    assert found.tolist() == subjects.tolist()
+
+
 def test_mistakes(tmp_path):
     path = tmp_path / "faces.npz"
+    # Before the faces are looked at.
     with pytest.raises(ValueError, match=r"must end in \.npz"):
-        face_arrays.write(tmp_path / "faces.zip", {"train": split()}, EMOTIONS)
+        face_arrays.write(tmp_path / "faces.zip", {"train": split() | {"image": []}}, EMOTIONS)
     with pytest.raises(ValueError, match="arrays of one length"):
         face_arrays.write(path, {"train": split() | {"label": np.arange(4)}}, EMOTIONS)
     with pytest.raises(ValueError, match="as uint8"):
         face_arrays.write(path, {"train": split() | {"image": np.zeros((5, 9, 7, 1))}}, EMOTIONS)
+    unknown = {"subject": np.array(["a", "b", None, "d", "e"], dtype=object)}
+    with pytest.raises(ValueError, match=r"`splits\['train'\]\['subject'\]` must be .* with None"):
+        face_arrays.write(path, {"train": split() | unknown}, EMOTIONS)
     assert not path.exists()
     with pytest.raises(FileNotFoundError):
         face_arrays.read(path)
@@ -110,6 +121,11 @@ def test_targets_take_distributions_and_refuse_what_does_not_fit():
     np.testing.assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=1e-6)
     with pytest.raises(ValueError, match=r"in \[0, 3\)"):
         face_arrays.targets(faces | {"label": np.array([0, 1, 2, 3, 0, 1])}, 3)
+    with pytest.raises(ValueError, match=r"weights \(faces, 6\). Received: shape=\(6, 7\)"):
+        face_arrays.targets({"label": weights}, 6)
+    for wrong in ([0.0] * 7, [1.5, -0.5] + [0.0] * 5):
+        with pytest.raises(ValueError, match=r"nor all zero\. Received: .* at 1, 1 in all"):
+            face_arrays.targets({"label": np.array([weights[0], wrong])}, 7)
     with pytest.raises(ValueError, match="`votes` must be of the 7 classes"):
         face_arrays.targets(split(6, columns=4), 7, "soft")
     without = {"label": faces["label"], "image": faces["image"]}

@@ -293,7 +293,8 @@ def test_files_and_encoded_pictures(tmp_path):
     )
     [(got, _)] = collect(pipeline(encoded, size=12, channels=3))
     np.testing.assert_array_equal(got, images)
-    for ending, mode in (("bmp", "RGB"), ("gif", "RGB"), ("jpg", "CMYK")):
+    webp = [("webp", "RGB")] if hasattr(tf.io, "decode_webp") else []
+    for ending, mode in (("bmp", "RGB"), ("gif", "RGB"), ("jpg", "CMYK"), *webp):
         Image.fromarray(images[0]).convert(mode).save(tmp_path / f"face.{ending}")
         grey = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=1))[0][0]
         [(colour, _)] = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=3))
@@ -314,6 +315,12 @@ def test_sparse_labels(faces):
     [(_, labels)] = collect(pipeline(faces, size=24, labels="sparse"))
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(labels, faces[1])
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "uint16", "uint32", "uint64"])
+def test_labels_may_be_of_any_integer_type(kind):
+    [(_, labels)] = collect(pipeline((IMAGES, np.arange(4, dtype=kind)), size=8, classes=200))
+    np.testing.assert_array_equal(labels.argmax(axis=-1), np.arange(4))
 
 
 @given(
@@ -431,6 +438,8 @@ BOXED = {"image": IMAGES, "label": np.arange(4), "box": np.ones((4, 4), "float32
             {"labels": "soft"},
             "`vote_order` must give each of the 7 classes",
         ),
+        (GOOD, {"vote_order": range(7)}, '`vote_order` needs `labels="soft"` and the feature `vo'),
+        (GOOD, {"workers": 0}, "`workers` must be an integer >= 1, or -1 .* Received: workers=0"),
         ((IMAGES, np.eye(4)), {"labels": "sparse", "classes": 4}, "needs integer labels"),
     ],
 )

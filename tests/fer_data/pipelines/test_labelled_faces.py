@@ -1,6 +1,7 @@
 """Faces of a data set by split: prepared or packed into one file, and divided the same way."""
 
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -41,6 +42,14 @@ def test_a_folder_is_prepared_once(prepared, folder):
     assert prepared.source.startswith(str(folder / "prepared"))
     assert set(prepared.features("train")) >= {"image", "label", "id"}
     np.testing.assert_array_equal(np.bincount(prepared.column("validation", "label")), [5, 5, 5])
+
+
+def test_without_tensorflow_it_says_to_pack_the_faces(folder, monkeypatch):
+    for name in ("tensorflow", "tensorflow_datasets"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "fer_data.datasets.image_folder", raising=False)
+    with pytest.raises(ImportError, match=r"`fer prepare folder --path FOLDER --pack FILE\.npz`"):
+        load_faces("folder", folder / "faces")
 
 
 def test_packing_keeps_everything(prepared, packed, folder):

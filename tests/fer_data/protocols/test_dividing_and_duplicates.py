@@ -121,6 +121,16 @@ def test_leave_one_group_out_is_each_group_once():
             "as many ids",
         ),
         (lambda: protocols.guard({"a": faces(2), "b": faces(2)}, refuse="some"), "`refuse` must"),
+        (
+            lambda: protocols.guard({"a": faces(2), "b": faces(2)}, near=False),
+            '`refuse` must be "exact" where near copies are not looked for',
+        ),
+        (lambda: protocols.guard(protocols.DuplicateReport((), near=False)), "`refuse` must be"),
+        (
+            lambda: protocols.guard(protocols.DuplicateReport(()), distance=3),
+            "Options must be given to `duplicates_across`.* distance",
+        ),
+        (lambda: protocols.stratified([0, 1] * 30, THREE, seed=2**40), "`seed` must"),
     ],
 )
 def test_bad_arguments(call, message):
@@ -240,3 +250,9 @@ def test_guard_finds_fer2013_s_copies():
     assert set(report.ids("valid", ("exact",))) == listed
     assert len(listed) == 279
     assert len(report.ids("valid")) == 430
+
+
+def test_groups_may_be_objects_as_in_a_table():
+    people = np.array(["b", "a", "b"], dtype=object)
+    found = [(name, test.tolist()) for name, _, test in protocols.leave_one_group_out(people)]
+    assert found == [("a", [1]), ("b", [0, 2])]

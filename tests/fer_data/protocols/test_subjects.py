@@ -120,8 +120,11 @@ def test_identical_clip_of_two_subjects_is_found():
     assert folds[0].leaks.copies == ((("train", second), ("test", first)),)
 
 
-def test_copies_in_one_part_are_no_leak():
-    clips = Clips(list("abcd"), ["s/1", "s/1", "s/2", "s/2"], [0, 1, 0, 1], ["x", "x", "y", "z"])
+@pytest.mark.parametrize("dtype", [str, object])
+def test_copies_in_one_part_are_no_leak(dtype):
+    texts = list("abcd"), ["s/1", "s/1", "s/2", "s/2"], ["x", "x", "y", "z"]
+    ids, people, content = (np.array(each, dtype) for each in texts)
+    clips = Clips(ids, people, [0, 1, 0, 1], content)
     assert not protocols.find_leaks({"train": [0, 1], "test": [2, 3]}, clips)
     assert protocols.find_leaks({"train": [0], "test": [1]}, clips).copies
 

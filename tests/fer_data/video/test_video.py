@@ -93,6 +93,18 @@ def test_every_frame_has_its_number_and_time(tmp_path, name, codec):
     assert not video.skipped
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "MPG2"), ("a.mpg", "MPG2"), ("a.mpg", "PIM1")]
+)
+def test_a_last_frame_without_a_time_stamp_is_a_frame(tmp_path, name, codec):
+    video = Video(write(tmp_path / name, codec=codec))
+    assert numbers(video) == list(range(30))
+    assert video.count() == 30
+    assert not video.skipped
+    times = [frame.time for frame in video]
+    np.testing.assert_allclose(np.diff(times), 1 / 25, atol=0.002)
+
+
 def test_pixels_are_rgb_and_lossless_where_the_codec_is(tmp_path):
     video = Video(write(tmp_path / "a.mkv", frames=3))
     for frame in video:

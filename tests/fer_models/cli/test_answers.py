@@ -43,6 +43,13 @@ def test_a_file_of_answers(words, tmp_path, capsys, untraced):
     assert (content["faces"], content["split"], content["models"]) == (15, "test", 1)
 
 
+def test_the_help_says_that_the_faces_are_packed_and_have_no_default(capsys):
+    assert main(["answers", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(default: as in run.json beside the model; without it give --data)" in said
+    assert "--path PATH packed faces" in said
+
+
 def test_models_of_valence_and_arousal_answer_with_their_classes(words, bars, tmp_path, capsys):
     plain = keras.models.load_model(bars / "model.keras", compile=False)
     with_valence_arousal(plain, plain.layers[-2].name).save(tmp_path / "both.keras")

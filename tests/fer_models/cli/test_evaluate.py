@@ -36,10 +36,25 @@ def test_tables_pictures_and_copies(words, tmp_path, capsys):
 
 
 def test_some_faces_as_json(words, capsys):
-    assert main(words("evaluate", "--faces", "4", "--split", "train", "--json")) == 0
-    content = json.loads(capsys.readouterr().out)
+    more = ("--faces", "4", "--split", "train", "--data-dir", "visages_émus", "--json")
+    assert main(words("evaluate", *more)) == 0
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    content = json.loads(printed)
+    assert "visages_émus" in content["command"]
     assert content["scores"]["all"]["examples"] == 4
     assert content["command"].startswith("fer evaluate ")
+
+
+def test_faces_that_are_divided_anew_are_not_measured(bars, tmp_path, capsys):
+    shutil.copy(bars / "model.keras", tmp_path / "best.keras")
+    settings = {"data": "folder", "path": str(bars / "faces.npz")}
+    given = ["evaluate", str(tmp_path / "best.keras"), "--output", str(tmp_path / "out")]
+    for train, status, message in ((14, 2, "must be divided as at the training"), (15, 0, "")):
+        record = {"settings": settings, "faces": {"train": train, "validation": 9}}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        assert main(given) == status
+        assert message in capsys.readouterr().err
 
 
 def test_a_folder_of_other_classes_in_another_order(bars, tmp_path, capsys):

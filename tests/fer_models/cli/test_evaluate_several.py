@@ -63,6 +63,13 @@ def test_a_matrix(bars, said, tmp_path):
     assert row == content["scores"][str(tmp_path / "again.keras")]
 
 
+def test_a_matrix_as_json(bars, said):
+    status, printed = said(bars / "model.keras", "--data-dir", "visages_émus", "--json")
+    assert status == 0
+    assert printed.out.isascii()
+    assert "visages_émus" in json.loads(printed.out)["command"]
+
+
 @pytest.mark.slow
 def test_options_before_the_model(bars, other, tmp_path, capsys):
     """An option that takes several words takes the model's too, and gives it back."""

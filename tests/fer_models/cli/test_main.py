@@ -93,6 +93,7 @@ def test_help_of_one_command(capsys):
         (["xyz"], "`fer --help` lists the commands"),
         (["help", "pain"], "there is no command 'pain'"),
         (["--wrong"], "unrecognized arguments: --wrong"),
+        (["train", "--out", "mine"], "unrecognized arguments: --out mine"),
         (["faces"], "PHOTO|VIDEO|FOLDER (see fer faces --help)"),
         (["faces", "a.jpg", "--detector", "eyes"], "invalid choice: 'eyes'"),
         (["faces", "a.jpg", "b.jpg"], "unrecognized arguments: b.jpg"),

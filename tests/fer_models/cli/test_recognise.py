@@ -330,6 +330,7 @@ def test_never_writes_over_its_input(weights, tmp_path, capsys):
         (".", ["--smoothing", "-1"], "--smoothing must be a number of seconds >= 0, not -1.0"),
         (".", ["--detect-every", "nan"], "--detect-every must be a number of seconds"),
         ("one.png", ["--class-shares", "neutral"], "--class-shares must be even, or one or more"),
+        ("one.png", ["--class-shares", "even", "sad=0.2"], "--class-shares must be even alone, or"),
         ("one.png", ["--class-shares", "sad=0.1", "sad=0.2"], "--class-shares names 'sad' twice"),
         ("one.png", ["--class-shares", "even", "--coverage", "0.9"], "--coverage other than 0"),
         ("one.png", ["--class-shares", "even"], "weights whose card does not state the shares"),

@@ -17,7 +17,7 @@ def asked(monkeypatch, tmp_path):
 
     def told(settings, output, **options):
         found.append((settings, output, options))
-        return Outcome({"rows": []}, "# A table", tmp_path)
+        return Outcome({"rows": ["ému"]}, "# A table", tmp_path)
 
     monkeypatch.setattr(privacy_study, "run_privacy_study", told)
     monkeypatch.setattr(label_noise_study, "run_label_noise_study", told)
@@ -43,7 +43,9 @@ def test_a_whole_and_a_quick_study(asked, capsys):
     assert main(["reproduce", "privacy-study", "--quick", "--epochs", "1", "--json"]) == 0
     settings = asked[1][0]
     assert (settings.epochs, settings.members, settings.rows) == (1, 100, ("*",))
-    assert json.loads(capsys.readouterr().out) == {"rows": []}
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert json.loads(printed) == {"rows": ["ému"]}
 
 
 def test_label_noise(asked):
@@ -74,6 +76,13 @@ def test_private_features_takes_data_sets(data, monkeypatch, tmp_path):
 def test_every_study_takes_names_of_data_sets(name, capsys):
     assert main(["reproduce", name, "--data", "s"]) == 2
     assert "choose from 'synthetic'" in capsys.readouterr().err
+
+
+def test_the_help_of_a_study_shows_its_defaults(capsys):
+    assert main(["reproduce", "privacy-study", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "everything that is written (default: runs/privacy-study)" in said
+    assert "how often everything is repeated (default: 5)" in said
 
 
 def test_stopped(capsys, monkeypatch):

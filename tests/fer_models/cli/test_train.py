@@ -294,7 +294,7 @@ def test_without_tensorflow_on_jax(words, tmp_path):
 
 
 def test_the_words_of_each_process():
-    line = "fer train --processes 2 --data folder --path 'my faces' --process=1 --coordinator a:1"
+    line = "fer train --processes 2 --data folder --path='my faces' --process=1 --coordinator a:1"
     args = argparse.Namespace(command_line=line)
     assert train._words(args) == ["--data", "folder", "--path", "my faces"]
 

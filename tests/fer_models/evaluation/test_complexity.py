@@ -247,6 +247,17 @@ def test_recurrent_layers_and_attention_are_named_as_uncounted():
     assert cost.trainable == 4 * 24 + 3 * 6 + 4 + 4 * 6 * (4 + 6 + 1)
 
 
+def test_what_a_wrapper_hides_is_named_as_uncounted_too():
+    inputs = keras.Input((5, 4))
+    attended = layers.MultiHeadAttention(2, 3, name="attention")(inputs, inputs)
+    step = keras.Model(inputs, layers.LSTM(6, name="memory")(attended), name="step")
+    cost = complexity(sequential((3, 5, 4), layers.TimeDistributed(step, name="steps")))
+    assert cost.uncounted == ("steps/step/attention", "steps/step/memory")
+    assert cost.macs == 3 * complexity(step).macs
+    alone = layers.TimeDistributed(layers.GRU(2), name="steps")
+    assert complexity(sequential((3, 5, 4), alone)).uncounted == ("steps",)
+
+
 def test_model_is_left_as_it_was():
     model = small_model()
     before = [weight.copy() for weight in model.get_weights()]

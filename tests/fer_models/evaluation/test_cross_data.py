@@ -7,7 +7,7 @@ from helpers.bars import NAMES, bar_arrays, bar_model
 
 from fer_data.pipelines.labelled_faces import LabelledFaces
 from fer_models import with_valence_arousal
-from fer_models.evaluation import cross_data, plot_cross_data
+from fer_models.evaluation import CrossData, cross_data, plot_cross_data
 
 
 def faces(names, **splits):
@@ -118,6 +118,11 @@ def test_the_picture(found, tmp_path, monkeypatch):
         plot_cross_data({}, tmp_path / "b.png")
 
 
+def test_dollar_signs_in_names_and_titles_are_no_formula(found, tmp_path):
+    scores = CrossData({"a$b_$": {"c$d_$": found.scores["sees"]["same"]}}, 0.95)
+    plot_cross_data(scores, tmp_path / "a.png", title="$e_$")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -146,3 +151,4 @@ def test_nothing_shared_names_model_and_set(models, data):
     parts = {"parts": faces(NAMES, a=0, b=1)}
     with pytest.raises(ValueError, match=r"`splits` must name one of \['a', 'b'\]"):
         cross_data(models, parts)
+    assert cross_data(models, parts, splits={"parts": "b"}, resamples=2).data == ("parts",)

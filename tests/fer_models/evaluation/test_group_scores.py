@@ -112,3 +112,8 @@ def test_groups_follow_the_batches_and_the_copies():
 def test_groups_that_fit_nothing(groups, message):
     with pytest.raises(ValueError, match=message):
         classification_report(LABELS, PROBABILITIES, NAMES, groups)
+
+
+def test_answers_that_do_not_sum_to_one():
+    with pytest.raises(ValueError, match="`probabilities` must be from 0 to 1 and sum to one"):
+        score_groups(LABELS, PROBABILITIES / 2, GROUPS, NAMES)

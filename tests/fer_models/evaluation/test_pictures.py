@@ -55,6 +55,14 @@ def test_confusion_of_a_group_names_it(tmp_path, texts):
     assert "a: accuracy 50.00% (1.26% to 98.74%)" in texts
 
 
+def test_dollar_signs_in_names_and_titles_are_no_formula(tmp_path, texts):
+    names = ("a$b_$", "$c^$", "d")
+    scores = classification_report([0, 1, 2], np.eye(3), names, ["$0_to_$20k"] * 3)
+    plot_confusion(scores.groups.groups["$0_to_$20k"], tmp_path / "confusion.png")
+    assert {"a$b_$", "$c^$ (1)"} <= set(texts)
+    plot_curves(HISTORY, tmp_path / "curves.png", title="a$b_$")
+
+
 def test_curves_mark_the_epoch_of_best_validation_accuracy(tmp_path, texts):
     path = plot_curves(HISTORY, tmp_path / "curves.png", title="a run")
     assert path.read_bytes().startswith(PNG)

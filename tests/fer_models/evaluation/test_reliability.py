@@ -59,6 +59,18 @@ def test_the_error_is_the_mean_gap_over_the_examples():
     assert confidence_bins(labels, probabilities).counts.sum() == 500
 
 
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        (LABELS, np.log(PROBABILITIES), "logits go through a softmax first"),
+        ([0, 1, 1, 2], PROBABILITIES, "`labels` must be from 0 to 1. Received: labels from 0 to 2"),
+    ],
+)
+def test_bins_of_logits_and_of_labels_outside_the_classes(labels, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        calibration_error(labels, probabilities)
+
+
 def test_picture(tmp_path, figures):
     path = plot_reliability(LABELS, PROBABILITIES, tmp_path / "deep" / "reliability.png", bins=5)
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -77,8 +89,8 @@ def test_picture(tmp_path, figures):
 
 def test_soft_labels_and_a_title(tmp_path, figures):
     one_hot = np.eye(2)[LABELS] * 0.8 + 0.1
-    plot_reliability(one_hot, PROBABILITIES, tmp_path / "reliability.svg", title="a model")
-    assert "a model" in texts(figures[0])
+    plot_reliability(one_hot, PROBABILITIES, tmp_path / "reliability.svg", title="a$b_$")
+    assert "a$b_$" in texts(figures[0])
     assert "ECE 0.400" in texts(figures[0])
 
 

@@ -146,6 +146,19 @@ class Batches(keras.utils.PyDataset):
         return self.inputs[part], self.labels[part]
 
 
+class Stream:
+    """Batches with `__len__` and no length, as PyTorch's loader of an iterable data set."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        raise TypeError("object of type 'Stream' has no len()")
+
+    def __iter__(self):
+        return (self.batches[index] for index in range(len(self.batches)))
+
+
 def test_evaluate_every_kind_of_data(model, data):
     import tensorflow as tf
 
@@ -167,6 +180,7 @@ def test_evaluate_every_kind_of_data(model, data):
             verbose=0,
         ),
         "PyDataset": evaluate(model, Batches(inputs, labels), class_names=NAMES, verbose=0),
+        "stream": evaluate(model, Stream(Batches(inputs, labels)), class_names=NAMES, verbose=0),
         "generator": evaluate(
             model, (Batches(inputs, labels)[i] for i in range(3)), class_names=NAMES, verbose=0
         ),

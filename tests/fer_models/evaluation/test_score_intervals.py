@@ -62,6 +62,7 @@ def test_a_class_without_examples():
     [
         ({"labels": np.array([0, 9])}, "`labels`"),
         ({"probabilities": np.array([[2, 0], [0, 1]])}, "`probabilities`"),
+        ({"probabilities": np.eye(2) / 2}, "`probabilities` must be .* sum to one"),
         ({"resamples": 1}, "`resamples`"),
         ({"confidence": 1.5}, "`confidence`"),
         ({"seed": -1}, "`seed`"),

@@ -107,6 +107,11 @@ def test_frames_that_are_taken_one_by_one_and_noise(rows, tmp_path):
     assert [row[0].split("\n")[0] for row in rows] == ["face", "face, SpatialAttention3D"]
 
 
+def test_too_few_inputs_are_called_so(model, clip, tmp_path):
+    with pytest.raises(ValueError, match=r"`inputs` must be 3 arrays, .*Received: 1"):
+        clip_explanation(model, clip[0][0], tmp_path / "clip.png")
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

@@ -50,6 +50,11 @@ def test_colour_tells_right_from_wrong(tmp_path):
     assert "#c8102e" in text
 
 
+def test_dollar_signs_in_names_and_titles_are_no_formula(tmp_path):
+    names = {"labels": ["a$b_$"], "predictions": ["$c^$ 51%"]}
+    contact_sheet(pictures(1), tmp_path / "sheet.png", title="$d_$", **names)
+
+
 def test_pictures_keep_their_shape(tmp_path):
     from matplotlib.image import imread
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -208,7 +210,10 @@ def test_pictures_of_gates(tmp_path):
     wide = imread(gate_sheet(images, gates, tmp_path / "wide.png"))
     narrow = imread(gate_sheet(images, gates, tmp_path / "narrow.png", columns=2))
     assert wide.shape[1] > narrow.shape[1]
-    assert plot_channel_gates(gates, tmp_path / "channels.png").read_bytes().startswith(PNG)
+    # Dollar signs in a path or a title are no formula.
+    gates = [dataclasses.replace(gate, path="a$b_$") for gate in gates]
+    path = plot_channel_gates(gates, tmp_path / "channels.png", title="$c^$")
+    assert path.read_bytes().startswith(PNG)
 
 
 def test_a_sheet_of_clips_leaves_out_the_gates_of_single_frames(tmp_path):

@@ -177,6 +177,30 @@ def test_channels_first():
     )
 
 
+@pytest.mark.backend
+def test_channels_first_under_a_gate_that_flattens():
+    """`Flatten` has Keras's own data format, which is not that of the features after it."""
+    if keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow has no convolution for channels first on the CPU")
+
+    def gated(order):
+        first = order == "channels_first"
+        image = keras.Input((1, 12, 12) if first else (12, 12, 1))
+        x = layers.Conv2D(4, 3, activation="relu", data_format=order)(image)
+        gate = layers.Flatten()(layers.GlobalMaxPooling2D(data_format=order)(x))
+        gate = layers.Dense(4, activation="sigmoid")(gate)
+        x = layers.Multiply()([x, layers.Reshape((4, 1, 1) if first else (1, 1, 4))(gate)])
+        pooled = layers.GlobalAveragePooling2D(data_format=order)(x)
+        return keras.Model(image, layers.Dense(3, activation="softmax")(pooled))
+
+    last, first = gated("channels_last"), gated("channels_first")
+    first.set_weights(last.get_weights())
+    images = np.random.default_rng(0).uniform(0, 1, (2, 12, 12, 1)).astype("float32")
+    np.testing.assert_allclose(
+        grad_cam(first, np.moveaxis(images, -1, 1), 2), grad_cam(last, images, 2), atol=1e-5
+    )
+
+
 def test_an_input_that_is_permuted_has_a_map_of_its_own_size():
     last, order = keras.Input((12, 8, 1)), "channels_last"
     features = layers.Conv2D(2, 3, data_format=order, name="conv")

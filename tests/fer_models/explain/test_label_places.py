@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from fer_models.explain import clip_explanation, clip_sheet
+from fer_models.explain import Gate, clip_explanation, clip_sheet, gate_sheet
 
 CLIP = np.zeros((4, 8, 8, 1))
 
@@ -16,7 +16,7 @@ CLIP = np.zeros((4, 8, 8, 1))
 def figures(monkeypatch):
     """Return the list of the figures that would be saved."""
     kept = []
-    for name in ("clip_sheet", "clip_explanation"):
+    for name in ("clip_sheet", "clip_explanation", "gate_sheet"):
         module = importlib.import_module(f"fer_models.explain.{name}")
         monkeypatch.setattr(module, "save_figure", lambda figure, *_, **__: kept.append(figure))
     return kept
@@ -35,6 +35,16 @@ def overlap(figure, label, start):
 def test_in_a_sheet(figures, columns):
     clip_sheet(CLIP, "clip.png", label="surprise", prediction="surprise 81%", columns=columns)
     assert not overlap(figures[0], "surprise", "surprise 81%")
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_in_a_sheet_of_the_gates_of_one_of_two_clips(figures, columns):
+    values = np.random.default_rng(0).random((2, 4, 8, 8, 1))
+    gate = Gate("gate", "Attention", values, (4, 8, 8, 1), (0,))
+    said = {"labels": ["fear", "surprise"], "predictions": ["fear 90%", "surprise 81%"]}
+    gate_sheet(np.stack([CLIP] * 2), [gate], "gates.png", **said, example=1, columns=columns)
+    assert not overlap(figures[0], "surprise", "surprise 81%")
+    assert not any("fear" in text.get_text() for text in figures[0].texts)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])

@@ -34,3 +34,9 @@ def test_no_text_is_cut_off_or_lies_over_another(columns, title):
         assert not any(box.overlaps(other) for other in boxes[:number])
     if title == TITLE:
         assert " ".join(figure.texts[1].get_text().split()) == TITLE
+
+
+def test_dollar_signs_are_no_formula():
+    grid = PictureGrid(1, 1, (8, 8), row_names=["a$b_$"], above=1, title="$c^$", bar=False)
+    grid.above(0, 0, "$d_$")
+    grid.figure.draw_without_rendering()

@@ -154,6 +154,10 @@ BAD = {
         {"format": "litert-int8", "representative": sample((9, 24, 24, 1), 0, 1)},
         "`representative` must have the range of `faces`",
     ),
+    "representative in [0, 65025]": (
+        {"format": "litert-int8", "representative": sample((9, 24, 24, 1), 0, 255) * 255},
+        "`representative` must have the range of `faces`",
+    ),
     "representative of text": (
         {"format": "litert-int8", "representative": "faces"},
         "`representative` must be numbers",

@@ -53,6 +53,9 @@ def test_copies_do_not_meet_and_take_no_photos_place(tmp_path):
     video.write_bytes(b"the only copy")
     for refused in (
         lambda: annotate_photos(OneFace(), [photo], tmp_path / "x" / ".."),
+        lambda: annotate_photos(
+            OneFace(), {"a.png": tmp_path / "x" / "b.png", "b.png": photo}, tmp_path
+        ),
         lambda: annotate_video(OneFace(), video, video),
     ):
         (tmp_path / "x").mkdir(exist_ok=True)

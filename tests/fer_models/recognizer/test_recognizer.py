@@ -106,6 +106,33 @@ def test_photos_are_those_of_photo_in_order_and_lazy(recognizer):
     assert next(endless)[0].label == "neutral"
 
 
+def test_photos_may_come_in_one_array(recognizer):
+    pictures = [picture(255), picture(), picture(0, 10), picture(30)]
+
+    def in_one_array():
+        array = np.empty_like(pictures[0])
+        for one in pictures:
+            array[:] = one
+            yield array
+
+    found = [[face.label for face in faces] for faces in recognizer.photos(in_one_array())]
+    assert found == [[face.label for face in recognizer.photo(one)] for one in pictures]
+
+
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="there the weights are shared")
+def test_later_training_does_not_change_the_answers():
+    model, crops = network(), np.full((2, SIZE, SIZE, 1), [[[[200]]], [[[40]]]], np.uint8)
+    recognizer = Recognizer(model, Blocks())
+    before = recognizer.classify(crops)
+    model.compile("sgd", "categorical_crossentropy")
+    model.predict(crops, verbose=0)
+    np.testing.assert_array_equal(recognizer.classify(crops), before)
+    model.evaluate(crops, np.eye(7)[:2], verbose=0)
+    model.fit(crops, np.eye(7)[:2], verbose=0)
+    np.testing.assert_array_equal(recognizer.classify(crops), before)
+
+
 def test_photos_hold_few_large_pictures(recognizer, monkeypatch):
     from fer_models.recognizer import recognizer as module
 
@@ -335,6 +362,9 @@ def test_bad_input(recognizer, tmp_path):
             recognizer.classify(bad)
     with pytest.raises(ValueError, match="crops"):
         recognizer.classify(np.zeros((1, 4, 4, 1), np.int32))
+    for scaled in (np.linspace(0, 1, 16), np.linspace(-1, 1, 16)):
+        with pytest.raises(ValueError, match="`crops` must hold pixels in"):
+            recognizer.classify(scaled.reshape(1, 4, 4, 1))
     with pytest.raises(ValueError, match="smoothing"):
         recognizer.session(smoothing=-1)
     with pytest.raises(ValueError, match="detect_every"):

@@ -17,7 +17,7 @@ def test_a_study_describes_itself_and_takes_options(name):
     assert "\n" not in module.describe()
     assert callable(module.run)
     parser = Parser()
-    add_study_arguments(parser, name)
+    add_study_arguments(parser, name, seeds=study(name).FULL["seeds"])
     module.add_arguments(parser)
     args = parser.parse_args(["--quick", "--seeds", "2"])
     assert args.output == f"runs/{name}"

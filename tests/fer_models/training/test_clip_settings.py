@@ -69,6 +69,12 @@ def test_what_is_left_open_is_the_dissertation_s_or_small_for_the_synthetic_set(
     assert sources[2].options == {"pictures": "clips"}
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert ClipSettings(data="casme2", path="~/clips").path == (str(tmp_path.resolve() / "clips"),)
+
+
 def test_settings_survive_json():
     settings = ClipSettings(data="composite", path=["a", "b", "c"], model_options={"filters": 4})
     assert ClipSettings(**settings.to_dict()) == settings

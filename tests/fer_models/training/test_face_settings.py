@@ -88,6 +88,22 @@ def test_without_trained_weights_nothing_is_frozen():
     assert [stage.epochs for stage in fresh.stages] == [frozen.epochs]
 
 
+def test_rates_of_stages_keep_their_proportions():
+    own = [0.001, 0.0001, 0.0001, 0.0001, 0.00001]
+    for changes, factor in (
+        ({"learning_rate": 0.01}, 10),
+        ({"optimizer": "sgd"}, 100),
+        ({"optimizer": "adamw", "learning_rate": 0.0005}, 0.5),
+        ({"optimizer": "adam"}, 1),
+    ):
+        recipe = FaceSettings(recipe="resnet50_cbam", **changes).to_recipe()
+        rates = [stage.learning_rate or recipe.learning_rate for stage in recipe.stages]
+        assert rates == pytest.approx([factor * rate for rate in own])
+    # One stage is left without the weights of ImageNet, and has the rate that is asked for.
+    changes = {"learning_rate": 0.01, "model": {"weights": None}}
+    assert FaceSettings(recipe="resnet50_cbam", **changes).to_recipe().learning_rate == 0.01
+
+
 def test_recipes_of_clips_are_none_for_faces():
     assert set(recipes.RECIPES) - set(face_recipes()) == {"ha3dnet"}
 
@@ -116,6 +132,9 @@ def test_recipes_of_clips_are_none_for_faces():
         ({"path": "faces.npz"}, "`data` must be what .*faces.npz was made of"),
         ({"passes": 2, "dp_noise_multiplier": 1.0}, "`passes` and `dp_noise_multiplier` cannot go"),
         ({"teacher": []}, "`teacher` must name one model or more"),
+        ({"teacher": "a.keras", "vote_share": 0.5}, "`teacher` and `vote_share` cannot go"),
+        ({"teacher": "a.keras", "labels": "soft"}, "`teacher` and `labels` cannot go together"),
+        ({"teacher": "a.keras", "label_smoothing": 0.1}, "`teacher` and `label_smoothing` cannot"),
         ({"vote_share": 0.5, "dp_noise_multiplier": 1.0}, "`vote_share` and `dp_noise_mult"),
         ({"dp_clip": 1.0}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
         ({"dp_delta": 1e-6}, "`dp_clip` and `dp_delta` need `dp_noise_multiplier`"),
@@ -138,6 +157,14 @@ def test_bad_settings(settings, message):
 def test_settings_that_the_recipe_refuses(settings, message):
     with pytest.raises(ValueError, match=message):
         FaceSettings(**{"augmentation": "none"} | settings).to_recipe()
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    settings = FaceSettings(data="folder", path="~/faces", teacher="~/a.keras")
+    assert settings.path == str(tmp_path.resolve() / "faces")
+    assert settings.teacher == (str(tmp_path.resolve() / "a.keras"),)
 
 
 def test_paths_and_numpy_s_numbers_are_kept_as_json_has_them():

@@ -213,7 +213,11 @@ def test_a_finished_run_is_not_another_one(quick, brief, settings, packed, tmp_p
     training.open()
     assert training.over
     loaded = load_faces("folder", str(fewer), size=24)
-    with pytest.raises(ValueError, match="a finished training of other faces"):
+    with pytest.raises(ValueError, match="holds a training on other faces"):
+        training.load(loaded)
+    # Nor may a stopped run go on with them.
+    training.run.record["finished"] = training.over = False
+    with pytest.raises(ValueError, match="holds a training on other faces"):
         training.load(loaded)
     assert record_of(run) == before
 
@@ -380,6 +384,10 @@ def test_teachers_that_do_not_fit(quick, settings, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             train_faces(settings(**taught, **changes), tmp_path / "run")
+    bar_model().save(tmp_path / "other.keras")
+    class_names.write(tmp_path / "other.keras", NAMES[::-1])
+    with pytest.raises(ValueError, match=r"angry, happy, sad: .*Received: .* of sad, happy, angry"):
+        train_faces(settings(teacher=tmp_path / "other.keras"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

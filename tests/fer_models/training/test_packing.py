@@ -11,7 +11,7 @@ from helpers.bars import NAMES, bar_arrays
 
 from fer_data.pipelines import face_arrays
 from fer_models.cli import main
-from fer_models.training import packing, run_history
+from fer_models.training import packing, run_history, set_fitting
 from fer_models.training.face_settings import FaceSettings
 from fer_models.zoo import bundled, registry
 from fer_models.zoo.model_card import model_card
@@ -157,6 +157,54 @@ def test_faces_of_another_run_make_no_card(run, tmp_path, capsys, entry, message
     assert not (tmp_path / "weights").exists()
 
 
+def test_a_network_that_does_not_prepare_its_images_is_refused(run, tmp_path, capsys):
+    record = json.loads((run / "run.json").read_text())
+    record["settings"]["model"]["include_preprocessing"] = False
+    (run / "run.json").write_text(json.dumps(record))
+    assert main(["weights", "pack", str(run), "--tag", "mine", "--output", str(tmp_path)]) == 2
+    assert "must be of a network that prepares its images itself" in capsys.readouterr().err
+
+
+def test_a_card_tells_how_the_faces_were_divided_and_what_was_learned(tmp_path, monkeypatch):
+    settings = FaceSettings(
+        recipe="faceres_teacher",
+        data="folder",
+        path=tmp_path,
+        teacher=tmp_path / "first" / "last.keras",
+        validation_fraction=0.1,
+        model={"trunk_weights": str(tmp_path / "faceres.npz"), "faces": str(tmp_path / "f.npz")},
+    )
+    record = {"versions": {}, "hardware": "a small one"}
+    card = packing._training(record, settings, settings.to_recipe(), 3)
+    assert str(tmp_path) not in json.dumps(card)
+    assert card["dividing"] == {"validation_fraction": 0.1, "validation_from": "train"}
+    whole = bundled.weights("ghostface", "fer2013").card
+    (tmp_path / "ghostface_fer2013.json").write_text(json.dumps(whole | card))
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    text = model_card("ghostface", "fer2013")
+    assert "own splits, but 0.1 of the training faces set apart for validation." in text
+    assert "batch 64, 3 epochs, targets the answers of teachers, label" in text
+
+
+def test_sets_are_fitted_on_the_faces_of_the_training_s_validation(run, tmp_path, monkeypatch):
+    output = tmp_path / "weights"
+    packing.pack_weights(run, "mine", output=output)
+    path = output / "ghostface_mine.json"
+    card = json.loads(path.read_text())
+    splits = {"train": bar_arrays(0)}
+    face_arrays.write(tmp_path / "all.npz", splits, NAMES, {"data": "folder"})
+    card |= {"dividing": {"validation_fraction": 0.4}, "faces": {"train": 9, "validation": 6}}
+    path.write_text(json.dumps(card))
+    monkeypatch.setattr(bundled, "FOLDER", output)
+    known = registry.entry("ghostface"), {"weights": bundled.tags("ghostface")}
+    monkeypatch.setitem(registry.MODELS, "ghostface", dataclasses.replace(known[0], **known[1]))
+    with pytest.raises(ValueError, match=r"must hold enough validation faces.*Received: 6"):
+        set_fitting.fit_bundled_sets("ghostface:mine", tmp_path / "all.npz", folder=output)
+    path.write_text(json.dumps(card | {"dividing": {}}))
+    with pytest.raises(ValueError, match="must hold the faces of the training of ghostface:mine"):
+        set_fitting.fit_bundled_sets("ghostface:mine", tmp_path / "all.npz", folder=output)
+
+
 def test_a_teacher_that_is_gone_is_not_missed(run, tmp_path):
     record = json.loads((run / "run.json").read_text())
     record["settings"]["teacher"] = [str(tmp_path / "gone.keras")]
@@ -223,6 +271,24 @@ def test_teachers_and_packed_faces_are_part_of_the_history(tmp_path):
         f"{train} --seed 2 --output runs/second",
         f"{train} --teacher runs/first/last.keras runs/second/last.keras --epochs 9 "
         "--output runs/taught",
+    ]
+
+
+def test_each_of_several_data_sets_is_packed_by_a_command_of_its_own(tmp_path):
+    packed = {"options": {"validation_fraction": 0.1}}
+    record = {
+        "command": "fer train --data fer2013 synthetic folder folder --path=/mine/a.npz /mine/b "
+        "/mine/c.npz --output=/mine/all",
+        "recipe": {"model": "ghostface"},
+        "settings": {"data": ["fer2013", "synthetic", "folder", "folder"]},
+        "packed": {"fer2013": {}, "synthetic": None, "folder b": None, "folder c": packed},
+    }
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert packing.commands(tmp_path) == [
+        "fer prepare fer2013 --path FOLDER --pack fer2013_faces.npz",
+        "fer prepare folder --path FOLDER --validation-fraction 0.1 --pack folder_3_faces.npz",
+        "fer train --data fer2013 synthetic folder folder --path fer2013_faces.npz FOLDER "
+        "folder_3_faces.npz --output runs/all",
     ]
 
 

@@ -56,6 +56,7 @@ def test_the_page_shows_pauses_and_hands_out_what_it_measures(shades):
         page.click("pause")
         until(lambda: not running.clients)
         assert page.text("pause") == "Resume"
+        until(lambda: page.text("fps") == "\N{EN DASH}")
         seen = newest(page)
         time.sleep(0.3)
         assert newest(page) == seen
