@@ -416,14 +416,20 @@ def _picture(element, channels):
 
 
 def _decoded(data, channels):
-    def decoded(channels):
+    webp = tf.strings.substr(data, 0, 4) == b"RIFF"
+
+    def as_is(channels):
         return tf.io.decode_image(data, channels=channels, expand_animations=False)
+
+    def decoded(channels):
+        # TensorFlow does not leave out the transparency of WebP.
+        return tf.cond(webp, lambda: as_is(0)[..., :3], lambda: as_is(channels))
 
     if channels != 1:
         return decoded(channels)
     # TensorFlow gives no grey of BMP, GIF and WebP, nor of JPEG files of four colours of ink.
     colour = (tf.strings.substr(data, 0, 2) == b"BM") | (tf.strings.substr(data, 0, 3) == b"GIF")
-    colour |= tf.strings.substr(data, 0, 4) == b"RIFF"
+    colour |= webp
     colour |= tf.cond(
         tf.strings.substr(data, 0, 2) == b"\xff\xd8",
         lambda: tf.io.extract_jpeg_shape(data)[2] == 4,

@@ -293,9 +293,12 @@ def test_files_and_encoded_pictures(tmp_path):
     )
     [(got, _)] = collect(pipeline(encoded, size=12, channels=3))
     np.testing.assert_array_equal(got, images)
-    webp = [("webp", "RGB")] if hasattr(tf.io, "decode_webp") else []
+    webp = [("webp", mode) for mode in ("RGB", "RGBA") if hasattr(tf.io, "decode_webp")]
     for ending, mode in (("bmp", "RGB"), ("gif", "RGB"), ("jpg", "CMYK"), *webp):
-        Image.fromarray(images[0]).convert(mode).save(tmp_path / f"face.{ending}")
+        image = Image.fromarray(images[0]).convert(mode)
+        if mode == "RGBA":
+            image.putalpha(100)
+        image.save(tmp_path / f"face.{ending}")
         grey = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=1))[0][0]
         [(colour, _)] = collect(pipeline(([tmp_path / f"face.{ending}"], [0]), size=12, channels=3))
         np.testing.assert_allclose(grey, tf.image.rgb_to_grayscale(colour), atol=1)
